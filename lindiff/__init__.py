@@ -1,0 +1,1 @@
+"""How much data does a diffusion model need: linear diffusion models, exactly."""
