@@ -1,0 +1,221 @@
+"""The exact linear model: one draw and one eigendecomposition give all cells of a family.
+
+Each cell is a filter; the family's draw, and the population, are measures (docs/theory.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lindiff.models.linear_cells import Filters, groups, spectrum
+from lindiff.science import measure, metrics, vectors
+from lindiff.science.draws import Draw, generator, make_draw
+from lindiff.science.filters import Bank
+from lindiff.science.tables import Evaluated, Range, Table, node_range
+
+Array = NDArray[np.float64]
+
+_LEVELS = 25
+_KL = ("kl_model_data", "kl_data_model")
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """What all cells of a family share.
+
+    Attributes:
+        population: Spectrum, its parameters, d and the population mean: hashable.
+        draw: The training set.
+        mu: Its measure.
+        span: Range of λ of its tables.
+        key: What names the draw.
+    """
+
+    population: tuple[str, str, int, float]
+    draw: Draw
+    mu: measure.Measure
+    span: Range
+    key: dict[str, object]
+
+
+def _family(cells: pa.Table) -> Family:
+    row = cells.slice(0, 1).to_pylist()[0]
+    d, n, mean = row["d"], row["n"], row["population_mean"]
+    s = spectrum(row["spectrum"], row["spectrum_params"], d)
+    key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
+    draw = make_draw(row["draw"], s, n, row["seed"], key, mean, row["centre"] == "known")
+    population = (row["spectrum"], row["spectrum_params"], d, mean)
+    key = {**key, "d": d, "n": n, "seed": row["seed"]}
+    return Family(population, draw, measure.of_draw(draw), node_range(s, n), key)
+
+
+@lru_cache(maxsize=16)
+def _table(filters: Filters, span: Range) -> Table:
+    return Table(filters.make_bank(), filters.make_sampler(), span)
+
+
+@lru_cache(maxsize=256)
+def _optimal_loss(name: str, params: str, d: int, schedule: tuple[Any, ...]) -> float:
+    """Test loss of the population optimum, mean over levels."""
+    made = Filters(schedule, None, ()).make_schedule()
+    signal = made.alpha_bar[:, None] * spectrum(name, params, d)
+    return float(np.mean(signal / (signal + made.q[:, None])))
+
+
+@lru_cache(maxsize=16)
+def _at_infinity(
+    population: tuple[str, str, int, float], filters: Filters, span: Range
+) -> dict[str, Array]:
+    """Both KL of the same denoisers and sampler at N = ∞, shape (F,)."""
+    name, params, d, population_mean = population
+    s, mean = spectrum(name, params, d), np.full(d, population_mean)
+    limit = Draw(s, mean, 0, mean, s[::-1], np.eye(d)[:, ::-1])
+    mu = measure.of_population(s)
+    return _divergences(limit, mu, _table(filters, span).at(mu.nodes), filters.root_alpha_bar)
+
+
+def _divergences(
+    draw: Draw, mu: measure.Measure, evaluated: Evaluated, root_alpha_bar: float
+) -> dict[str, Array]:
+    """Both KL, their parts and c_mean, shape (F,)."""
+    result, inverse = metrics.covariance_metrics(mu, draw.spectrum, evaluated)
+    means = vectors.mean_parts(draw, evaluated, inverse, root_alpha_bar)
+    for name, mean in zip(_KL, means, strict=True):
+        result[f"{name}_mean"] = mean
+        result[name] = result[f"{name}_spectrum"] + result[f"{name}_eigenvectors"] + mean
+    return result
+
+
+def _levels(mu: measure.Measure, bank: Bank) -> list[list[dict[str, float]]]:
+    """Losses at noise levels log-spaced in t, one list a filter."""
+    schedule = bank.schedule
+    chosen = np.unique(np.rint(np.geomspace(1, schedule.timesteps, _LEVELS)).astype(int)) - 1
+    rows: list[list[dict[str, float]]] = [[] for _ in bank.trainings]
+    for index in chosen.tolist():
+        residual, gain = bank.losses(mu.nodes, index)
+        base = mu.identity @ residual
+        train = (base + (mu.identity * mu.nodes) @ gain) / mu.d
+        test = (base + (mu.sigma + mu.error) @ gain) / mu.d
+        level = {"t": index + 1, "alpha_bar": float(schedule.alpha_bar[index])}
+        for row, a, b in zip(rows, train.tolist(), test.tolist(), strict=True):
+            row.append(level | {"train_loss": a, "test_loss": b})
+    return rows
+
+
+def _modes(draw: Draw, mu: measure.Measure, log_v: Array) -> list[list[dict[str, Any]]]:
+    """Every mode of Σ0 from the largest; the null space is one row with its multiplicity."""
+    ranked = draw.vectors[: len(draw.eigenvalues), ::-1].diagonal()[::-1] ** 2
+    overlap = [None] * bool(draw.null) + ranked.tolist()
+    fixed = [
+        {
+            "mode": len(mu.nodes) - i,
+            "multiplicity": int(mu.identity[i]),
+            "eigenvalue": float(mu.nodes[i]),
+            "population_variance": float(mu.sigma[i] / mu.identity[i]),
+            "overlap": overlap[i],
+        }
+        for i in range(len(mu.nodes))
+    ]
+    return [
+        [row | {"generated_variance": x} for row, x in zip(fixed, v, strict=True)][::-1]
+        for v in np.exp(log_v).T.tolist()
+    ]
+
+
+def _group_metrics(family: Family, filters: Filters, wanted: frozenset[str]) -> dict[str, Any]:
+    """Metric columns of the cells of one schedule and sampler: arrays or lists of length F."""
+    draw, mu, root = family.draw, family.mu, filters.root_alpha_bar
+    table = _table(filters, family.span)
+    evaluated = table.at(mu.nodes)
+    result: dict[str, Any] = metrics.losses(mu, evaluated)
+    result |= _divergences(draw, mu, evaluated, root)
+    result["optimal_loss"] = np.full_like(
+        result["test_loss"], _optimal_loss(*family.population[:3], filters.schedule)
+    )
+    result["residual_loss"] = result["test_loss"] - result["optimal_loss"]
+    result["overlap_1"] = np.full_like(result["test_loss"], vectors.leading_overlap(draw))
+    if wanted & {f"{name}_floor" for name in _KL}:
+        limit = _at_infinity(family.population, filters, family.span)
+        result |= {f"{name}_floor": limit[name] for name in _KL}
+    if "bures" in wanted:
+        result["bures"] = vectors.bures(draw, evaluated, root)
+    if "monte_carlo_gap" in wanted:
+        rng = generator("monte_carlo_gap", **family.key)
+        gap = vectors.monte_carlo_gap(draw, table.bank, rng)
+        result["monte_carlo_gap"], result["monte_carlo_gap_se"] = gap
+    if "levels" in wanted:
+        result["levels"] = _levels(mu, table.bank)
+    if "modes" in wanted:
+        result["modes"] = _modes(draw, mu, evaluated.pointwise("log_v"))
+    return result
+
+
+def _diverged(family: Family, filters: Filters, result: dict[str, Any]) -> list[str | None]:
+    """For each filter why its numbers mean nothing, or None."""
+    reasons: list[str | None] = [None] * len(filters.trainings)
+    sound = np.isfinite(result["test_loss"]) & ~np.isnan(result["kl_model_data"])
+    for i in np.flatnonzero(~sound).tolist():
+        reasons[i] = "a metric is not a number"
+    if any(training.discrete for training in filters.trainings):
+        largest = float(family.draw.eigenvalues[-1])
+        stable = filters.make_bank().largest_stable_rate(largest)
+        for i, (training, rate) in enumerate(zip(filters.trainings, stable, strict=True)):
+            if training.discrete and training.learning_rate >= rate:
+                reasons[i] = (
+                    f"gradient descent diverges: learning_rate = {training.learning_rate:g}, "
+                    f"largest stable {rate:.4g}"
+                )
+    return reasons
+
+
+def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    """All cells of one family.
+
+    Args:
+        cells: Cells of one family, in the schema of `lindiff.columns.cell_schema`.
+        wanted: Names of the metric columns.
+
+    Returns:
+        ``cell_id``, the metric columns, ``status`` and ``message``, rows as in `cells`.
+
+    Raises:
+        ValueError: Settings that the model cannot compute.
+    """
+    family = _family(cells)
+    columns: dict[str, list[Any]] = {name: [None] * len(cells) for name in wanted}
+    message: list[str | None] = [None] * len(cells)
+    for rows, filters in groups(cells):
+        result = _group_metrics(family, filters, frozenset(wanted))
+        reasons = _diverged(family, filters, result)
+        for name, column in columns.items():
+            values = result[name]
+            listed = values.tolist() if isinstance(values, np.ndarray) else values
+            for row, value, reason in zip(rows, listed, reasons, strict=True):
+                column[row] = value if reason is None else None
+        for row, reason in zip(rows, reasons, strict=True):
+            message[row] = reason
+    status = ["ok" if reason is None else "diverged" for reason in message]
+    return _as_table(cells, columns, status, message)
+
+
+def _as_table(
+    cells: pa.Table, columns: dict[str, list[Any]], status: list[str], message: list[str | None]
+) -> pa.Table:
+    arrays = {"cell_id": cells["cell_id"]}
+    for name, values in columns.items():
+        column = pa.array(values)
+        if pa.types.is_floating(column.type):
+            # A metric that is undefined is null, never NaN.
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        arrays[name] = column
+    return pa.table(
+        arrays | {"status": pa.array(status), "message": pa.array(message, pa.string())}
+    )

@@ -1,0 +1,89 @@
+"""From cells of the linear model to schedules, samplers and trainings.
+
+A setting that does not apply is null in a cell; it is read as its neutral value, which has no
+effect there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.science.filters import Bank, Training
+from lindiff.science.samplers import Sampler, make_sampler
+from lindiff.science.schedule import Schedule, make_schedule
+from lindiff.science.spectra import make_spectrum
+
+Array = NDArray[np.float64]
+
+TRAINING = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale")
+SCHEDULE = ("schedule", "timesteps", "beta_min", "beta_max")
+SAMPLING = ("sampler", "final_noise", "sampling_steps")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Hashable arguments of a bank of filters and its sampler.
+
+    Attributes:
+        schedule: Arguments of `make_schedule`.
+        sampler: Arguments of `make_sampler` but the schedule, or None for `ideal`.
+        trainings: One training a filter.
+    """
+
+    schedule: tuple[Any, ...]
+    sampler: tuple[Any, ...] | None
+    trainings: tuple[Training, ...]
+
+    def make_schedule(self) -> Schedule:
+        """The noise schedule."""
+        return make_schedule(*self.schedule)
+
+    def make_bank(self) -> Bank:
+        """The filters."""
+        return Bank(self.make_schedule(), self.trainings)
+
+    def make_sampler(self) -> Sampler | None:
+        """The sampler; None is `ideal`."""
+        if self.sampler is None:
+            return None
+        return make_sampler(self.sampler[0], self.make_schedule(), *self.sampler[1:])
+
+    @property
+    def root_alpha_bar(self) -> float:
+        """√ᾱ_T, the part of a sample's mean that its starting point misses; 0 for `ideal`."""
+        return 0.0 if self.sampler is None else float(np.sqrt(self.make_schedule().alpha_bar[-1]))
+
+
+def groups(cells: pa.Table) -> Iterator[tuple[list[int], Filters]]:
+    """The rows of `cells` that share a schedule and a sampler, with their filters."""
+    columns = [cells[name].to_pylist() for name in (*SCHEDULE, *SAMPLING, *TRAINING)]
+    members: dict[tuple[Any, ...], list[tuple[int, Training]]] = {}
+    for row, values in enumerate(zip(*columns, strict=True)):
+        given = zip(TRAINING, values[-len(TRAINING) :], strict=True)
+        training = Training(**{name: value for name, value in given if value is not None})
+        members.setdefault(values[: -len(TRAINING)], []).append((row, training))
+    for key, group in members.items():
+        yield [row for row, _ in group], filters(key, tuple(t for _, t in group))
+
+
+def filters(key: tuple[Any, ...], trainings: tuple[Training, ...]) -> Filters:
+    """Filters from the values of `SCHEDULE` and `SAMPLING`."""
+    name, timesteps, beta_min, beta_max, sampler, final_noise, steps = key
+    default = make_schedule.__wrapped__.__defaults__ or ()
+    schedule = (name, timesteps, beta_min or default[2], beta_max or default[3])
+    sampling = None if sampler == "ideal" else (sampler, bool(final_noise), steps or 0)
+    return Filters(schedule, sampling, trainings)
+
+
+@lru_cache(maxsize=256)
+def spectrum(name: str, params: str, d: int) -> Array:
+    """Eigenvalues of the population, shape (d,), from the settings of a cell."""
+    return make_spectrum(name, d, **json.loads(params))

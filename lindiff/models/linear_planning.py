@@ -1,0 +1,171 @@
+"""What the planner asks of the linear model: its cost, and errors that only a whole cell shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.models.linear_cells import SAMPLING, SCHEDULE, TRAINING, filters, spectrum
+from lindiff.science.filters import Training
+
+Array = NDArray[np.float64]
+Finding = tuple[int, str, str]
+
+# Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
+_FAMILY = 1.5e-3
+_CUBE = 3.5e-10
+_SAMPLE = 1.5e-8
+_CELL = 1.5e-4
+_LEVEL = 6e-8
+_MODE = 1.5e-6
+_BURES = 1e-9
+_MONTE_CARLO = 5e-7
+_BASE_BYTES = 150e6
+_LARGEST_ALPHA_BAR = 0.05
+
+
+def _column(table: pa.Table, name: str) -> Array:
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
+
+
+def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
+    """Seconds and bytes of each family.
+
+    Args:
+        families: One row a family with `d`, `n`, `draw`, `timesteps` and `cells` (a count).
+        metrics: Metrics asked for.
+    """
+    d, n, cells = (_column(families, name) for name in ("d", "n", "cells"))
+    samples = np.asarray(families["draw"].cast("string")) == "samples"
+    timesteps = _column(families, "timesteps")
+    small = np.minimum(d, n)
+    seconds = _FAMILY + _CUBE * (small**3 + d * small**2) + cells * _CELL * (1 + d / 256)
+    seconds += np.where(samples, _SAMPLE * n * d * (1 + small / 256), 0)
+    size = _BASE_BYTES + 8 * d * (6 * d + 8 * cells) + np.where(samples, 24 * n * d, 0)
+    if "levels" in metrics:
+        seconds += _LEVEL * 25 * cells * small
+    if "modes" in metrics:
+        seconds += _MODE * cells * small
+        size += 400 * cells * small
+    if "bures" in metrics:
+        seconds += _BURES * cells * d**3
+    if "monte_carlo_gap" in metrics:
+        seconds += _MONTE_CARLO * timesteps * d * (1 + cells)
+        size += 4000 * timesteps * d
+    return seconds, size
+
+
+def _distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
+    """The distinct combinations of some columns, each with the first row that has it."""
+    rows = pa.array(np.arange(len(cells)))
+    table = pa.table({name: cells[name] for name in names} | {"row": rows})
+    for index, name in enumerate(names):
+        if pa.types.is_dictionary(table.schema.field(name).type):
+            table = table.set_column(index, name, table[name].cast("string"))
+    found = table.group_by(list(names)).aggregate([("row", "min")])
+    return sorted(
+        ((row.pop("row_min"), row) for row in found.to_pylist()), key=lambda item: item[0]
+    )
+
+
+def _largest_eigenvalue(s: Array, n: int) -> float:
+    """A bound on the largest eigenvalue of Σ0 that a draw passes with probability 4e-6.
+
+    (√s_1 (1 + 5/√n) + √(tr Σ/n))²; Davidson & Szarek 2001, theorem II.13, for columns of
+    covariance Σ.
+    """
+    return float((np.sqrt(s[0]) * (1 + 5 / np.sqrt(n)) + np.sqrt(s.sum() / n)) ** 2)
+
+
+def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
+    """Errors that only whole cells show, as ``(row, setting, message)``."""
+    checks: tuple[tuple[Sequence[str], str, Callable[[dict[str, Any]], str | None]], ...] = (
+        (("spectrum", "spectrum_params", "d"), "spectrum", _bad_spectrum),
+        (SCHEDULE, "schedule", _bad_schedule),
+        (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
+    )
+    findings = [
+        (row, setting, message)
+        for names, setting, find in checks
+        for row, values in _distinct(cells, names)
+        if (message := find(values)) is not None
+    ]
+    if "monte_carlo_gap" in metrics:
+        findings += [
+            (row, "draw", "monte_carlo_gap needs the training samples; allowed: samples")
+            for row, values in _distinct(cells, ["draw"])
+            if values["draw"] != "samples"
+        ]
+    return findings or _unstable(cells)
+
+
+def _bad_spectrum(values: dict[str, Any]) -> str | None:
+    try:
+        spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return None
+
+
+def _bad_schedule(values: dict[str, Any]) -> str | None:
+    try:
+        _schedule_of(values).make_schedule()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _bad_steps(values: dict[str, Any]) -> str | None:
+    if (values["sampling_steps"] or 0) > values["timesteps"]:
+        return f"more sampling steps than noise levels: timesteps = {values['timesteps']}"
+    return None
+
+
+def _schedule_of(values: dict[str, Any]) -> Any:
+    return filters((*(values[name] for name in SCHEDULE), "ideal", None, None), ())
+
+
+def _unstable(cells: pa.Table) -> list[Finding]:
+    """Discrete gradient descent that would diverge, with the largest stable learning rate."""
+    rates = np.nan_to_num(_column(cells, "learning_rate"))
+    some = np.flatnonzero((rates > 0) & np.isfinite(_column(cells, "stop")))
+    if not len(some):
+        return []
+    names = ("spectrum", "spectrum_params", "d", "n", *SCHEDULE, *SAMPLING, *TRAINING)
+    findings = []
+    for row, values in _distinct(cells.take(some), names):
+        s = spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+        training = Training(**{k: values[k] for k in TRAINING if values[k] is not None})
+        bank = filters(tuple(values[k] for k in (*SCHEDULE, *SAMPLING)), (training,)).make_bank()
+        largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]
+        if training.learning_rate >= largest:
+            findings.append(
+                (
+                    int(some[row]),
+                    "learning_rate",
+                    f"gradient descent is unstable at d = {values['d']}, n = {values['n']}; "
+                    f"the largest stable value is {largest:.4g}",
+                )
+            )
+    return findings
+
+
+def warn(cells: pa.Table) -> list[Finding]:
+    """Schedules that leave signal in the starting noise, as ``(row, setting, message)``."""
+    findings = []
+    for row, values in _distinct(cells, SCHEDULE):
+        alpha_bar = float(_schedule_of(values).make_schedule().alpha_bar[-1])
+        if alpha_bar > _LARGEST_ALPHA_BAR:
+            findings.append(
+                (
+                    row,
+                    "schedule",
+                    f"alpha_bar at the last level is {alpha_bar:.3g}, more than "
+                    f"{_LARGEST_ALPHA_BAR}: samples do not start from noise alone",
+                )
+            )
+    return findings

@@ -1,0 +1,172 @@
+"""Training sets of the Gaussian population (docs/theory.md, "Draws").
+
+Everything is in the eigenbasis of the population covariance Σ = diag(s). A draw keeps of a
+training set what the exact model needs: the empirical mean and the eigenvectors and eigenvalues
+of the empirical covariance Σ0, normalized by 1/N.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# Above this condition number eigh of the Gram matrix leaves less than nine digits of the smallest
+# eigenvalue; the singular values of the factor then keep twice as many.
+_CONDITION = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """What the exact model needs of a training set, in the eigenbasis of Σ.
+
+    Attributes:
+        spectrum: Population eigenvalues s, shape (d,), descending.
+        mean: Population mean μ, shape (d,).
+        n: Number of samples N.
+        centre: The mean about which the data are centred, μ0 or μ, shape (d,).
+        eigenvalues: Non-null eigenvalues λ of Σ0, shape (r,), ascending; the other d − r are 0.
+        vectors: Their eigenvectors U, shape (d, r).
+        samples: The training set, shape (N, d); None for a Wishart draw.
+    """
+
+    spectrum: Array
+    mean: Array
+    n: int
+    centre: Array
+    eigenvalues: Array
+    vectors: Array
+    samples: Array | None = None
+
+    @property
+    def d(self) -> int:
+        """Dimension."""
+        return len(self.spectrum)
+
+    @property
+    def null(self) -> int:
+        """Number of null directions of Σ0."""
+        return self.d - len(self.eigenvalues)
+
+
+def generator(purpose: str, **key: object) -> np.random.Generator:
+    """Counter-based generator (Philox) of one draw, keyed by what the draw is.
+
+    Args:
+        purpose: What the numbers are for.
+        key: JSON values that name the draw; equal keys give equal numbers on every machine.
+    """
+    text = json.dumps([purpose, key], sort_keys=True, separators=(",", ":"))
+    digest = blake2b(text.encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def eigenpairs(factor: Array, rank: int) -> tuple[Array, Array]:
+    """Eigenvalues and eigenvectors of `factor` @ `factor`.T of known rank.
+
+    Args:
+        factor: Shape (d, m).
+        rank: Rank r of the product, at most min(d, m).
+
+    Returns:
+        The r largest eigenvalues, ascending, shape (r,), and their vectors, shape (d, r).
+    """
+    d, m = factor.shape
+    if m < d:
+        values, inner = np.linalg.eigh(factor.T @ factor)
+    else:
+        values, inner = np.linalg.eigh(factor @ factor.T)
+    values, inner = values[-rank:], inner[:, -rank:]
+    if not values[0] * _CONDITION > values[-1]:
+        if m > 2 * d:
+            factor = np.asarray(np.linalg.qr(factor.T, mode="r")).T
+        left, singular, _ = np.linalg.svd(factor, full_matrices=False)
+        return singular[rank - 1 :: -1] ** 2, left[:, rank - 1 :: -1]
+    if m < d:
+        inner = (factor @ inner) / np.sqrt(values)
+    return values, inner
+
+
+def _bartlett(d: int, freedom: int, rng: np.random.Generator) -> Array:
+    """T with T Tᵀ ~ Wishart_d(I, freedom), shape (d, min(d, freedom)), lower trapezoidal."""
+    rank = min(d, freedom)
+    T = np.tril(rng.standard_normal((d, rank)), -1)
+    np.fill_diagonal(T, np.sqrt(rng.chisquare(freedom - np.arange(rank))))
+    return T
+
+
+def draw_wishart(
+    spectrum: Array, mean: Array, n: int, known_centre: bool, rng: np.random.Generator
+) -> Draw:
+    """Σ0 and μ0 of N Gaussian samples without the samples, by Bartlett's decomposition.
+
+    Σ0 ~ Wishart(Σ, n')/N with n' = N − 1 (N where the centre is known), independent of
+    μ0 ~ N(μ, Σ/N). For n' < d the factor is trapezoidal (docs/theory.md, "Draws").
+
+    Args:
+        spectrum: s, shape (d,).
+        mean: μ, shape (d,).
+        n: N ≥ 2.
+        known_centre: Whether μ is known, so that μ0 is not used.
+        rng: Source of the numbers.
+    """
+    d = len(spectrum)
+    freedom = n if known_centre else n - 1
+    offset = rng.standard_normal(d) * np.sqrt(spectrum / n)
+    T = _bartlett(d, freedom, rng)
+    factor = T * np.sqrt(spectrum / n)[:, None]
+    values, vectors = eigenpairs(factor, min(d, freedom))
+    centre = mean if known_centre else mean + offset
+    return Draw(spectrum, mean, n, centre, values, vectors)
+
+
+def draw_samples(
+    spectrum: Array, mean: Array, n: int, known_centre: bool, rng: np.random.Generator
+) -> Draw:
+    """N Gaussian samples; with the same generator a smaller set is a prefix of a larger one.
+
+    Args, shapes and result as `draw_wishart`, with the samples.
+    """
+    d = len(spectrum)
+    samples = mean + rng.standard_normal((n, d)) * np.sqrt(spectrum)
+    centre = mean if known_centre else samples.mean(axis=0)
+    factor = (samples - centre).T / np.sqrt(n)
+    values, vectors = eigenpairs(factor, min(d, n if known_centre else n - 1))
+    return Draw(spectrum, mean, n, centre, values, vectors, samples)
+
+
+DRAWS = {"wishart": draw_wishart, "samples": draw_samples}
+
+
+def make_draw(
+    kind: str,
+    spectrum: Array,
+    n: int,
+    seed: int,
+    key: dict[str, object],
+    population_mean: float = 0.0,
+    known_centre: bool = False,
+) -> Draw:
+    """The draw of a family.
+
+    Args:
+        kind: `wishart` or `samples`.
+        spectrum: s, shape (d,).
+        n: N ≥ 2.
+        seed: Seed of the training set.
+        key: What names the spectrum; part of the generator's key.
+        population_mean: Every coordinate of μ in the eigenbasis of Σ.
+        known_centre: Whether the data are centred by μ instead of μ0.
+
+    Raises:
+        KeyError: No such kind of draw.
+    """
+    d = len(spectrum)
+    own = {"n": n} if kind == "wishart" else {}
+    rng = generator(kind, d=d, seed=seed, **own, **key)
+    return DRAWS[kind](spectrum, np.full(d, population_mean), n, known_centre, rng)

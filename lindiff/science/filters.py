@@ -1,0 +1,182 @@
+"""What regularization, stop and sampler make of one mode (docs/theory.md, "Filters").
+
+Every denoiser here is W_t = U w_t(λ) Uᵀ with the eigenvectors U of Σ0, so all that it does to a
+mode of variance λ is a scalar function. No form below subtracts nearly equal numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lindiff.science.samplers import Sampler
+from lindiff.science.schedule import Schedule
+
+Array = NDArray[np.float64]
+
+# Filters × nodes of one pass over the levels: its few work arrays then stay in the cache.
+_BLOCK = 16384
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one linear denoiser was trained.
+
+    Attributes:
+        ridge: c, penalty g_t = ᾱ_t c: the exact denoiser of N(μ0, Σ0 + c I).
+        weight_decay: γ, penalty g_t = γ at every level.
+        stop: Training time τ; inf is the optimum.
+        learning_rate: η of discrete gradient descent with round(τ/η) steps; 0 is gradient flow.
+        init_scale: W_t(0) is this multiple of I.
+    """
+
+    ridge: float = 0.0
+    weight_decay: float = 0.0
+    stop: float = np.inf
+    learning_rate: float = 0.0
+    init_scale: float = 0.0
+
+    @property
+    def discrete(self) -> bool:
+        """Whether this is discrete gradient descent."""
+        return bool(np.isfinite(self.stop)) and self.learning_rate > 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of discrete gradient descent."""
+        return round(self.stop / self.learning_rate)
+
+
+@dataclass(frozen=True)
+class Response:
+    """Filters on nodes λ: arrays of shape (K, F), F trainings.
+
+    Attributes:
+        residual: ⟨(1 − √q_t w_t)²⟩_t, what is left of the noise.
+        gain: ⟨ᾱ_t w_t²⟩_t, the factor of a direction's variance in the loss.
+        log_v: ln v, the log of the generated variance.
+        P: Π_t a_t, the factor of the starting point in the sample.
+    """
+
+    residual: Array
+    gain: Array
+    log_v: Array
+    P: Array
+
+
+class Bank:
+    """The filters of several trainings on one schedule, evaluated level by level.
+
+    Args:
+        schedule: The noise schedule.
+        trainings: F trainings.
+    """
+
+    def __init__(self, schedule: Schedule, trainings: Sequence[Training]) -> None:
+        self.schedule = schedule
+        self.trainings = tuple(trainings)
+        self.ridge = np.array([t.ridge for t in trainings])
+        self.weight_decay = np.array([t.weight_decay for t in trainings])
+        self.init_scale = np.array([t.init_scale for t in trainings])
+        stop = np.array([t.stop for t in trainings])
+        rate = np.array([t.learning_rate for t in trainings])
+        self._finite = np.isfinite(stop)
+        self._flow = np.where(self._finite & (rate == 0), stop, 0.0)
+        self._rate = rate
+        self._discrete = np.array([t.discrete for t in trainings])
+        self._steps = np.array([t.steps if t.discrete else 0 for t in trainings])
+
+    def _left(self, M: Array) -> tuple[Array, Array]:
+        """e, the part of W(0) that is left, and 1 − e; M has shape (K, F)."""
+        e = np.zeros_like(M)
+        one_minus_e = np.ones_like(M)
+        flow = self._finite & ~self._discrete
+        if flow.all():
+            np.multiply(M, -self._flow, out=one_minus_e)
+            np.exp(one_minus_e, out=e)
+            np.expm1(one_minus_e, out=one_minus_e)
+            np.negative(one_minus_e, out=one_minus_e)
+        elif flow.any():
+            exponent = -self._flow[flow] * M[:, flow]
+            e[:, flow] = np.exp(exponent)
+            one_minus_e[:, flow] = -np.expm1(exponent)
+        if self._discrete.any():
+            k = self._discrete
+            x = self._rate[k] * M[:, k]
+            steps = self._steps[k]
+            # Where η M < 1 the power goes through log1p, so that few small steps keep their digits.
+            small = steps * np.log1p(-np.minimum(x, 0.5))
+            e[:, k] = np.where(x < 0.5, np.exp(small), (1 - x) ** steps)
+            one_minus_e[:, k] = np.where(x < 0.5, -np.expm1(small), 1 - e[:, k])
+        return e, one_minus_e
+
+    def level(self, nodes: Array, index: int) -> tuple[Array, Array, Array, Array, Array]:
+        """M, ᾱλ + g, e, w and 1 − √q w at level t = `index` + 1, each of shape (K, F)."""
+        alpha_bar, q = self.schedule.alpha_bar[index], self.schedule.q[index]
+        signal = alpha_bar * nodes[:, None] + (self.weight_decay + alpha_bar * self.ridge)
+        M = signal + q
+        e, one_minus_e = self._left(M)
+        w = np.sqrt(q) * one_minus_e / M + self.init_scale * e
+        residual = (signal + q * e) / M - np.sqrt(q) * self.init_scale * e
+        return M, signal, e, w, residual
+
+    def losses(self, nodes: Array, index: int) -> tuple[Array, Array]:
+        """(1 − √q w)² and ᾱ w² at one level: its residual and gain, each of shape (K, F)."""
+        _, _, _, w, residual = self.level(nodes, index)
+        return residual**2, self.schedule.alpha_bar[index] * w**2
+
+    def largest_stable_rate(self, largest_eigenvalue: float) -> Array:
+        """2 / max_t M, shape (F,): discrete gradient descent diverges from that η on."""
+        s = self.schedule
+        largest = [
+            np.max(s.alpha_bar * (largest_eigenvalue + c) + s.q + g)
+            for c, g in zip(self.ridge, self.weight_decay, strict=True)
+        ]
+        return 2 / np.array(largest)
+
+    def response(self, nodes: Array, sampler: Sampler | None) -> Response:
+        """Residual, gain, ln v and P by the recursion over all levels.
+
+        Args:
+            nodes: λ ≥ 0, shape (K,).
+            sampler: The sampler; None is `ideal`, with v = λ + c and P = 0.
+
+        Returns:
+            Arrays of shape (K, F). ln v is −inf where a mode is generated without variance.
+        """
+        nodes = np.asarray(nodes, dtype=float)
+        width = max(1, _BLOCK // max(1, len(nodes)))
+        chunks = [
+            Bank(self.schedule, self.trainings[i : i + width])._recursion(nodes, sampler)
+            for i in range(0, len(self.trainings), width)
+        ]
+        parts = [np.concatenate(arrays, axis=1) for arrays in zip(*chunks, strict=True)]
+        return Response(*parts)
+
+    def _recursion(self, nodes: Array, sampler: Sampler | None) -> tuple[Array, ...]:
+        shape = (len(nodes), len(self.trainings))
+        residual, gain = np.zeros(shape), np.zeros(shape)
+        v, P = np.ones(shape), np.ones(shape)
+        step_of = {} if sampler is None else {t: i for i, t in enumerate(sampler.levels.tolist())}
+        timesteps = self.schedule.timesteps
+        for index in range(timesteps - 1, -1, -1):
+            M, signal, e, w, left = self.level(nodes, index)
+            residual += left * left
+            gain += self.schedule.alpha_bar[index] * (w * w)
+            if sampler is not None and index in step_of:
+                i = step_of[index]
+                B = sampler.B[i]
+                a = sampler.A[i] * signal + sampler.C[i] + B * np.sqrt(self.schedule.q[index]) * e
+                a /= M
+                if self.init_scale.any():
+                    a -= B * self.init_scale * e
+                v *= a * a
+                v += sampler.variance[i]
+                P *= a
+        if sampler is None:
+            v, P = nodes[:, None] + self.ridge, np.zeros(shape)
+        with np.errstate(divide="ignore"):
+            return residual / timesteps, gain / timesteps, np.log(v), P

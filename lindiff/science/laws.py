@@ -1,0 +1,151 @@
+"""Closed laws that figures draw as lines and tests hold measurements against (theory: "Laws").
+
+All are per dimension and, where it applies, in nats. The denoiser is the unregularized one
+(ridge 0) unless its law has a filter of its own. NumPy only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def kl_tail(n: ArrayLike, d: ArrayLike) -> Array:
+    """Large-N law of both KL divergences per dimension: (d+3)/(4N).
+
+    A Gaussian fit has p = d(d+1)/2 + d parameters and costs p/(2N) nats in either direction
+    (Wilks); per dimension that is (d+3)/(4N).
+
+    Args:
+        n: Number of training samples N, mean and covariance both estimated.
+        d: Dimension.
+    """
+    return (np.asarray(d, dtype=np.float64) + 3) / (4 * np.asarray(n, dtype=np.float64))
+
+
+def kl_tail_leading(n: ArrayLike, d: ArrayLike) -> Array:
+    """The talk's leading form of `kl_tail`: d/(4N) per dimension, low by the factor d/(d+3).
+
+    Args:
+        n: Number of training samples N.
+        d: Dimension.
+    """
+    return np.asarray(d, dtype=np.float64) / (4 * np.asarray(n, dtype=np.float64))
+
+
+def kl_model_data_mean(n: ArrayLike, d: int) -> Array:
+    """Mean over draws of KL(N(μ0, Σ0)‖N(μ, Σ))/d, for any Σ; infinite for N ≤ d.
+
+    The trace and mean parts cancel on average ((N−1)/N + 1/N = 1); left is
+    −E ln det(Σ⁻¹Σ0)/(2d) = −(1/2d) Σ_j ψ((N−1−j)/2) + ½ ln(N/2), j = 0..d−1, by Bartlett's
+    decomposition. Its limit at d/N = γ is `kl_model_data_limit`.
+
+    Args:
+        n: Number of training samples N, mean estimated; shape (...).
+        d: Dimension.
+    """
+    samples = np.atleast_1d(np.asarray(n, dtype=np.int64))
+    return np.array([_minus_half_log_det(int(m), d) for m in samples.ravel()]).reshape(np.shape(n))
+
+
+def kl_data_model_mean(n: ArrayLike, d: int) -> Array:
+    """Mean over draws of KL(N(μ, Σ)‖N(μ0, Σ0))/d, for any Σ; infinite for N ≤ d + 2.
+
+    ½[(N+1)/(N−d−2) − 1] from the mean N Σ⁻¹/(N−d−2) of Σ0⁻¹ and the error of μ0, less the mean
+    log-determinant of `kl_model_data_mean`. Just above N = d + 2 single draws scatter so widely
+    that their median lies far below this mean.
+
+    Args:
+        n: Number of training samples N, mean estimated; shape (...).
+        d: Dimension.
+    """
+    samples = np.asarray(n, dtype=np.float64)
+    excess = samples - d - 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        trace = np.where(excess > 0, (samples + 1) / excess, np.inf)
+        value = (trace - 1) / 2 - kl_model_data_mean(n, d)
+    return np.where(excess > 0, value, np.inf)
+
+
+def kl_model_data_limit(ratio: ArrayLike) -> Array:
+    """Limit d → ∞ of `kl_model_data_mean` at d/N = γ < 1: ½[1 + (1/γ − 1) ln(1 − γ)].
+
+    Args:
+        ratio: γ = d/N > 0; the law is infinite for γ ≥ 1.
+    """
+    gamma = np.asarray(ratio, dtype=np.float64)
+    return np.where(gamma < 1, (1 + _log_part(gamma)) / 2, np.inf)
+
+
+def kl_data_model_limit(ratio: ArrayLike) -> Array:
+    """Limit d → ∞ of `kl_data_model_mean` at γ = d/N: ½[1/(1−γ) − 2 − (1/γ − 1) ln(1 − γ)].
+
+    Args:
+        ratio: γ = d/N > 0; the law is infinite for γ ≥ 1.
+    """
+    gamma = np.asarray(ratio, dtype=np.float64)
+    below = np.where(gamma < 1, gamma, 0.5)
+    return np.where(gamma < 1, (1 / (1 - below) - 2 - _log_part(gamma)) / 2, np.inf)
+
+
+def optimal_loss(alpha_bar: ArrayLike, eigenvalues: ArrayLike) -> Array:
+    """Denoising loss of the population optimum per noise level: (1/d) Σ_j ᾱ s_j/(ᾱ s_j + 1 − ᾱ).
+
+    From the loss of design section 3 with W_t = √(1−ᾱ_t) (ᾱ_t Σ + (1−ᾱ_t) I)⁻¹.
+
+    Args:
+        alpha_bar: ᾱ_t, shape (...).
+        eigenvalues: Population eigenvalues s_j, shape (d,).
+    """
+    signal = np.asarray(alpha_bar, dtype=np.float64)[..., None]
+    s = np.asarray(eigenvalues, dtype=np.float64)
+    return np.asarray(np.mean(signal * s / (signal * s + 1 - signal), axis=-1))
+
+
+def train_test_gap(
+    alpha_bar: float, filter_: ArrayLike, population: ArrayLike, eigenvalues: ArrayLike
+) -> float:
+    """The talk's formula: test minus train loss at one level is (ᾱ/d) Tr W²(Σ − Σ0).
+
+    Exact for every W that shares its eigenvectors with Σ0 (optimum, any regularization or stop);
+    an estimated mean adds (ᾱ/d)‖W(μ − μ0)‖². Null directions enter with w(0)² Σ_νν, for the ridge
+    c at low noise Σ_νν/c².
+
+    Args:
+        alpha_bar: ᾱ_t.
+        filter_: w_t(λ_ν) of each mode ν of Σ0, shape (d,).
+        population: Σ_νν = (Uᵀ Σ U)_νν, the population variance along each mode, shape (d,).
+        eigenvalues: λ_ν of Σ0, shape (d,).
+    """
+    w = np.asarray(filter_, dtype=np.float64)
+    excess = np.asarray(population, dtype=np.float64) - np.asarray(eigenvalues, dtype=np.float64)
+    return float(alpha_bar * np.mean(w**2 * excess))
+
+
+def _log_part(gamma: Array) -> Array:
+    """(1/γ − 1) ln(1 − γ) for 0 < γ < 1; what stands elsewhere is not used."""
+    below = np.where(gamma < 1, gamma, 0.5)
+    return (1 / below - 1) * np.log1p(-below)
+
+
+def _minus_half_log_det(n: int, d: int) -> float:
+    """−E ln det(Σ⁻¹Σ0)/(2d) for N samples with an estimated mean."""
+    if n <= d:
+        return float("inf")
+    freedom = np.arange(n - 1, n - 1 - d, -1)
+    return float(np.log(n / 2) - np.mean(_digamma_half(freedom))) / 2
+
+
+def _digamma_half(k: NDArray[np.int64]) -> Array:
+    """ψ(k/2) for whole k ≥ 1, by the recurrence up to 16 and the asymptotic series beyond."""
+    x = k / 2
+    shift = np.zeros_like(x)
+    for _ in range(16):
+        small = x < 16
+        shift[small] -= 1 / x[small]
+        x = np.where(small, x + 1, x)
+    inverse = 1 / x**2
+    series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse / 240)))
+    return np.log(x) - 1 / (2 * x) - series + shift

@@ -1,0 +1,156 @@
+"""Filters tabulated in ln λ, so that a draw costs no recursion (docs/theory.md, "Tables").
+
+A filter is analytic in λ, so a Chebyshev series in ln λ of a few hundred terms gives the recursion
+over all levels to 1e-12. ln v is tabulated rather than v, which spans many decades. Nodes outside
+the range, λ = 0 and the rare filter whose series does not converge go through the recursion itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lindiff.science.filters import Bank, Response
+from lindiff.science.samplers import Sampler
+
+Array = NDArray[np.float64]
+Range = tuple[float, float]
+
+FIELDS = ("residual", "gain", "log_v", "P")
+_SIZES = (129, 257, 513)
+_TOLERANCE = 1e-13
+
+
+def node_range(spectrum: Array, n: int) -> Range:
+    """Range of λ for draws of `n` samples, in whole decades so that many draws share one table.
+
+    It depends on the spectrum (shape (d,)) and on n alone, never on a shard. The upper end is
+    above the edge of the bulk, s_1 (1 + √(d/n))²; the lower end is 1e-6 of the smallest s_j.
+    """
+    high = 1.5 * spectrum.max() * (1 + np.sqrt(len(spectrum) / n)) ** 2
+    low = 1e-6 * spectrum.min()
+    return 10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high))
+
+
+def _chebyshev(x: Array, size: int) -> Array:
+    """T_k(x) for k < size, shape (len(x), size), by the three-term recursion."""
+    basis = np.empty((size, len(x)))
+    basis[0] = 1
+    basis[1] = x
+    twice = 2 * x
+    for k in range(2, size):
+        np.multiply(twice, basis[k - 1], out=basis[k])
+        basis[k] -= basis[k - 2]
+    return basis.T
+
+
+def _coefficients(values: Array) -> Array:
+    """Chebyshev coefficients of `values` (K, F) at the K Chebyshev points of the first kind."""
+    size = len(values)
+    angle = (np.arange(size) + 0.5) * np.pi / size
+    transform = np.cos(np.arange(size)[:, None] * angle) * (2 / size)
+    transform[0] /= 2
+    coefficients: Array = transform @ values
+    return coefficients
+
+
+class Table:
+    """All filters of a bank over a range of λ.
+
+    Args:
+        bank: F filters.
+        sampler: The sampler; None is `ideal`.
+        span: Smallest and largest λ of the table.
+    """
+
+    def __init__(self, bank: Bank, sampler: Sampler | None, span: Range) -> None:
+        self.bank = bank
+        self.sampler = sampler
+        self.span = span
+        self._middle = (np.log(span[0]) + np.log(span[1])) / 2
+        self._half = (np.log(span[1]) - np.log(span[0])) / 2
+        self.unresolved = np.ones(len(bank.trainings), dtype=bool)
+        self.size = 0
+        self.coefficients: dict[str, Array] = {}
+        for size in _SIZES:
+            if self.unresolved.any():
+                self._fit(size)
+
+    def _fit(self, size: int) -> None:
+        x = np.cos((np.arange(size) + 0.5) * np.pi / size)
+        response = self.bank.response(np.exp(self._middle + self._half * x), self.sampler)
+        unresolved = np.zeros(len(self.bank.trainings), dtype=bool)
+        with np.errstate(invalid="ignore"):
+            for name in FIELDS:
+                c = _coefficients(getattr(response, name))
+                tail = np.abs(c[-size // 16 :]).max(axis=0)
+                # A NaN or an infinity must count as unresolved, hence the negated comparison.
+                unresolved |= ~(tail <= _TOLERANCE * np.maximum(1, np.abs(c).max(axis=0)))
+                self.coefficients[name] = c
+        self.size, self.unresolved = size, unresolved
+
+    @cached_property
+    def at_zero(self) -> Response:
+        """The filters at λ = 0, shape (1, F)."""
+        return self.bank.response(np.zeros(1), self.sampler)
+
+    def at(self, nodes: Array) -> Evaluated:
+        """The filters at `nodes` (m,), of which the last may be 0."""
+        inside = (nodes >= self.span[0]) & (nodes <= self.span[1])
+        if self.unresolved.all():
+            inside[:] = False
+        x = (np.log(nodes[inside]) - self._middle) / self._half
+        basis = _chebyshev(x, self.size)
+        outside = np.flatnonzero(~inside)
+        zero = nodes[outside] == 0
+        direct = {}
+        if len(outside):
+            others = self.bank.response(nodes[outside][~zero], self.sampler)
+            for name in FIELDS:
+                values = np.empty((len(outside), len(self.bank.trainings)))
+                values[zero] = getattr(self.at_zero, name)
+                values[~zero] = getattr(others, name)
+                direct[name] = values
+        exact = None
+        if self.unresolved.any() and inside.any():
+            some = [t for t, bad in zip(self.bank.trainings, self.unresolved, strict=True) if bad]
+            exact = Bank(self.bank.schedule, some).response(nodes[inside], self.sampler)
+        return Evaluated(self, np.flatnonzero(inside), outside, basis, direct, exact)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """The filters of a table on the nodes of one measure; made by `Table.at`."""
+
+    table: Table
+    inside: NDArray[np.intp]
+    outside: NDArray[np.intp]
+    basis: Array
+    direct: dict[str, Array]
+    exact: Response | None
+
+    def functional(self, name: str, weights: Array) -> Array:
+        """Σ_ν weights[i, ν] F(λ_ν): shape (m', F) for `weights` (m', m) and a field F."""
+        inside = weights[:, self.inside]
+        total = (inside @ self.basis) @ self.table.coefficients[name]
+        if self.exact is not None:
+            total[:, self.table.unresolved] = inside @ getattr(self.exact, name)
+        if len(self.outside):
+            total += weights[:, self.outside] @ self.direct[name]
+        return total
+
+    def pointwise(self, name: str) -> Array:
+        """F(λ_ν) of a field, shape (m, F)."""
+        coefficients = self.table.coefficients[name]
+        values = np.empty((len(self.inside) + len(self.outside), coefficients.shape[1]))
+        if not len(self.outside):
+            np.matmul(self.basis, coefficients, out=values)
+        else:
+            values[self.inside] = self.basis @ coefficients
+            values[self.outside] = self.direct[name]
+        if self.exact is not None:
+            values[np.ix_(self.inside, self.table.unresolved)] = getattr(self.exact, name)
+        return values

@@ -1,0 +1,132 @@
+"""Metrics that are more than a functional of the measure (docs/theory.md, "Vectors").
+
+The mean parts of both KL, the overlap with the leading eigenspace, the Bures distance and the
+Monte Carlo check of the losses need the eigenvectors themselves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lindiff.science.draws import Draw
+from lindiff.science.filters import Bank
+from lindiff.science.tables import Evaluated
+
+Array = NDArray[np.float64]
+
+_DEGENERATE = 1e-10
+
+
+def mean_parts(
+    draw: Draw, filters: Evaluated, inverse: Array, root_alpha_bar: float
+) -> tuple[Array, Array]:
+    """Mean parts of KL(ρ_N‖ρ) and KL(ρ‖ρ_N), per dimension, shape (F,) each.
+
+    The generated mean is m_N = centre − √ᾱ_T P(Σ0) centre.
+
+    Args:
+        draw: The training set.
+        filters: The filters on the nodes of its measure.
+        inverse: 1/v on the nodes, shape (m, F).
+        root_alpha_bar: √ᾱ_T.
+    """
+    offset = draw.centre - draw.mean
+    P = filters.pointwise("P") * root_alpha_bar
+    U = draw.vectors
+    along, start = U.T @ offset, U.T @ draw.centre
+    P_null = P[0] if draw.null else np.zeros(P.shape[1])
+    P_modes = P[1:] if draw.null else P
+    shift = (
+        offset[:, None] - draw.centre[:, None] * P_null - U @ ((P_modes - P_null) * start[:, None])
+    )
+    model_data = (1 / draw.spectrum) @ shift**2
+    squares = (along[:, None] - P_modes * start[:, None]) ** 2
+    if draw.null:
+        rest = (offset - U @ along)[:, None] - P_null * (draw.centre - U @ start)[:, None]
+        squares = np.concatenate([(rest**2).sum(axis=0)[None], squares])
+    with np.errstate(invalid="ignore"):
+        # A direction without error adds nothing, however little variance it has.
+        data_model = np.where(squares == 0, 0, squares * inverse).sum(axis=0)
+    return model_data / (2 * draw.d), data_model / (2 * draw.d)
+
+
+def leading_overlap(draw: Draw) -> float:
+    """‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; NaN where Σ is isotropic."""
+    s = draw.spectrum
+    k = int(np.sum(s >= s[0] * (1 - _DEGENERATE)))
+    if k == draw.d:
+        return np.nan
+    return float(np.sum(draw.vectors[:k, -k:] ** 2) / k)
+
+
+def _complete(draw: Draw) -> Array:
+    """An orthonormal basis of which the last r vectors are those of the draw, shape (d, d)."""
+    if not draw.null:
+        return draw.vectors
+    full, _ = np.linalg.qr(draw.vectors, mode="complete")
+    return np.concatenate([full[:, len(draw.eigenvalues) :], draw.vectors], axis=1)
+
+
+def _per_mode(draw: Draw, values: Array) -> Array:
+    """Values on the nodes of a draw's measure (m, F), repeated for each null mode: (d, F)."""
+    return (
+        np.concatenate([np.repeat(values[:1], draw.null, axis=0), values[1:]])
+        if draw.null
+        else values
+    )
+
+
+def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> Array:
+    """Squared 2-Wasserstein distance of the generated from the population Gaussian over d, (F,).
+
+    |m_N − μ|² + tr Σ + tr Σ_N − 2 tr (Σ^½ Σ_N Σ^½)^½, the last as the sum of the singular values
+    of Σ^½ U v^½, which keeps the small ones. One SVD of order d³ per filter.
+    """
+    U = _complete(draw)
+    v = np.exp(_per_mode(draw, filters.pointwise("log_v")))
+    P = _per_mode(draw, filters.pointwise("P")) * root_alpha_bar
+    shift = (draw.centre - draw.mean)[:, None] - U @ (P * (U.T @ draw.centre)[:, None])
+    root = np.sqrt(draw.spectrum)[:, None] * U
+    cross = np.array([np.linalg.svd(root * np.sqrt(w), compute_uv=False).sum() for w in v.T])
+    distance: Array = (shift**2).sum(axis=0) + draw.spectrum.sum() + v.sum(axis=0) - 2 * cross
+    return distance / draw.d
+
+
+def monte_carlo_gap(
+    draw: Draw, bank: Bank, rng: np.random.Generator, rounds: int = 64
+) -> tuple[Array, Array]:
+    """Test minus train loss measured on noisy samples, with its standard error, (F,) each.
+
+    In each round every noise level meets one training sample and one fresh sample of the
+    population, both with the same noise; the standard error is over the rounds.
+
+    Args:
+        draw: A draw with samples.
+        bank: F trained denoisers.
+        rng: Source of samples, noises and choices.
+        rounds: Number of rounds, at least 2.
+
+    Raises:
+        ValueError: The draw has no samples.
+    """
+    if draw.samples is None:
+        raise ValueError("monte_carlo_gap needs the training samples: set `draw: samples`")
+    schedule, d = bank.schedule, draw.d
+    U = _complete(draw)
+    nodes = np.concatenate([np.zeros(draw.null), draw.eigenvalues])
+    shape = (schedule.timesteps, rounds, d)
+    noise = rng.standard_normal(shape) @ U
+    fresh = draw.mean + rng.standard_normal(shape) * np.sqrt(draw.spectrum)
+    known = draw.samples[rng.integers(draw.n, size=shape[:2])]
+    data = [(x - draw.centre) @ U for x in (fresh, known)]
+    gap = np.zeros((rounds, len(bank.trainings)))
+    for index in range(schedule.timesteps):
+        w = bank.level(nodes, index)[3]
+        root, root_q = np.sqrt(schedule.alpha_bar[index]), np.sqrt(schedule.q[index])
+        for sign, x in zip((1, -1), data, strict=True):
+            noisy = root * x[index] + root_q * noise[index]
+            left = noise[index][:, :, None] - noisy[:, :, None] * w
+            gap += sign * np.einsum("rdf,rdf->rf", left, left)
+    gap /= d * schedule.timesteps
+    return gap.mean(axis=0), gap.std(axis=0, ddof=1) / np.sqrt(rounds)
