@@ -6,7 +6,7 @@ Each cell is a filter; the family's draw, and the population, are measures (docs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -158,22 +158,18 @@ def _group_metrics(family: Family, filters: Filters, wanted: frozenset[str]) -> 
     return result
 
 
-def _diverged(family: Family, filters: Filters, result: dict[str, Any]) -> list[str | None]:
-    """For each filter why its numbers mean nothing, or None."""
-    reasons: list[str | None] = [None] * len(filters.trainings)
-    sound = np.isfinite(result["test_loss"]) & ~np.isnan(result["kl_model_data"])
-    for i in np.flatnonzero(~sound).tolist():
-        reasons[i] = "a metric is not a number"
-    if any(training.discrete for training in filters.trainings):
-        largest = float(family.draw.eigenvalues[-1])
-        stable = filters.make_bank().largest_stable_rate(largest)
-        for i, (training, rate) in enumerate(zip(filters.trainings, stable, strict=True)):
-            if training.discrete and training.learning_rate >= rate:
-                reasons[i] = (
-                    f"gradient descent diverges: learning_rate = {training.learning_rate:g}, "
-                    f"largest stable {rate:.4g}"
-                )
-    return reasons
+def _unstable(family: Family, filters: Filters) -> list[str | None]:
+    """For each filter why its gradient descent diverges on this draw, or None."""
+    if not any(training.discrete for training in filters.trainings):
+        return [None] * len(filters.trainings)
+    largest = filters.make_bank().largest_stable_rate(float(family.draw.eigenvalues[-1]))
+    return [
+        f"gradient descent diverges: learning_rate = {training.learning_rate:g}, "
+        f"largest stable {rate:.4g}"
+        if training.discrete and training.learning_rate >= rate
+        else None
+        for training, rate in zip(filters.trainings, largest, strict=True)
+    ]
 
 
 def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
@@ -193,15 +189,22 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     columns: dict[str, list[Any]] = {name: [None] * len(cells) for name in wanted}
     message: list[str | None] = [None] * len(cells)
     for rows, filters in groups(cells):
-        result = _group_metrics(family, filters, frozenset(wanted))
-        reasons = _diverged(family, filters, result)
+        reasons = _unstable(family, filters)
+        for row, reason in zip(rows, reasons, strict=True):
+            message[row] = reason
+        sound = [i for i, reason in enumerate(reasons) if reason is None]
+        if not sound:
+            continue
+        stable = replace(filters, trainings=tuple(filters.trainings[i] for i in sound))
+        result = _group_metrics(family, stable, frozenset(wanted))
+        lost = np.isnan(result["test_loss"] + result["kl_model_data"] + result["kl_data_model"])
+        for i in np.flatnonzero(lost).tolist():
+            message[rows[sound[i]]] = "a loss or a divergence is not a number"
         for name, column in columns.items():
             values = result[name]
             listed = values.tolist() if isinstance(values, np.ndarray) else values
-            for row, value, reason in zip(rows, listed, reasons, strict=True):
-                column[row] = value if reason is None else None
-        for row, reason in zip(rows, reasons, strict=True):
-            message[row] = reason
+            for i, value in zip(sound, listed, strict=True):
+                column[rows[i]] = value
     status = ["ok" if reason is None else "diverged" for reason in message]
     return _as_table(cells, columns, status, message)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
 from lindiff.science.samplers import Sampler, make_sampler
-from lindiff.science.schedule import Schedule, make_schedule
+from lindiff.science.schedule import BETA_MAX, BETA_MIN, Schedule, make_schedule
 from lindiff.science.spectra import make_spectrum
 
 Array = NDArray[np.float64]
@@ -77,8 +77,7 @@ def groups(cells: pa.Table) -> Iterator[tuple[list[int], Filters]]:
 def filters(key: tuple[Any, ...], trainings: tuple[Training, ...]) -> Filters:
     """Filters from the values of `SCHEDULE` and `SAMPLING`."""
     name, timesteps, beta_min, beta_max, sampler, final_noise, steps = key
-    default = make_schedule.__wrapped__.__defaults__ or ()
-    schedule = (name, timesteps, beta_min or default[2], beta_max or default[3])
+    schedule = (name, timesteps, beta_min or BETA_MIN, beta_max or BETA_MAX)
     sampling = None if sampler == "ideal" else (sampler, bool(final_noise), steps or 0)
     return Filters(schedule, sampling, trainings)
 

@@ -42,7 +42,7 @@ class Training:
     @property
     def discrete(self) -> bool:
         """Whether this is discrete gradient descent."""
-        return bool(np.isfinite(self.stop)) and self.learning_rate > 0
+        return bool(np.isfinite(self.stop) and self.learning_rate > 0)
 
     @property
     def steps(self) -> int:
@@ -149,10 +149,12 @@ class Bank:
         """
         nodes = np.asarray(nodes, dtype=float)
         width = max(1, _BLOCK // max(1, len(nodes)))
-        chunks = [
-            Bank(self.schedule, self.trainings[i : i + width])._recursion(nodes, sampler)
-            for i in range(0, len(self.trainings), width)
-        ]
+        # Descent that diverges may overflow; its cells are told apart by their learning rate.
+        with np.errstate(over="ignore", invalid="ignore"):
+            chunks = [
+                Bank(self.schedule, self.trainings[i : i + width])._recursion(nodes, sampler)
+                for i in range(0, len(self.trainings), width)
+            ]
         parts = [np.concatenate(arrays, axis=1) for arrays in zip(*chunks, strict=True)]
         return Response(*parts)
 
@@ -178,5 +180,5 @@ class Bank:
                 P *= a
         if sampler is None:
             v, P = nodes[:, None] + self.ridge, np.zeros(shape)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             return residual / timesteps, gain / timesteps, np.log(v), P

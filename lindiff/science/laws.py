@@ -22,7 +22,7 @@ def kl_tail(n: ArrayLike, d: ArrayLike) -> Array:
         n: Number of training samples N, mean and covariance both estimated.
         d: Dimension.
     """
-    return (np.asarray(d, dtype=np.float64) + 3) / (4 * np.asarray(n, dtype=np.float64))
+    return np.asarray((np.asarray(d, dtype=np.float64) + 3) / (4 * np.asarray(n, np.float64)))
 
 
 def kl_tail_leading(n: ArrayLike, d: ArrayLike) -> Array:
@@ -32,7 +32,7 @@ def kl_tail_leading(n: ArrayLike, d: ArrayLike) -> Array:
         n: Number of training samples N.
         d: Dimension.
     """
-    return np.asarray(d, dtype=np.float64) / (4 * np.asarray(n, dtype=np.float64))
+    return np.asarray(np.asarray(d, dtype=np.float64) / (4 * np.asarray(n, np.float64)))
 
 
 def kl_model_data_mean(n: ArrayLike, d: int) -> Array:
@@ -127,7 +127,7 @@ def train_test_gap(
 def _log_part(gamma: Array) -> Array:
     """(1/γ − 1) ln(1 − γ) for 0 < γ < 1; what stands elsewhere is not used."""
     below = np.where(gamma < 1, gamma, 0.5)
-    return (1 / below - 1) * np.log1p(-below)
+    return np.asarray((1 / below - 1) * np.log1p(-below))
 
 
 def _minus_half_log_det(n: int, d: int) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 REFERENCE_TIMESTEPS = 1000
+BETA_MIN, BETA_MAX = 1e-4, 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,10 @@ SCHEDULES: dict[str, Callable[[int, float, float], NDArray[np.float64]]] = {
 
 @lru_cache(maxsize=64)
 def make_schedule(
-    name: str = "linear", timesteps: int = 1000, beta_min: float = 1e-4, beta_max: float = 1e-2
+    name: str = "linear",
+    timesteps: int = REFERENCE_TIMESTEPS,
+    beta_min: float = BETA_MIN,
+    beta_max: float = BETA_MAX,
 ) -> Schedule:
     """The schedule called `name`.
 

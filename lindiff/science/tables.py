@@ -72,24 +72,28 @@ class Table:
         self.span = span
         self._middle = (np.log(span[0]) + np.log(span[1])) / 2
         self._half = (np.log(span[1]) - np.log(span[0])) / 2
+        # Descent that diverges inside the range would swamp the series' scale.
+        discrete = [t.learning_rate if t.discrete else 0.0 for t in bank.trainings]
+        self._diverging = np.array(discrete) >= bank.largest_stable_rate(span[1])
         self.unresolved = np.ones(len(bank.trainings), dtype=bool)
-        self.size = 0
-        self.coefficients: dict[str, Array] = {}
+        self.size = 2
+        self.coefficients = {name: np.zeros((2, len(bank.trainings))) for name in FIELDS}
         for size in _SIZES:
-            if self.unresolved.any():
+            if np.any(self.unresolved & ~self._diverging):
                 self._fit(size)
 
     def _fit(self, size: int) -> None:
         x = np.cos((np.arange(size) + 0.5) * np.pi / size)
         response = self.bank.response(np.exp(self._middle + self._half * x), self.sampler)
-        unresolved = np.zeros(len(self.bank.trainings), dtype=bool)
-        with np.errstate(invalid="ignore"):
+        unresolved = self._diverging.copy()
+        with np.errstate(invalid="ignore", over="ignore"):
             for name in FIELDS:
                 c = _coefficients(getattr(response, name))
                 tail = np.abs(c[-size // 16 :]).max(axis=0)
                 # A NaN or an infinity must count as unresolved, hence the negated comparison.
                 unresolved |= ~(tail <= _TOLERANCE * np.maximum(1, np.abs(c).max(axis=0)))
                 self.coefficients[name] = c
+                c[:, unresolved] = 0
         self.size, self.unresolved = size, unresolved
 
     @cached_property

@@ -1,0 +1,53 @@
+"""Brute-force references: the textbook forms that the product must not need."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lindiff import columns
+from lindiff.science.filters import Training
+from lindiff.science.schedule import Schedule
+
+
+def denoiser(schedule: Schedule, index: int, covariance: np.ndarray, t: Training) -> np.ndarray:
+    """W_t by its definition: the regularized optimum and gradient flow or descent as matrices."""
+    alpha_bar, q = schedule.alpha_bar[index], schedule.q[index]
+    d = len(covariance)
+    penalty = t.weight_decay + alpha_bar * t.ridge
+    rate = alpha_bar * covariance + (q + penalty) * np.eye(d)
+    optimum = np.sqrt(q) * np.linalg.inv(rate)
+    if not np.isfinite(t.stop):
+        return optimum
+    start = t.init_scale * np.eye(d)
+    if not t.discrete:
+        values, vectors = np.linalg.eigh(rate)
+        return optimum + (start - optimum) @ (vectors * np.exp(-t.stop * values)) @ vectors.T
+    weights = start
+    for _ in range(t.steps):
+        gradient = weights @ rate - np.sqrt(q) * np.eye(d)
+        weights = weights - t.learning_rate * gradient
+    return weights
+
+
+def kl(m1: np.ndarray, c1: np.ndarray, m2: np.ndarray, c2: np.ndarray) -> float:
+    """KL(N(m1, c1) ‖ N(m2, c2)) in nats, from the definition."""
+    inverse = np.linalg.inv(c2)
+    shift = m1 - m2
+    logdet = np.linalg.slogdet(c2)[1] - np.linalg.slogdet(c1)[1]
+    return 0.5 * float(np.trace(inverse @ c1) - len(m1) + logdet + shift @ inverse @ shift)
+
+
+def make_cells(**settings: Any) -> pa.Table:
+    """Cells over the product of the listed values; the rest is neutral."""
+    base = {c.name: None if c.neutral is columns.REQUIRED else c.neutral for c in columns.SETTINGS}
+    base |= {"model": "linear_exact", "d": 8, "n": 20, "seed": 0, "family_id": "family"}
+    lists = {k: v if isinstance(v, list) else [v] for k, v in settings.items()}
+    rows = [
+        base | dict(zip(lists, values, strict=True)) | {"cell_id": str(i)}
+        for i, values in enumerate(itertools.product(*lists.values()))
+    ]
+    return pa.Table.from_pylist(rows, schema=columns.cell_schema())

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from lindiff import columns
+from lindiff.science.samplers import SAMPLERS, make_sampler
+from lindiff.science.schedule import SCHEDULES, make_schedule
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("timesteps", [40, 1000])
+def test_alpha_bar_is_the_running_product(name, timesteps):
+    schedule = make_schedule(name, timesteps)
+    product = np.cumprod(1 - schedule.beta)
+    np.testing.assert_allclose(schedule.alpha_bar, product, rtol=1e-11)
+    np.testing.assert_allclose(schedule.q, 1 - product, rtol=1e-9, atol=1e-14)
+    assert np.all((schedule.beta > 0) & (schedule.beta < 1))
+
+
+def test_linear_schedule_scales_with_the_number_of_levels():
+    base, coarse = make_schedule("linear", 1000), make_schedule("linear", 100)
+    assert base.beta[[0, -1]].tolist() == [1e-4, 1e-2]
+    np.testing.assert_allclose(coarse.beta[[0, -1]], [1e-3, 1e-1], rtol=1e-15)
+    # Origin: exp(Σ ln(1 − β_t)) = 0.0063 at T = 1000 (design, "Mathematics").
+    assert base.alpha_bar[-1] == pytest.approx(0.0063, abs=5e-5)
+
+
+def test_cosine_is_the_squared_cosine():
+    schedule = make_schedule("cosine", 100)
+    f = np.cos((np.arange(101) / 100 + 0.008) / 1.008 * np.pi / 2) ** 2
+    np.testing.assert_allclose(schedule.alpha_bar[:-1], (f / f[0])[1:-1], rtol=1e-11)
+    assert schedule.beta[-1] == 0.999
+
+
+def test_a_schedule_outside_the_unit_interval_is_refused():
+    with pytest.raises(ValueError, match=r"is not inside \(0, 1\)"):
+        make_schedule("linear", 5)
+
+
+def test_registries_and_columns_name_the_same_things():
+    assert columns.SETTING["schedule"].choices == tuple(SCHEDULES)
+    assert columns.SETTING["sampler"].choices == ("ideal", *SAMPLERS)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("steps", [0, 1, 7, 50])
+def test_sampler_coefficients_against_their_papers(name, steps):
+    schedule = make_schedule("linear", 50)
+    sampler = make_sampler(name, schedule, True, steps)
+    levels = sampler.levels
+    assert levels[0] == 49
+    assert len(levels) == (steps or 50)
+    ab = schedule.alpha_bar[levels]
+    ab_next = np.append(schedule.alpha_bar[levels[1:]], 1.0)
+    alpha = ab / ab_next
+    if name == "ddim":
+        expected = 1 / np.sqrt(alpha), np.sqrt(1 - ab) / np.sqrt(alpha) - np.sqrt(1 - ab_next)
+        noise = np.zeros_like(ab)
+    else:
+        expected = 1 / np.sqrt(alpha), (1 - alpha) / np.sqrt(1 - ab) / np.sqrt(alpha)
+        tilde = (1 - alpha) * (1 - ab_next) / (1 - ab)
+        noise = 1 - alpha if name == "ddpm_beta" else tilde
+    np.testing.assert_allclose(sampler.A, expected[0], rtol=1e-12)
+    np.testing.assert_allclose(sampler.B, expected[1], rtol=1e-10)
+    np.testing.assert_allclose(sampler.variance, noise, rtol=1e-10, atol=1e-15)
+    difference = sampler.A * (1 - ab) - sampler.B * np.sqrt(1 - ab)
+    np.testing.assert_allclose(sampler.C, difference, atol=1e-13)
+    quiet = make_sampler(name, schedule, False, steps)
+    assert quiet.variance[-1] == 0
+    np.testing.assert_array_equal(quiet.variance[:-1], sampler.variance[:-1])
+
+
+def test_more_sampling_steps_than_levels_is_refused():
+    with pytest.raises(ValueError, match="sampling_steps = 11"):
+        make_sampler("ddim", make_schedule("cosine", 10), False, 11)

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lindiff import columns
+from lindiff.science.spectra import SPECTRA, make_spectrum
+
+PARAMS = {
+    "isotropic": {},
+    "power_law": {"exponent": 1.5},
+    "spiked": {"spike": 10.0, "count": 2},
+    "two_level": {"ratio": 5.0, "fraction": 0.25},
+    "eigenvalues": {"values": [3.0, 1.0, 2.0, 5.0, 4.0, 1.0, 1.0, 1.0]},
+}
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_every_spectrum_is_sorted_with_trace_d(name):
+    s = make_spectrum(name, 8, **PARAMS[name])
+    assert s.sum() == pytest.approx(8, rel=1e-14)
+    assert np.all(np.diff(s) <= 0)
+    assert np.all(s > 0)
+
+
+@given(st.integers(1, 60), st.floats(-3, 3))
+def test_power_law_ratios(d, exponent):
+    s = make_spectrum("power_law", d, exponent=exponent)
+    assert s.max() / s.min() == pytest.approx(d ** abs(exponent), rel=1e-10)
+
+
+def test_shapes_of_the_named_spectra():
+    spiked = make_spectrum("spiked", 8, spike=10.0, count=2)
+    np.testing.assert_allclose(spiked / spiked[-1], [10, 10, 1, 1, 1, 1, 1, 1], rtol=1e-14)
+    two = make_spectrum("two_level", 8, ratio=5.0, fraction=0.25)
+    np.testing.assert_allclose(two / two[-1], [5, 5, 1, 1, 1, 1, 1, 1], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("eigenvalues", {"values": [1.0, -1.0]}, "not negative"),
+        ("eigenvalues", {"values": [0.0, 0.0]}, "are zero"),
+        ("eigenvalues", {"values": [1.0, 0.0]}, "1 of 2 eigenvalues are zero"),
+        ("eigenvalues", {"values": [1.0, np.nan]}, "finite"),
+        ("eigenvalues", {"values": [1.0]}, "1 values for d = 2"),
+        ("spiked", {"spike": 2.0, "count": 3}, "count = 3"),
+        ("two_level", {"ratio": 2.0, "fraction": 1.5}, "fraction"),
+    ],
+)
+def test_bad_spectra_are_refused(name, params, message):
+    with pytest.raises(ValueError, match=message):
+        make_spectrum(name, 2, **params)
+
+
+def test_registry_and_columns_agree():
+    assert columns.SETTING["spectrum"].choices == tuple(SPECTRA)
