@@ -1,1 +1,66 @@
-"""How much data does a diffusion model need: linear diffusion models, exactly."""
+"""How much data does a diffusion model need? Linear diffusion models, exactly.
+
+The surface below is what a notebook needs; each name is documented where it is defined::
+
+    import lindiff
+
+    s = lindiff.make_spectrum("power_law", 64, exponent=1.0)
+    draw = lindiff.make_draw("wishart", s, n=128, seed=0)
+    result = lindiff.linear_metrics(draw, [lindiff.Training(ridge=c) for c in (0, 0.01, 0.1)])
+    print(result["test_loss"], result["kl_model_data"])
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lindiff.science.draws import Draw, make_draw
+    from lindiff.science.exact import linear_metrics
+    from lindiff.science.filters import Bank, Response, Training
+    from lindiff.science.measure import Measure, of_draw, of_population
+    from lindiff.science.samplers import Sampler, make_sampler
+    from lindiff.science.schedule import Schedule, make_schedule
+    from lindiff.science.spectra import make_spectrum
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Draw": "draws",
+    "make_draw": "draws",
+    "linear_metrics": "exact",
+    "Bank": "filters",
+    "Response": "filters",
+    "Training": "filters",
+    "Measure": "measure",
+    "of_draw": "measure",
+    "of_population": "measure",
+    "Sampler": "samplers",
+    "make_sampler": "samplers",
+    "Schedule": "schedule",
+    "make_schedule": "schedule",
+    "make_spectrum": "spectra",
+}
+
+__all__ = [
+    "Bank",
+    "Draw",
+    "Measure",
+    "Response",
+    "Sampler",
+    "Schedule",
+    "Training",
+    "linear_metrics",
+    "make_draw",
+    "make_sampler",
+    "make_schedule",
+    "make_spectrum",
+    "of_draw",
+    "of_population",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: the command line and the Snakefile start without NumPy.
+    if name not in _HOME:
+        raise AttributeError(f"module 'lindiff' has no attribute {name!r}")
+    return getattr(import_module(f"lindiff.science.{_HOME[name]}"), name)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from lindiff.models.linear_cells import Filters, groups, spectrum
 from lindiff.science import measure, metrics, vectors
 from lindiff.science.draws import Draw, generator, make_draw
+from lindiff.science.exact import divergences
 from lindiff.science.filters import Bank
-from lindiff.science.tables import Evaluated, Range, Table, node_range
+from lindiff.science.tables import Range, Table, node_range
 
 Array = NDArray[np.float64]
 
@@ -79,19 +80,7 @@ def _at_infinity(
     s, mean = spectrum(name, params, d), np.full(d, population_mean)
     limit = Draw(s, mean, 0, mean, s[::-1], np.eye(d)[:, ::-1])
     mu = measure.of_population(s)
-    return _divergences(limit, mu, _table(filters, span).at(mu.nodes), filters.root_alpha_bar)
-
-
-def _divergences(
-    draw: Draw, mu: measure.Measure, evaluated: Evaluated, root_alpha_bar: float
-) -> dict[str, Array]:
-    """Both KL, their parts and c_mean, shape (F,)."""
-    result, inverse = metrics.covariance_metrics(mu, draw.spectrum, evaluated)
-    means = vectors.mean_parts(draw, evaluated, inverse, root_alpha_bar)
-    for name, mean in zip(_KL, means, strict=True):
-        result[f"{name}_mean"] = mean
-        result[name] = result[f"{name}_spectrum"] + result[f"{name}_eigenvectors"] + mean
-    return result
+    return divergences(limit, mu, _table(filters, span).at(mu.nodes), filters.root_alpha_bar)
 
 
 def _levels(mu: measure.Measure, bank: Bank) -> list[list[dict[str, float]]]:
@@ -136,7 +125,7 @@ def _group_metrics(family: Family, filters: Filters, wanted: frozenset[str]) -> 
     table = _table(filters, family.span)
     evaluated = table.at(mu.nodes)
     result: dict[str, Any] = metrics.losses(mu, evaluated)
-    result |= _divergences(draw, mu, evaluated, root)
+    result |= divergences(draw, mu, evaluated, root)
     result["optimal_loss"] = np.full_like(
         result["test_loss"], _optimal_loss(*family.population[:3], filters.schedule)
     )

@@ -148,7 +148,7 @@ def make_draw(
     spectrum: Array,
     n: int,
     seed: int,
-    key: dict[str, object],
+    key: dict[str, object] | None = None,
     population_mean: float = 0.0,
     known_centre: bool = False,
 ) -> Draw:
@@ -159,7 +159,7 @@ def make_draw(
         spectrum: s, shape (d,).
         n: N ≥ 2.
         seed: Seed of the training set.
-        key: What names the spectrum; part of the generator's key.
+        key: What else names the draw (the spectrum, in a sweep); part of the generator's key.
         population_mean: Every coordinate of μ in the eigenbasis of Σ.
         known_centre: Whether the data are centred by μ instead of μ0.
 
@@ -168,5 +168,5 @@ def make_draw(
     """
     d = len(spectrum)
     own = {"n": n} if kind == "wishart" else {}
-    rng = generator(kind, d=d, seed=seed, **own, **key)
+    rng = generator(kind, d=d, seed=seed, **own, **(key or {}))
     return DRAWS[kind](spectrum, np.full(d, population_mean), n, known_centre, rng)
