@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.models.linear_cells import Filters, groups, spectrum
@@ -25,6 +24,7 @@ from lindiff.science.tables import Range, Table, node_range
 Array = NDArray[np.float64]
 
 _LEVELS = 25
+_NESTED = ("levels", "modes")
 _KL = ("kl_model_data", "kl_data_model")
 
 
@@ -119,12 +119,22 @@ def _modes(draw: Draw, mu: measure.Measure, log_v: Array) -> list[list[dict[str,
     ]
 
 
-def _group_metrics(family: Family, filters: Filters, wanted: frozenset[str]) -> dict[str, Any]:
-    """Metric columns of the cells of one schedule and sampler: arrays or lists of length F."""
+def _as_objects(lists: list[list[dict[str, Any]]]) -> NDArray[Any]:
+    """The lists as the elements of one array; NumPy would otherwise stack those of equal length."""
+    array = np.empty(len(lists), dtype=object)
+    for i, values in enumerate(lists):
+        array[i] = values
+    return array
+
+
+def _group_metrics(
+    family: Family, filters: Filters, wanted: frozenset[str]
+) -> dict[str, NDArray[Any]]:
+    """Metric columns of the cells of one schedule and sampler, arrays of shape (F,)."""
     draw, mu, root = family.draw, family.mu, filters.root_alpha_bar
     table = _table(filters, family.span)
     evaluated = table.at(mu.nodes)
-    result: dict[str, Any] = metrics.losses(mu, evaluated)
+    result: dict[str, NDArray[Any]] = metrics.losses(mu, evaluated)
     result |= divergences(draw, mu, evaluated, root)
     result["optimal_loss"] = np.full_like(
         result["test_loss"], _optimal_loss(*family.population[:3], filters.schedule)
@@ -141,15 +151,15 @@ def _group_metrics(family: Family, filters: Filters, wanted: frozenset[str]) -> 
         gap = vectors.monte_carlo_gap(draw, table.bank, rng)
         result["monte_carlo_gap"], result["monte_carlo_gap_se"] = gap
     if "levels" in wanted:
-        result["levels"] = _levels(mu, table.bank)
+        result["levels"] = _as_objects(_levels(mu, table.bank))
     if "modes" in wanted:
-        result["modes"] = _modes(draw, mu, evaluated.pointwise("log_v"))
+        result["modes"] = _as_objects(_modes(draw, mu, evaluated.pointwise("log_v")))
     return result
 
 
 def _unstable(family: Family, filters: Filters) -> list[str | None]:
     """For each filter why its gradient descent diverges on this draw, or None."""
-    if not any(training.discrete for training in filters.trainings):
+    if not filters.discrete:
         return [None] * len(filters.trainings)
     largest = filters.make_bank().largest_stable_rate(float(family.draw.eigenvalues[-1]))
     return [
@@ -175,7 +185,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         ValueError: Settings that the model cannot compute.
     """
     family = _family(cells)
-    columns: dict[str, list[Any]] = {name: [None] * len(cells) for name in wanted}
+    columns = {name: _empty(name, len(cells)) for name in wanted}
     message: list[str | None] = [None] * len(cells)
     for rows, filters in groups(cells):
         reasons = _unstable(family, filters)
@@ -184,30 +194,29 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         sound = [i for i, reason in enumerate(reasons) if reason is None]
         if not sound:
             continue
-        stable = replace(filters, trainings=tuple(filters.trainings[i] for i in sound))
-        result = _group_metrics(family, stable, frozenset(wanted))
+        if len(sound) < len(rows):
+            filters = replace(filters, trainings=tuple(filters.trainings[i] for i in sound))
+        result = _group_metrics(family, filters, frozenset(wanted))
         lost = np.isnan(result["test_loss"] + result["kl_model_data"] + result["kl_data_model"])
         for i in np.flatnonzero(lost).tolist():
             message[rows[sound[i]]] = "a loss or a divergence is not a number"
         for name, column in columns.items():
-            values = result[name]
-            listed = values.tolist() if isinstance(values, np.ndarray) else values
-            for i, value in zip(sound, listed, strict=True):
-                column[rows[i]] = value
+            column[np.array(rows)[sound]] = result[name]
     status = ["ok" if reason is None else "diverged" for reason in message]
     return _as_table(cells, columns, status, message)
 
 
+def _empty(name: str, length: int) -> NDArray[Any]:
+    """A column of undefined values: NaN, or None for lists."""
+    if name in _NESTED:
+        return np.full(length, None, dtype=object)
+    return np.full(length, np.nan)
+
+
 def _as_table(
-    cells: pa.Table, columns: dict[str, list[Any]], status: list[str], message: list[str | None]
+    cells: pa.Table, columns: dict[str, NDArray[Any]], status: list[str], message: list[str | None]
 ) -> pa.Table:
-    arrays = {"cell_id": cells["cell_id"]}
-    for name, values in columns.items():
-        column = pa.array(values)
-        if pa.types.is_floating(column.type):
-            # A metric that is undefined is null, never NaN.
-            column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-        arrays[name] = column
-    return pa.table(
-        arrays | {"status": pa.array(status), "message": pa.array(message, pa.string())}
-    )
+    # A metric that is undefined is null, never NaN: `from_pandas` reads NaN as null.
+    arrays = {name: pa.array(values, from_pandas=True) for name, values in columns.items()}
+    outcome = {"status": pa.array(status), "message": pa.array(message, pa.string())}
+    return pa.table({"cell_id": cells["cell_id"]} | arrays | outcome)

@@ -7,9 +7,8 @@ effect there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,22 +55,40 @@ class Filters:
             return None
         return make_sampler(self.sampler[0], self.make_schedule(), *self.sampler[1:])
 
+    @cached_property
+    def discrete(self) -> bool:
+        """Whether any filter is of discrete gradient descent, which can diverge."""
+        return any(training.discrete for training in self.trainings)
+
     @property
     def root_alpha_bar(self) -> float:
         """√ᾱ_T, the part of a sample's mean that its starting point misses; 0 for `ideal`."""
         return 0.0 if self.sampler is None else float(np.sqrt(self.make_schedule().alpha_bar[-1]))
 
 
-def groups(cells: pa.Table) -> Iterator[tuple[list[int], Filters]]:
+def groups(cells: pa.Table) -> tuple[tuple[list[int], Filters], ...]:
     """The rows of `cells` that share a schedule and a sampler, with their filters."""
-    columns = [cells[name].to_pylist() for name in (*SCHEDULE, *SAMPLING, *TRAINING)]
+    sink = pa.BufferOutputStream()
+    table = cells.select([*SCHEDULE, *SAMPLING, *TRAINING])
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return _groups(sink.getvalue().to_pybytes())
+
+
+# Most families of a sweep have the same filters, and reading them row by row is slow.
+@lru_cache(maxsize=64)
+def _groups(stream: bytes) -> tuple[tuple[list[int], Filters], ...]:
+    cells = pa.ipc.open_stream(stream).read_all()
+    columns = [column.to_pylist() for column in cells.columns]
     members: dict[tuple[Any, ...], list[tuple[int, Training]]] = {}
     for row, values in enumerate(zip(*columns, strict=True)):
         given = zip(TRAINING, values[-len(TRAINING) :], strict=True)
         training = Training(**{name: value for name, value in given if value is not None})
         members.setdefault(values[: -len(TRAINING)], []).append((row, training))
-    for key, group in members.items():
-        yield [row for row, _ in group], filters(key, tuple(t for _, t in group))
+    return tuple(
+        ([row for row, _ in group], filters(key, tuple(training for _, training in group)))
+        for key, group in members.items()
+    )
 
 
 def filters(key: tuple[Any, ...], trainings: tuple[Training, ...]) -> Filters:

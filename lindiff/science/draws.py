@@ -32,7 +32,7 @@ class Draw:
         centre: The mean about which the data are centred, μ0 or μ, shape (d,).
         eigenvalues: Non-null eigenvalues λ of Σ0, shape (r,), ascending; the other d − r are 0.
         vectors: Their eigenvectors U, shape (d, r).
-        samples: The training set, shape (N, d); None for a Wishart draw.
+        centred: The training set less its centre, shape (N, d); None for a Wishart draw.
     """
 
     spectrum: Array
@@ -41,7 +41,7 @@ class Draw:
     centre: Array
     eigenvalues: Array
     vectors: Array
-    samples: Array | None = None
+    centred: Array | None = None
 
     @property
     def d(self) -> int:
@@ -133,11 +133,13 @@ def draw_samples(
     Args, shapes and result as `draw_wishart`, with the samples.
     """
     d = len(spectrum)
-    samples = mean + rng.standard_normal((n, d)) * np.sqrt(spectrum)
-    centre = mean if known_centre else samples.mean(axis=0)
-    factor = (samples - centre).T / np.sqrt(n)
-    values, vectors = eigenpairs(factor, min(d, n if known_centre else n - 1))
-    return Draw(spectrum, mean, n, centre, values, vectors, samples)
+    # One array throughout: fresh pages cost as much as the arithmetic.
+    centred = rng.standard_normal((n, d))
+    centred *= np.sqrt(spectrum)
+    offset = np.zeros(d) if known_centre else centred.mean(axis=0)
+    centred -= offset
+    values, vectors = eigenpairs(centred.T, min(d, n if known_centre else n - 1))
+    return Draw(spectrum, mean, n, mean + offset, values / n, vectors, centred)
 
 
 DRAWS = {"wishart": draw_wishart, "samples": draw_samples}

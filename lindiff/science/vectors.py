@@ -110,7 +110,7 @@ def monte_carlo_gap(
     Raises:
         ValueError: The draw has no samples.
     """
-    if draw.samples is None:
+    if draw.centred is None:
         raise ValueError("monte_carlo_gap needs the training samples: set `draw: samples`")
     schedule, d = bank.schedule, draw.d
     U = _complete(draw)
@@ -118,8 +118,8 @@ def monte_carlo_gap(
     shape = (schedule.timesteps, rounds, d)
     noise = rng.standard_normal(shape) @ U
     fresh = draw.mean + rng.standard_normal(shape) * np.sqrt(draw.spectrum)
-    known = draw.samples[rng.integers(draw.n, size=shape[:2])]
-    data = [(x - draw.centre) @ U for x in (fresh, known)]
+    known = draw.centred[rng.integers(draw.n, size=shape[:2])]
+    data = [x @ U for x in (fresh - draw.centre, known)]
     gap = np.zeros((rounds, len(bank.trainings)))
     for index in range(schedule.timesteps):
         w = bank.level(nodes, index)[3]

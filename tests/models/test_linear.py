@@ -57,7 +57,7 @@ def test_every_metric_against_matrices(trained, sampler, n, mean, centre):
     key = {"spectrum": "power_law", "params": SPECTRUM}
     draw = make_draw("samples", s, n, 3, key, mean, centre == "known")
     schedule, training = make_schedule("linear", 25), Training(**TRAINED[trained])
-    X = draw.samples - draw.centre
+    X = draw.centred
     S0, S, mu = X.T @ X / n, np.diag(s), np.full(5, mean)
 
     weights = [denoiser(schedule, i, S0, training) for i in range(25)]
@@ -135,7 +135,7 @@ def test_modes_are_those_of_the_training_covariance():
     row = one(**POPULATION, n=4, draw="samples", ridge=0.1, sampler="ideal", wanted=("modes",))
     s = make_spectrum("power_law", 5, exponent=1.0)
     draw = make_draw("samples", s, 4, 0, {"spectrum": "power_law", "params": SPECTRUM})
-    X = draw.samples - draw.centre
+    X = draw.centred
     values, U = np.linalg.eigh(X.T @ X / 4)
     modes = row["modes"]
     assert [m["mode"] for m in modes] == [1, 2, 3, 4]
