@@ -68,14 +68,19 @@ class Filters:
 
 def groups(cells: pa.Table) -> tuple[tuple[list[int], Filters], ...]:
     """The rows of `cells` that share a schedule and a sampler, with their filters."""
+    # Cells come in the order of their ids; in that of their settings most families of a sweep are
+    # the same, so their filters are read, and tabulated, once.
+    keys = [cells[name].to_numpy(zero_copy_only=False) for name in TRAINING]
+    samplers = np.asarray(cells["sampler"].cast("string"))
+    order = np.lexsort([*keys, np.unique(samplers, return_inverse=True)[1]])
+    table = cells.select([*SCHEDULE, *SAMPLING, *TRAINING]).take(pa.array(order))
     sink = pa.BufferOutputStream()
-    table = cells.select([*SCHEDULE, *SAMPLING, *TRAINING])
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
-    return _groups(sink.getvalue().to_pybytes())
+    found = _groups(sink.getvalue().to_pybytes())
+    return tuple((order[rows].tolist(), filters) for rows, filters in found)
 
 
-# Most families of a sweep have the same filters, and reading them row by row is slow.
 @lru_cache(maxsize=64)
 def _groups(stream: bytes) -> tuple[tuple[list[int], Filters], ...]:
     cells = pa.ipc.open_stream(stream).read_all()

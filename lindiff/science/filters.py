@@ -81,36 +81,27 @@ class Bank:
         self.ridge = np.array([t.ridge for t in trainings])
         self.weight_decay = np.array([t.weight_decay for t in trainings])
         self.init_scale = np.array([t.init_scale for t in trainings])
-        stop = np.array([t.stop for t in trainings])
-        rate = np.array([t.learning_rate for t in trainings])
-        self._finite = np.isfinite(stop)
-        self._flow = np.where(self._finite & (rate == 0), stop, 0.0)
-        self._rate = rate
-        self._discrete = np.array([t.discrete for t in trainings])
+        self._starts_at_zero = not self.init_scale.any()
+        self._stop = np.array([t.stop for t in trainings])
+        self._all_optimal = bool(np.isinf(self._stop).all())
+        self._rate = np.array([t.learning_rate for t in trainings])
+        self._discrete = np.array([t.discrete for t in trainings], dtype=bool)
+        self._any_discrete = bool(self._discrete.any())
         self._steps = np.array([t.steps if t.discrete else 0 for t in trainings])
 
     def _left(self, M: Array) -> tuple[Array, Array]:
         """e, the part of W(0) that is left, and 1 − e; M has shape (K, F)."""
-        e = np.zeros_like(M)
-        one_minus_e = np.ones_like(M)
-        flow = self._finite & ~self._discrete
-        if flow.all():
-            np.multiply(M, -self._flow, out=one_minus_e)
-            np.exp(one_minus_e, out=e)
-            np.expm1(one_minus_e, out=one_minus_e)
-            np.negative(one_minus_e, out=one_minus_e)
-        elif flow.any():
-            exponent = -self._flow[flow] * M[:, flow]
-            e[:, flow] = np.exp(exponent)
-            one_minus_e[:, flow] = -np.expm1(exponent)
-        if self._discrete.any():
+        if self._all_optimal:
+            return np.zeros((1, 1)), np.ones((1, 1))
+        exponent = -self._stop * M
+        # Both keep their relative accuracy: e alone rules ln v of a null mode.
+        e, one_minus_e = np.exp(exponent), -np.expm1(exponent)
+        if self._any_discrete:
             k = self._discrete
-            x = self._rate[k] * M[:, k]
-            steps = self._steps[k]
-            # Where η M < 1 the power goes through log1p, so that few small steps keep their digits.
-            small = steps * np.log1p(-np.minimum(x, 0.5))
-            e[:, k] = np.where(x < 0.5, np.exp(small), (1 - x) ** steps)
-            one_minus_e[:, k] = np.where(x < 0.5, -np.expm1(small), 1 - e[:, k])
+            x, steps = self._rate[k] * M[:, k], self._steps[k]
+            power = steps * np.log1p(-np.minimum(x, 0.5))
+            e[:, k] = np.where(x < 0.5, np.exp(power), (1 - x) ** steps)
+            one_minus_e[:, k] = np.where(x < 0.5, -np.expm1(power), 1 - e[:, k])
         return e, one_minus_e
 
     def level(self, nodes: Array, index: int) -> tuple[Array, Array, Array, Array, Array]:
@@ -119,8 +110,11 @@ class Bank:
         signal = alpha_bar * nodes[:, None] + (self.weight_decay + alpha_bar * self.ridge)
         M = signal + q
         e, one_minus_e = self._left(M)
-        w = np.sqrt(q) * one_minus_e / M + self.init_scale * e
-        residual = (signal + q * e) / M - np.sqrt(q) * self.init_scale * e
+        w = np.sqrt(q) * one_minus_e / M
+        residual = (signal + q * e) / M
+        if not self._starts_at_zero:
+            w += self.init_scale * e
+            residual -= np.sqrt(q) * self.init_scale * e
         return M, signal, e, w, residual
 
     def losses(self, nodes: Array, index: int) -> tuple[Array, Array]:
@@ -173,7 +167,7 @@ class Bank:
                 B = sampler.B[i]
                 a = sampler.A[i] * signal + sampler.C[i] + B * np.sqrt(self.schedule.q[index]) * e
                 a /= M
-                if self.init_scale.any():
+                if not self._starts_at_zero:
                     a -= B * self.init_scale * e
                 v *= a * a
                 v += sampler.variance[i]

@@ -6,13 +6,16 @@ All are per dimension and, where it applies, in nats. The denoiser is the unregu
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Numbers = float | int | NDArray[Any]
 
 
-def kl_tail(n: ArrayLike, d: ArrayLike) -> Array:
+def kl_tail(n: Numbers, d: int) -> Array:
     """Large-N law of both KL divergences per dimension: (d+3)/(4N).
 
     A Gaussian fit has p = d(d+1)/2 + d parameters and costs p/(2N) nats in either direction
@@ -22,20 +25,20 @@ def kl_tail(n: ArrayLike, d: ArrayLike) -> Array:
         n: Number of training samples N, mean and covariance both estimated.
         d: Dimension.
     """
-    return np.asarray((np.asarray(d, dtype=np.float64) + 3) / (4 * np.asarray(n, np.float64)))
+    return np.asarray((d + 3) / (4 * np.asarray(n, np.float64)))
 
 
-def kl_tail_leading(n: ArrayLike, d: ArrayLike) -> Array:
+def kl_tail_leading(n: Numbers, d: int) -> Array:
     """The talk's leading form of `kl_tail`: d/(4N) per dimension, low by the factor d/(d+3).
 
     Args:
         n: Number of training samples N.
         d: Dimension.
     """
-    return np.asarray(np.asarray(d, dtype=np.float64) / (4 * np.asarray(n, np.float64)))
+    return np.asarray(d / (4 * np.asarray(n, np.float64)))
 
 
-def kl_model_data_mean(n: ArrayLike, d: int) -> Array:
+def kl_model_data_mean(n: Numbers, d: int) -> Array:
     """Mean over draws of KL(N(μ0, Σ0)‖N(μ, Σ))/d, for any Σ; infinite for N ≤ d.
 
     The trace and mean parts cancel on average ((N−1)/N + 1/N = 1); left is
@@ -50,7 +53,7 @@ def kl_model_data_mean(n: ArrayLike, d: int) -> Array:
     return np.array([_minus_half_log_det(int(m), d) for m in samples.ravel()]).reshape(np.shape(n))
 
 
-def kl_data_model_mean(n: ArrayLike, d: int) -> Array:
+def kl_data_model_mean(n: Numbers, d: int) -> Array:
     """Mean over draws of KL(N(μ, Σ)‖N(μ0, Σ0))/d, for any Σ; infinite for N ≤ d + 2.
 
     ½[(N+1)/(N−d−2) − 1] from the mean N Σ⁻¹/(N−d−2) of Σ0⁻¹ and the error of μ0, less the mean
@@ -69,7 +72,7 @@ def kl_data_model_mean(n: ArrayLike, d: int) -> Array:
     return np.where(excess > 0, value, np.inf)
 
 
-def kl_model_data_limit(ratio: ArrayLike) -> Array:
+def kl_model_data_limit(ratio: Numbers) -> Array:
     """Limit d → ∞ of `kl_model_data_mean` at d/N = γ < 1: ½[1 + (1/γ − 1) ln(1 − γ)].
 
     Args:
@@ -79,7 +82,7 @@ def kl_model_data_limit(ratio: ArrayLike) -> Array:
     return np.where(gamma < 1, (1 + _log_part(gamma)) / 2, np.inf)
 
 
-def kl_data_model_limit(ratio: ArrayLike) -> Array:
+def kl_data_model_limit(ratio: Numbers) -> Array:
     """Limit d → ∞ of `kl_data_model_mean` at γ = d/N: ½[1/(1−γ) − 2 − (1/γ − 1) ln(1 − γ)].
 
     Args:
@@ -90,7 +93,7 @@ def kl_data_model_limit(ratio: ArrayLike) -> Array:
     return np.where(gamma < 1, (1 / (1 - below) - 2 - _log_part(gamma)) / 2, np.inf)
 
 
-def optimal_loss(alpha_bar: ArrayLike, eigenvalues: ArrayLike) -> Array:
+def optimal_loss(alpha_bar: Numbers, eigenvalues: Array) -> Array:
     """Denoising loss of the population optimum per noise level: (1/d) Σ_j ᾱ s_j/(ᾱ s_j + 1 − ᾱ).
 
     From the loss of design section 3 with W_t = √(1−ᾱ_t) (ᾱ_t Σ + (1−ᾱ_t) I)⁻¹.
@@ -100,13 +103,11 @@ def optimal_loss(alpha_bar: ArrayLike, eigenvalues: ArrayLike) -> Array:
         eigenvalues: Population eigenvalues s_j, shape (d,).
     """
     signal = np.asarray(alpha_bar, dtype=np.float64)[..., None]
-    s = np.asarray(eigenvalues, dtype=np.float64)
-    return np.asarray(np.mean(signal * s / (signal * s + 1 - signal), axis=-1))
+    variance = signal * eigenvalues
+    return np.asarray(np.mean(variance / (variance + 1 - signal), axis=-1))
 
 
-def train_test_gap(
-    alpha_bar: float, filter_: ArrayLike, population: ArrayLike, eigenvalues: ArrayLike
-) -> float:
+def train_test_gap(alpha_bar: float, w: Array, population: Array, eigenvalues: Array) -> float:
     """The talk's formula: test minus train loss at one level is (ᾱ/d) Tr W²(Σ − Σ0).
 
     Exact for every W that shares its eigenvectors with Σ0 (optimum, any regularization or stop);
@@ -115,13 +116,11 @@ def train_test_gap(
 
     Args:
         alpha_bar: ᾱ_t.
-        filter_: w_t(λ_ν) of each mode ν of Σ0, shape (d,).
+        w: w_t(λ_ν) of each mode ν of Σ0, shape (d,).
         population: Σ_νν = (Uᵀ Σ U)_νν, the population variance along each mode, shape (d,).
         eigenvalues: λ_ν of Σ0, shape (d,).
     """
-    w = np.asarray(filter_, dtype=np.float64)
-    excess = np.asarray(population, dtype=np.float64) - np.asarray(eigenvalues, dtype=np.float64)
-    return float(alpha_bar * np.mean(w**2 * excess))
+    return float(alpha_bar * np.mean(w**2 * (population - eigenvalues)))
 
 
 def _log_part(gamma: Array) -> Array:

@@ -112,12 +112,14 @@ class Table:
         zero = nodes[outside] == 0
         direct = {}
         if len(outside):
+            direct = {
+                name: np.repeat(getattr(self.at_zero, name), len(outside), axis=0)
+                for name in FIELDS
+            }
+        if not zero.all():
             others = self.bank.response(nodes[outside][~zero], self.sampler)
             for name in FIELDS:
-                values = np.empty((len(outside), len(self.bank.trainings)))
-                values[zero] = getattr(self.at_zero, name)
-                values[~zero] = getattr(others, name)
-                direct[name] = values
+                direct[name][~zero] = getattr(others, name)
         exact = None
         if self.unresolved.any() and inside.any():
             some = [t for t, bad in zip(self.bank.trainings, self.unresolved, strict=True) if bad]

@@ -155,6 +155,20 @@ def test_small_learning_rates_approach_gradient_flow():
     assert gaps[0] > 5 * gaps[1] > 25 * gaps[2] > 0
 
 
+def test_a_null_mode_after_long_training_keeps_its_logarithm():
+    """Without final noise a null mode ends with variance a_1² v = exp(−2 τ q_1) v."""
+    schedule = make_schedule()
+    response = Bank(schedule, [Training(stop=1e6)]).response(
+        np.zeros(1), make_sampler("ddpm_beta", schedule)
+    )
+    before = Bank(schedule, [Training(stop=1e6)]).response(
+        np.zeros(1), make_sampler("ddpm_beta", schedule, final_noise=True)
+    )
+    v = np.exp(before.log_v[0, 0]) - schedule.beta[0]
+    assert v < 1e-15
+    assert -260 < response.log_v[0, 0] < -2e6 * schedule.q[0]
+
+
 def test_ideal_is_the_covariance_plus_ridge():
     response = Bank(make_schedule(), [Training(ridge=0.3)]).response(np.array([0.0, 2.0]), None)
     np.testing.assert_allclose(np.exp(response.log_v[:, 0]), [0.3, 2.3], rtol=1e-15)

@@ -1,0 +1,133 @@
+"""The closed laws against brute force, draws and each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import digamma
+
+from lindiff.science import laws
+from lindiff.science.draws import generator, make_draw
+from lindiff.science.filters import Bank, Training
+from lindiff.science.measure import of_draw
+from lindiff.science.schedule import make_schedule
+from lindiff.science.spectra import make_spectrum
+from tests.science.helpers import kl
+
+
+def test_tails_by_hand():
+    assert laws.kl_tail(100, 50) == pytest.approx(53 / 400)
+    assert laws.kl_tail_leading(100, 50) == pytest.approx(0.125)
+    # p = d(d+1)/2 + d parameters cost p/(2N) nats in all.
+    d, n = 7, 30
+    assert d * laws.kl_tail(n, d) == pytest.approx((d * (d + 1) / 2 + d) / (2 * n))
+    assert laws.kl_tail(np.array([1, 2]), 5).tolist() == [2, 1]
+
+
+def test_digamma_is_scipys():
+    k = np.arange(1, 2000)
+    assert laws._digamma_half(k) == pytest.approx(digamma(k / 2), abs=1e-13, rel=1e-14)
+
+
+@pytest.mark.parametrize("law", [laws.kl_model_data_mean, laws.kl_data_model_mean])
+@pytest.mark.parametrize("d", [1, 8, 64])
+def test_means_approach_the_tail_at_order_one_over_n_squared(law, d: int):
+    n = 1000 * d
+    error = law(n, d) / laws.kl_tail(n, d) - 1
+    assert 0 < error < 1e-2
+    assert law(10 * n, d) / laws.kl_tail(10 * n, d) - 1 == pytest.approx(error / 10, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("mean", "limit"),
+    [
+        (laws.kl_model_data_mean, laws.kl_model_data_limit),
+        (laws.kl_data_model_mean, laws.kl_data_model_limit),
+    ],
+)
+@pytest.mark.parametrize("ratio", [0.1, 0.5, 0.8])
+def test_means_approach_the_limit_at_large_d(mean, limit, ratio: float):
+    errors = [abs(mean(round(d / ratio), d) / limit(ratio) - 1) for d in (400, 4000)]
+    assert errors[1] < 5e-3
+    assert errors[1] < errors[0] / 5
+
+
+def test_limits_by_hand_and_at_their_ends():
+    # γ = ½: (1/γ − 1) ln(1 − γ) = −ln 2.
+    assert laws.kl_model_data_limit(0.5) == pytest.approx((1 - np.log(2)) / 2)
+    assert laws.kl_data_model_limit(0.5) == pytest.approx(np.log(2) / 2)
+    for law in (laws.kl_model_data_limit, laws.kl_data_model_limit):
+        assert law(1e-4) == pytest.approx(1e-4 / 4, rel=1e-3)
+        assert np.isinf(law(np.array([1.0, 2.0]))).all()
+
+
+def test_laws_are_infinite_where_no_mean_exists():
+    n = np.array([7, 8, 9, 10, 11])
+    assert np.isinf(laws.kl_model_data_mean(n, 8)).tolist() == [True, True, False, False, False]
+    assert np.isinf(laws.kl_data_model_mean(n, 8)).tolist() == [True, True, True, True, False]
+    assert laws.kl_model_data_mean(n.reshape(5, 1), 8).shape == (5, 1)
+
+
+def test_means_are_those_of_fitted_gaussians():
+    """Over 4000 sets of samples of a power law, from the definition of KL."""
+    d, n = 4, 16
+    spectrum = make_spectrum("power_law", d, exponent=1.0)
+    rng = generator("test of laws")
+    found = []
+    for _ in range(4000):
+        x = rng.standard_normal((n, d)) * np.sqrt(spectrum)
+        fit = x.mean(axis=0), np.cov(x.T, bias=True)
+        truth = np.zeros(d), np.diag(spectrum)
+        found.append((kl(*fit, *truth) / d, kl(*truth, *fit) / d))
+    mean, se = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(len(found))
+    expected = [float(laws.kl_model_data_mean(n, d)), float(laws.kl_data_model_mean(n, d))]
+    assert np.all(np.abs(mean - expected) < 4 * se)
+    assert np.all(se / mean < 0.02)
+
+
+def test_optimal_loss_is_the_least_loss():
+    spectrum = make_spectrum("power_law", 6, exponent=1.0)
+    alpha_bar = np.array([0.999, 0.5, 0.01])
+    got = laws.optimal_loss(alpha_bar, spectrum)
+    for a, value in zip(alpha_bar, got, strict=True):
+        w = np.sqrt(1 - a) / (a * spectrum + 1 - a)
+        for factor in (0.99, 1.0, 1.01):
+            v = factor * w
+            loss = np.mean((1 - np.sqrt(1 - a) * v) ** 2 + a * v**2 * spectrum)
+            assert loss == pytest.approx(value) if factor == 1 else loss > value
+    assert laws.optimal_loss(0.5, np.ones(3)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("n", [5, 40])
+@pytest.mark.parametrize("training", [Training(ridge=0.1), Training(weight_decay=1.0, stop=3.0)])
+def test_the_talks_formula_is_the_gap(n: int, training: Training):
+    """With the known mean it is all of the gap, null directions included."""
+    d, schedule = 12, make_schedule(timesteps=20)
+    spectrum = make_spectrum("power_law", d, exponent=1.0)
+    draw = make_draw("samples", spectrum, n, 0, {}, known_centre=True)
+    empirical = (draw.vectors * draw.eigenvalues) @ draw.vectors.T
+    mu = of_draw(draw)
+    repeats = mu.identity.astype(int)
+    nodes = np.repeat(mu.nodes, repeats)
+    population = np.repeat(mu.sigma / mu.identity, repeats)
+    bank = Bank(schedule, (training,))
+    for index in (0, 7, 19):
+        w = bank.level(nodes, index)[3][:, 0]
+        alpha_bar, q = schedule.alpha_bar[index], schedule.q[index]
+        null = np.linalg.qr(draw.vectors, mode="complete")[0][:, len(draw.eigenvalues) :]
+        U = np.concatenate([null, draw.vectors], axis=1)
+        W = U @ np.diag(w) @ U.T
+        test, train = (
+            np.sum((np.eye(d) - np.sqrt(q) * W) ** 2) + alpha_bar * np.trace(W @ C @ W.T)
+            for C in (np.diag(spectrum), empirical)
+        )
+        gap = laws.train_test_gap(float(alpha_bar), w, population, nodes)
+        assert gap == pytest.approx((test - train) / d, rel=1e-9)
+
+
+def test_null_directions_cost_their_variance_over_the_squared_ridge_at_low_noise():
+    c, alpha_bar = 0.1, 1 - 1e-9
+    q = 1 - alpha_bar
+    w = np.sqrt(q) / (alpha_bar * (0 + c) + q)
+    gap = laws.train_test_gap(alpha_bar, np.full(1, w), np.full(1, 0.7), np.zeros(1))
+    assert gap / q == pytest.approx(0.7 / c**2, rel=1e-6)
