@@ -111,11 +111,17 @@ _ARROW: dict[str, pa.DataType] = {
 SETTINGS: tuple[Column, ...] = (
     Column("model", "str", "model", "What learns the denoiser.", choices=("linear_exact",)),
     Column(
-        "data", "str", "data", "Where the samples come from.", neutral="gaussian",
+        "data",
+        "str",
+        "data",
+        "Where the samples come from.",
+        neutral="gaussian",
         choices=("gaussian",),
     ),
     Column(
-        "spectrum", "str", "spectrum",
+        "spectrum",
+        "str",
+        "spectrum",
         "Eigenvalues of the population covariance Σ, scaled to tr Σ = d: `isotropic`, "
         "`{power_law: k}` (s_j ∝ j^-k), `{spiked: {spike: s, count: m}}` (m eigenvalues s over a "
         "bulk of 1), `{two_level: {ratio: r, fraction: f}}` (a fraction f of the modes r times "
@@ -124,119 +130,197 @@ SETTINGS: tuple[Column, ...] = (
         choices=("isotropic", "power_law", "spiked", "two_level", "eigenvalues"),
     ),
     Column(
-        "spectrum_params", "json", "spectrum parameters",
+        "spectrum_params",
+        "json",
+        "spectrum parameters",
         "The parameters of the spectrum as JSON; written inside `spectrum` in a config.",
         neutral="{}",
     ),
     Column("d", "int", "$d$", "Dimension of the data.", low=1),
     Column("n", "int", "$N$", "Number of training samples.", low=2),
     Column(
-        "population_mean", "float", r"population mean $\mu_j$",
-        "Each coordinate of the population mean μ in the eigenbasis of Σ.", neutral=0.0,
+        "population_mean",
+        "float",
+        r"population mean $\mu_j$",
+        "Each coordinate of the population mean μ in the eigenbasis of Σ.",
+        neutral=0.0,
     ),
     Column(
-        "centre", "str", "centre",
+        "centre",
+        "str",
+        "centre",
         "Whether the data are centred by the mean of the training set or by the true mean.",
-        neutral="estimated", choices=("estimated", "known"),
+        neutral="estimated",
+        choices=("estimated", "known"),
     ),
     Column(
-        "draw", "str", "draw",
+        "draw",
+        "str",
+        "draw",
         "`wishart`: the covariance from Bartlett's decomposition, at a cost that does not grow "
         "with N; `samples`: the vectors themselves, a smaller set a prefix of a larger one.",
-        neutral="wishart", choices=("wishart", "samples"),
+        neutral="wishart",
+        choices=("wishart", "samples"),
     ),
     Column(
-        "schedule", "str", "schedule", "How β_t grows with the noise level t.",
-        neutral="linear", choices=("linear", "cosine", "constant"),
+        "schedule",
+        "str",
+        "schedule",
+        "How β_t grows with the noise level t.",
+        neutral="linear",
+        choices=("linear", "cosine", "constant"),
     ),
     Column(
-        "beta_min", "float", r"$\beta_{\min}$",
-        "β_1 at T = 1000 (scaled by 1000/T); linear schedule only.", neutral=1e-4, low=0,
-        low_open=True, high=1, high_open=True, only_with=("schedule", ("linear",)),
+        "beta_min",
+        "float",
+        r"$\beta_{\min}$",
+        "β_1 at T = 1000 (scaled by 1000/T); linear schedule only.",
+        neutral=1e-4,
+        low=0,
+        low_open=True,
+        high=1,
+        high_open=True,
+        only_with=("schedule", ("linear",)),
     ),
     Column(
-        "beta_max", "float", r"$\beta_{\max}$",
-        "β_T at T = 1000 (scaled by 1000/T); every β_t of the constant schedule.", neutral=1e-2,
-        low=0, low_open=True, high=1, high_open=True,
+        "beta_max",
+        "float",
+        r"$\beta_{\max}$",
+        "β_T at T = 1000 (scaled by 1000/T); every β_t of the constant schedule.",
+        neutral=1e-2,
+        low=0,
+        low_open=True,
+        high=1,
+        high_open=True,
         only_with=("schedule", ("linear", "constant")),
     ),
     Column("timesteps", "int", "$T$", "Number of noise levels T.", neutral=1000, low=1),
     Column(
-        "sampler", "str", "sampler",
+        "sampler",
+        "str",
+        "sampler",
         "How samples are made: DDPM with σ_t² = β_t or β̃_t, DDIM, or `ideal`: N(μ0, Σ0 + ridge I) "
         "without any sampling error.",
-        neutral="ddpm_beta", choices=("ideal", *SAMPLERS_WITH_NETWORK),
+        neutral="ddpm_beta",
+        choices=("ideal", *SAMPLERS_WITH_NETWORK),
     ),
     Column(
-        "final_noise", "bool", "final noise", "Whether the last step of DDPM adds noise.",
-        neutral=False, only_with=("sampler", ("ddpm_beta", "ddpm_beta_tilde")),
+        "final_noise",
+        "bool",
+        "final noise",
+        "Whether the last step of DDPM adds noise.",
+        neutral=False,
+        only_with=("sampler", ("ddpm_beta", "ddpm_beta_tilde")),
     ),
     Column(
-        "sampling_steps", "int", "sampling steps",
+        "sampling_steps",
+        "int",
+        "sampling steps",
         "Number of evenly spaced noise levels that the sampler visits; 0 for all.",
-        neutral=0, low=0, only_with=("sampler", SAMPLERS_WITH_NETWORK),
-    ),
-    Column(
-        "ridge", "float", "ridge $c$",
-        "c: the denoiser is the exact one of N(μ0, Σ0 + c I).", neutral=0.0, low=0,
-    ),
-    Column(
-        "weight_decay", "float", r"weight decay $\gamma$",
-        "γ: coupled L2 penalty γ‖W_t‖² at every noise level.", neutral=0.0, low=0,
+        neutral=0,
+        low=0,
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column(
-        "stop", "float", r"training time $\tau$",
-        "Training time τ at which gradient descent stops; `.inf` is the optimum.",
-        neutral=math.inf, low=0, infinite=True, only_with=("sampler", SAMPLERS_WITH_NETWORK),
+        "ridge",
+        "float",
+        "ridge $c$",
+        "c: the denoiser is the exact one of N(μ0, Σ0 + c I).",
+        neutral=0.0,
+        low=0,
     ),
     Column(
-        "learning_rate", "float", r"learning rate $\eta$",
+        "weight_decay",
+        "float",
+        r"weight decay $\gamma$",
+        "γ: coupled L2 penalty γ‖W_t‖² at every noise level.",
+        neutral=0.0,
+        low=0,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "stop",
+        "float",
+        r"training time $\tau$",
+        "Training time τ at which gradient descent stops; `.inf` is the optimum.",
+        neutral=math.inf,
+        low=0,
+        infinite=True,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "learning_rate",
+        "float",
+        r"learning rate $\eta$",
         "η of discrete gradient descent, which takes the nearest whole number of steps to τ/η; "
         "0 is gradient flow.",
-        neutral=0.0, low=0, void_when=("stop", math.inf),
+        neutral=0.0,
+        low=0,
+        void_when=("stop", math.inf),
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column(
-        "init_scale", "float", "initial scale", "Gradient descent starts from this multiple of I.",
-        neutral=0.0, void_when=("stop", math.inf), only_with=("sampler", SAMPLERS_WITH_NETWORK),
+        "init_scale",
+        "float",
+        "initial scale",
+        "Gradient descent starts from this multiple of I.",
+        neutral=0.0,
+        void_when=("stop", math.inf),
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column("seed", "int", "seed", "Seed of the training set.", low=0),
 )
 
 METRICS: tuple[Column, ...] = (
     Column(
-        "train_loss", "float", "train loss",
+        "train_loss",
+        "float",
+        "train loss",
         "Denoising loss on the training set, mean over noise levels, per dimension.",
     ),
     Column(
-        "test_loss", "float", "test loss",
+        "test_loss",
+        "float",
+        "test loss",
         "Denoising loss on the population, mean over noise levels, per dimension.",
     ),
     Column(
-        "optimal_loss", "float", "optimal loss",
+        "optimal_loss",
+        "float",
+        "optimal loss",
         "Test loss of the population optimum (N = ∞, no regularization, no early stop).",
     ),
     Column(
-        "residual_loss", "float", "residual loss", "Test loss minus optimal loss.",
+        "residual_loss",
+        "float",
+        "residual loss",
+        "Test loss minus optimal loss.",
     ),
     Column(
-        "null_loss", "float", "null directions' test loss",
+        "null_loss",
+        "float",
+        "null directions' test loss",
         "The part of the test loss that the population variance in the null space of Σ0 costs: "
         "gain(0) · tr Σ over the null space / d.",
     ),
     *(
         Column(
-            f"{name}{suffix}", "float", label + extra, text + more, unit="nats",
+            f"{name}{suffix}",
+            "float",
+            label + extra,
+            text + more,
+            unit="nats",
             part_of=name if suffix not in ("", "_floor") else "",
         )
         for name, label, text in (
             (
-                "kl_model_data", r"$\mathrm{KL}(\rho_N\,\|\,\rho)/d$",
+                "kl_model_data",
+                r"$\mathrm{KL}(\rho_N\,\|\,\rho)/d$",
                 "KL(ρ_N‖ρ) of the generated from the population distribution, per dimension",
             ),
             (
-                "kl_data_model", r"$\mathrm{KL}(\rho\,\|\,\rho_N)/d$",
+                "kl_data_model",
+                r"$\mathrm{KL}(\rho\,\|\,\rho_N)/d$",
                 "KL(ρ‖ρ_N) of the population from the generated distribution, per dimension",
             ),
         )
@@ -249,36 +333,51 @@ METRICS: tuple[Column, ...] = (
         )
     ),
     Column(
-        "overlap_1", "float", "overlap of the leading eigenspace",
+        "overlap_1",
+        "float",
+        "overlap of the leading eigenspace",
         "‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; null where Σ is isotropic.",
     ),
     Column(
-        "c_mean", "float", r"mean of $v(\lambda_\nu)-\lambda_\nu$",
+        "c_mean",
+        "float",
+        r"mean of $v(\lambda_\nu)-\lambda_\nu$",
         "Generated minus training variance, mean over the d modes.",
     ),
     Column(
-        "bures", "float", r"$W_2^2(\rho_N,\rho)/d$",
+        "bures",
+        "float",
+        r"$W_2^2(\rho_N,\rho)/d$",
         "Squared 2-Wasserstein (Bures) distance per dimension; a step of order d³ per cell.",
         default=False,
     ),
     Column(
-        "monte_carlo_gap", "float", "test minus train loss, Monte Carlo",
+        "monte_carlo_gap",
+        "float",
+        "test minus train loss, Monte Carlo",
         "Test minus train loss measured on noisy training and fresh samples; needs "
         "`draw: samples`.",
         default=False,
     ),
     Column(
-        "monte_carlo_gap_se", "float", "standard error of the Monte Carlo gap",
+        "monte_carlo_gap_se",
+        "float",
+        "standard error of the Monte Carlo gap",
         "Standard error of `monte_carlo_gap` over its noisy samples.",
-        default=False, part_of="monte_carlo_gap",
+        default=False,
+        part_of="monte_carlo_gap",
     ),
     Column(
-        "levels", "levels", "losses per noise level",
+        "levels",
+        "levels",
+        "losses per noise level",
         "Train and test loss at up to 25 noise levels, log-spaced in t; `levels.parquet`.",
         default=False,
     ),
     Column(
-        "modes", "modes", "modes",
+        "modes",
+        "modes",
+        "modes",
         "Eigenvalue, generated and population variance and overlap of each mode of Σ0; "
         "`modes.parquet`.",
         default=False,
@@ -324,9 +423,7 @@ def cell_schema() -> pa.Schema:
 def result_schema(metrics: Iterable[str]) -> pa.Schema:
     """Schema of what a model returns for `metrics`: ``cell_id``, metric columns, status, message."""
     fields = [_field(METRIC[name]) for name in delivered(metrics)]
-    return pa.schema(
-        [pa.field("cell_id", pa.string()), *fields, *(_field(c) for c in OUTCOME[:2])]
-    )
+    return pa.schema([pa.field("cell_id", pa.string()), *fields, *(_field(c) for c in OUTCOME[:2])])
 
 
 def part_schema(metrics: Iterable[str]) -> pa.Schema:

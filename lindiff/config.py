@@ -1,0 +1,237 @@
+"""A config file, resolved: defaults inherited, axes expanded, neutral values filled in.
+
+The file is read by `lindiff.yamlfile`, its grammar is in `lindiff.sheet`, and every error names
+the file, the line, the key, the value and what is allowed. A resolved config needs no other file:
+its JSON goes into the plan.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from lindiff.axes import Section
+from lindiff.columns import DEFAULT_METRICS, REQUIRED, SETTINGS
+from lindiff.errors import InputError
+from lindiff.models import MODELS
+from lindiff.sheet import KEYS, MAX_CELLS, parse
+from lindiff.yamlfile import Document, Key, read, shown
+
+
+def _no_document() -> Document:
+    """Stands in messages about a config that was read from a plan."""
+    return Document("config")
+
+
+class _Resolved(BaseModel):
+    """Frozen; equal if it asks for the same, wherever it was written."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]  # it holds dictionaries
+
+
+class Experiment(_Resolved):
+    """A named block of a config, resolved.
+
+    Attributes:
+        name: Its name.
+        axes: Every setting with the list of its values, in their column's type; `n_over_d` stands
+            instead of `n` where that was given, and each spectrum is ``{"kind": …, **params}``.
+        metrics: Metrics asked for, in the order of `columns.REQUESTABLE`.
+        figures: Figures that it feeds.
+    """
+
+    name: str
+    axes: dict[str, list[Any]]
+    metrics: tuple[str, ...]
+    figures: tuple[str, ...]
+    _document: Document = PrivateAttr(default_factory=_no_document)
+    _written: dict[str, Key] = PrivateAttr(default_factory=dict)
+
+    def line(self, key: str, message: str, value: object = None) -> str:
+        """``FILE:LINE:COLUMN: experiments.NAME.key = value: message``.
+
+        The place is that of the value, of its axis, or of the key in `defaults`.
+        """
+        if key == "n" and "n_over_d" in self.axes:
+            key, value = "n_over_d", None
+        written = self._written.get(key, ("experiments", self.name))
+        head = self._document.head(_at(self._document, written, value))
+        name = f"experiments.{self.name}.{key}"
+        return f"{head}: {name}{'' if value is None else f' = {shown(value)}'}: {message}"
+
+    def is_own(self, key: str) -> bool:
+        """Whether the experiment itself, rather than `defaults`, gives `key`."""
+        return self._written.get(key, ())[:1] == ("experiments",)
+
+
+class Config(_Resolved):
+    """A config file, resolved.
+
+    Attributes:
+        name: Stem of the file: its results are in ``results/NAME``.
+        experiments: The experiments by name.
+        stale: ``rerun``, ``error`` or ``keep``; None leaves it to each model.
+        target_seconds: Time that a shard aims at.
+        target_bytes: Memory that a shard aims at.
+        max_cells: A grid of more cells is refused.
+    """
+
+    name: str
+    experiments: dict[str, Experiment]
+    stale: str | None = None
+    target_seconds: float
+    target_bytes: int
+    max_cells: int = MAX_CELLS
+    _document: Document = PrivateAttr(default_factory=_no_document)
+
+    def line(self, key: str, message: str) -> str:
+        """``FILE:LINE:COLUMN: key: message`` for a key at the top of the file."""
+        return self._document.line((key,), message, value="")
+
+    def to_json(self) -> str:
+        """The config as JSON with sorted keys; infinities are spelled ``Infinity``."""
+        return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        """The config that `to_json` wrote.
+
+        Raises:
+            InputError: The text is not one.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValueError as error:
+            raise InputError(f"not a resolved config: {error}") from None
+
+
+def load(path: str | Path, sweep_overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file.
+
+    Args:
+        path: The YAML file. Files that it names (eigenvalues) are read too, relative to its folder.
+        sweep_overrides: Top-level keys that replace those of the file, such as ``max_cells``.
+
+    Returns:
+        The resolved config.
+
+    Raises:
+        InputError: The file cannot be read or has errors: one line for each.
+    """
+    path = Path(path)
+    document = read(path)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", path.stem):
+        raise InputError(
+            f"{path}: the name of a config names its results; "
+            "it must hold letters, digits, '_', '-' and '.' only"
+        )
+    sheet = parse(document, path.parent, sweep_overrides or {})
+    problems: list[str] = []
+    experiments = {
+        name: _experiment(name, own, sheet.defaults, document, problems)
+        for name, own in sheet.experiments.items()
+    }
+    if problems:
+        raise InputError("\n".join(dict.fromkeys(problems)))
+    config = Config(
+        name=path.stem,
+        experiments=experiments,
+        stale=sheet.stale,
+        target_seconds=sheet.shard.seconds,
+        target_bytes=sheet.shard.memory,
+        max_cells=sheet.max_cells,
+    )
+    config._document = document
+    return config
+
+
+def _experiment(
+    name: str, own: Section, defaults: Section, document: Document, problems: list[str]
+) -> Experiment:
+    """One experiment, its inheritance resolved; appends what is wrong to `problems`."""
+    given: dict[str, Any] = {}
+    written: dict[str, Key] = {}
+    for section, place in ((defaults, ("defaults",)), (own, ("experiments", name))):
+        fields = section.model_fields_set
+        if {"n", "n_over_d"} <= fields:
+            problems.append(document.line((*place, "n_over_d"), "give n or n_over_d, not both"))
+        for one, other in (("n", "n_over_d"), ("n_over_d", "n")):
+            if one in fields:
+                given.pop(other, None)
+                written.pop(other, None)
+        for key in fields:
+            given[key] = getattr(section, key)
+            written[key] = (*place, key)
+    metrics = given.pop("metrics", DEFAULT_METRICS)
+    figures = given.pop("figures", ())
+    draft = Experiment(name=name, axes=given, metrics=metrics, figures=figures)
+    draft._document, draft._written = document, written
+    _fix_dimension(draft, given, problems)
+    for key in _missing(given):
+        problems.append(
+            document.line(("experiments", name), f"the key {key} is missing", key=True, value="")
+        )
+    for column in SETTINGS:
+        if column.neutral is not REQUIRED and column.name != "spectrum_params":
+            neutral = {"kind": "isotropic"} if column.name == "spectrum" else column.neutral
+            given.setdefault(column.name, [neutral])
+    order = [column.name for column in KEYS if column.name in given]
+    experiment = draft.model_copy(update={"axes": {key: given[key] for key in order}})
+    experiment._document, experiment._written = document, written
+    return experiment
+
+
+def _fix_dimension(draft: Experiment, given: dict[str, Any], problems: list[str]) -> None:
+    """Listed eigenvalues fix d; a given d must agree."""
+    spectra = given.get("spectrum", [])
+    lengths = [len(s["values"]) for s in spectra if s["kind"] == "eigenvalues"]
+    if "d" not in given and spectra and len(lengths) == len(spectra):
+        given["d"] = list(dict.fromkeys(lengths))
+        return
+    for length in lengths:
+        other = [d for d in given.get("d", []) if d != length]
+        if other:
+            problems.append(
+                draft.line("spectrum", f"{length} eigenvalues fix d = {length}, but d = {other[0]}")
+            )
+    for spectrum in spectra:
+        small = [d for d in given.get("d", []) if d < spectrum.get("count", 1)]
+        if small:
+            problems.append(
+                draft.line("spectrum", f"count = {spectrum['count']} is more than d = {small[0]}")
+            )
+
+
+def _missing(given: Mapping[str, Any]) -> list[str]:
+    """Required keys that are not given, of the settings that some model of the experiment reads."""
+    models = [MODELS[model] for model in given.get("model", []) if model in MODELS]
+    read_by_some = {setting for model in models for setting in model.settings}
+    missing = []
+    for column in SETTINGS:
+        name = column.name
+        if column.neutral is not REQUIRED or (models and name not in read_by_some):
+            continue
+        if name not in given and not (name == "n" and "n_over_d" in given):
+            missing.append("n or n_over_d" if name == "n" else name)
+    return missing
+
+
+def _at(document: Document, path: Key, value: object) -> Key:
+    """The path of `value` inside a list that was written out, else `path`."""
+    try:
+        written = document.value(path)
+    except LookupError:
+        return path
+    if value is not None and isinstance(written, list) and value in written:
+        return (*path, written.index(value))
+    return path

@@ -1,0 +1,124 @@
+"""All that can be known to be wrong before anything runs (issue: "Bad input").
+
+`lindiff.config.load` refuses what single keys show; this module what only whole experiments show:
+the size of the grid, settings that exclude each other, figures without their axes, training that
+would diverge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from lindiff import figures, models
+from lindiff.columns import METRIC
+from lindiff.config import Config, Experiment
+from lindiff.errors import InputError
+from lindiff.grid import Wanted, wanted
+from lindiff.models import MODELS
+from lindiff.values import SPECTRA
+
+_MOST_LINES = 20
+
+
+def validate(config: Config) -> Wanted:
+    """The cells of a config, after every check.
+
+    Args:
+        config: From `lindiff.config.load`, which gives the messages their lines.
+
+    Returns:
+        What `lindiff.grid.wanted` returns.
+
+    Raises:
+        InputError: One line for each thing that is wrong.
+    """
+    problems = [
+        line
+        for experiment in config.experiments.values()
+        for find in (_unread, _unavailable, _unfed)
+        for line in find(experiment)
+    ]
+    try:
+        found = wanted(config)
+    except InputError as error:
+        raise InputError("\n".join([*problems, str(error)])) from None
+    for name, experiment in config.experiments.items():
+        cells = found.cells.take(pa.array(found.experiments[name]))
+        found_in = models.check(cells, experiment.metrics)
+        problems += _short(_lines(experiment, cells, found_in))
+    if problems:
+        raise InputError("\n".join(problems))
+    return found
+
+
+def warnings(config: Config, found: Wanted) -> list[str]:
+    """What is allowed but should be known of the cells of a config, one line each.
+
+    Args:
+        config: From `lindiff.config.load`.
+        found: What `validate` returned for it.
+    """
+    lines = []
+    for name, experiment in config.experiments.items():
+        cells = found.cells.take(pa.array(found.experiments[name]))
+        lines += _short(_lines(experiment, cells, models.warn(cells)))
+    return lines
+
+
+def _unread(experiment: Experiment) -> Iterator[str]:
+    """Settings that the experiment itself gives although none of its models reads them."""
+    names = experiment.axes["model"]
+    known = {setting for name in names for setting in MODELS[name].settings}
+    for key in experiment.axes:
+        if ("n" if key == "n_over_d" else key) not in known | {"model"} and experiment.is_own(key):
+            yield experiment.line(key, f"has no effect on model {', '.join(names)}")
+
+
+def _unavailable(experiment: Experiment) -> Iterator[str]:
+    """Metrics asked for that none of the experiment's models gives."""
+    names = experiment.axes["model"]
+    known = {metric for name in names for metric in MODELS[name].metrics}
+    lost = [m for m in experiment.metrics if m not in known]
+    for metric in lost:
+        if not METRIC[metric].default or len(lost) == len(experiment.metrics):
+            message = f"model {', '.join(names)} does not give this metric"
+            yield experiment.line("metrics", message, metric)
+
+
+def _unfed(experiment: Experiment) -> Iterator[str]:
+    """Figures that the experiment lists but cannot feed."""
+    for figure in experiment.figures:
+        missing = figures.missing(figure, experiment.axes, experiment.metrics)
+        if missing:
+            message = f"the experiment lacks {'; '.join(missing)}"
+            yield experiment.line("figures", message, figure)
+
+
+def _lines(
+    experiment: Experiment, cells: pa.Table, findings: Iterable[tuple[int, str, str]]
+) -> Iterator[str]:
+    """Findings ``(row, setting, message)`` of the models as lines with their place."""
+    for row, setting, message in findings:
+        cell = cells.slice(row, 1).to_pylist()[0]
+        key = "spectrum" if setting == "spectrum_params" else setting
+        value = _written(cell) if key == "spectrum" else cell[key]
+        yield experiment.line(key, message, value)
+
+
+def _written(cell: dict[str, Any]) -> Any:
+    """The spectrum of a cell as a config spells it."""
+    kind, params = cell["spectrum"], json.loads(cell["spectrum_params"])
+    if not params:
+        return kind
+    return {kind: next(iter(params.values())) if len(SPECTRA[kind]) == 1 else params}
+
+
+def _short(lines: Iterable[str]) -> list[str]:
+    """The first distinct lines, and how many more there are."""
+    lines = list(dict.fromkeys(lines))
+    more = len(lines) - _MOST_LINES
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"… and {more:,} more like these"]
