@@ -1,0 +1,194 @@
+"""The figures: one file each, drawn from the tables of a config alone (design: sections 2 and 4).
+
+A figure is a module of this folder, found by its file: nothing registers it. The file has
+
+- a docstring, the caption: two sentences, what is seen and what is assumed;
+- ``NEEDS``: a `Needs`, what an experiment must have to feed it;
+- ``CATEGORY``: its heading in the HTML report;
+- ``query(metrics[, levels][, modes]) -> pa.Table``: the exact data drawn. ``levels`` and ``modes``
+  are passed, by name, where ``NEEDS.metrics`` has them;
+- ``draw(data) -> Figure``: the drawing of what `query` returned, and of nothing else.
+
+Figure modules import no matplotlib at their top level, so that `needs`, `caption` and `category`
+cost nothing where a Snakefile is parsed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol, cast
+
+from lindiff.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+
+    from lindiff.config import Config
+
+_NOT_FIGURES = ("draw",)
+_TABLES = ("levels", "modes")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an experiment must have to feed a figure.
+
+    Attributes:
+        axes: Settings that must have at least two values; ``n`` is met by ``n_over_d`` as well.
+        metrics: Names of `lindiff.columns.REQUESTABLE` that must be asked for.
+        settings: ``(setting, value)`` pairs: values that must be among that setting's.
+    """
+
+    axes: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    settings: tuple[tuple[str, object], ...] = ()
+
+
+class FigureModule(Protocol):
+    """What the file of a figure defines."""
+
+    __doc__: str | None
+    NEEDS: Needs
+    CATEGORY: str
+
+    def query(self, metrics: pa.Table, **tables: pa.Table) -> pa.Table:
+        """The exact data that `draw` draws."""
+
+    def draw(self, data: pa.Table) -> Figure:
+        """The drawing of what `query` returned."""
+
+
+def discover() -> tuple[str, ...]:
+    """The names of all figures: the public modules of this folder but ``draw``, sorted."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(n for n in found if not n.startswith("_") and n not in _NOT_FIGURES))
+
+
+FIGURES: tuple[str, ...] = discover()
+
+
+def load(name: str) -> FigureModule:
+    """The module of the figure `name`.
+
+    Raises:
+        InputError: There is no such figure; the message lists those that exist.
+    """
+    known = discover()
+    if name not in known:
+        raise InputError(f"no figure named {name!r}; there are: {', '.join(known)}")
+    return cast(FigureModule, importlib.import_module(f"{__name__}.{name}"))
+
+
+def needs(name: str) -> Needs:
+    """What an experiment must have to feed the figure `name`."""
+    return load(name).NEEDS
+
+
+def caption(name: str) -> str:
+    """The caption of the figure `name`: its module's docstring, as one line of text."""
+    return " ".join(inspect.cleandoc(load(name).__doc__ or "").split())
+
+
+def category(name: str) -> str:
+    """The heading of the figure `name` in the HTML report."""
+    return load(name).CATEGORY
+
+
+def missing(
+    name: str, axes: Mapping[str, Sequence[object]], metrics: Sequence[str]
+) -> tuple[str, ...]:
+    """What an experiment lacks to feed the figure `name`, a phrase each; empty if nothing.
+
+    Args:
+        name: The figure.
+        axes: The values of every setting of the experiment (``n_over_d`` may stand for ``n``).
+        metrics: The metrics that the experiment asks for.
+    """
+    need = needs(name)
+    lacks = []
+    for axis in need.axes:
+        values = [*axes.get(axis, ()), *(axes.get("n_over_d", ()) if axis == "n" else ())]
+        if len(values) < 2:
+            also = " or n_over_d" if axis == "n" else ""
+            lacks.append(f"at least two values of {axis}{also}")
+    lacks += [f"the metric {metric}" for metric in need.metrics if metric not in metrics]
+    lacks += [
+        f"{setting}: {value}"
+        for setting, value in need.settings
+        if value not in axes.get(setting, ())
+    ]
+    return tuple(lacks)
+
+
+def sources(name: str) -> tuple[Path, ...]:
+    """The files whose editing changes the figure `name`: its own, and what all figures share."""
+    own = inspect.getfile(cast(ModuleType, load(name)))
+    folder = Path(__file__).parent
+    shared = [folder / "draw.py", *sorted(folder.glob("_*.py"))]
+    return (Path(own), *shared, folder.parent / "intervals.py", folder.parent / "science/laws.py")
+
+
+def outputs(name: str, results_dir: Path) -> tuple[Path, Path, Path]:
+    """The files of the figure `name` in ``results/<config>``: PDF, PNG and the data drawn."""
+    folder = Path(results_dir) / "figures"
+    return folder / f"{name}.pdf", folder / f"{name}.png", folder / f"{name}.parquet"
+
+
+def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path, Path, Path]:
+    """Draw one figure of a config from its collected tables.
+
+    The same tables give the same bytes. Rows whose status is not ``ok`` are left out; their number
+    is logged and kept in the metadata of the data file.
+
+    Args:
+        name: The figure.
+        results_dir: The config's folder ``results/<config>``, with ``metrics.parquet`` and, where
+            the figure needs them, ``levels.parquet`` and ``modes.parquet``.
+        plan_config: The resolved config; the experiments that list the figure feed it.
+
+    Returns:
+        Paths of the PDF, the PNG and the Parquet file with the exact data drawn.
+
+    Raises:
+        InputError: No such figure, no experiment lists it, a table is missing, or none of its rows
+            can be drawn.
+    """
+    from lindiff.figures import _tables, draw
+
+    module = load(name)
+    feeding = tuple(key for key, e in plan_config.experiments.items() if name in e.figures)
+    if not feeding:
+        raise InputError(f"no experiment of {plan_config.name} lists the figure {name!r}")
+    source = _tables.read_metrics(Path(results_dir), name, feeding)
+    if source.left_out:
+        _log.warning("figure %s: %d cells are not ok and not drawn", name, source.left_out)
+    ids = source.table["cell_id"]
+    extra = {
+        t: _tables.read_nested(Path(results_dir), t, ids)
+        for t in _TABLES
+        if t in module.NEEDS.metrics
+    }
+    data = module.query(source.table, **extra)
+    if data.num_rows == 0:
+        raise InputError(f"figure {name!r}: none of its {len(ids)} cells can be drawn")
+    data = _tables.with_facts(
+        data,
+        figure=name,
+        caption=caption(name),
+        experiments=list(feeding),
+        left_out=source.left_out,
+        fingerprints=source.fingerprints,
+    )
+    files = outputs(name, Path(results_dir))
+    with draw.style():
+        draw.save(module.draw(data), data, files)
+    return files

@@ -1,0 +1,83 @@
+"""The words of the figures: axis labels, settings and spectra in legends and titles."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lindiff.columns import LABELS, SETTING
+
+# Labels of what figures form from columns.
+_DERIVED = {
+    "expected_variance": r"$\lambda+c$",
+    "difference": "difference / standard error",
+    "exact_gap": "test minus train loss",
+    "null_share": "share of the null directions",
+}
+
+
+def label(name: str) -> str:
+    """The axis label of a column, its first letter capital where it is a word."""
+    text = LABELS.get(name) or _DERIVED[name]
+    return text[:1].upper() + text[1:]
+
+
+def symbol(name: str) -> str:
+    """The mathematical symbol in the label of a setting, or the label where it has none."""
+    found = re.findall(r"\$[^$]+\$", SETTING[name].label)
+    return str(found[-1]) if found else SETTING[name].label
+
+
+def number(value: Any) -> str:
+    """A number in mathtext: plain in the middle range, else with a power of ten."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value).replace("_", " ")
+    if math.isinf(value):
+        return r"$\infty$" if value > 0 else r"$-\infty$"
+    if value == 0 or 1e-2 <= abs(value) < 1e5:
+        return f"${value:.6g}$"
+    mantissa, exponent = f"{value:.3e}".split("e")
+    factor = f"{float(mantissa):g}"
+    power = rf"10^{{{int(exponent)}}}"
+    return f"${power}$" if factor == "1" else rf"${factor}\times{power}$"
+
+
+def setting(name: str, value: Any) -> str:
+    """A setting and its value for a legend or a title: ``c = 0.01``."""
+    return f"{symbol(name)} = {number(value)}"
+
+
+def spectrum(kind: str, params: str) -> str:
+    """A spectrum in words with its parameters."""
+    values = json.loads(params or "{}")
+    if kind == "power_law" and values.get("exponent") == 0:
+        return "isotropic"
+    scalars = {k: v for k, v in values.items() if isinstance(v, int | float)}
+    if kind == "power_law" and "exponent" in scalars:
+        return rf"power law $s_j\propto j^{{-{scalars['exponent']:g}}}$"
+    words = kind.replace("_", "-")
+    return ", ".join([words, *(f"{key} {number(value)}" for key, value in scalars.items())])
+
+
+def held(facts: Mapping[str, Any], *, without: Sequence[str] = ()) -> str:
+    """The title's account of the settings that the figure holds fixed.
+
+    Named are spectrum, d and sampler, and every setting that the sweep varies or that is not at
+    its neutral value.
+    """
+    fixed, choice = facts.get("fixed", {}), facts.get("choice", {})
+    words = []
+    for name in SETTING:
+        if name not in fixed or name in (*without, "model", "data", "spectrum_params", "draw"):
+            continue
+        value = fixed[name]
+        if name == "spectrum":
+            words.append(spectrum(value, fixed.get("spectrum_params", "{}")))
+        elif name == "sampler":
+            words.append(f"sampler {value}")
+        elif name in choice or name == "d" or value != SETTING[name].neutral:
+            words.append(setting(name, value))
+    return ", ".join(words)

@@ -1,0 +1,200 @@
+"""Centres and intervals over the seeds of a cell: what every band of a figure is.
+
+Three intervals, for three kinds of quantity, each with its coverage tested by simulation:
+
+- `mean_interval`: Student's t; a quantity of either sign with a mild distribution;
+- `geometric_mean_interval`: Student's t on logarithms; positive quantities, the usual one here;
+- `median_interval`: order statistics, whatever the distribution; heavy tails and infinities.
+
+`quantile_band` is no interval of a centre: it says how far single draws scatter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A centre with an interval about it.
+
+    Attributes:
+        value: The centre.
+        low: Lower end; nan where there are too few values for one.
+        high: Upper end; nan where there are too few values for one, inf where it is infinite.
+        count: Number of values.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+
+Estimator = Callable[[ArrayLike], Interval]
+
+
+def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Mean and Student's t-interval.
+
+    Args:
+        values: Shape (n,), finite. One value gives no interval (nan).
+        level: Nominal coverage.
+
+    Raises:
+        ValueError: `values` is empty or has a value that is not finite.
+    """
+    x = _vector(values)
+    if not np.all(np.isfinite(x)):
+        raise ValueError("a mean needs finite values; take the median")
+    centre = float(np.mean(x))
+    if x.size == 1:
+        return Interval(centre, math.nan, math.nan, 1)
+    half = t_quantile(x.size - 1, level) * float(np.std(x, ddof=1)) / math.sqrt(x.size)
+    return Interval(centre, centre - half, centre + half, x.size)
+
+
+def geometric_mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Geometric mean and Student's t-interval taken on logarithms.
+
+    For log-normal values the coverage is exact at any number of seeds, where bootstraps of 5 to 20
+    values cover 0.82 to 0.91 of a nominal 0.95.
+
+    Args:
+        values: Shape (n,), positive and finite. One value gives no interval (nan).
+        level: Nominal coverage.
+
+    Raises:
+        ValueError: `values` is empty or has a value that is not positive and finite.
+    """
+    x = _vector(values)
+    if not np.all((x > 0) & np.isfinite(x)):
+        raise ValueError("a geometric mean needs positive, finite values")
+    log = mean_interval(np.log(x), level)
+    return Interval(math.exp(log.value), math.exp(log.low), math.exp(log.high), log.count)
+
+
+def median_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Median and its interval from order statistics, for heavy tails and infinite values.
+
+    The interval between the k-th smallest and the k-th largest value covers the median with a
+    probability that does not depend on the distribution; between two neighbouring k the ends are
+    interpolated (Hettmansperger and Sheather, Statist. Probab. Lett. 4, 75, 1986). Up to five
+    values it is their whole range, which covers 1 - 2^(1-n): 0.94 for n = 5, 0.75 for n = 3.
+
+    Args:
+        values: Shape (n,), not nan. Infinite values count as the largest (smallest) ones.
+        level: Nominal coverage.
+
+    Raises:
+        ValueError: `values` is empty or has a nan.
+    """
+    x = np.sort(_vector(values))
+    centre = _quantile(x, 0.5)
+    if x.size == 1:
+        return Interval(centre, math.nan, math.nan, 1)
+    k, weight = _order_statistics(x.size, level)
+    low = _between(x[k - 1], x[min(k, x.size - 1)], weight)
+    high = _between(x[x.size - k], x[max(x.size - k - 1, 0)], weight)
+    return Interval(centre, low, high, x.size)
+
+
+def quantile_band(values: ArrayLike, content: float = 0.8) -> Interval:
+    """Median and the band between two quantiles, which holds the share `content` of the draws.
+
+    Args:
+        values: Shape (n,), not nan; infinite values are allowed.
+        content: Share of the draws in the band: 0.8 takes the 10 % and 90 % quantiles.
+
+    Raises:
+        ValueError: `values` is empty or has a nan.
+    """
+    x = np.sort(_vector(values))
+    tail = (1 - content) / 2
+    return Interval(_quantile(x, 0.5), _quantile(x, tail), _quantile(x, 1 - tail), x.size)
+
+
+@lru_cache(maxsize=256)
+def t_quantile(freedom: int, level: float = LEVEL) -> float:
+    """The t with P(|T| < t) = `level` for Student's T with a whole number of degrees of freedom.
+
+    By bisection on the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4, so that the package
+    needs no SciPy for one number.
+    """
+    low, high = 0.0, 1.0
+    while _t_within(high, freedom) < level:
+        high *= 2
+    for _ in range(80):
+        middle = (low + high) / 2
+        if _t_within(middle, freedom) < level:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _t_within(t: float, freedom: int) -> float:
+    """P(|T| < t) for a whole number of degrees of freedom."""
+    theta = math.atan2(t, math.sqrt(freedom))
+    cosine_2 = math.cos(theta) ** 2
+    odd = freedom % 2 == 1
+    term = math.cos(theta) if odd else 1.0
+    total = 0.0
+    for k in range(2 + odd, freedom + 1, 2):
+        total += term
+        term *= cosine_2 * (k - 1) / k
+    total *= math.sin(theta)
+    return (theta + total) * 2 / math.pi if odd else total
+
+
+@lru_cache(maxsize=256)
+def _order_statistics(n: int, level: float) -> tuple[int, float]:
+    """The order statistic k and the weight of the (k+1)-th in the interval of a median of n."""
+
+    def coverage(k: int) -> float:
+        return 1 - 2 * math.fsum(math.comb(n, i) * 0.5**n for i in range(k))
+
+    k = 1
+    while 2 * (k + 1) <= n and coverage(k + 1) >= level:
+        k += 1
+    wider, narrower = coverage(k), coverage(k + 1) if 2 * (k + 1) <= n else 0.0
+    if wider <= level:
+        return k, 0.0
+    step = (wider - level) / (wider - narrower)
+    return k, (n - k) * step / (k + (n - 2 * k) * step)
+
+
+def _quantile(ordered: NDArray[np.float64], share: float) -> float:
+    """The value below which `share` of the ordered values lie; the mean of two at a tie.
+
+    `numpy.quantile` would interpolate, and between infinite values that gives nan.
+    """
+    # The product is rounded so that 10 values times 0.1 count as one, not as a bit more.
+    position = round(share * ordered.size, 9)
+    below = min(max(math.ceil(position) - 1, 0), ordered.size - 1)
+    above = min(math.floor(position), ordered.size - 1)
+    return _between(ordered[below], ordered[above], 0.5)
+
+
+def _between(outer: float, inner: float, weight: float) -> float:
+    """The point that splits outer to inner by `weight`; an infinite outer end stays infinite."""
+    if weight == 0 or outer == inner:
+        return float(outer)
+    return float((1 - weight) * outer + weight * inner)
+
+
+def _vector(values: ArrayLike) -> NDArray[np.float64]:
+    x = np.asarray(values, dtype=np.float64).ravel()
+    if x.size == 0:
+        raise ValueError("no values")
+    if np.any(np.isnan(x)):
+        raise ValueError("a value is nan")
+    return x

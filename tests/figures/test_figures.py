@@ -1,0 +1,175 @@
+"""The registry and, for every figure there is, what it leaves in the results folder."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lindiff import columns, figures
+from lindiff.errors import InputError
+from lindiff.figures import _tables
+from tests.figures import synthetic
+from tests.figures.synthetic import Config, Experiment
+
+FEEDS_ALL = Config({"one": Experiment(figures.FIGURES)})
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "synthetic"
+    metrics, levels, modes = synthetic.sweep()
+    synthetic.write(folder, metrics, levels=levels, modes=modes)
+    return folder
+
+
+def test_the_figures_of_the_issue_exist():
+    assert {"transition", "kl", "learned_covariance", "null_directions"} <= set(figures.FIGURES)
+    assert "draw" not in figures.FIGURES
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_each_figure_says_what_it_is_and_needs(name: str):
+    need = figures.needs(name)
+    assert len(figures.caption(name)) > 80
+    assert figures.category(name)
+    assert set(need.metrics) <= set(columns.REQUESTABLE)
+    assert {*need.axes, *(setting for setting, _ in need.settings)} <= set(columns.SETTING)
+    assert all(path.is_file() for path in figures.sources(name))
+
+
+def test_reading_needs_and_captions_imports_no_matplotlib():
+    script = (
+        "import sys; from lindiff import figures\n"
+        "for name in figures.FIGURES: figures.needs(name), figures.caption(name)\n"
+        "sys.exit('matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+NEW = '''"""A caption."""
+import pyarrow as pa
+from lindiff.figures import Needs, _tables
+from lindiff.figures import draw as art
+NEEDS = Needs(axes=("seed",), metrics=("train_loss",))
+CATEGORY = "New"
+def query(metrics):
+    return pa.table({"seeds": [1], "value": [metrics.num_rows]})
+def draw(data):
+    figure, axes = art.panels(1, 1, width=art.ONE_COLUMN)
+    axes[0, 0].plot(data["value"])
+    return figure
+'''
+
+
+def test_a_new_file_is_a_new_figure(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "brand_new.py").write_text(NEW)
+    (tmp_path / "_private.py").write_text("")
+    monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
+    assert set(figures.discover()) - set(figures.FIGURES) == {"brand_new"}
+    assert figures.caption("brand_new") == "A caption."
+    config = Config({"one": Experiment(("brand_new",))})
+    *_, data = figures.draw_figure("brand_new", results, config)
+    assert pq.read_table(data)["value"].to_pylist() == [180]
+    sys.modules.pop("lindiff.figures.brand_new")
+
+
+def test_an_unknown_figure_is_named_with_those_that_exist():
+    with pytest.raises(InputError, match=r"no figure named 'transitoin'.*kl, .*transition"):
+        figures.needs("transitoin")
+
+
+def test_missing_lists_axes_metrics_and_settings():
+    metrics = figures.needs("null_directions").metrics
+    given = {"n_over_d": [1, 2], "draw": ["samples"]}
+    assert figures.missing("null_directions", given, metrics) == ()
+    assert figures.missing("null_directions", {"n": [5], "draw": ["wishart"]}, metrics[:-1]) == (
+        "at least two values of n or n_over_d",
+        "the metric monte_carlo_gap",
+        "draw: samples",
+    )
+    assert figures.missing("learned_covariance", {"ridge": [0, 1]}, ("modes",)) == ()
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_files_hold_what_was_drawn_and_are_the_same_bytes_again(
+    name: str, results: Path, monkeypatch: pytest.MonkeyPatch
+):
+    module = figures.load(name)
+    drawn: list[pa.Table] = []
+    original = module.draw
+    monkeypatch.setattr(module, "draw", lambda data: (drawn.append(data), original(data))[1])
+    outputs = figures.draw_figure(name, results, FEEDS_ALL)
+    first = [path.read_bytes() for path in outputs]
+    assert outputs == figures.outputs(name, results)
+    pdf, png, _ = first
+    assert pdf.startswith(b"%PDF")
+    assert b"CreationDate" not in pdf
+    assert b"/Type3" not in pdf.replace(b" ", b"")
+    assert png.startswith(b"\x89PNG")
+    saved = pq.read_table(outputs[2])
+    assert saved.equals(drawn[0])
+    assert saved.num_rows > 0
+    facts = _tables.facts(saved)
+    assert facts["experiments"] == ["one"]
+    assert facts["caption"] == figures.caption(name)
+    assert facts["fingerprints"] == ["0" * 16]
+    figures.draw_figure(name, results, FEEDS_ALL)
+    assert [path.read_bytes() for path in outputs] == first
+    left = {path.name for path in (results / "figures").iterdir() if path.name.startswith(".")}
+    assert left == set()
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_a_figure_of_one_training_set_has_no_bands_but_is_drawn(name: str, tmp_path: Path):
+    metrics, levels, modes = synthetic.sweep()
+    one = _tables.keep(metrics, "seed", [0])
+    synthetic.write(tmp_path, one, levels=levels, modes=modes)
+    *_, data = figures.draw_figure(name, tmp_path, FEEDS_ALL)
+    if name != "null_directions":  # whose bands are those of the Monte Carlo noise
+        assert pq.read_table(data)["low"].null_count == pq.read_table(data).num_rows
+
+
+def test_only_rows_of_the_experiments_that_list_the_figure_feed_it(tmp_path: Path):
+    mine = synthetic.rows(n=[16, 32], experiments=["other", "mine"])
+    theirs = synthetic.rows(n=64, experiments=["other"])
+    synthetic.write(tmp_path, synthetic.table(mine + theirs))
+    source = _tables.read_metrics(tmp_path, "kl", ["mine"])
+    assert sorted(source.table["n"].to_pylist()) == [16, 32]
+    assert pa.types.is_string(source.table.schema.field("spectrum").type)
+
+
+def test_cells_that_failed_are_left_out_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    metrics, levels, modes = synthetic.sweep()
+    rows = metrics.to_pylist()
+    rows[0]["status"], rows[1]["status"] = "failed", "diverged"
+    synthetic.write(tmp_path, synthetic.table(rows), levels=levels, modes=modes)
+    with caplog.at_level(logging.WARNING):
+        *_, data = figures.draw_figure("kl", tmp_path, FEEDS_ALL)
+    assert "2 cells are not ok" in caplog.text
+    assert _tables.facts(pq.read_table(data))["left_out"] == 2
+
+
+def test_what_stops_a_figure_is_said(tmp_path: Path):
+    with pytest.raises(InputError, match=r"no experiment of synthetic lists the figure 'kl'"):
+        figures.draw_figure("kl", tmp_path, Config({"one": Experiment(())}))
+    with pytest.raises(InputError, match=r"metrics\.parquet is missing"):
+        figures.draw_figure("kl", tmp_path, FEEDS_ALL)
+    failed = synthetic.table(synthetic.rows(status="failed"))
+    synthetic.write(tmp_path, failed)
+    with pytest.raises(InputError, match=r"no row with status ok of one \(1 rows of another"):
+        figures.draw_figure("kl", tmp_path, FEEDS_ALL)
+    synthetic.write(tmp_path, synthetic.sweep()[0])
+    with pytest.raises(InputError, match=r"levels\.parquet is missing"):
+        figures.draw_figure("transition", tmp_path, FEEDS_ALL)
+    infinite = synthetic.rows(n=[2, 4], kl_model_data=float("inf"), kl_data_model=float("inf"))
+    synthetic.write(tmp_path, synthetic.table(infinite))
+    with pytest.raises(InputError, match="none of its 2 cells can be drawn"):
+        figures.draw_figure("kl", tmp_path, FEEDS_ALL)
