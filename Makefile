@@ -1,0 +1,45 @@
+# make                                  set up .venv, run config/default.yaml on all cores, write the report
+# make CONFIG=config/smoke.yaml         the same for another config (seconds)
+# make test                             set up .venv and run all tests but the slow ones
+# make lock                             pin the newest packages in constraints.txt (needs uv)
+# make clean                            remove .venv and caches; results stay
+#
+# Also: PYTHON=python3.12 (the Python of a new .venv), CORES=4, SNAKEMAKE='--quiet rules' (more
+# options for Snakemake), PYTEST='-k store' (more options for pytest), UV=path/to/uv.
+
+PYTHON = python3
+CONFIG = config/default.yaml
+CORES = all
+SNAKEMAKE =
+PYTEST =
+UV = uv
+
+# Recipes read these from the environment, so that a value with a space needs no care.
+export PYTHON CONFIG CORES UV
+# A rule's commands find lindiff and Snakemake in .venv, whatever the caller has activated.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: run test setup lock clean
+.DEFAULT_GOAL := run
+
+run:
+	@test -f "$$CONFIG" || { echo "lindiff: CONFIG=$$CONFIG: no such file" >&2; exit 2; }
+	@tools/setup.sh workflow
+	@tools/run.sh $(SNAKEMAKE)
+
+test:
+	@tools/setup.sh workflow,test
+	.venv/bin/python -m pytest -n 2 -m "not slow" $(PYTEST)
+
+setup:
+	@tools/setup.sh workflow,test
+
+# One lock for every platform and Python: bare pins with markers, no paths, no index.
+lock:
+	"$$UV" pip compile --upgrade --universal --python-version 3.11 --extra workflow --extra test \
+	    --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    --quiet --output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage build *.egg-info
+	find lindiff tests benchmarks workflow -name __pycache__ -type d -prune -exec rm -rf {} +

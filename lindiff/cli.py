@@ -1,0 +1,200 @@
+"""The command line ``lindiff``: what the workflow calls, and what a user asks.
+
+Modules are imported by the verbs that use them, so that ``lindiff run`` starts fast.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lindiff.errors import InputError
+
+if TYPE_CHECKING:
+    from lindiff.config import Config
+
+
+class _Group(click.Group):
+    """A group whose verbs end on an `InputError` with its message and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(2)
+
+
+_results = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="The results folder.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_max_cells = click.option("--max-cells", type=int, help="Lift the limit on the size of the grid.")
+_path = click.Path(path_type=Path)
+
+
+def _load(file: Path, max_cells: int | None = None) -> Config:
+    from lindiff.config import load
+
+    return load(file, None if max_cells is None else {"max_cells": max_cells})
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lindiff")
+def main() -> None:
+    """Sweeps, theory and figures for linear diffusion models."""
+
+
+@main.command()
+@click.argument("config", type=_path)
+@_max_cells
+@_json
+def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
+    """Check CONFIG and count its cells."""
+    from lindiff import models
+    from lindiff.validate import validate as check
+
+    loaded = _load(config, max_cells)
+    grid = check(loaded)
+    warnings = [f"{setting}: {message}" for _, setting, message in models.warn(grid.cells)]
+    counts = {name: len(rows) for name, rows in grid.experiments.items()}
+    if as_json:
+        found = {"config": loaded.name, "cells": len(grid.cells), "experiments": counts}
+        click.echo(json.dumps(found | {"warnings": warnings}, indent=2))
+        return
+    for line in warnings:
+        click.echo(f"warning: {line}", err=True)
+    click.echo(f"{config}: {len(grid.cells):,} cells")
+    for name, number in counts.items():
+        click.echo(f"  {name}: {number:,}")
+
+
+@main.command()
+@click.argument("config", type=_path)
+@_results
+@_max_cells
+@_json
+@click.option("--write", type=_path, help="Write the plan there, as the workflow does.")
+@click.option("--digest", help="With --write: refuse if the plan is not this one.")
+def plan(
+    config: Path,
+    results: Path,
+    max_cells: int | None,
+    as_json: bool,
+    write: Path | None,
+    digest: str | None,
+) -> None:
+    """Show what CONFIG would run, how long and how big."""
+    from lindiff.plan import make_plan, write_plan_at
+
+    loaded = _load(config, max_cells)
+    if write is not None:
+        written = write_plan_at(loaded, write, digest)
+        click.echo(f"{write}: {written.wanted:,} cells, {len(written.pending):,} shards to run")
+        return
+    made = make_plan(loaded, results)
+    if as_json:
+        from lindiff.plan import to_dict
+
+        click.echo(json.dumps(to_dict(made), indent=2))
+        return
+    from lindiff.console import print_plan
+
+    print_plan(made)
+
+
+@main.command()
+@click.argument("spec", type=_path)
+@click.option("--out", required=True, type=_path, help="The part to write.")
+def run(spec: Path, out: Path) -> None:
+    """Compute the shard of SPEC."""
+    from lindiff.run import run_spec
+
+    if not run_spec(spec, out):
+        click.echo(f"{out}: already there")
+
+
+@main.command()
+@click.argument("plan_file", type=_path)
+def collect(plan_file: Path) -> None:
+    """Write the tables of the plan in PLAN_FILE beside it."""
+    from lindiff.collect import collect as gather
+    from lindiff.plan import read_plan
+
+    for line in gather(read_plan(plan_file), plan_file.parent).lines():
+        click.echo(line)
+
+
+@main.command()
+@click.argument("plan_file", type=_path)
+@click.argument("names", nargs=-1)
+def figures(plan_file: Path, names: tuple[str, ...]) -> None:
+    """Draw the figures NAMES (all by default) of the plan in PLAN_FILE from its tables."""
+    from lindiff.figures import draw_figure
+    from lindiff.plan import read_plan
+
+    plan = read_plan(plan_file)
+    for name in names or plan.figures:
+        for path in draw_figure(name, plan_file.parent, plan.config):
+            click.echo(path)
+
+
+@main.command()
+@click.argument("config", type=_path)
+@_results
+@_json
+@click.option("--watch", is_flag=True, help="Show it again every two seconds until all is done.")
+def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
+    """Show how far CONFIG is."""
+    from lindiff.status import Watcher
+
+    watcher = Watcher(_load(config), results)
+    if as_json:
+        click.echo(json.dumps(watcher.look().to_dict(), indent=2))
+        return
+    from lindiff.console import print_status, watch_status
+
+    if watch:
+        watch_status(watcher)
+    else:
+        print_status(watcher.look())
+
+
+@main.command()
+@click.argument("folder", type=_path)
+@click.argument("conditions", nargs=-1)
+@click.option("--columns", help="Columns to show, separated by commas.")
+@click.option("--limit", type=int, default=20, show_default=True, help="Most rows in the table.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print all rows as CSV.")
+@_json
+def cells(
+    folder: Path,
+    conditions: tuple[str, ...],
+    columns: str | None,
+    limit: int,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Show the cells of results/CONFIG that meet all CONDITIONS, such as 'd=64' 'ridge=0,0.01'."""
+    from lindiff.console import print_cells, write_csv
+    from lindiff.query import cells as query
+
+    table = query(folder, conditions, columns.split(",") if columns else ())
+    if as_csv:
+        write_csv(table, sys.stdout.buffer)
+    elif as_json:
+        click.echo(json.dumps(table.to_pylist(), indent=1))
+    else:
+        print_cells(table, limit)
+
+
+if __name__ == "__main__":
+    main()

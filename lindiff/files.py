@@ -1,0 +1,117 @@
+"""Whole files or none, and kernel locks: what the store is built on.
+
+A file is written under a temporary name in its folder, flushed to the disk and renamed, so that a
+name that exists is whole, whatever was killed when. Locks are `flock` locks: the kernel frees them
+when their process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lindiff.errors import InputError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that becomes `path` when the block ends without an error."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_table(table: pa.Table, path: Path, metadata: dict[bytes, bytes]) -> None:
+    """Write a Parquet file atomically; the same table and metadata give the same bytes."""
+    # Chunks left by concatenation would show in the pages of the file.
+    table = table.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
+    with atomic(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that killed writers of `path` left; only under its lock."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def lock_run(root: Path) -> int:
+    """Take the lock that keeps a second workflow out of the store `root`.
+
+    Returns:
+        The open file descriptor that holds the lock until the process ends.
+
+    Raises:
+        InputError: Another run holds it; the message names it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    if not _flock(descriptor, path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        holder = os.read(descriptor, 1000).decode(errors="replace").strip() or "unknown process"
+        os.close(descriptor)
+        raise InputError(
+            f"{root}: another run is at work on this store ({holder}); "
+            "wait until it ends, or give this one its own results folder"
+        )
+    started = time.strftime("%Y-%m-%d %H:%M:%S")
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}, {started}\n".encode())
+    return descriptor
+
+
+@contextmanager
+def lock_shard(spec: Path) -> Iterator[None]:
+    """Hold the lock of a shard: a lock on its spec, which needs no file of its own.
+
+    After a kill the shard's orphaned process may still run; the next one waits here, then finds the
+    finished part.
+    """
+    descriptor = os.open(spec, os.O_RDWR)
+    try:
+        if not _flock(descriptor, spec, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            print(f"{spec}: another process computes it; waiting for it", file=sys.stderr)
+            _flock(descriptor, spec, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _flock(descriptor: int, path: Path, operation: int) -> bool:
+    """Whether the lock was got; a file system without locks is said and counts as got."""
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+        print(f"{path}: this file system has no locks ({error}); going on without", file=sys.stderr)
+    return True

@@ -1,0 +1,155 @@
+"""How far a running shard is: a small file that its process rewrites every few seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+INTERVAL = 2.0
+PATIENCE = 30.0
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` as a person would say it: ``40 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
+    if seconds < 1:
+        return "1 s"
+    for limit, unit, text in ((120, 1, "s"), (7200, 60, "min")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {text}"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A report on a shard.
+
+    Attributes:
+        shard: Name of the shard.
+        done: Cells computed.
+        total: Cells of the shard.
+        started: Time of the start, seconds since the epoch.
+        updated: Time of this report.
+        seconds: Seconds of computation so far.
+        host: Host of the process.
+        pid: Its process id there.
+        state: ``running``, ``finished`` or ``failed``.
+        message: Why it failed.
+        family_seconds: Seconds of each family, in the order of the spec; once finished.
+    """
+
+    shard: str
+    done: int
+    total: int
+    started: float
+    updated: float
+    seconds: float
+    host: str
+    pid: int
+    state: str
+    message: str = ""
+    family_seconds: tuple[float, ...] = ()
+
+    def alive(self, now: float) -> bool:
+        """Whether a process still works on it: it reported lately and, on this host, exists."""
+        if self.state != "running" or now - self.updated > PATIENCE:
+            return False
+        if self.host != socket.gethostname():
+            return True
+        return _exists(self.pid)
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process exists here; one that is dead but not yet reaped does not."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # It exists and is another user's.
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()  # Gone meanwhile, unless there is no /proc here.
+    return state not in "ZX"
+
+
+def read_progress(path: Path) -> Progress | None:
+    """The report at `path`; None if there is none that can be read.
+
+    Nothing depends on a report: without it a part is as good as before, and its time unknown.
+    """
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Progress(**(data | {"family_seconds": tuple(data["family_seconds"])}))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+class Heartbeat:
+    """Writes the report of a shard while its block runs, by a thread, and a last one at its end.
+
+    Attributes:
+        done: Cells computed so far; the block sets it.
+        family_seconds: Seconds of the families so far; the block appends to it.
+    """
+
+    def __init__(self, path: Path | None, shard: str, total: int) -> None:
+        """Report to `path`, or nowhere if it is None."""
+        self.done = 0
+        self.family_seconds: list[float] = []
+        self._path = path
+        self._shard = shard
+        self._total = total
+        self._started = time.time()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._write("running")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+        if kind is None:
+            self._write("finished")
+        else:
+            self._write("failed", f"{kind.__name__}: {error}")
+
+    def _beat(self) -> None:
+        while not self._end.wait(INTERVAL):
+            self._write("running")
+
+    def _write(self, state: str, message: str = "") -> None:
+        if self._path is None:
+            return
+        now = time.time()
+        report = Progress(
+            shard=self._shard,
+            done=self.done,
+            total=self._total,
+            started=self._started,
+            updated=now,
+            seconds=now - self._started,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            state=state,
+            message=message,
+            family_seconds=tuple(self.family_seconds) if state == "finished" else (),
+        )
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # No fsync: a report lost in a power cut is replaced by the next run's.
+        temporary = self._path.with_name(f".{self._path.name}.{report.host}-{report.pid}.tmp")
+        temporary.write_text(json.dumps(asdict(report)), encoding="utf-8")
+        os.replace(temporary, self._path)

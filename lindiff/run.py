@@ -1,0 +1,159 @@
+"""Spec to part: the cells of a shard computed family by family, failures kept to their cells."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from lindiff.columns import delivered, result_schema
+from lindiff.errors import InputError
+from lindiff.files import lock_shard, remove_leftovers
+from lindiff.models import MODELS
+from lindiff.models.fingerprint import fingerprint
+from lindiff.progress import Heartbeat
+from lindiff.store import DamagedError, Shard, Store, read_header, read_table, write_part
+
+Run = Callable[[pa.Table, Sequence[str]], pa.Table]
+
+
+def run_spec(spec_path: Path, part_path: Path) -> bool:
+    """Compute the shard of a spec.
+
+    One process computes a shard at a time: a second one waits and finds the part. Linear algebra
+    runs on one thread, so that the same spec gives the same bytes however busy the machine is.
+
+    Args:
+        spec_path: The spec.
+        part_path: Where the part goes. In the store of the spec, progress is reported there too.
+
+    Returns:
+        Whether anything had to be computed: False if a whole part was there.
+
+    Raises:
+        InputError: There is no such spec, it is damaged or of a newer lindiff, or the model's code
+            is not the one that it was planned for.
+    """
+    spec_path, part_path = Path(spec_path), Path(part_path)
+    shard = _read_spec(spec_path)
+    store = Store(spec_path.parent.parent)
+    own = _same(spec_path, store.spec(shard.name)) and _same(part_path, store.part(shard.name))
+    with lock_shard(spec_path):
+        if _is_finished(part_path, shard, store if own else None):
+            return False
+        code = fingerprint(shard.model)
+        if code != shard.fingerprint:
+            raise InputError(
+                f"{spec_path}: planned for {shard.model} {shard.fingerprint}, but its code is now "
+                f"{code}; plan again (run snakemake again)"
+            )
+        part_path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(part_path)
+        report = store.progress_file(shard.name) if own else None
+        with threadpool_limits(1), Heartbeat(report, shard.name, shard.cells) as beat:
+            table = compute(read_table(spec_path), shard, MODELS[shard.model].load(), beat)
+            write_part(part_path, shard, table)
+    return True
+
+
+def _read_spec(path: Path) -> Shard:
+    try:
+        shard = read_header(path, "spec")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such spec; plan again (run snakemake again)") from None
+    except DamagedError as error:
+        raise InputError(f"{path}: {error}; plan again (run snakemake again)") from None
+    if shard.model not in MODELS:
+        raise InputError(f"{path}: no model {shard.model!r}; there are: {', '.join(MODELS)}")
+    return shard
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _is_finished(path: Path, shard: Shard, store: Store | None) -> bool:
+    """Whether the part at `path` is whole; a damaged one in the store is moved aside."""
+    try:
+        found = read_header(path, "part")
+    except FileNotFoundError:
+        return False
+    except DamagedError as error:
+        reason = str(error)
+    else:
+        if found == shard:
+            return True
+        reason = f"holds part {found.name}"
+    if store is None:
+        raise InputError(f"{path}: {reason}; it is not overwritten")
+    store.quarantine(shard.name, reason)
+    return False
+
+
+def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat) -> pa.Table:
+    """The rows of a part.
+
+    Args:
+        cells: Cells in `columns.cell_schema`; the cells of a family stand together.
+        shard: Which metrics, and what each row says of its origin.
+        run: The model's function of one family.
+        beat: Told of every family.
+
+    Returns:
+        The cells with what `run` returned, in the order of `cells`. A cell that fails has status
+        ``failed``, its message, and no metrics.
+    """
+    found = []
+    metrics = delivered(shard.metrics)
+    for family in _families(cells):
+        start = time.perf_counter()
+        found.append(_isolated(run, family, metrics))
+        beat.family_seconds.append(time.perf_counter() - start)
+        beat.done += family.num_rows
+    results = pa.concat_tables(found)
+    table = cells
+    for name in results.column_names[1:]:
+        table = table.append_column(results.schema.field(name), results[name])
+    for name, value in (("fingerprint", shard.fingerprint), ("numpy", np.__version__)):
+        table = table.append_column(name, pa.repeat(value, len(cells)).dictionary_encode())
+    return table
+
+
+def _families(cells: pa.Table) -> Iterator[pa.Table]:
+    codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
+    starts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+    for start, stop in pairwise(starts):
+        yield cells.slice(start, stop - start)
+
+
+def _isolated(run: Run, family: pa.Table, metrics: Sequence[str]) -> pa.Table:
+    """What `run` gives for `family`; if it raises, for its halves, down to the cells that fail."""
+    schema = result_schema(metrics)
+    try:
+        result = run(family, metrics).select(schema.names).cast(schema)
+        if not result["cell_id"].equals(family["cell_id"]):
+            raise ValueError("the model returned other cells than it was given")
+        return result
+    except Exception as error:
+        if family.num_rows > 1:
+            half = family.num_rows // 2
+            pieces = (family.slice(0, half), family.slice(half))
+            return pa.concat_tables([_isolated(run, piece, metrics) for piece in pieces])
+        cell = family["cell_id"][0].as_py()
+        print(f"cell {cell} failed:", file=sys.stderr)
+        traceback.print_exc()
+        row = {"cell_id": cell, "status": "failed", "message": f"{type(error).__name__}: {error}"}
+        arrays = [
+            pa.array([row.get(field.name)], pa.string())
+            if field.name in row
+            else pa.nulls(1, field.type)
+            for field in schema
+        ]
+        return pa.table(arrays, names=schema.names).cast(schema)

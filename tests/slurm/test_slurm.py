@@ -1,0 +1,165 @@
+"""The workflow through a real Slurm: the loopback cluster of `tests.slurm.cluster`.
+
+Slow, and skipped where Slurm is not installed; LINDIFF_REQUIRE_SLURM=1 makes that a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import Cluster, missing, running
+from tests.tables import compare
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILE = ROOT / "workflow" / "profiles" / "slurm"
+TEST_PROFILE = ROOT / "tests" / "slurm" / "profile"
+AUDIT = ROOT / "tests" / "slurm" / "audit"
+
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    if lacking := missing():
+        reason = f"Slurm is not installed here: {', '.join(lacking)}"
+        if os.environ.get("LINDIFF_REQUIRE_SLURM") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    # Not in pytest's folder: the path of a socket has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as state:
+        Path(state).chmod(0o711)
+        with running(Path(state) / "state") as started:
+            yield started
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smoke config, cut into several shards."""
+    text = (ROOT / "config" / "smoke.yaml").read_text()
+    path = tmp_path_factory.mktemp("config") / "smoke.yaml"
+    path.write_text(f"{text}shard: {{seconds: 0.5}}\n")
+    return path
+
+
+def command(sweep: Path, *options: str) -> list[str]:
+    base = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    return [*base, *options, "--config", f"sweep={sweep}"]
+
+
+def through_slurm(sweep: Path) -> list[str]:
+    return command(sweep, "--profile", str(TEST_PROFILE), "--workflow-profile", str(PROFILE))
+
+
+@pytest.fixture(scope="module")
+def local(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder in which the sweep was run on this machine."""
+    folder = tmp_path_factory.mktemp("local")
+    profile = str(PROFILE.with_name("default"))
+    run = command(sweep, "--workflow-profile", profile, "--cores", "2")
+    subprocess.run(run, cwd=folder, check=True, timeout=300, stdin=subprocess.DEVNULL)
+    return folder
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A run through Slurm, and what `tests/slurm/audit` logged."""
+
+    folder: Path
+    log: list[tuple[str, str, str]]
+    states: dict[int, str]
+
+
+@pytest.fixture(scope="module")
+def audited(cluster: Cluster, sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    folder = tmp_path_factory.mktemp("remote")
+    log = tmp_path_factory.mktemp("audit") / "log"
+    environment = cluster.environment() | {"LINDIFF_AUDIT": str(log), "PYTHONPATH": str(AUDIT)}
+    before = set(cluster.job_states())
+    subprocess.run(
+        through_slurm(sweep),
+        cwd=folder,
+        env=environment,
+        check=True,
+        timeout=600,
+        stdin=subprocess.DEVNULL,
+    )
+    states = {job: state for job, state in cluster.job_states().items() if job not in before}
+    entries = [tuple(json.loads(line)) for line in log.read_text().splitlines()]
+    return Audited(folder, entries, states)
+
+
+def test_same_tables_as_a_local_run(audited: Audited, local: Path) -> None:
+    assert compare(local / "results" / "smoke", audited.folder / "results" / "smoke") == []
+    specs = len(list((audited.folder / "results" / "store" / "specs").iterdir()))
+    assert specs > 1, "the sweep should make several shards"
+    assert len(audited.states) > specs, "shards, collect and figures should be jobs"
+    assert set(audited.states.values()) == {"COMPLETED"}
+
+
+def test_parsing_in_a_job_writes_nothing(audited: Audited) -> None:
+    parsed = {who for who, kind, what in audited.log if kind == "parse" and "rules/run.smk" in what}
+    jobs = {str(job) for job in audited.states}
+    assert "main" in parsed
+    assert jobs <= parsed, "the audit should have seen every job parse the rules"
+    # Snakemake itself fills its source cache in the home folder, and Python its __pycache__.
+    inside = [
+        what for _, kind, what in audited.log if kind == "write" and f" {audited.folder}" in what
+    ]
+    assert inside == []
+
+
+def running_shard(cluster: Cluster, since: set[int], process: subprocess.Popen[bytes]) -> int:
+    """Id of a job that runs a shard, as soon as there is one."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before a shard was seen running"
+        lines = cluster.client("squeue", "-h", "-t", "RUNNING", "-o", "%i %k").splitlines()
+        for number, comment in (line.split(maxsplit=1) for line in lines):
+            if int(number) not in since and "rule_shard" in comment:
+                return int(number)
+        time.sleep(0.1)
+    pytest.fail(f"no shard ran within two minutes: {cluster.log_tail()}")
+
+
+def test_cancelled_job_is_retried(
+    cluster: Cluster, sweep: Path, local: Path, tmp_path: Path
+) -> None:
+    since = set(cluster.job_states())
+    log = tmp_path / "snakemake.log"
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            through_slurm(sweep),
+            cwd=folder,
+            env=cluster.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        cancelled = running_shard(cluster, since, process)
+        cluster.client("scancel", str(cancelled))
+        code = process.wait(timeout=600)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=60)
+    text = log.read_text()
+    assert code == 0, text
+    assert cluster.job_states()[cancelled] == "CANCELLED"
+    assert "Trying to restart job" in text
+    assert compare(local / "results" / "smoke", folder / "results" / "smoke") == []
+    parts = folder / "results" / "store" / "parts"
+    specs = folder / "results" / "store" / "specs"
+    assert {p.name for p in parts.iterdir()} == {s.name for s in specs.iterdir()}

@@ -1,0 +1,297 @@
+"""The command line: what it prints, what it refuses, and how."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+
+from lindiff.cli import main
+from lindiff.query import cells
+from lindiff.store import read_header, read_table, write_part
+from tests.sweeps import Sweep
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    monkeypatch.chdir(tmp_path)
+    return Sweep(tmp_path)
+
+
+@pytest.fixture
+def finished(sweep: Sweep) -> Sweep:
+    sweep.finish(sweep.config(two="{d: 5, n: 4, spectrum: {power_law: 1.0}}"))
+    return sweep
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def output(*arguments: object) -> str:
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def parsed(*arguments: object) -> Any:
+    return json.loads(output(*arguments, "--json"))
+
+
+def test_start_is_light() -> None:
+    code = (
+        "import sys, lindiff.cli; heavy = {'numpy', 'pyarrow', 'pydantic', 'matplotlib', 'rich'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_every_verb_has_help() -> None:
+    for verb in ("validate", "plan", "run", "collect", "figures", "status", "cells"):
+        assert f"Usage: main {verb}" in output(verb, "--help")
+
+
+def test_validate(sweep: Sweep) -> None:
+    sweep.config(two="{d: 4, n: 3}")
+    assert output("validate", "tiny.yaml") == "tiny.yaml: 8 cells\n  one: 8\n  two: 2\n"
+    found = parsed("validate", "tiny.yaml")
+    assert (found["cells"], found["experiments"], found["warnings"]) == (
+        8,
+        {"one": 8, "two": 2},
+        [],
+    )
+    assert not sweep.results.exists()
+
+
+def test_validate_warns(sweep: Sweep) -> None:
+    sweep.config("{d: 4, n: 3}", defaults="{model: linear_exact, beta_max: 1.0e-3, seed: 0}")
+    result = call("validate", "tiny.yaml")
+    assert result.exit_code == 0
+    assert "warning: schedule: alpha_bar at the last level is" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("validate", "absent.yaml"), "absent.yaml: no such file"),
+        (("plan", "bad.yaml"), "bad.yaml:3:18: experiments.one.n = 1: must be at least 2"),
+        (("status", "bad.yaml"), "bad.yaml:3:18: experiments.one.n = 1: must be at least 2"),
+        (("run", "absent.parquet", "--out", "x"), "absent.parquet: no such spec"),
+        (("collect", "plan-absent.json"), "plan-absent.json: no such plan file"),
+        (("figures", "plan-absent.json"), "plan-absent.json: no such plan file"),
+        (("cells", "."), "metrics.parquet: no such table"),
+    ],
+)
+def test_what_is_wrong_is_said_on_stderr(
+    sweep: Sweep, arguments: tuple[str, ...], message: str
+) -> None:
+    (sweep.folder / "bad.yaml").write_text(
+        "defaults: {model: linear_exact, seed: 0}\nexperiments:\n  one: {d: 4, n: 1}\n"
+    )
+    before = sweep.files()
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.output
+    assert sweep.files() == before
+
+
+def test_limit_on_the_grid_can_be_lifted(sweep: Sweep) -> None:
+    sweep.config(more="max_cells: 7")
+    result = call("plan", "tiny.yaml")
+    assert result.exit_code == 2
+    assert "the grid has 8 cells" in result.stderr
+    assert "--max-cells" in result.stderr
+    assert "8 cells wanted" in output("plan", "tiny.yaml", "--max-cells", "8")
+
+
+def test_plan_shows_what_would_run(sweep: Sweep) -> None:
+    sweep.config()
+    text = output("plan", "tiny.yaml")
+    assert "tiny: 8 cells wanted, 0 finished, 8 to run in 4 shards (about 1 s" in text
+    assert "linear_exact" in text
+    assert "MB" in text
+    found = parsed("plan", "tiny.yaml")
+    assert (found["wanted"], found["done"], len(found["pending"])) == (8, 0, 4)
+    assert found["pending"][0]["cells"] == 2
+    assert not sweep.results.exists()
+
+
+def test_plan_of_many_shards_is_short(sweep: Sweep) -> None:
+    sweep.config("{d: 4, n: {range: [3, 33]}}")
+    text = output("plan", "tiny.yaml")
+    assert "… and 48 more shards" in text
+    assert len(text.splitlines()) < 20
+
+
+def test_stages_by_hand(sweep: Sweep) -> None:
+    config = sweep.config()
+    plan = sweep.plan(config)
+    assert "4 shards to run" in output(
+        "plan", "tiny.yaml", "--write", plan.file, "--digest", plan.digest
+    )
+    for shard in plan.pending:
+        spec, part = sweep.store.spec(shard.name), sweep.store.part(shard.name)
+        assert output("run", spec, "--out", part) == ""
+        assert "already there" in output("run", spec, "--out", part)
+    text = output("collect", plan.file)
+    assert "metrics.parquet: 8 cells" in text
+    assert "cost model: " in text
+    assert len(sweep.rows()) == 8
+
+
+def test_figures(sweep: Sweep) -> None:
+    defaults = "{model: linear_exact, timesteps: 20, beta_max: 9.0e-3, seed: [0, 1, 2]}"
+    config = sweep.config("{d: 4, n: [3, 8, 16], figures: [kl]}", defaults=defaults)
+    sweep.finish(config)
+    plan = sweep.plan(config)
+    files = output("figures", plan.file).split()
+    assert [Path(file).name for file in files] == ["kl.pdf", "kl.png", "kl.parquet"]
+    result = call("figures", plan.file, "lk")
+    assert result.exit_code == 2
+    assert "no figure named 'lk'" in result.stderr
+
+
+# Status -----------------------------------------------------------------------------------------
+
+
+def test_status_of_nothing_and_of_everything(sweep: Sweep) -> None:
+    config = sweep.config(two="{d: 4, n: [3, 9]}")
+    before = parsed("status", "tiny.yaml")
+    rows = {row["name"]: (row["wanted"], row["done"], row["waiting"]) for row in before["rows"]}
+    assert rows == {"one": (8, 0, 8), "two": (4, 0, 4), "all": (10, 0, 10)}
+    assert before["shards"] == 6
+    assert before["seconds_left"] > 0
+    assert not sweep.results.exists()
+    plan = sweep.write(config)
+    sweep.compute(plan, 2)
+    part = parsed("status", "tiny.yaml")
+    rows = {row["name"]: row for row in part["rows"]}
+    assert rows["all"]["done"] == sum(shard.cells for shard in plan.pending[:2])
+    assert rows["all"]["done"] + rows["all"]["waiting"] == 10
+    sweep.finish(config)
+    after = parsed("status", "tiny.yaml")
+    rows = {row["name"]: (row["wanted"], row["done"], row["waiting"]) for row in after["rows"]}
+    assert rows == {"one": (8, 8, 0), "two": (4, 4, 0), "all": (10, 10, 0)}
+    assert (after["shards"], after["seconds_left"], after["jobs"]) == (0, 0, [])
+    assert "left:" not in output("status", "tiny.yaml")
+    assert "10" in output("status", "tiny.yaml", "--watch"), "nothing to watch: it ends"
+
+
+def test_status_tells_failed_cells_and_jobs(finished: Sweep) -> None:
+    config = finished.config(two="{d: 5, n: 4, spectrum: {power_law: 1.0}}", three="{d: 6, n: 4}")
+    plan = finished.write(config)
+    path = finished.store.part(plan.reuse[0])
+    shard, part = read_header(path, "part"), read_table(path)
+    for column, value in (("status", "failed"), ("message", "Error: [why] it failed")):
+        index = part.column_names.index(column)
+        part = part.set_column(index, column, pa.array([value] * len(part)))
+    write_part(path, shard, part)
+    waiting = plan.pending[0].name
+    log = finished.results / f"tiny/logs/{waiting}.log"
+    log.parent.mkdir()
+    log.write_text("one\ntwo\nKilled\n")
+    found = parsed("status", "tiny.yaml")
+    (job,) = found["jobs"]
+    assert (job["shard"], job["state"], job["message"]) == (waiting, "failed", "one\ntwo\nKilled")
+    assert found["failures"] == [["Error: [why] it failed", shard.cells]]
+    assert found["rows"][-1]["bad"] == {"failed": shard.cells}
+    text = output("status", "tiny.yaml")
+    assert "Error: [why] it failed" in text
+    assert "Killed" in text
+    assert f"{shard.cells} failed" in text
+
+
+def test_status_tells_damaged_parts(finished: Sweep) -> None:
+    finished.config()
+    name = sorted(path.stem for path in finished.store.parts.iterdir())[0]
+    finished.store.part(name).write_bytes(b"")
+    assert parsed("status", "tiny.yaml")["damaged"] == [name]
+    assert f"damaged parts, to be run again: {name}" in output("status", "tiny.yaml")
+
+
+# Cells ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("conditions", "count"),
+    [
+        ((), 10),
+        (("d=4",), 8),
+        (("d=4", "n=3"), 4),
+        (("weight_decay=0,0.1", "d=4"), 8),
+        (("weight_decay=0.1",), 4),
+        (("weight_decay=0.10",), 4),
+        (("weight_decay!=0",), 4),
+        (("n<8",), 6),
+        (("n<=8", "n >= 4"), 6),
+        (("stop=inf",), 10),
+        (("stop=.inf",), 10),
+        (("stop!=inf",), 0),
+        (("train_loss=null",), 10),
+        (("test_loss!=null",), 10),
+        (("spectrum=power_law",), 2),
+        (('spectrum_params={"exponent": 1.0}',), 2),
+        (("final_noise=false",), 10),
+        (("experiments=two",), 2),
+        (("experiments=one,two",), 10),
+        (("experiments!=one",), 2),
+        (("status=failed",), 0),
+    ],
+)
+def test_conditions(finished: Sweep, conditions: tuple[str, ...], count: int) -> None:
+    assert len(cells(finished.results / "tiny", conditions)) == count
+    assert len(parsed("cells", "results/tiny", *conditions)) == count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("rigde=0",), "no column 'rigde'; did you mean ridge?"),
+        (("d=four",), "'d=four': 'four' is not a whole number"),
+        (("d=4.0",), "'4.0' is not a whole number"),
+        (("ridge=x",), "'x' is not a number"),
+        (("final_noise=1",), "'1' is not true or false"),
+        (("spectrum<x",), "spectrum is not a number"),
+        (("d",), "'d': a condition is NAME=VALUE"),
+        (("spectrum_params={",), "is not JSON"),
+        (("--columns", "d,m"), "no column 'm'"),
+    ],
+)
+def test_conditions_that_make_no_sense(
+    finished: Sweep, arguments: tuple[str, ...], message: str
+) -> None:
+    result = call("cells", "results/tiny", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_cells_are_shown_in_three_forms(finished: Sweep) -> None:
+    text = output("cells", "results/tiny", "d=4", "--columns", "d,n,test_loss", "--limit", "2")
+    assert text.splitlines()[0].split() == ["d", "n", "test_loss"]
+    assert text.splitlines()[-1] == "8 cells, the first 2 shown"
+    table = output("cells", "results/tiny", "d=4", "--columns", "d,n,experiments", "--csv")
+    assert table.splitlines()[0] == '"d","n","experiments"'
+    assert len(table.splitlines()) == 9
+    assert '"one"' in table
+    rows = parsed("cells", "results/tiny", "d=4", "--columns", "d,n,test_loss")
+    assert {row["d"] for row in rows} == {4}
+    # By default: what tells the rows apart, and what is known of them.
+    (first, *_) = parsed("cells", "results/tiny")
+    assert {"cell_id", "d", "n", "spectrum", "seed", "test_loss", "status"} <= set(first)
+    assert not {"timesteps", "train_loss", "family_id"} & set(first)
+
+
+def test_foreign_table_is_refused(sweep: Sweep) -> None:
+    (sweep.folder / "metrics.parquet").write_text("none")
+    result = call("cells", ".")
+    assert result.exit_code == 2
+    assert "not a table of lindiff" in result.stderr

@@ -1,0 +1,241 @@
+"""Runs killed by SIGKILL while a shard runs, each finished by one plain run.
+
+The kill lands at a random moment (seeded) and is checked to have landed while a shard ran: the
+process group is stopped first, looked at, and let go on if no shard is running.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from lindiff.progress import read_progress
+from tests.tables import differences
+from tests.workflow.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+# A shard for each of twelve families; each builds the tables of its filters over all levels, which
+# takes about as long as its process takes to start.
+SLOW = {
+    "shard": "{seconds: 1.0e-6}",
+    "timesteps": "1000",
+    "d": "16",
+    "n": "[12, 24, 48]",
+    "seed": "{range: [0, 4]}",
+    "weight_decay": "{log: [1.0e-4, 1, 8]}",
+    "experiments": "    stop: {log: [1, 1.0e+4, 8]}",
+}
+SHARDS = 12
+FAMILY = 8 * 8
+CELLS = SHARDS * FAMILY
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Where a kill landed.
+
+    Attributes:
+        shard: A shard that ran.
+        pid: Its process.
+        phase: What it was doing.
+    """
+
+    shard: str
+    pid: int
+    phase: str
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> pa.Table:
+    workspace = Workspace(tmp_path_factory.mktemp("undisturbed"), repository)
+    workspace.write(**SLOW)
+    assert workspace.finish().jobs["shard"] == SHARDS
+    return workspace.table()
+
+
+@contextmanager
+def started(workspace: Workspace) -> Iterator[subprocess.Popen[bytes]]:
+    """The workflow in a process group of its own, of which nothing is left afterwards."""
+    process = subprocess.Popen(
+        workspace.command(),
+        cwd=workspace.folder,
+        env=workspace.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        for pid in members(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def members(group: int) -> dict[int, list[str]]:
+    """Command lines of the living processes of a process group."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            command = (folder / "cmdline").read_text().split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found[int(folder.name)] = command
+    return found
+
+
+def running_shard(workspace: Workspace, group: int) -> Landed | None:
+    """A shard that a process of the group is at, in the stopped or running group."""
+    for pid, command in members(group).items():
+        if "run" in command and "--out" in command and "bash" not in command[0]:
+            part = workspace.folder / command[command.index("--out") + 1]
+            return Landed(part.stem, pid, phase(workspace, part, pid))
+    return None
+
+
+def phase(workspace: Workspace, part: Path, pid: int) -> str:
+    """What the process of a shard is doing."""
+    if list(part.parent.glob(f".{part.name}.*.tmp")):
+        return "writing its part"
+    report = read_progress(workspace.results / f"store/progress/{part.stem}.json")
+    if report is None or report.pid != pid:
+        return "starting"
+    if report.state == "finished":
+        return "ending"
+    return f"computing (last report: {report.done} of {report.total} cells)"
+
+
+def kill(workspace: Workspace, process: subprocess.Popen[bytes], rng: random.Random,
+         orphans: bool) -> Landed:  # fmt: skip
+    """Kill the group, or with `orphans` Snakemake alone, at a random moment of a shard."""
+    skip = rng.randrange(6)  # shards to let pass
+    seen: set[int] = set()
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it was killed"
+        shard = running_shard(workspace, process.pid)
+        if shard is not None:
+            seen.add(shard.pid)
+        if len(seen) <= skip:
+            time.sleep(0.02)
+            continue
+        time.sleep(rng.uniform(0, 0.8))
+        os.killpg(process.pid, signal.SIGSTOP)
+        landed = running_shard(workspace, process.pid)
+        if landed is None:
+            os.killpg(process.pid, signal.SIGCONT)
+            continue
+        if orphans:
+            process.kill()
+            os.killpg(process.pid, signal.SIGCONT)
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return landed
+    pytest.fail("no shard was seen running")
+
+
+def check_finished(workspace: Workspace, undisturbed: pa.Table) -> None:
+    """One plain run ends in the table of an undisturbed run, and then there is nothing to do."""
+    workspace.finish()
+    assert len(workspace.rows()) == CELLS
+    assert differences(undisturbed, workspace.table()) == []
+    assert not list((workspace.results / "store/parts").glob(".*"))
+    assert "Nothing to be done" in workspace.finish("-n").text
+
+
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 20))]
+)
+def test_killed_with_its_jobs(
+    seed: int, tmp_path: Path, repository: Path, undisturbed: pa.Table
+) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write(**SLOW)
+    with started(workspace) as process:
+        landed = kill(workspace, process, random.Random(seed), orphans=False)
+    finished = len(workspace.parts)
+    log.warning("seed %d: killed while shard %s was %s; %d of %d parts were finished",
+                seed, landed.shard, landed.phase, finished, SHARDS)  # fmt: skip
+    kept = workspace.parts
+    check_finished(workspace, undisturbed)
+    assert kept.items() <= workspace.parts.items(), "finished parts stay as they are"
+
+
+@pytest.mark.parametrize("seed", [100, *(pytest.param(101 + i, marks=pytest.mark.slow)
+                                         for i in range(3))])  # fmt: skip
+def test_orphans_of_a_killed_run_are_waited_for(
+    seed: int, tmp_path: Path, repository: Path, undisturbed: pa.Table
+) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write(**SLOW)
+    with started(workspace) as process:
+        landed = kill(workspace, process, random.Random(seed), orphans=True)
+        log.warning("seed %d: Snakemake killed while shard %s was %s", seed, landed.shard,
+                    landed.phase)  # fmt: skip
+        check_finished(workspace, undisturbed)
+    # Both the orphan and the second run were asked for the shard; one of them computed it.
+    report = read_progress(workspace.results / f"store/progress/{landed.shard}.json")
+    assert report is not None
+    if landed.phase != "starting":
+        assert report.pid == landed.pid
+
+
+def test_status_before_during_after_a_kill_and_at_the_end(
+    tmp_path: Path, repository: Path, undisturbed: pa.Table
+) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write(**SLOW)
+
+    def counts() -> dict[str, int]:
+        outcome = workspace.lindiff("status", "tiny.yaml", "--json")
+        assert outcome.code == 0, outcome.text
+        status = json.loads(outcome.text)
+        one, everything = status["rows"]
+        assert one["name"] == "one"
+        assert one | {"name": "all"} == everything
+        total = {key: one[key] for key in ("wanted", "done", "running", "waiting")}
+        return total | {"shards": status["shards"], "left": status["seconds_left"] > 0}
+
+    before = {"wanted": CELLS, "done": 0, "running": 0, "waiting": CELLS, "shards": SHARDS}
+    assert counts() == before | {"left": True}
+    assert not workspace.results.exists()
+    with started(workspace) as process:
+        reports_of = workspace.results / "store/progress"
+        while running_shard(workspace, process.pid) is None or not list(reports_of.glob("*.json")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGSTOP)
+        reports = [read_progress(path) for path in reports_of.glob("*.json")]
+        alive = sum(r.total for r in reports if r is not None and r.state == "running")
+        done = len(workspace.parts) * FAMILY
+        during = counts()
+        assert (during["done"], during["running"]) == (done, alive)
+        assert during["waiting"] == CELLS - done - alive
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    killed = counts()
+    assert (killed["done"], killed["running"]) == (done, 0)
+    text = workspace.lindiff("status", "tiny.yaml").text
+    assert alive == 0 or "dead or queued" in text
+    check_finished(workspace, undisturbed)
+    after = {"wanted": CELLS, "done": CELLS, "running": 0, "waiting": 0, "shards": 0}
+    assert counts() == after | {"left": False}

@@ -1,0 +1,300 @@
+"""The workflow through real Snakemake: what runs again, and what does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lindiff.files import lock_run
+from tests.tables import differences
+from tests.workflow.workspace import Workspace
+
+NOTHING = "Nothing to be done"
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    """A folder in which the tiny config has been run: 8 cells in 4 families, each a shard."""
+    workspace = Workspace(tmp_path_factory.mktemp("base"), repository)
+    workspace.write()
+    outcome = workspace.finish()
+    assert outcome.jobs == {"plan": 1, "shard": 4, "collect": 1}
+    assert "table:    results/tiny/metrics.parquet" in outcome.text
+    return workspace.folder
+
+
+@pytest.fixture
+def finished(base: Path, tmp_path: Path, repository: Path) -> Workspace:
+    """A copy of that folder, times included."""
+    return Workspace(Path(shutil.copytree(base, tmp_path / "copy")), repository)
+
+
+def test_second_run_does_nothing(finished: Workspace) -> None:
+    before = finished.files()
+    assert NOTHING in finished.finish().text
+    assert finished.files() == before
+    assert all(row["status"] == "ok" for row in finished.rows().values())
+
+
+def test_dry_run_writes_nothing(tmp_path: Path, repository: Path) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write()
+    before = workspace.files()
+    outcome = workspace.finish("-n")
+    assert outcome.jobs == {"plan": 1, "shard": 4, "collect": 1}
+    assert workspace.files() == before
+    assert {p.name for p in tmp_path.iterdir()} == {"tiny.yaml", ".snakemake"}
+
+
+def test_both_entries_show_the_same_jobs(finished: Workspace) -> None:
+    finished.write(weight_decay="[0, 0.1, 0.2]")
+    root = finished.finish("-n")
+    alone = finished.finish("-n", snakefile="workflow/Snakefile")
+    assert root.jobs == alone.jobs == {"plan": 1, "shard": 4, "collect": 1}
+
+
+def test_value_added_runs_only_its_cells(finished: Workspace) -> None:
+    parts, rows = finished.parts, finished.rows()
+    finished.write(weight_decay="[0, 0.1, 0.2]", seed="[0, 1, 2]")
+    assert finished.finish().jobs == {"plan": 1, "shard": 6, "collect": 1}
+    assert {name: data for name, data in finished.parts.items() if name in parts} == parts
+    after = finished.rows()
+    assert {cell: after[cell] for cell in rows} == rows
+    assert len(after) == 18
+    assert NOTHING in finished.finish("-n").text
+
+
+def test_value_removed_and_put_back(finished: Workspace) -> None:
+    before = finished.files()
+    table = finished.table()
+    finished.write(weight_decay="[0]")
+    assert finished.finish().jobs == {"plan": 1, "collect": 1}
+    assert set(finished.rows()) < set(table["cell_id"].to_pylist())
+    finished.write()
+    assert finished.finish().jobs == {"plan": 1, "collect": 1}
+    assert differences(table, finished.table()) == []
+    assert NOTHING in finished.finish("-n").text
+    parts = {name: stat for name, stat in before.items() if "store/parts" in name}
+    assert parts.items() <= finished.files().items()
+
+
+def test_metric_added_runs_only_that_metric(finished: Workspace) -> None:
+    parts, rows = finished.parts, finished.rows()
+    finished.write(metrics="{only: [test_loss, kl_model_data, train_loss]}")
+    assert finished.finish().jobs == {"plan": 1, "shard": 4, "collect": 1}
+    new = set(finished.parts) - set(parts)
+    assert len(new) == 4
+    for cell, row in finished.rows().items():
+        assert row["train_loss"] > 0
+        assert row | {"train_loss": None} == rows[cell]
+    # Asked for no longer: the store still has it, the table does not.
+    finished.write()
+    finished.finish()
+    assert finished.rows() == rows
+
+
+def test_second_config_shares_the_store(finished: Workspace) -> None:
+    parts = finished.parts
+    finished.write("other", n="[3]", seed="[0, 5]")
+    assert finished.finish(name="other").jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert parts.items() <= finished.parts.items()
+    shared = set(finished.rows()) & set(finished.rows("other"))
+    assert len(shared) == 2
+    assert all(finished.rows()[cell] == finished.rows("other")[cell] for cell in shared)
+    assert NOTHING in finished.finish("-n").text
+
+
+def test_experiment_renamed_runs_no_shard(finished: Workspace) -> None:
+    path = finished.folder / "tiny.yaml"
+    path.write_text(path.read_text().replace("  one:", "  two:"))
+    assert finished.finish().jobs == {"plan": 1, "collect": 1}
+    assert {tuple(row["experiments"]) for row in finished.rows().values()} == {("two",)}
+
+
+def test_snakemakes_folder_deleted(finished: Workspace) -> None:
+    before = finished.files()
+    shutil.rmtree(finished.folder / ".snakemake")
+    assert NOTHING in finished.finish("-n").text
+    assert finished.files() == before
+
+
+def test_part_deleted(finished: Workspace) -> None:
+    parts, table = finished.parts, finished.table()
+    name = sorted(parts)[0]
+    (finished.results / f"store/parts/{name}.parquet").unlink()
+    assert finished.finish().jobs == {"shard": 1, "collect": 1}
+    assert finished.parts == parts, "the same spec gives the same bytes"
+    assert differences(table, finished.table()) == []
+    assert NOTHING in finished.finish("-n").text
+
+
+def test_part_deleted_that_has_cells_not_wanted_any_more(finished: Workspace) -> None:
+    finished.write(weight_decay="[0]")
+    finished.finish()
+    name = sorted(finished.parts)[0]
+    (finished.results / f"store/parts/{name}.parquet").unlink()
+    assert finished.finish().jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert name not in finished.parts
+    assert len(finished.rows()) == 4
+    assert NOTHING in finished.finish("-n").text
+
+
+def test_truncated_part_is_moved_aside_and_run_again(finished: Workspace) -> None:
+    parts, table = finished.parts, finished.table()
+    name = sorted(parts)[0]
+    content = parts[name][:-100]
+    (finished.results / f"store/parts/{name}.parquet").write_bytes(content)
+    dry = finished.finish("-n")
+    assert dry.jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert f"part {name} is damaged" in dry.text
+    finished.finish()
+    assert (finished.results / f"store/damaged/{name}.parquet").read_bytes() == content
+    assert "moved to" in (finished.results / "tiny/logs/plan.log").read_text()
+    assert finished.parts == parts
+    assert differences(table, finished.table()) == []
+    assert NOTHING in finished.finish("-n").text
+    # The same again: the plan file's name must not be the one that is there.
+    (finished.results / f"store/parts/{name}.parquet").write_bytes(b"")
+    assert finished.finish().jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert finished.parts == parts
+    assert NOTHING in finished.finish("-n").text
+
+
+def test_lost_specs_of_pending_shards_are_planned_again(tmp_path: Path, repository: Path) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write()
+    workspace.finish("--until", "plan")
+    for spec in (workspace.results / "store/specs").iterdir():
+        spec.unlink()
+    workspace.finish()
+    assert len(workspace.rows()) == 8
+    assert NOTHING in workspace.finish("-n").text
+
+
+def test_pending_specs_not_wanted_any_more_are_dropped(tmp_path: Path, repository: Path) -> None:
+    workspace = Workspace(tmp_path, repository)
+    specs = workspace.results / "store/specs"
+    workspace.write()
+    workspace.finish("--until", "plan")
+    first = {path.name for path in specs.iterdir()}
+    workspace.write("other", n="[8]")
+    workspace.finish("--until", "plan", name="other")
+    workspace.write(n="[3]", weight_decay="[0]")
+    workspace.finish("--until", "plan")
+    kept = {path.name for path in specs.iterdir()}
+    assert len(first & kept) == 2, "those of n = 8, which the other config waits for"
+    workspace.finish()
+    workspace.finish(name="other")
+    assert len(list((workspace.results / "tiny").glob("plan-*.json"))) == 1
+    assert {p.name for p in specs.iterdir()} == {
+        p.name for p in (workspace.results / "store/parts").iterdir()
+    }
+
+
+def test_second_run_on_the_store_is_refused(finished: Workspace) -> None:
+    finished.write(seed="[0, 1, 2]")
+    descriptor = lock_run(finished.results / "store")
+    try:
+        outcome = finished.run()
+    finally:
+        os.close(descriptor)
+    assert outcome.code != 0
+    assert "another run is at work on this store" in outcome.text
+    assert f"process {os.getpid()}" in outcome.text
+    assert "Traceback" not in outcome.text
+    finished.finish()
+
+
+def test_bad_config_is_told_without_a_traceback(tmp_path: Path, repository: Path) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write(n="[1]")
+    outcome = workspace.run()
+    assert outcome.code != 0
+    assert "tiny.yaml:7:9: experiments.one.n[0] = 1: must be at least 2" in outcome.text
+    assert "Traceback" not in outcome.text
+    assert not workspace.results.exists()
+
+
+def test_newer_store_is_refused(finished: Workspace) -> None:
+    (finished.results / "store/FORMAT").write_text("2\n")
+    before = finished.files()
+    outcome = finished.run()
+    assert outcome.code != 0
+    assert "written by a newer lindiff (format 2" in outcome.text
+    assert "Traceback" not in outcome.text
+    assert finished.files() == before
+
+
+def test_job_on_another_machine_does_not_plan(finished: Workspace) -> None:
+    parts = finished.parts
+    name = sorted(parts)[0]
+    finished.write(seed="[0, 1, 2]")
+    finished.finish()
+    # Now the plan says that this part is there; a job that makes it again has its spec.
+    (finished.results / f"store/parts/{name}.parquet").unlink()
+    (finished.folder / "tiny.yaml").unlink()
+    before = finished.files()
+    job = ("--mode", "remote", "--target-jobs", f"shard:shard={name}", "--allowed-rules", "shard")
+    outcome = finished.finish(*job, "--force")
+    assert "mem_mb=" in outcome.text
+    new = {file for file, stat in finished.files().items() if before.get(file) != stat}
+    assert new == {
+        f"results/store/parts/{name}.parquet",
+        f"results/store/progress/{name}.json",
+        f"results/tiny/logs/{name}.log",
+    }
+    assert finished.parts[name] == parts[name]
+
+
+def test_by_hand_gives_the_same_bytes(finished: Workspace) -> None:
+    name, data = sorted(finished.parts.items())[0]
+    outcome = finished.lindiff(
+        "run", f"results/store/specs/{name}.parquet", "--out", "mine.parquet"
+    )
+    assert outcome.code == 0, outcome.text
+    assert (finished.folder / "mine.parquet").read_bytes() == data
+
+
+def test_names_are_quoted(tmp_path: Path, repository: Path) -> None:
+    workspace = Workspace(tmp_path, repository)
+    folder = tmp_path / "it's; a $(touch caught) 'folder'"
+    folder.mkdir()
+    workspace.write()
+    (tmp_path / "tiny.yaml").rename(folder / "tiny.yaml")
+    command = workspace.command()
+    command[-1] = f"sweep={folder}/tiny.yaml"
+    outcome = workspace.call([*command, f"results={folder}/results"])
+    assert outcome.code == 0, outcome.text
+    assert (folder / "results/tiny/metrics.parquet").exists()
+    assert not list(tmp_path.rglob("caught"))
+
+
+def test_config_edited_between_plan_and_parse_is_refused(finished: Workspace) -> None:
+    plan = next((finished.results / "tiny").glob("plan-*.json"))
+    digest = json.loads(plan.read_text())["digest"]
+    finished.write(seed="[0]")
+    outcome = finished.lindiff("plan", "tiny.yaml", "--write", str(plan), "--digest", digest)
+    assert outcome.code == 2
+    assert "has changed since it was planned" in outcome.text
+    assert json.loads(plan.read_text())["digest"] == digest
+
+
+def test_figure_edited_draws_only_that_figure(tmp_path: Path, repository: Path) -> None:
+    """In a copy of the repository, so that nothing here is touched."""
+    copy = Path(shutil.copytree(repository, tmp_path / "copy"))
+    workspace = Workspace(tmp_path, copy)
+    workspace.write(metrics="[]", n="[3, 8, 16]", experiments="    figures: [kl]\n")
+    workspace.finish()
+    figures = {path.name for path in (workspace.results / "tiny/figures").iterdir()}
+    assert figures == {"kl.pdf", "kl.png", "kl.parquet"}
+    assert NOTHING in workspace.finish("-n").text
+    source = copy / "lindiff/figures/kl.py"
+    source.write_text(source.read_text() + "\n# edited\n")
+    assert workspace.finish().jobs == {"figure": 1}
+    assert NOTHING in workspace.finish("-n").text
+    (workspace.results / "tiny/figures/kl.png").unlink()
+    assert workspace.finish("-n").jobs == {"figure": 1}

@@ -1,0 +1,37 @@
+#!/bin/sh
+# What `make` runs after the set-up: the workflow for $CONFIG, then its HTML report, then where
+# everything is: tools/run.sh [OPTION_OF_SNAKEMAKE ...]
+set -eu
+cd "$(dirname "$0")/.."
+
+name=$(basename "$CONFIG")
+out=results/${name%.*}
+
+engine() {
+    # Quiet: one line a finished step; what failed is still shown in full.
+    .venv/bin/python -m snakemake --workflow-profile workflow/profiles/default \
+        --cores "${CORES:-all}" --quiet rules host --config sweep="$CONFIG" "$@"
+}
+
+engine "$@" || {
+    code=$?
+    echo "lindiff: the run did not finish; 'make' again goes on from here, and this says why:" >&2
+    echo "    .venv/bin/lindiff status '$CONFIG'" >&2
+    exit "$code"
+}
+
+# The report takes seconds, so it is made only when a figure is newer. It is moved into its place
+# when it is whole; Snakemake names the folder inside the zip after the file, hence the folder here.
+report=$out/report.zip
+if [ ! -e "$report" ] || [ -n "$(find "$out/figures" -newer "$report" -print -quit)" ]; then
+    making=$(mktemp -d "$out/.report.XXXXXX")
+    trap 'rm -rf "$making"' EXIT
+    trap 'exit 130' INT TERM
+    engine --quiet all --report "$making/report.zip"
+    mv "$making/report.zip" "$report"
+fi
+
+echo
+echo "figures   $out/figures/"
+echo "table     $out/metrics.parquet"
+echo "report    $report (unzip it and open report/report.html)"

@@ -1,0 +1,33 @@
+from lindiff.workflow import (
+    figure_caption,
+    figure_category,
+    figure_sources,
+    table_memory,
+)
+
+
+rule figure:
+    input:
+        plan=str(sweep.plan.file),
+        tables=sweep.tables,
+        sources=lambda wildcards: figure_sources(wildcards.figure),
+    output:
+        pdf=report(
+            f"{sweep.folder}/figures/{{figure}}.pdf",
+            category=lambda wildcards: figure_category(wildcards.figure),
+            caption="../report/figure.rst",
+            labels={"figure": "{figure}", "file": "PDF"},
+        ),
+        png=f"{sweep.folder}/figures/{{figure}}.png",
+        data=f"{sweep.folder}/figures/{{figure}}.parquet",
+    log:
+        f"{sweep.folder}/logs/figure-{{figure}}.log",
+    conda:
+        "../envs/lindiff.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: table_memory(sweep.plan, attempt),
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        caption=lambda wildcards: figure_caption(wildcards.figure),
+    shell:
+        "lindiff figures {input.plan:q} {wildcards.figure:q} > {log:q} 2>&1"

@@ -1,0 +1,39 @@
+from lindiff.workflow import memory, minutes
+
+
+# The plan file is named by what it says: it exists exactly when there is nothing new to plan.
+rule plan:
+    output:
+        str(sweep.plan.file),
+    log:
+        f"{sweep.folder}/logs/plan.log",
+    conda:
+        "../envs/lindiff.yaml"
+    params:
+        file=sweep.file,
+        digest=sweep.plan.digest,
+    shell:
+        "lindiff plan --write {output:q} --digest {params.digest:q} -- {params.file:q} > {log:q} 2>&1"
+
+
+# `update`: Snakemake would delete a part before its job, but the part that another process has just
+# finished is to be found by the job, which then has nothing to do.
+rule shard:
+    input:
+        str(sweep.plan.file),
+    output:
+        update(f"{sweep.store}/parts/{{shard}}.parquet"),
+    log:
+        f"{sweep.folder}/logs/{{shard}}.log",
+    conda:
+        "../envs/lindiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: memory(sweep.shard(wildcards.shard), attempt),
+        runtime=lambda wildcards, attempt: minutes(
+            sweep.shard(wildcards.shard), attempt
+        ),
+    params:
+        spec=f"{sweep.store}/specs/{{shard}}.parquet",
+    shell:
+        "lindiff run {params.spec:q} --out {output:q} > {log:q} 2>&1"
