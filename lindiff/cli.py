@@ -59,12 +59,12 @@ def main() -> None:
 @_json
 def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
     """Check CONFIG and count its cells."""
-    from lindiff import models
     from lindiff.validate import validate as check
+    from lindiff.validate import warnings as warn
 
     loaded = _load(config, max_cells)
     grid = check(loaded)
-    warnings = [f"{setting}: {message}" for _, setting, message in models.warn(grid.cells)]
+    warnings = warn(loaded, grid)
     counts = {name: len(rows) for name, rows in grid.experiments.items()}
     if as_json:
         found = {"config": loaded.name, "cells": len(grid.cells), "experiments": counts}

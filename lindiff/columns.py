@@ -421,9 +421,10 @@ def cell_schema() -> pa.Schema:
 
 
 def result_schema(metrics: Iterable[str]) -> pa.Schema:
-    """Schema of what a model returns for `metrics`: ``cell_id``, metric columns, status, message."""
+    """Schema of what a model returns: ``cell_id``, metric columns, status and message."""
     fields = [_field(METRIC[name]) for name in delivered(metrics)]
-    return pa.schema([pa.field("cell_id", pa.string()), *fields, *(_field(c) for c in OUTCOME[:2])])
+    outcome = [_field(column) for column in OUTCOME[:2]]
+    return pa.schema([pa.field("cell_id", pa.string()), *fields, *outcome])
 
 
 def part_schema(metrics: Iterable[str]) -> pa.Schema:

@@ -28,7 +28,7 @@ from lindiff.store import FORMAT, Shard, Store, write_spec
 from lindiff.validate import validate
 
 # Together with the resolved config their code decides which cells are wanted.
-_MEANING = ("columns.py", "grid.py", "ids.py")
+_MEANING = ("columns.py", "grid.py", "ids.py", "models/__init__.py")
 
 
 @dataclass(frozen=True)

@@ -162,9 +162,8 @@ def table_memory(plan: Plan, attempt: int) -> int:
 
 def figure_sources(name: str) -> list[str]:
     """The files whose editing draws a figure anew."""
-    folder = Path(package).parent / "figures"
-    found = [folder / f"{name}.py", folder / "draw.py"]
     here = Path.cwd()
+    found = figures.sources(name)
     return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in found]
 
 

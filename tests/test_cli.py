@@ -74,7 +74,7 @@ def test_validate_warns(sweep: Sweep) -> None:
     sweep.config("{d: 4, n: 3}", defaults="{model: linear_exact, beta_max: 1.0e-3, seed: 0}")
     result = call("validate", "tiny.yaml")
     assert result.exit_code == 0
-    assert "warning: schedule: alpha_bar at the last level is" in result.stderr
+    assert "warning: tiny.yaml:5:8: experiments.one.schedule = 'linear': alpha_bar" in result.stderr
 
 
 @pytest.mark.parametrize(

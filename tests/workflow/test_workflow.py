@@ -175,26 +175,6 @@ def test_lost_specs_of_pending_shards_are_planned_again(tmp_path: Path, reposito
     assert NOTHING in workspace.finish("-n").text
 
 
-def test_pending_specs_not_wanted_any_more_are_dropped(tmp_path: Path, repository: Path) -> None:
-    workspace = Workspace(tmp_path, repository)
-    specs = workspace.results / "store/specs"
-    workspace.write()
-    workspace.finish("--until", "plan")
-    first = {path.name for path in specs.iterdir()}
-    workspace.write("other", n="[8]")
-    workspace.finish("--until", "plan", name="other")
-    workspace.write(n="[3]", weight_decay="[0]")
-    workspace.finish("--until", "plan")
-    kept = {path.name for path in specs.iterdir()}
-    assert len(first & kept) == 2, "those of n = 8, which the other config waits for"
-    workspace.finish()
-    workspace.finish(name="other")
-    assert len(list((workspace.results / "tiny").glob("plan-*.json"))) == 1
-    assert {p.name for p in specs.iterdir()} == {
-        p.name for p in (workspace.results / "store/parts").iterdir()
-    }
-
-
 def test_second_run_on_the_store_is_refused(finished: Workspace) -> None:
     finished.write(seed="[0, 1, 2]")
     descriptor = lock_run(finished.results / "store")
