@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lindiff.science.draws import Draw, make_draw
     from lindiff.science.exact import linear_metrics
     from lindiff.science.filters import Bank, Response, Training
+    from lindiff.science.limit import Limit, limiting, linear_theory
     from lindiff.science.measure import Measure, of_draw, of_population
     from lindiff.science.samplers import Sampler, make_sampler
     from lindiff.science.schedule import Schedule, make_schedule
@@ -28,6 +29,9 @@ _HOME = {
     "Draw": "draws",
     "make_draw": "draws",
     "linear_metrics": "exact",
+    "Limit": "limit",
+    "limiting": "limit",
+    "linear_theory": "limit",
     "Bank": "filters",
     "Response": "filters",
     "Training": "filters",
@@ -44,12 +48,15 @@ _HOME = {
 __all__ = [
     "Bank",
     "Draw",
+    "Limit",
     "Measure",
     "Response",
     "Sampler",
     "Schedule",
     "Training",
+    "limiting",
     "linear_metrics",
+    "linear_theory",
     "make_draw",
     "make_sampler",
     "make_schedule",

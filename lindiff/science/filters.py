@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from lindiff.science.samplers import Sampler
 from lindiff.science.schedule import Schedule
 
-Array = NDArray[np.float64]
+# float64, or complex128 where λ is complex.
+Array = NDArray[Any]
 
 # Filters × nodes of one pass over the levels: its few work arrays then stay in the cache.
 _BLOCK = 16384
+_FOR_EVER = 1e30
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,10 @@ class Bank:
         self.weight_decay = np.array([t.weight_decay for t in trainings])
         self.init_scale = np.array([t.init_scale for t in trainings])
         self._starts_at_zero = not self.init_scale.any()
-        self._stop = np.array([t.stop for t in trainings])
-        self._all_optimal = bool(np.isinf(self._stop).all())
+        stop = np.array([t.stop for t in trainings])
+        self._all_optimal = bool(np.isinf(stop).all())
+        # As good as infinite, and exp(-τ M) stays a number for complex M too.
+        self._stop = np.minimum(stop, _FOR_EVER)
         self._rate = np.array([t.learning_rate for t in trainings])
         self._discrete = np.array([t.discrete for t in trainings], dtype=bool)
         self._any_discrete = bool(self._discrete.any())
@@ -99,9 +104,10 @@ class Bank:
         if self._any_discrete:
             k = self._discrete
             x, steps = self._rate[k] * M[:, k], self._steps[k]
-            power = steps * np.log1p(-np.minimum(x, 0.5))
-            e[:, k] = np.where(x < 0.5, np.exp(power), (1 - x) ** steps)
-            one_minus_e[:, k] = np.where(x < 0.5, -np.expm1(power), 1 - e[:, k])
+            small = np.abs(x) < 0.5
+            power = steps * np.log1p(-np.where(small, x, 0))
+            e[:, k] = np.where(small, np.exp(power), (1 - x) ** steps)
+            one_minus_e[:, k] = np.where(small, -np.expm1(power), 1 - e[:, k])
         return e, one_minus_e
 
     def level(self, nodes: Array, index: int) -> tuple[Array, Array, Array, Array, Array]:
@@ -135,13 +141,12 @@ class Bank:
         """Residual, gain, ln v and P by the recursion over all levels.
 
         Args:
-            nodes: λ ≥ 0, shape (K,).
+            nodes: λ ≥ 0, or complex with a positive real part, shape (K,).
             sampler: The sampler; None is `ideal`, with v = λ + c and P = 0.
 
         Returns:
             Arrays of shape (K, F). ln v is −inf where a mode is generated without variance.
         """
-        nodes = np.asarray(nodes, dtype=float)
         width = max(1, _BLOCK // max(1, len(nodes)))
         # Descent that diverges may overflow; its cells are told apart by their learning rate.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -154,8 +159,8 @@ class Bank:
 
     def _recursion(self, nodes: Array, sampler: Sampler | None) -> tuple[Array, ...]:
         shape = (len(nodes), len(self.trainings))
-        residual, gain = np.zeros(shape), np.zeros(shape)
-        v, P = np.ones(shape), np.ones(shape)
+        residual, gain = np.zeros(shape, nodes.dtype), np.zeros(shape, nodes.dtype)
+        v, P = np.ones(shape, nodes.dtype), np.ones(shape, nodes.dtype)
         step_of = {} if sampler is None else {t: i for i, t in enumerate(sampler.levels.tolist())}
         timesteps = self.schedule.timesteps
         for index in range(timesteps - 1, -1, -1):
@@ -173,6 +178,6 @@ class Bank:
                 v += sampler.variance[i]
                 P *= a
         if sampler is None:
-            v, P = nodes[:, None] + self.ridge, np.zeros(shape)
+            v, P = nodes[:, None] + self.ridge, np.zeros(shape, nodes.dtype)
         with np.errstate(divide="ignore", invalid="ignore"):
             return residual / timesteps, gain / timesteps, np.log(v), P

@@ -1,0 +1,118 @@
+"""The large-system limit against exact traces, closed forms and means over draws."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lindiff.science.draws import make_draw
+from lindiff.science.exact import linear_metrics
+from lindiff.science.filters import Bank, Training
+from lindiff.science.limit import limiting, linear_theory
+from lindiff.science.measure import of_population
+from lindiff.science.metrics import covariance_metrics
+from lindiff.science.samplers import make_sampler
+from lindiff.science.schedule import make_schedule
+from lindiff.science.spectra import make_spectrum
+from lindiff.science.tables import Table
+
+SPECTRA = [
+    ("isotropic", {}),
+    ("power_law", {"exponent": 1.0}),
+    ("power_law", {"exponent": 2.0}),
+    ("spiked", {"spike": 30.0, "count": 3}),
+    ("two_level", {"ratio": 20.0}),
+]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(SPECTRA),
+    st.integers(2, 120),
+    st.floats(-2, 3),
+    st.booleans(),
+)
+def test_masses_and_moments_are_exact(spectrum, d, decades, known):
+    """Rank, tr Σ0, tr ΣΣ0 and tr Σ0² of a Wishart matrix are known at every finite size."""
+    name, params = spectrum
+    s = make_spectrum(name, max(d, params.get("count", 1)), **params)
+    d = len(s)
+    n = max(3, round(d * 10**decades))
+    freedom = n if known else n - 1
+    if freedom == d:
+        return
+    limit = limiting(s, n, known)
+    mass = limit.modes.real.sum(axis=0) + limit.atom
+    np.testing.assert_allclose(mass, 1, rtol=1e-10)
+    assert limit.modes.real.sum() == pytest.approx(min(d, freedom), rel=1e-10)
+    zero = np.zeros((1, 1))
+    first = limit.diagonal(limit.nodes[:, None], zero)[:, 0]
+    np.testing.assert_allclose(first, s * freedom / n, rtol=1e-9)
+    # E (Σ0²)_jj = s_j (freedom (freedom+1) s_j + freedom tr Σ)/n², the +1 being the correction.
+    second = limit.diagonal(limit.nodes[:, None] ** 2, zero)[:, 0]
+    exact = s * (freedom * (freedom + 1) * s + freedom * s.sum()) / n**2
+    np.testing.assert_allclose(second, exact, rtol=1e-8)
+
+
+TRAININGS = [
+    Training(ridge=0.01),
+    Training(ridge=0.3),
+    Training(weight_decay=0.01),
+    Training(stop=100.0),
+    Training(stop=5.0, learning_rate=0.01),
+]
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("n", [30, 90, 101, 130, 600])
+@pytest.mark.parametrize(("name", "params"), [SPECTRA[1], SPECTRA[3]], ids=["power", "spiked"])
+def test_theory_meets_seed_means(name, params, n, known):
+    s, schedule = make_spectrum(name, 100, **params), make_schedule("linear", 100)
+    if n == 101 and not known:
+        n = 102
+    sampler = make_sampler("ddim", schedule)
+    theory = linear_theory(s, n, TRAININGS, schedule, sampler, known)
+    draws = [make_draw("wishart", s, n, seed, known_centre=known) for seed in range(60)]
+    rows = [linear_metrics(draw, TRAININGS, schedule, sampler) for draw in draws]
+    for metric, limit in theory.items():
+        values = np.array([row[metric] for row in rows])
+        mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(draws))
+        # Five standard errors, and 0.3 % for the orders beyond 1/n at d = 100.
+        assert np.all(np.abs(mean - limit) <= 5 * error + 3e-3 * np.abs(limit)), metric
+
+
+@pytest.mark.parametrize("n", [400, 1000])
+def test_closed_forms_of_the_divergences(n):
+    """c = 0, N > d, known centre, ideal sampler, leading order; Merger & Goldt, γ = d/N."""
+    d = 300
+    gamma = d / n
+    theory = linear_theory(np.ones(d), n, [Training()], known_centre=True)
+    entropy = (1 / gamma - 1) * np.log1p(-gamma)
+    forward, backward = (1 + entropy) / 2, (1 / (1 - gamma) - 2 - entropy) / 2
+    assert theory["kl_model_data"][0] == pytest.approx(forward, rel=2 / d / (1 - gamma))
+    assert theory["kl_data_model"][0] == pytest.approx(backward, rel=4 / d / (1 - gamma))
+
+
+def test_many_samples_reach_the_floor():
+    s, schedule = make_spectrum("power_law", 40, exponent=1.0), make_schedule()
+    sampler = make_sampler("ddpm_beta", schedule)
+    trainings = [Training(ridge=0.01)]
+    theory = linear_theory(s, 10**9, trainings, schedule, sampler)
+    mu = of_population(s)
+    filters = Table(Bank(schedule, trainings), sampler, (1e-6, 100.0)).at(mu.nodes)
+    floor, _ = covariance_metrics(mu, s, filters)
+    total = floor["kl_model_data_spectrum"] + floor["kl_model_data_eigenvectors"]
+    assert theory["kl_model_data"] == pytest.approx(total, rel=1e-3, abs=1e-7)
+    assert theory["train_loss"] == pytest.approx(theory["test_loss"], rel=1e-6)
+
+
+def test_a_null_space_without_variance_is_infinitely_far():
+    theory = linear_theory(np.ones(50), 20, [Training(), Training(ridge=0.1)])
+    assert np.isinf([theory["kl_model_data"][0], theory["kl_data_model"][0]]).all()
+    assert np.isfinite([theory["kl_model_data"][1], theory["kl_data_model"][1]]).all()
+    assert theory["null_loss"][1] > 0
+
+
+def test_as_many_freedoms_as_dimensions_are_refused():
+    with pytest.raises(ValueError, match="no limit at N = 51"):
+        limiting(np.ones(50), 51)
