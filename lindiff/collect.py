@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from lindiff import columns
 from lindiff.columns import METRIC, METRICS, OUTCOME, REQUESTABLE, SECONDS, SETTINGS, delivered
+from lindiff.coverage import lookup
 from lindiff.errors import InputError
 from lindiff.files import atomic, remove_leftovers, write_table
 from lindiff.grid import Wanted, wanted
@@ -80,10 +81,10 @@ class _Merge:
         self.text = {c.name: _Texts(rows) for c in OUTCOME if c.name != "status"}
         self.seconds = np.full(rows, np.nan)
 
-    def add(self, shard: Shard, part: pa.Table, seconds: NDArray[np.float64] | None) -> None:
-        """Merge a part; `seconds` is the time of each of its rows."""
-        found = pc.index_in(part["cell_id"], value_set=self.grid.cells["cell_id"].combine_chunks())
-        rows = np.asarray(found.combine_chunks().fill_null(-1)).astype(np.int64)
+    def add(
+        self, shard: Shard, part: pa.Table, rows: Rows, seconds: NDArray[np.float64] | None
+    ) -> None:
+        """Merge a part; `rows` and `seconds` are the row and the time of each of its cells."""
         mask = bits(shard.metrics)
         useful = np.flatnonzero((rows >= 0) & ((self.left[rows] & mask) != 0))
         rows, part = rows[useful], part.take(pa.array(useful))
@@ -201,7 +202,9 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
     out_dir = Path(out_dir)
     store = store_of(out_dir.parent)
     shards, damaged = store.find_parts(plan.parts)
-    merge = _Merge(wanted(plan.config))
+    grid = wanted(plan.config)
+    rows_of = {shard.name: rows for shard, rows in lookup(grid, shards, store.part, damaged)}
+    merge = _Merge(grid)
     estimated = measured = 0.0
     for name in plan.parts:
         if name in damaged:
@@ -209,14 +212,15 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
         if name not in shards:
             raise InputError(f"{store.part(name)}: not finished; run snakemake again")
         shard = shards[name]
-        wanted_columns = ["cell_id", "family_id", *delivered(shard.metrics)]
+        wanted_columns = ["family_id", *delivered(shard.metrics)]
         try:
             part = read_table(store.part(name), [*wanted_columns, *(c.name for c in OUTCOME)])
         except DamagedError as error:
             raise _damaged(store, name, str(error)) from None
         report = store.read_progress(name)
         known = report is not None and len(report.family_seconds) == shard.families
-        merge.add(shard, part, _per_cell(part, report.family_seconds) if known and report else None)
+        times = _per_cell(part, report.family_seconds) if known and report else None
+        merge.add(shard, part, rows_of[name], times)
         if known and report:
             estimated += shard.seconds
             measured += sum(report.family_seconds)

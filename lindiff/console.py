@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import BinaryIO
 
@@ -93,6 +94,10 @@ def _status(status: Status) -> RenderableType:
     if status.failures:
         parts += ["", "cells that are not ok:"]
         parts += [f"  {number:,} × {text}" for text, number in status.failures[:_MOST_MESSAGES]]
+    if status.failed_parts:
+        some = " ".join(shlex.quote(path) for path in status.failed_parts[:_MOST_MESSAGES])
+        more = " …" if len(status.failed_parts) > _MOST_MESSAGES else ""
+        parts.append(f"to run failed cells again, remove their parts: rm {some}{more}")
     for stale in status.stale:
         parts.append(
             f"{stale.cells:,} finished cells of {stale.model} are of older code "

@@ -100,7 +100,7 @@ def cover(grid: Wanted, store: Store, config: Config, refuse: bool = True) -> Co
     current = {n: s for n, s in useful.items() if s.fingerprint == fingerprints[s.model]}
     older = {n: s for n, s in useful.items() if n not in current}
     reuse = []
-    for shard, rows in _lookup(grid, current, store.part, damaged):
+    for shard, rows in lookup(grid, current, store.part, damaged):
         if _take(lack, rows, shard, whole=False):
             reuse.append(shard.name)
     stale, kept = _stale(grid, older, store, lack, config, damaged)
@@ -116,7 +116,7 @@ def cover(grid: Wanted, store: Store, config: Config, refuse: bool = True) -> Co
     unreadable: dict[str, str] = {}
     rows_of = {
         shard.name: rows
-        for shard, rows in _lookup(grid, specs, store.spec, unreadable)
+        for shard, rows in lookup(grid, specs, store.spec, unreadable)
         if _take(lack, rows, shard, whole=True)
     }
     return Coverage(
@@ -144,7 +144,7 @@ def _stale(
     kept = []
     rows_of: dict[str, list[Rows]] = {}
     seconds: dict[str, float] = {}
-    for shard, rows in _lookup(grid, older, store.part, damaged):
+    for shard, rows in lookup(grid, older, store.part, damaged):
         known = rows[rows >= 0]
         before = left[known]
         if not _take(left, rows, shard, whole=False):
@@ -176,7 +176,7 @@ def _bill(stale: Stale) -> str:
     )
 
 
-def _lookup(
+def lookup(
     grid: Wanted, shards: dict[str, Shard], path: Callable[[str], Path], damaged: dict[str, str]
 ) -> Iterator[tuple[Shard, Rows]]:
     """Each shard, by name, with the rows of `grid.cells` that its cells are, or -1.

@@ -162,16 +162,17 @@ def write_plan(plan: Plan, results: Path) -> None:
     remove_leftovers(plan.file)
     write_text(json.dumps(to_dict(plan), indent=1) + "\n", plan.file)
 
-    waiting: set[str] = set()
-    for path in plan.file.parent.glob("plan-*.json"):
-        if path != plan.file:
-            waiting.update(shard["name"] for shard in _read(path).get("pending", []))
-            path.unlink()
+    old = [path for path in plan.file.parent.glob("plan-*.json") if path != plan.file]
+    waiting = {shard["name"] for path in old for shard in _read(path).get("pending", [])}
     for path in Path(results).glob("*/plan-*.json"):
-        waiting.difference_update(shard["name"] for shard in _read(path).get("pending", []))
+        if path not in old:
+            waiting.difference_update(shard["name"] for shard in _read(path).get("pending", []))
     for name in sorted(waiting):
         if not store.part(name).exists():
             store.drop_spec(name)
+    # Last: after a kill before this line the specs to drop are still known.
+    for path in old:
+        path.unlink()
 
 
 def write_plan_at(config: Config, file: Path, digest: str | None) -> Plan:

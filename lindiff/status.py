@@ -84,6 +84,7 @@ class Status:
         rows: One row an experiment, and one of all, whose cells are counted once.
         jobs: Unfinished shards that have started.
         failures: Messages of finished cells that are not ok, with their numbers, most first.
+        failed_parts: Files of the finished parts that have failed cells.
         stale: Finished cells of older code.
         damaged: Names of damaged parts.
         shards: Number of shards that are not finished.
@@ -96,6 +97,7 @@ class Status:
     rows: tuple[Row, ...]
     jobs: tuple[Job, ...]
     failures: tuple[tuple[str, int], ...]
+    failed_parts: tuple[str, ...]
     stale: tuple[Stale, ...]
     damaged: tuple[str, ...]
     shards: int
@@ -116,6 +118,7 @@ class _Seen:
     found: Coverage
     shards: list[tuple[Shard, Rows]]
     bad: dict[tuple[str, str], Rows]
+    failed_parts: tuple[str, ...]
 
 
 class Watcher:
@@ -148,7 +151,7 @@ class Watcher:
         shards = [(shard, found.rows[shard.name]) for shard in found.pending]
         target = Target(self._config.target_seconds, self._config.target_bytes)
         shards += pack(self._grid.cells, found.lack, target, found.fingerprints)
-        return _Seen(files, found, shards, _bad(ids, store, found))
+        return _Seen(files, found, shards, *_bad(ids, store, found))
 
 
 def _rows(ids: pa.Array, table: pa.Table) -> Rows:
@@ -157,9 +160,12 @@ def _rows(ids: pa.Array, table: pa.Table) -> Rows:
     return np.asarray(found.fill_null(-1)).astype(np.int64)
 
 
-def _bad(ids: pa.Array, store: Store, found: Coverage) -> dict[tuple[str, str], Rows]:
-    """The finished cells that are not ok, by status and message."""
+def _bad(
+    ids: pa.Array, store: Store, found: Coverage
+) -> tuple[dict[tuple[str, str], Rows], tuple[str, ...]]:
+    """The finished cells that are not ok, by status and message, and the parts with failed ones."""
     groups: dict[tuple[str, str], list[int]] = {}
+    failed: dict[str, None] = {}
     for name in found.reuse:
         try:
             part = read_table(store.part(name), ["cell_id", "status", "message"])
@@ -168,9 +174,13 @@ def _bad(ids: pa.Array, store: Store, found: Coverage) -> dict[tuple[str, str], 
         part = part.filter(pc.not_equal(part["status"].cast("string"), "ok"))
         pairs = zip(part["status"].to_pylist(), part["message"].to_pylist(), strict=True)
         for row, (status, message) in zip(_rows(ids, part), pairs, strict=True):
-            if row >= 0:
-                groups.setdefault((status, message or ""), []).append(int(row))
-    return {key: np.unique(np.array(rows, np.int64)) for key, rows in sorted(groups.items())}
+            if row < 0:
+                continue
+            groups.setdefault((status, message or ""), []).append(int(row))
+            if status == "failed":
+                failed[str(store.part(name))] = None
+    bad = {key: np.unique(np.array(rows, np.int64)) for key, rows in sorted(groups.items())}
+    return bad, tuple(failed)
 
 
 def _status(config: Config, grid: Wanted, store: Store, logs: Path, seen: _Seen) -> Status:
@@ -203,6 +213,7 @@ def _status(config: Config, grid: Wanted, store: Store, logs: Path, seen: _Seen)
         ),
         jobs=tuple(jobs),
         failures=tuple(sorted(failures.items(), key=lambda item: (-item[1], item[0]))),
+        failed_parts=seen.failed_parts,
         stale=seen.found.stale,
         damaged=tuple(sorted(seen.found.damaged)),
         shards=len(seen.shards),

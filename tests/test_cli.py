@@ -206,6 +206,9 @@ def test_status_tells_failed_cells_and_jobs(finished: Sweep) -> None:
     assert found["rows"][-1]["bad"] == {"failed": shard.cells}
     text = output("status", "tiny.yaml")
     assert "Error: [why] it failed" in text
+    assert f"remove their parts: rm results/store/parts/{shard.name}.parquet" in text.replace(
+        "\n", ""
+    )
     assert "Killed" in text
     assert f"{shard.cells} failed" in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lindiff import coverage, plan, run
+from lindiff.collect import collect
 from lindiff.columns import REQUESTABLE, cell_schema
 from lindiff.errors import InputError
 from lindiff.models import MODELS
@@ -284,6 +286,53 @@ def test_old_plans_and_their_waiting_specs_are_dropped(sweep: Sweep) -> None:
     kept = {finished, *(shard.name for shard in shared.pending)}
     assert {s.name for s in first.pending} & specs == kept & {s.name for s in first.pending}
     assert len(list((sweep.results / "tiny").glob("plan-*.json"))) == 1
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_planning_killed_at_any_step_is_healed(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Nine changes: a part aside, two specs, the plan, four specs dropped, the old plan removed."""
+    sweep.finish(sweep.config("{d: 4, n: 3}"))
+    name = sorted(path.stem for path in sweep.store.parts.iterdir())[0]
+    sweep.write(sweep.config("{d: 5, n: [3, 4]}"))
+    sweep.store.part(name).write_bytes(b"")
+    config = sweep.config("{d: 4, n: 3}", two="{d: 4, n: 8, weight_decay: [0, 0.1]}")
+    changes = 0
+    replace, unlink = os.replace, Path.unlink
+
+    def count() -> None:
+        nonlocal changes
+        changes += 1
+        if changes > step:
+            raise KeyboardInterrupt
+
+    def counted_replace(source: Path, target: Path) -> None:
+        count()
+        replace(source, target)
+
+    def counted_unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.exists() and not path.name.endswith(".tmp"):
+            count()
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", counted_replace)
+        patch.setattr(Path, "unlink", counted_unlink)
+        try:
+            sweep.write(config)
+        except KeyboardInterrupt:
+            assert changes == step + 1
+        else:
+            assert changes == step
+    made = sweep.write(config)
+    assert sweep.plan(config).file == made.file
+    assert [path.name for path in made.file.parent.glob("plan-*")] == [made.file.name]
+    sweep.compute(made)
+    collect(made, sweep.results / "tiny")
+    assert len(sweep.rows()) == 6
+    specs = {path.name for path in sweep.store.specs.iterdir()}
+    assert {path.name for path in sweep.store.parts.iterdir()} == specs
 
 
 # Code that has changed --------------------------------------------------------------------------

@@ -36,7 +36,8 @@ def cluster() -> Iterator[Cluster]:
             pytest.fail(reason)
         pytest.skip(reason)
     # Not in pytest's folder: the path of a socket has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as state:
+    place = os.environ.get("LINDIFF_SLURM_STATE", "/tmp")
+    with tempfile.TemporaryDirectory(prefix="slurm-", dir=place) as state:
         Path(state).chmod(0o711)
         with running(Path(state) / "state") as started:
             yield started
