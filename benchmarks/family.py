@@ -41,7 +41,7 @@ def bare(rng: np.random.Generator) -> None:
 
 def direct(cells, draw, span) -> dict[str, np.ndarray]:
     """All metrics with the filters from the recursion at every eigenvalue."""
-    ((_, filters),) = groups(cells)
+    ((rows, filters),) = groups(cells)
     mu = of_draw(draw)
     table = Table(filters.make_bank(), filters.make_sampler(), span)
     response = table.bank.response(mu.nodes, table.sampler)
@@ -50,7 +50,8 @@ def direct(cells, draw, span) -> dict[str, np.ndarray]:
     every = np.arange(len(mu.nodes))
     evaluated = Evaluated(table, none, every, np.empty((0, table.size)), everywhere, None)
     root = filters.root_alpha_bar
-    return metrics.losses(mu, evaluated) | divergences(draw, mu, evaluated, root)
+    found = metrics.losses(mu, evaluated) | divergences(draw, mu, evaluated, root)
+    return {name: values[np.argsort(rows)] for name, values in found.items()}
 
 
 def accuracy(n: int, kind: str) -> tuple[float, float]:

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import header
@@ -63,7 +64,9 @@ def main() -> None:
     config = sys.argv[1] if len(sys.argv) > 1 else "config/default.yaml"
     header(f"sweep: CPU of the whole workflow over draws and eigh alone, {config}")
     cells = wanted(load(Path(config))).cells
-    rows = cells.select(FAMILY).group_by("family_id", use_threads=False).aggregate(
+    texts = {f.name: "string" for f in cells.schema if str(f.type).startswith("dictionary")}
+    plain = {name: cells[name].cast(texts.get(name, cells[name].type)) for name in FAMILY}
+    rows = pa.table(plain).group_by("family_id", use_threads=False).aggregate(
         [(name, "first") for name in FAMILY[1:]]
     )  # fmt: skip
     families = rows.rename_columns([n.removesuffix("_first") for n in rows.column_names])

@@ -94,7 +94,7 @@ def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> Array:
 
 
 def monte_carlo_gap(
-    draw: Draw, bank: Bank, rng: np.random.Generator, rounds: int = 32
+    draw: Draw, bank: Bank, rng: np.random.Generator, rounds: int = 16
 ) -> tuple[Array, Array]:
     """Test minus train loss measured on noisy samples, with its standard error, (F,) each.
 
