@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import Sampler, make_sampler
+from lindiff.science.samplers import Sampler, make_sampler, start_factor
 from lindiff.science.schedule import BETA_MAX, BETA_MIN, Schedule, make_schedule
 from lindiff.science.spectra import make_spectrum
 
@@ -60,10 +60,10 @@ class Filters:
         """Whether any filter is of discrete gradient descent, which can diverge."""
         return any(training.discrete for training in self.trainings)
 
-    @property
+    @cached_property
     def root_alpha_bar(self) -> float:
-        """√ᾱ_T, the part of a sample's mean that its starting point misses; 0 for `ideal`."""
-        return 0.0 if self.sampler is None else float(np.sqrt(self.make_schedule().alpha_bar[-1]))
+        """√ᾱ_T, or 0 for `ideal`: see `start_factor`."""
+        return start_factor(self.make_schedule(), self.make_sampler())
 
 
 def groups(cells: pa.Table) -> tuple[tuple[list[int], Filters], ...]:

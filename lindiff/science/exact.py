@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lindiff.science import measure, metrics, vectors
 from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import Sampler
+from lindiff.science.samplers import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
 from lindiff.science.tables import Evaluated, Table, node_range
 
@@ -61,5 +61,6 @@ def linear_metrics(
     table = Table(Bank(schedule, trainings), sampler, node_range(draw.spectrum, draw.n))
     mu = measure.of_draw(draw)
     evaluated = table.at(mu.nodes)
-    root = 0.0 if sampler is None else float(np.sqrt(schedule.alpha_bar[-1]))
-    return metrics.losses(mu, evaluated) | divergences(draw, mu, evaluated, root)
+    return metrics.losses(mu, evaluated) | divergences(
+        draw, mu, evaluated, start_factor(schedule, sampler)
+    )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Response, Training
-from lindiff.science.samplers import Sampler
+from lindiff.science.samplers import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
 
 Array = NDArray[np.float64]
@@ -154,7 +154,7 @@ def linear_theory(
     limit = limiting(spectrum, n, known_centre)
     bank = Bank(schedule, trainings)
     F, zero = bank.response(limit.nodes, sampler), bank.response(np.zeros(1), sampler)
-    root = 0.0 if sampler is None else float(np.sqrt(schedule.alpha_bar[-1]))
+    root = start_factor(schedule, sampler)
     mean = 0.0 if known_centre else 1 / n
     return _losses(limit, F, zero, mean) | _divergences(limit, F, zero, mean, root)
 

@@ -59,6 +59,11 @@ def ddim(beta: Array, alpha: Array, q: Array, q_next: Array) -> tuple[Array, ...
     return 1 / root, np.sqrt(q) / root - np.sqrt(q_next), np.sqrt(q * q_next), np.zeros_like(q)
 
 
+def start_factor(schedule: Schedule, sampler: Sampler | None) -> float:
+    """√ᾱ_T, the part of a sample's mean that its starting point misses; 0 for `ideal` (None)."""
+    return 0.0 if sampler is None else float(np.sqrt(schedule.alpha_bar[-1]))
+
+
 SAMPLERS: dict[str, Callable[[Array, Array, Array, Array], tuple[Array, ...]]] = {
     "ddpm_beta": ddpm_beta,
     "ddpm_beta_tilde": ddpm_beta_tilde,

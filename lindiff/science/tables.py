@@ -102,7 +102,7 @@ class Table:
         return self.bank.response(np.zeros(1), self.sampler)
 
     def at(self, nodes: Array) -> Evaluated:
-        """The filters at `nodes` (m,), of which the last may be 0."""
+        """The filters at `nodes` (m,), λ ≥ 0."""
         inside = (nodes >= self.span[0]) & (nodes <= self.span[1])
         if self.unresolved.all():
             inside[:] = False
