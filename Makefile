@@ -28,15 +28,15 @@ run:
 	@tools/run.sh $(SNAKEMAKE)
 
 test:
-	@tools/setup.sh workflow,test
+	@tools/setup.sh workflow,data,test
 	.venv/bin/python -m pytest -n 2 -m "not slow" $(PYTEST)
 
 setup:
-	@tools/setup.sh workflow,test
+	@tools/setup.sh workflow,data,test
 
 # One lock for every platform and Python: bare pins with markers, no paths, no index.
 lock:
-	"$$UV" pip compile --upgrade --universal --python-version 3.11 --extra workflow --extra test \
+	"$$UV" pip compile --upgrade --universal --python-version 3.11 --extra workflow --extra data --extra test \
 	    --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    --quiet --output-file constraints.txt pyproject.toml
 

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from lindiff.science.draws import Draw, make_draw
     from lindiff.science.exact import linear_metrics
     from lindiff.science.filters import Bank, Response, Training
-    from lindiff.science.limit import Limit, limiting, linear_theory
+    from lindiff.science.limit import Limit, limiting
     from lindiff.science.measure import Measure, of_draw, of_population
     from lindiff.science.samplers import Sampler, make_sampler
     from lindiff.science.schedule import Schedule, make_schedule
     from lindiff.science.spectra import make_spectrum
+    from lindiff.science.theory import linear_theory
 
 __version__ = "0.1.0"
 
@@ -31,7 +32,7 @@ _HOME = {
     "linear_metrics": "exact",
     "Limit": "limit",
     "limiting": "limit",
-    "linear_theory": "limit",
+    "linear_theory": "theory",
     "Bank": "filters",
     "Response": "filters",
     "Training": "filters",

@@ -109,7 +109,15 @@ _ARROW: dict[str, pa.DataType] = {
 }
 
 SETTINGS: tuple[Column, ...] = (
-    Column("model", "str", "model", "What learns the denoiser.", choices=("linear_exact",)),
+    Column(
+        "model",
+        "str",
+        "model",
+        "What learns the denoiser: `linear_exact`, from one training set; `linear_theory`, its "
+        "large-system limit, which has no seed; `ledoit_wolf`, the denoiser of the covariance that "
+        "Ledoit and Wolf's estimator gives.",
+        choices=("linear_exact", "linear_theory", "ledoit_wolf"),
+    ),
     Column(
         "data",
         "str",
@@ -345,6 +353,28 @@ METRICS: tuple[Column, ...] = (
         "Generated minus training variance, mean over the d modes.",
     ),
     Column(
+        "agreement",
+        "float",
+        "agreement of two halves",
+        "Correlation of the samples of two models that are trained on disjoint sets of N samples "
+        "each and given the same noise, about the population mean; needs a sampler that draws no "
+        "noise of its own (`ddim`, `ideal`).",
+        default=False,
+    ),
+    Column(
+        "shrinkage",
+        "float",
+        "shrinkage",
+        "Ledoit and Wolf's weight of the isotropic target, between 0 and 1.",
+    ),
+    Column(
+        "pool_fraction",
+        "float",
+        "$N/M$",
+        "Share of a data set's pool that the training set takes; null for Gaussian data. Above 0.1 "
+        "the subset is not like independent draws, and theory does not apply.",
+    ),
+    Column(
         "bures",
         "float",
         r"$W_2^2(\rho_N,\rho)/d$",
@@ -386,7 +416,7 @@ METRICS: tuple[Column, ...] = (
 
 OUTCOME: tuple[Column, ...] = (
     Column("status", "str", "status", "`ok`, `diverged` or `failed`."),
-    Column("message", "str", "message", "Why the cell is not ok; null where it is."),
+    Column("message", "str", "message", "Why the cell is not ok, or why some of its metrics do not exist."),
     Column("fingerprint", "str", "fingerprint", "Hash of the model's code."),
     Column("numpy", "str", "NumPy", "Version of NumPy that computed the row."),
 )

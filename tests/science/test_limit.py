@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from lindiff.science.draws import make_draw
 from lindiff.science.exact import linear_metrics
 from lindiff.science.filters import Bank, Training
-from lindiff.science.limit import limiting, linear_theory
+from lindiff.science.limit import limiting
 from lindiff.science.measure import of_population
 from lindiff.science.metrics import covariance_metrics
 from lindiff.science.samplers import make_sampler
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectra import make_spectrum
 from lindiff.science.tables import Table
+from lindiff.science.theory import linear_theory
 
 SPECTRA = [
     ("isotropic", {}),
@@ -44,13 +45,16 @@ def test_masses_and_moments_are_exact(spectrum, d, decades, known):
     limit = limiting(s, n, known)
     mass = limit.modes.real.sum(axis=0) + limit.atom
     np.testing.assert_allclose(mass, 1, rtol=1e-10)
-    assert limit.modes.real.sum() == pytest.approx(min(d, freedom), rel=1e-10)
+    assert limit.counts.sum() == d
+    rank = (limit.modes.real @ limit.counts).sum()
+    assert rank == pytest.approx(min(d, freedom), rel=1e-10)
+    s, total = limit.spectrum, s.sum()
     zero = np.zeros((1, 1))
     first = limit.diagonal(limit.nodes[:, None], zero)[:, 0]
     np.testing.assert_allclose(first, s * freedom / n, rtol=1e-9)
     # E (Σ0²)_jj = s_j (freedom (freedom+1) s_j + freedom tr Σ)/n², the +1 being the correction.
     second = limit.diagonal(limit.nodes[:, None] ** 2, zero)[:, 0]
-    exact = s * (freedom * (freedom + 1) * s + freedom * s.sum()) / n**2
+    exact = s * (freedom * (freedom + 1) * s + freedom * total) / n**2
     np.testing.assert_allclose(second, exact, rtol=1e-8)
 
 

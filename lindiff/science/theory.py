@@ -1,0 +1,207 @@
+"""The exact metrics in the large-system limit (docs/theory.md, "Limit").
+
+The filters are evaluated once on a contour; the limit of one N is then a few weights on its nodes.
+The error of the mean, δ ~ N(0, Σ/N), is independent of Σ0 and enters at order 1/N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lindiff.science.filters import Bank, Training
+from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limiting
+from lindiff.science.samplers import Sampler, start_factor
+from lindiff.science.schedule import Schedule, make_schedule
+from lindiff.science.tables import Table
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class OnContour:
+    """F filters, and what the metrics make of them, on the nodes of a contour and at λ = 0.
+
+    Attributes:
+        nodes: Field by name on the nodes, shape (K, F), complex.
+        zero: The same at λ = 0, shape (1, F).
+        root_alpha_bar: √ᾱ_T, or 0 without a sampler.
+        missing: Filters whose continuation to the contour is not known, shape (F,).
+    """
+
+    nodes: dict[str, NDArray[Any]]
+    zero: dict[str, Array]
+    root_alpha_bar: float
+    missing: NDArray[np.bool_]
+
+
+def on_contour(table: Table, root_alpha_bar: float) -> OnContour:
+    """The filters of `table` on the contour around its range."""
+    nodes, _ = contour(table.span)
+    zero = {name: getattr(table.at_zero, name) for name in ("residual", "gain", "log_v", "P")}
+    return OnContour(
+        _fields(table.continued(nodes), nodes, root_alpha_bar),
+        _fields(zero, np.zeros(1), root_alpha_bar),
+        root_alpha_bar,
+        table.unresolved,
+    )
+
+
+def _fields(filters: dict[str, NDArray[Any]], nodes: NDArray[Any], root: float) -> dict[str, Any]:
+    with np.errstate(all="ignore"):
+        v, inverse = np.exp(filters["log_v"]), np.exp(-filters["log_v"])
+        start = root * filters["P"]
+        return filters | {
+            "own": filters["gain"] * nodes[:, None],
+            "v": v,
+            "inverse": inverse,
+            "left": 1 - start,
+            "shift": (1 - start) ** 2 * inverse,
+            "square": filters["P"] ** 2,
+        }
+
+
+def losses(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
+    """Train, test and null directions' loss, shape (F,).
+
+    Args:
+        limit: The limiting measure.
+        F: The filters on its nodes.
+        mean: 1/N, or 0 where the mean is known.
+    """
+    one, s = np.ones(len(limit.spectrum)), limit.spectrum
+    d = limit.counts.sum()
+    residual = limit.trace(one, F.nodes["residual"], F.zero["residual"])
+    own = limit.trace(one, F.nodes["own"], F.zero["own"])
+    test = limit.trace(s, F.nodes["gain"], F.zero["gain"])
+    null = (limit.atom * limit.counts) @ s
+    return {
+        "train_loss": (residual + own) / d,
+        "test_loss": (residual + (1 + mean) * test) / d,
+        "null_loss": null * F.zero["gain"][0] / d,
+    }
+
+
+def divergences(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
+    """Both KL with their mean parts, and c_mean, shape (F,); arguments as in `losses`.
+
+    inf where a null space of Σ0 is generated without variance.
+    """
+    one, s = np.ones(len(limit.spectrum)), limit.spectrum
+    d, counts = limit.counts.sum(), limit.counts
+
+    def trace(weights: Array, name: str) -> Array:
+        return limit.trace(weights, F.nodes[name], F.zero[name])
+
+    with np.errstate(all="ignore"):
+        log_det = trace(one, "log_v") - counts @ np.log(s)
+        inverse, shift = trace(s, "inverse"), trace(s, "shift")
+        null = np.isneginf(log_det)
+        model_data = trace(1 / s, "v") - d - log_det
+        data_model = np.where(null, np.inf, inverse - d + log_det)
+        # ⟨δᵀ(1 − √ᾱ P)Σ⁻¹(1 − √ᾱ P)δ⟩ with δ ~ N(0, Σ/N): at order 1/N, P by its diagonal.
+        left = counts @ limit.diagonal(F.nodes["left"], F.zero["left"]) ** 2
+        means = {
+            "kl_model_data_mean": mean * left,
+            "kl_data_model_mean": np.where(null, np.inf, mean * shift) if mean else 0 * shift,
+        }
+    parts = means | {
+        "kl_model_data": model_data + means["kl_model_data_mean"],
+        "kl_data_model": data_model + means["kl_data_model_mean"],
+    }
+    own = counts @ s * degrees_of_freedom(limit.n, mean == 0) / limit.n
+    return {name: value / (2 * d) for name, value in parts.items()} | {
+        "c_mean": (trace(one, "v") - own) / d
+    }
+
+
+def agreement(limit: Limit, F: OnContour, mean: float, ideal: bool) -> Array:
+    """Agreement of two halves of N samples each for a sampler without noise of its own, (F,).
+
+    Σ_j P̄_jj² over tr P² and the error of the mean, with P = v^½ for `ideal`.
+    """
+    s, counts, one = limit.spectrum, limit.counts, np.ones(len(limit.spectrum))
+    if ideal:
+        nodes, zero = np.exp(F.nodes["log_v"] / 2), np.exp(F.zero["log_v"] / 2)
+        square, error = limit.trace(one, F.nodes["v"], F.zero["v"]), counts @ s
+    else:
+        nodes, zero = F.nodes["P"], F.zero["P"]
+        square = limit.trace(one, F.nodes["square"], F.zero["square"])
+        left = F.nodes["left"] ** 2, F.zero["left"] ** 2
+        error = limit.trace(s, *left)
+    common = counts @ limit.diagonal(nodes, zero) ** 2
+    return np.asarray(common / (square + mean * error))
+
+
+def leading_overlap(limit: Limit, known_centre: bool) -> float:
+    """Overlap of the leading eigenspace with that of Σ where it is isolated, else NaN.
+
+    (1 − Σ′ s_i²/(n (s_1−s_i)²))/(1 + Σ′ s_i/(n (s_1−s_i))), Σ′ over the other modes; Paul,
+    Statistica Sinica 17, 1617 (2007), theorem 4, for any bulk.
+    """
+    freedom = degrees_of_freedom(limit.n, known_centre)
+    first, others, counts = limit.spectrum[0], limit.spectrum[1:], limit.counts[1:]
+    if not len(others):
+        return float("nan")
+    gap = first - others
+    above = 1 - counts @ (others / gap) ** 2 / freedom
+    return float(above / (1 + counts @ (others / gap) / freedom)) if above > 0 else float("nan")
+
+
+def level_losses(
+    limit: Limit, at_nodes: tuple[NDArray[Any], NDArray[Any]], at_zero: tuple[Array, Array],
+    mean: float,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Train and test loss at one noise level, (F,) each.
+
+    Args:
+        limit: The limiting measure.
+        at_nodes: Residual and gain of that level on the nodes, from `Bank.losses`.
+        at_zero: The same at λ = 0.
+        mean: 1/N, or 0 where the mean is known.
+    """
+    one, d = np.ones(len(limit.spectrum)), limit.counts.sum()
+    residual = limit.trace(one, at_nodes[0], at_zero[0])
+    own = limit.trace(one, at_nodes[1] * limit.nodes[:, None], 0 * at_zero[1])
+    test = limit.trace(limit.spectrum, at_nodes[1], at_zero[1])
+    return (residual + own) / d, (residual + (1 + mean) * test) / d
+
+
+def linear_theory(
+    spectrum: Array,
+    n: int,
+    trainings: Sequence[Training] = (Training(),),
+    schedule: Schedule | None = None,
+    sampler: Sampler | None = None,
+    known_centre: bool = False,
+) -> dict[str, Array]:
+    """Limits of the metrics of `linear_metrics` for data of population mean 0.
+
+    Args:
+        spectrum: Population eigenvalues s, shape (d,).
+        n: N, the number of samples.
+        trainings: F trainings.
+        schedule: Noise schedule; None is linear with T = 1000.
+        sampler: From `make_sampler` on the same schedule; None is the ideal sampler.
+        known_centre: Whether the mean is known.
+
+    Returns:
+        Arrays of shape (F,), per dimension, the KL in nats: inf where a null space of Σ0 is
+        generated without variance, NaN where a filter has no analytic continuation to the contour.
+        With neither ridge nor final noise KL(ρ‖ρ_N) has no mean over draws up to N = d + 2; its
+        limit is finite there all the same.
+
+    Raises:
+        ValueError: As `limiting`.
+    """
+    schedule = schedule or make_schedule()
+    tight = any(training.discrete for training in trainings)
+    limit = limiting(spectrum, n, known_centre, tight)
+    span = limit_range(spectrum, degrees_of_freedom(n, known_centre), tight)
+    F = on_contour(Table(Bank(schedule, trainings), sampler, span), start_factor(schedule, sampler))
+    mean = 0.0 if known_centre else 1 / n
+    return losses(limit, F, mean) | divergences(limit, F, mean)
