@@ -47,6 +47,8 @@ class Column:
             that setting has one of those values.
         void_when: ``(setting, value)``: where that setting has that value this one has no effect
             and is reset to its neutral value, so that both spellings are one cell.
+        void_unless: ``(setting, values)``: where that setting has none of these values this one
+            has no effect, whatever it is, and is null.
         default: For metrics: computed unless the experiment lists its own metrics.
         part_of: For metrics: delivered together with that metric, not asked for by itself.
     """
@@ -65,6 +67,7 @@ class Column:
     infinite: bool = False
     only_with: tuple[str, tuple[str, ...]] | None = None
     void_when: tuple[str, Any] | None = None
+    void_unless: tuple[str, tuple[str, ...]] | None = None
     default: bool = True
     part_of: str = ""
 
@@ -122,9 +125,13 @@ SETTINGS: tuple[Column, ...] = (
         "data",
         "str",
         "data",
-        "Where the samples come from.",
+        "Where the samples come from: `gaussian`, drawn with the covariance of `spectrum`; a data "
+        "set of that name (see below); `{file: PATH}`, the rows of a matrix (.npy, .npz or "
+        ".parquet, the path relative to the config's folder), `{file: PATH, array: NAME}` where "
+        "an .npz has several. A data set is split once into a pool, which training sets are drawn "
+        "from, and held-out rows, which test losses are taken over; it fixes d and `spectrum`.",
         neutral="gaussian",
-        choices=("gaussian",),
+        choices=("gaussian", "digits", "mnist", "patches"),
     ),
     Column(
         "spectrum",
@@ -133,9 +140,10 @@ SETTINGS: tuple[Column, ...] = (
         "Eigenvalues of the population covariance Σ, scaled to tr Σ = d: `isotropic`, "
         "`{power_law: k}` (s_j ∝ j^-k), `{spiked: {spike: s, count: m}}` (m eigenvalues s over a "
         "bulk of 1), `{two_level: {ratio: r, fraction: f}}` (a fraction f of the modes r times "
-        "larger), `{eigenvalues: [...]}` or `{eigenvalues: FILE}` (text or .npy; fixes d).",
+        "larger), `{eigenvalues: [...]}` or `{eigenvalues: FILE}` (text or .npy; fixes d), "
+        "`{dataset: NAME}` (those of a data set's pool, NAME as in `data`; fixes d).",
         neutral="isotropic",
-        choices=("isotropic", "power_law", "spiked", "two_level", "eigenvalues"),
+        choices=("isotropic", "power_law", "spiked", "two_level", "eigenvalues", "dataset"),
     ),
     Column(
         "spectrum_params",
@@ -152,6 +160,7 @@ SETTINGS: tuple[Column, ...] = (
         r"population mean $\mu_j$",
         "Each coordinate of the population mean μ in the eigenbasis of Σ.",
         neutral=0.0,
+        only_with=("data", ("gaussian",)),
     ),
     Column(
         "centre",
@@ -169,6 +178,7 @@ SETTINGS: tuple[Column, ...] = (
         "with N; `samples`: the vectors themselves, a smaller set a prefix of a larger one.",
         neutral="wishart",
         choices=("wishart", "samples"),
+        void_unless=("data", ("gaussian",)),
     ),
     Column(
         "schedule",
@@ -290,13 +300,15 @@ METRICS: tuple[Column, ...] = (
         "test_loss",
         "float",
         "test loss",
-        "Denoising loss on the population, mean over noise levels, per dimension.",
+        "Denoising loss on the population, of a data set on its held-out rows; mean over noise "
+        "levels, per dimension.",
     ),
     Column(
         "optimal_loss",
         "float",
         "optimal loss",
-        "Test loss of the population optimum (N = ∞, no regularization, no early stop).",
+        "Test loss of the population optimum (N = ∞, no regularization, no early stop), of a data "
+        "set of the optimum for its whole pool.",
     ),
     Column(
         "residual_loss",
@@ -309,7 +321,7 @@ METRICS: tuple[Column, ...] = (
         "float",
         "null directions' test loss",
         "The part of the test loss that the population variance in the null space of Σ0 costs: "
-        "gain(0) · tr Σ over the null space / d.",
+        "gain there · tr Σ over the null space / d.",
     ),
     *(
         Column(
@@ -386,7 +398,7 @@ METRICS: tuple[Column, ...] = (
         "float",
         "test minus train loss, Monte Carlo",
         "Test minus train loss measured on noisy training and fresh samples; needs "
-        "`draw: samples`.",
+        "`data: gaussian` and `draw: samples`.",
         default=False,
     ),
     Column(
@@ -416,7 +428,7 @@ METRICS: tuple[Column, ...] = (
 
 OUTCOME: tuple[Column, ...] = (
     Column("status", "str", "status", "`ok`, `diverged` or `failed`."),
-    Column("message", "str", "message", "Why the cell is not ok, or why some of its metrics do not exist."),
+    Column("message", "str", "message", "Why the cell is not ok, or has metrics that are null."),
     Column("fingerprint", "str", "fingerprint", "Hash of the model's code."),
     Column("numpy", "str", "NumPy", "Version of NumPy that computed the row."),
 )

@@ -59,8 +59,12 @@ class Model:
         return seconds, size
 
     def check(self, cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
-        """Errors that only whole cells show, as ``(row, setting, message)``."""
-        findings: list[Finding] = import_module(self.planning).check(cells, metrics)
+        """Errors that only whole cells show, as ``(row, setting, message)``.
+
+        Metrics that the model does not give demand nothing of its cells.
+        """
+        own = [metric for metric in metrics if metric in self.metrics]
+        findings: list[Finding] = import_module(self.planning).check(cells, own)
         return findings
 
     def warn(self, cells: pa.Table) -> list[Finding]:
@@ -89,8 +93,39 @@ MODELS: dict[str, Model] = {
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
                     "kl_model_data", "kl_model_data_floor", "kl_data_model",
-                    "kl_data_model_floor", "overlap_1", "c_mean", "bures", "monte_carlo_gap",
-                    "levels", "modes",
+                    "kl_data_model_floor", "overlap_1", "c_mean", "agreement", "pool_fraction",
+                    "bures", "monte_carlo_gap", "levels", "modes",
+                )
+            ),
+        ),
+        Model(
+            "linear_theory",
+            "lindiff.models.theory",
+            "lindiff.models.theory_planning",
+            settings=(
+                "model", "spectrum", "spectrum_params", "d", "n", "population_mean", "centre",
+                *_SCHEDULE, *_SAMPLING, *_REGULARIZATION,
+            ),
+            within=frozenset(("n", *_SCHEDULE, *_SAMPLING, *_REGULARIZATION)),
+            metrics=frozenset(
+                (
+                    "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
+                    "kl_model_data", "kl_model_data_floor", "kl_data_model",
+                    "kl_data_model_floor", "overlap_1", "c_mean", "agreement", "levels",
+                )
+            ),
+        ),
+        Model(
+            "ledoit_wolf",
+            "lindiff.models.ledoit_wolf",
+            "lindiff.models.linear_planning",
+            settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING),
+            within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            metrics=frozenset(
+                (
+                    "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
+                    "kl_model_data", "kl_model_data_floor", "kl_data_model",
+                    "kl_data_model_floor", "overlap_1", "c_mean", "shrinkage", "pool_fraction",
                 )
             ),
         ),

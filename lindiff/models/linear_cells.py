@@ -26,6 +26,21 @@ TRAINING = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale")
 SCHEDULE = ("schedule", "timesteps", "beta_min", "beta_max")
 SAMPLING = ("sampler", "final_noise", "sampling_steps")
 
+# The value of the setting `data` that is no data set.
+GAUSSIAN = "gaussian"
+
+# Samplers that draw no noise of their own: a sample is a function of its starting noise.
+NOISELESS = ("ddim", "ideal")
+
+_LEVELS = 25
+
+
+def level_indices(timesteps: int) -> list[int]:
+    """The noise levels of the metric `levels`, t − 1 each, log-spaced in t."""
+    chosen = np.unique(np.rint(np.geomspace(1, timesteps, _LEVELS)).astype(int)) - 1
+    indices: list[int] = chosen.tolist()
+    return indices
+
 
 @dataclass(frozen=True)
 class Filters:
@@ -54,6 +69,11 @@ class Filters:
         if self.sampler is None:
             return None
         return make_sampler(self.sampler[0], self.make_schedule(), *self.sampler[1:])
+
+    @property
+    def noiseless(self) -> bool:
+        """Whether a sample is a function of its starting noise."""
+        return (self.sampler[0] if self.sampler else "ideal") in NOISELESS
 
     @cached_property
     def discrete(self) -> bool:

@@ -1,16 +1,27 @@
-"""What the planner asks of the linear model: its cost, and errors that only a whole cell shows."""
+"""What the planner asks of the linear models: cost, and errors that only a whole cell shows."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lindiff.models.linear_cells import SAMPLING, SCHEDULE, TRAINING, filters, spectrum
+from lindiff.models.linear_cells import (
+    GAUSSIAN,
+    NOISELESS,
+    SAMPLING,
+    SCHEDULE,
+    TRAINING,
+    filters,
+    spectrum,
+)  # fmt: skip
 from lindiff.science.filters import Training
+from lindiff.science.pools import INDEPENDENT, Pool, make_pool
 
 Array = NDArray[np.float64]
 Finding = tuple[int, str, str]
@@ -22,6 +33,7 @@ _SAMPLE = 1.5e-8
 _CELL = 1.5e-4
 _LEVEL = 6e-8
 _MODE = 1.5e-6
+_PAIR = 2e-10
 _BURES = 1e-9
 _MONTE_CARLO = 5e-7
 _BASE_BYTES = 150e6
@@ -36,16 +48,30 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """Seconds and bytes of each family.
 
     Args:
-        families: One row a family with `d`, `n`, `draw`, `timesteps` and `cells` (a count).
+        families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps` and
+            `cells` (a count).
         metrics: Metrics asked for.
     """
     d, n, cells = (_column(families, name) for name in ("d", "n", "cells"))
-    samples = np.asarray(families["draw"].cast("string")) == "samples"
+    data = families["data"].to_pylist()
+    real = np.array([_is_real(name) for name in data], dtype=bool)
+    samples = real | (np.asarray(families["draw"].cast("string")) == "samples")
     timesteps = _column(families, "timesteps")
     small = np.minimum(d, n)
-    seconds = _FAMILY + _CUBE * (small**3 + d * small**2) + cells * _CELL * (1 + d / 256)
-    seconds += np.where(samples, _SAMPLE * n * d * (1 + small / 256), 0)
-    size = _BASE_BYTES + 8 * d * (6 * d + 8 * cells) + np.where(samples, 24 * n * d, 0)
+    draw = _CUBE * (small**3 + d * small**2)
+    draw += np.where(samples, _SAMPLE * n * d * (1 + small / 256), 0)
+    draw_size = 48 * d**2 + np.where(samples, 24 * n * d, 0)
+    seconds = _FAMILY + draw + cells * _CELL * (1 + d / 256)
+    size = _BASE_BYTES + draw_size + 64 * d * cells
+    # A job keeps each pool, and beside it copies of the rows while it is made.
+    size += 3 * sum(_bytes(make_pool(name)) for name in filter(_is_real, set(data)))
+    if "agreement" in metrics:
+        # The partner's draw, the overlaps of its modes, and their traces.
+        seconds += draw + _CUBE * d * small**2 + cells * _PAIR * (small**2 + 2 * d * small)
+        size += draw_size + 64 * d * cells
+    shrunk = np.asarray(families["model"].cast("string")) == "ledoit_wolf"
+    seconds += np.where(shrunk, _SAMPLE * n * d * (1 + d / 128), 0)
+    size += np.where(shrunk, 16 * n * d + 24 * d**2, 0)
     if "levels" in metrics:
         seconds += _LEVEL * 25 * cells * small
     if "modes" in metrics:
@@ -57,6 +83,15 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         seconds += _MONTE_CARLO * timesteps * d * (1 + cells)
         size += 4000 * timesteps * d
     return seconds, size
+
+
+def _is_real(name: str | None) -> bool:
+    """Whether a value of `data` is a data set; it is null where a model reads none."""
+    return name not in (None, GAUSSIAN)
+
+
+def _bytes(pool: Pool) -> int:
+    return pool.rows.nbytes + pool.held_out.nbytes
 
 
 def _distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
@@ -87,6 +122,10 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("spectrum", "spectrum_params", "d"), "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
         (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
+        (("model", "data", "draw"), "draw", partial(_without_samples, metrics)),
+        (("sampler",), "sampler", partial(_noisy, metrics)),
+        (("data",), "data", partial(_no_population, metrics)),
+        (("data", "n"), "n", partial(_too_few_rows, metrics)),
     )
     findings = [
         (row, setting, message)
@@ -94,12 +133,6 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         for row, values in _distinct(cells, names)
         if (message := find(values)) is not None
     ]
-    if "monte_carlo_gap" in metrics:
-        findings += [
-            (row, "draw", "monte_carlo_gap needs the training samples; allowed: samples")
-            for row, values in _distinct(cells, ["draw"])
-            if values["draw"] != "samples"
-        ]
     return findings or _unstable(cells)
 
 
@@ -122,6 +155,43 @@ def _bad_schedule(values: dict[str, Any]) -> str | None:
 def _bad_steps(values: dict[str, Any]) -> str | None:
     if (values["sampling_steps"] or 0) > values["timesteps"]:
         return f"more sampling steps than noise levels: timesteps = {values['timesteps']}"
+    return None
+
+
+def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if values["draw"] == "samples" or values["data"] != GAUSSIAN:
+        return None
+    if values["model"] == "ledoit_wolf":
+        return "ledoit_wolf needs the training samples; allowed: samples"
+    if "monte_carlo_gap" in metrics:
+        return "monte_carlo_gap needs the training samples; allowed: samples"
+    return None
+
+
+def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if "agreement" in metrics and values["sampler"] not in NOISELESS:
+        allowed = ", ".join(NOISELESS)
+        return f"agreement needs a sampler that draws no noise of its own; allowed: {allowed}"
+    return None
+
+
+def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if "monte_carlo_gap" in metrics and _is_real(values["data"]):
+        return f"monte_carlo_gap needs fresh samples of the population; allowed: {GAUSSIAN}"
+    return None
+
+
+def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if not _is_real(values["data"]):
+        return None
+    size, n = make_pool(values["data"]).size, values["n"]
+    if n > size:
+        return f"more than the pool of {values['data']} has: {size:,} rows"
+    if "agreement" in metrics and 2 * n > size:
+        return (
+            f"agreement needs two disjoint sets; the pool of {values['data']} has {size:,} rows, "
+            f"so n is at most {size // 2:,}"
+        )
     return None
 
 
@@ -155,8 +225,12 @@ def _unstable(cells: pa.Table) -> list[Finding]:
 
 
 def warn(cells: pa.Table) -> list[Finding]:
-    """Schedules that leave signal in the starting noise, as ``(row, setting, message)``."""
-    findings = []
+    """What is allowed but should be known, as ``(row, setting, message)``.
+
+    Schedules that leave signal in the starting noise; what a data set became; training sets that
+    take so much of a pool that theory does not apply.
+    """
+    findings = _pools(cells) + _dependent(cells)
     for row, values in _distinct(cells, SCHEDULE):
         alpha_bar = float(_schedule_of(values).make_schedule().alpha_bar[-1])
         if alpha_bar > _LARGEST_ALPHA_BAR:
@@ -168,4 +242,38 @@ def warn(cells: pa.Table) -> list[Finding]:
                     f"{_LARGEST_ALPHA_BAR}: samples do not start from noise alone",
                 )
             )
+    return findings
+
+
+def _pools(cells: pa.Table) -> list[Finding]:
+    """What each data set of `cells` became: rows, dimension, and what was left out."""
+    named = [(row, "data", values["data"]) for row, values in _distinct(cells, ("data",))]
+    named += [
+        (row, "spectrum", json.loads(values["spectrum_params"])["name"])
+        for row, values in _distinct(cells, ("spectrum", "spectrum_params"))
+        if values["spectrum"] == "dataset"
+    ]
+    first = {name: (row, setting) for row, setting, name in reversed(named)}
+    return [
+        (row, setting, make_pool(name).summary())
+        for name, (row, setting) in first.items()
+        if _is_real(name)
+    ]
+
+
+def _dependent(cells: pa.Table) -> list[Finding]:
+    """For each data set the smallest n that theory does not apply to, and how many are larger."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for row, values in _distinct(cells, ("data", "n")):
+        name, n = values["data"], values["n"]
+        if _is_real(name) and n > INDEPENDENT * make_pool(name).size:
+            found.setdefault(name, []).append((n, row))
+    findings: list[Finding] = []
+    for name, sizes in found.items():
+        more = f" (nor to {len(sizes) - 1} larger n)" if len(sizes) > 1 else ""
+        message = (
+            f"more than a tenth of the pool of {name}, {make_pool(name).size:,} rows: not like "
+            f"independent samples, so theory does not apply to it{more}"
+        )
+        findings.append((min(sizes)[1], "n", message))
     return findings

@@ -99,7 +99,8 @@ def divergences(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
 
     with np.errstate(all="ignore"):
         log_det = trace(one, "log_v") - counts @ np.log(s)
-        inverse, shift = trace(s, "inverse"), trace(s, "shift")
+        inverse = trace(s, "inverse")
+        shift = trace(s, "shift") if mean else np.zeros_like(inverse)
         null = np.isneginf(log_det)
         model_data = trace(1 / s, "v") - d - log_det
         data_model = np.where(null, np.inf, inverse - d + log_det)
@@ -107,7 +108,7 @@ def divergences(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
         left = counts @ limit.diagonal(F.nodes["left"], F.zero["left"]) ** 2
         means = {
             "kl_model_data_mean": mean * left,
-            "kl_data_model_mean": np.where(null, np.inf, mean * shift) if mean else 0 * shift,
+            "kl_data_model_mean": np.where(null & (mean > 0), np.inf, mean * shift),
         }
     parts = means | {
         "kl_model_data": model_data + means["kl_model_data_mean"],

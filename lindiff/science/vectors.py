@@ -18,12 +18,33 @@ Array = NDArray[np.float64]
 _DEGENERATE = 1e-10
 
 
+def split_null(draw: Draw, values: Array) -> tuple[Array, Array]:
+    """Values on the nodes of a measure, shape (m, F), as that of the null space and the rest.
+
+    Returns:
+        The value on the null space, shape (F,), 0 where there is none, and the others, (r, F).
+    """
+    return (values[0], values[1:]) if draw.null else (np.zeros(values.shape[1]), values)
+
+
+def mean_shift(draw: Draw, P: Array, root_alpha_bar: float) -> Array:
+    """Error of the generated mean, m_N − μ with m_N = centre − √ᾱ_T P(Σ0) centre, shape (d, F).
+
+    Args:
+        draw: The training set.
+        P: Factor of the starting point on the nodes of its measure, shape (m, F).
+        root_alpha_bar: √ᾱ_T.
+    """
+    null, modes = split_null(draw, P * root_alpha_bar)
+    start = draw.vectors.T @ draw.centre
+    offset = (draw.centre - draw.mean)[:, None] - draw.centre[:, None] * null
+    return offset - draw.vectors @ ((modes - null) * start[:, None])
+
+
 def mean_parts(
     draw: Draw, filters: Evaluated, inverse: Array, root_alpha_bar: float
 ) -> tuple[Array, Array]:
     """Mean parts of KL(ρ_N‖ρ) and KL(ρ‖ρ_N), per dimension, shape (F,) each.
-
-    The generated mean is m_N = centre − √ᾱ_T P(Σ0) centre.
 
     Args:
         draw: The training set.
@@ -32,15 +53,11 @@ def mean_parts(
         root_alpha_bar: √ᾱ_T.
     """
     offset = draw.centre - draw.mean
-    P = filters.pointwise("P") * root_alpha_bar
+    P = filters.pointwise("P")
     U = draw.vectors
     along, start = U.T @ offset, U.T @ draw.centre
-    P_null = P[0] if draw.null else np.zeros(P.shape[1])
-    P_modes = P[1:] if draw.null else P
-    shift = (
-        offset[:, None] - draw.centre[:, None] * P_null - U @ ((P_modes - P_null) * start[:, None])
-    )
-    model_data = (1 / draw.spectrum) @ shift**2
+    model_data = (1 / draw.spectrum) @ mean_shift(draw, P, root_alpha_bar) ** 2
+    P_null, P_modes = split_null(draw, P * root_alpha_bar)
     squares = (along[:, None] - P_modes * start[:, None]) ** 2
     if draw.null:
         rest = (offset - U @ along)[:, None] - P_null * (draw.centre - U @ start)[:, None]
@@ -85,8 +102,7 @@ def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> Array:
     """
     U = _complete(draw)
     v = np.exp(_per_mode(draw, filters.pointwise("log_v")))
-    P = _per_mode(draw, filters.pointwise("P")) * root_alpha_bar
-    shift = (draw.centre - draw.mean)[:, None] - U @ (P * (U.T @ draw.centre)[:, None])
+    shift = mean_shift(draw, filters.pointwise("P"), root_alpha_bar)
     root = np.sqrt(draw.spectrum)[:, None] * U
     cross = np.array([np.linalg.svd(root * np.sqrt(w), compute_uv=False).sum() for w in v.T])
     distance: Array = (shift**2).sum(axis=0) + draw.spectrum.sum() + v.sum(axis=0) - 2 * cross
@@ -108,10 +124,12 @@ def monte_carlo_gap(
         rounds: Number of rounds, at least 2.
 
     Raises:
-        ValueError: The draw has no samples.
+        ValueError: The draw has no samples, or its population is no Gaussian.
     """
     if draw.centred is None:
         raise ValueError("monte_carlo_gap needs the training samples: set `draw: samples`")
+    if draw.held_out is not None:
+        raise ValueError("monte_carlo_gap needs fresh samples of the population: `data: gaussian`")
     schedule, d = bank.schedule, draw.d
     U = _complete(draw)
     nodes = np.concatenate([np.zeros(draw.null), draw.eigenvalues])

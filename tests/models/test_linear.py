@@ -9,18 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lindiff import columns
-from lindiff.models import MODELS
+from lindiff.models import MODELS, linear_family
 from lindiff.models.linear import run
 from lindiff.models.linear_planning import check, estimate, warn
 from lindiff.science.draws import make_draw
-from lindiff.science.filters import Training
+from lindiff.science.filters import Bank, Training
 from lindiff.science.samplers import make_sampler
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectra import make_spectrum
 from tests.science.helpers import denoiser, kl, make_cells
 
-ALL = columns.delivered(columns.REQUESTABLE)
-CHEAP = columns.delivered(columns.DEFAULT_METRICS)
+OWN = MODELS["linear_exact"].metrics
+ALL = columns.delivered(OWN)
+ALL_BUT_SAMPLES = columns.delivered(OWN.difference({"monte_carlo_gap"}))
+CHEAP = columns.delivered(OWN.intersection(columns.DEFAULT_METRICS))
 SPECTRUM = '{"exponent": 1.0}'
 POPULATION = {"spectrum": "power_law", "spectrum_params": SPECTRUM, "d": 5}
 TRAINED = {
@@ -294,9 +296,48 @@ def test_estimates_grow_with_the_work():
     assert seconds[-1] > seconds[0]
 
 
-def test_the_registry_knows_the_columns():
-    for model in MODELS.values():
-        assert set(model.settings) <= set(columns.SETTING)
-        assert model.metrics <= set(columns.REQUESTABLE)
-        assert model.within <= set(model.settings)
-    assert columns.SETTING["model"].choices == tuple(MODELS)
+@pytest.mark.parametrize("draw", ["samples", "wishart"])
+@pytest.mark.parametrize("n", [3, 12])
+def test_agreement_is_that_of_two_independent_training_sets(draw, n):
+    """The partner is the draw of the same law whose key says half 1."""
+    samplers = ["ideal", "ddim", "ddpm_beta", "ddpm_beta_tilde"]
+    cells = make_cells(**POPULATION, n=n, draw=draw, sampler=samplers, ridge=0.1, timesteps=25)
+    found = dict(zip(samplers, run(cells, ALL_BUT_SAMPLES).to_pylist(), strict=True))
+    s = make_spectrum("power_law", 5, exponent=1.0)
+    key = {"spectrum": "power_law", "params": SPECTRUM}
+    halves = [make_draw(draw, s, n, 0, key), make_draw(draw, s, n, 0, key | {"half": 1})]
+    assert not np.isclose(halves[0].eigenvalues[-1], halves[1].eigenvalues[-1])
+    schedule = make_schedule("linear", 25)
+    for name, sampler in (("ideal", None), ("ddim", make_sampler("ddim", schedule))):
+        shifts, maps = [], []
+        for half in halves:
+            S0 = half.vectors * half.eigenvalues @ half.vectors.T
+            values, U = np.linalg.eigh(S0)
+            # The eigenvalues of a null space come out as ±1e-17.
+            response = Bank(schedule, [Training(ridge=0.1)]).response(np.abs(values), sampler)
+            P, root = response.P[:, 0], np.sqrt(schedule.alpha_bar[-1])
+            maps.append((U * np.exp(response.log_v[:, 0] / 2)) @ U.T)
+            shifts.append(half.centre - (root * (U * P) @ (U.T @ half.centre) if sampler else 0))
+        sizes = [m @ m + np.sum(F * F) for m, F in zip(shifts, maps, strict=True)]
+        agreement = (shifts[0] @ shifts[1] + np.sum(maps[0] * maps[1])) / np.sqrt(np.prod(sizes))
+        assert found[name]["agreement"] == pytest.approx(agreement, rel=1e-9)
+    assert found["ddpm_beta"]["agreement"] is found["ddpm_beta_tilde"]["agreement"] is None
+
+
+def test_a_partner_is_drawn_once_and_only_for_agreement(monkeypatch):
+    made = []
+
+    def counted(*args):
+        made.append(args)
+        return make_draw(*args)
+
+    monkeypatch.setattr(linear_family, "make_draw", counted)
+    cells = make_cells(**POPULATION, sampler=["ideal", "ddim"], ridge=[0.0, 0.1], seed=5)
+    without = run(cells, CHEAP)
+    assert len(made) == 1
+    together = run(cells, (*CHEAP, "agreement"))
+    assert len(made) == 3
+    assert together.drop_columns(["agreement"]).equals(without)
+    # Sampling that adds noise of its own has none.
+    run(make_cells(**POPULATION, sampler="ddpm_beta"), ("agreement",))
+    assert len(made) == 4

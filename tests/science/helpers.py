@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff import columns
+from lindiff.models import MODELS
 from lindiff.science.filters import Training
 from lindiff.science.schedule import Schedule
 
@@ -42,7 +43,7 @@ def kl(m1: np.ndarray, c1: np.ndarray, m2: np.ndarray, c2: np.ndarray) -> float:
 
 
 def make_cells(**settings: Any) -> pa.Table:
-    """Cells over the product of the listed values; the rest is neutral."""
+    """Cells over the product of the listed values; the rest is neutral, or null if not read."""
     base = {c.name: None if c.neutral is columns.REQUIRED else c.neutral for c in columns.SETTINGS}
     base |= {"model": "linear_exact", "d": 8, "n": 20, "seed": 0, "family_id": "family"}
     lists = {k: v if isinstance(v, list) else [v] for k, v in settings.items()}
@@ -50,4 +51,7 @@ def make_cells(**settings: Any) -> pa.Table:
         base | dict(zip(lists, values, strict=True)) | {"cell_id": str(i)}
         for i, values in enumerate(itertools.product(*lists.values()))
     ]
+    for row in rows:
+        unread = set(columns.SETTING).difference(MODELS[row["model"]].settings)
+        row.update(dict.fromkeys(unread.difference(settings)))
     return pa.Table.from_pylist(rows, schema=columns.cell_schema())

@@ -1,0 +1,211 @@
+"""What every exact linear model makes of a family of cells: draw, filters, common metrics, table.
+
+A model differs in the eigenvalues at which its filters are evaluated, and in what it adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.models.linear_cells import GAUSSIAN, Filters, spectrum
+from lindiff.science import measure, metrics, vectors
+from lindiff.science.agreement import Halves, make_halves
+from lindiff.science.draws import Draw, make_draw
+from lindiff.science.exact import divergences
+from lindiff.science.pools import make_pool
+from lindiff.science.tables import Evaluated, Range, Table, node_range
+
+Array = NDArray[np.float64]
+
+_NESTED = ("levels", "modes")
+_KL = ("kl_model_data", "kl_data_model")
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """What all cells of a family share.
+
+    Attributes:
+        row: The settings of its first cell.
+        population: Spectrum, its parameters, d and the population mean: hashable.
+        draw: The training set.
+        mu: Its measure.
+        span: Range of λ of its tables.
+        key: What names the draw.
+    """
+
+    row: dict[str, Any]
+    population: tuple[str, str, int, float]
+    draw: Draw
+    mu: measure.Measure
+    span: Range
+    key: dict[str, object]
+
+    @cached_property
+    def halves(self) -> Halves:
+        """The training set and its partner, which is drawn on first use."""
+        return make_halves(self.draw, _draw(self.row, half=1))
+
+
+def _draw(row: dict[str, Any], half: int) -> Draw:
+    """The training set of a family (half 0), or the set disjoint from it (half 1)."""
+    known = row["centre"] == "known"
+    if row["data"] != GAUSSIAN:
+        return make_pool(row["data"]).draw(row["n"], row["seed"], known, start=half * row["n"])
+    s = spectrum(row["spectrum"], row["spectrum_params"], row["d"])
+    key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
+    if half:
+        # Not in the key of the first: it keeps its numbers whether or not there is a second.
+        key["half"] = half
+    return make_draw(row["draw"], s, row["n"], row["seed"], key, row["population_mean"], known)
+
+
+def make_family(cells: pa.Table) -> Family:
+    """The family of `cells`, from its first."""
+    row = cells.slice(0, 1).to_pylist()[0]
+    d, n = row["d"], row["n"]
+    draw = _draw(row, half=0)
+    population = (row["spectrum"], row["spectrum_params"], d, row["population_mean"] or 0.0)
+    key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
+    key = {**key, "d": d, "n": n, "seed": row["seed"]}
+    span = node_range(draw.spectrum, n)
+    return Family(row, population, draw, measure.of_draw(draw), span, key)
+
+
+@lru_cache(maxsize=16)
+def make_table(filters: Filters, span: Range) -> Table:
+    """The table of filters of one schedule and sampler."""
+    return Table(filters.make_bank(), filters.make_sampler(), span)
+
+
+@lru_cache(maxsize=256)
+def optimal_loss(name: str, params: str, d: int, schedule: tuple[Any, ...]) -> float:
+    """Test loss of the population optimum, mean over levels."""
+    made = Filters(schedule, None, ()).make_schedule()
+    signal = made.alpha_bar[:, None] * spectrum(name, params, d)
+    return float(np.mean(signal / (signal + made.q[:, None])))
+
+
+@lru_cache(maxsize=256)
+def _held_out_loss(data: str, schedule: tuple[Any, ...]) -> float:
+    """Test loss on held-out rows of the optimum for the whole pool, mean over levels."""
+    made, pool = Filters(schedule, None, ()).make_schedule(), make_pool(data)
+    signal, q = made.alpha_bar[:, None] * pool.spectrum, made.q[:, None]
+    square = np.diagonal(pool.moments.covariance) + pool.moments.mean**2
+    gain = made.alpha_bar[:, None] * q / (signal + q) ** 2
+    return float(np.mean((signal / (signal + q)) ** 2 + gain * square))
+
+
+@lru_cache(maxsize=16)
+def at_infinity(
+    population: tuple[str, str, int, float], filters: Filters, span: Range
+) -> dict[str, Array]:
+    """Both KL of the same denoisers and sampler at N = ∞, shape (F,)."""
+    name, params, d, population_mean = population
+    s, mean = spectrum(name, params, d), np.full(d, population_mean)
+    limit = Draw(s, mean, 0, mean, s[::-1], np.eye(d)[:, ::-1])
+    mu = measure.of_population(s)
+    return divergences(limit, mu, make_table(filters, span).at(mu.nodes), filters.root_alpha_bar)
+
+
+def common_metrics(
+    family: Family, filters: Filters, evaluated: Evaluated, wanted: frozenset[str]
+) -> dict[str, NDArray[Any]]:
+    """The metrics that every exact linear model has.
+
+    Args:
+        family: The family.
+        filters: F filters of one schedule and sampler.
+        evaluated: Those filters at the eigenvalues that the model gives to the modes of Σ0, in the
+            order of the measure's nodes.
+        wanted: Names of the metric columns: the floors are computed where they are among them.
+
+    Returns:
+        Arrays of shape (F,) by name.
+    """
+    result: dict[str, NDArray[Any]] = metrics.losses(family.mu, evaluated)
+    result |= divergences(family.draw, family.mu, evaluated, filters.root_alpha_bar)
+    data, fraction = family.row["data"], np.nan
+    if data == GAUSSIAN:
+        optimum = optimal_loss(*family.population[:3], filters.schedule)
+    else:
+        optimum = _held_out_loss(data, filters.schedule)
+        fraction = family.draw.n / make_pool(data).size
+    result["optimal_loss"] = np.full_like(result["test_loss"], optimum)
+    result["residual_loss"] = result["test_loss"] - optimum
+    result["overlap_1"] = np.full_like(result["test_loss"], vectors.leading_overlap(family.draw))
+    result["pool_fraction"] = np.full_like(result["test_loss"], fraction)
+    if wanted & {f"{name}_floor" for name in _KL}:
+        limit = at_infinity(family.population, filters, family.span)
+        result |= {f"{name}_floor": limit[name] for name in _KL}
+    return result
+
+
+def as_table(
+    cells: pa.Table,
+    wanted: Iterable[str],
+    results: Iterable[tuple[list[int], Mapping[str, NDArray[Any]]]],
+    message: list[str | None],
+) -> pa.Table:
+    """What a model's `run` returns.
+
+    Args:
+        cells: The cells of a family.
+        wanted: Names of the metric columns.
+        results: Rows of `cells` and their metrics, in the order of the rows.
+        message: For each cell why it has no metrics, or None.
+
+    Returns:
+        ``cell_id``, the metric columns, ``status`` and ``message``, rows as in `cells`.
+
+    Raises:
+        KeyError: A metric is wanted that the model does not give.
+    """
+    message = list(message)
+    results = list(results)
+    for rows, result in results:
+        lost = np.isnan(result["test_loss"] + result["kl_model_data"] + result["kl_data_model"])
+        for i in np.flatnonzero(lost).tolist():
+            message[rows[i]] = "a loss or a divergence is not a number"
+    status = ["ok" if reason is None else "diverged" for reason in message]
+    return to_table(cells, wanted, results, status, message)
+
+
+def to_table(
+    cells: pa.Table,
+    wanted: Iterable[str],
+    results: Iterable[tuple[list[int], Mapping[str, NDArray[Any]]]],
+    status: list[str],
+    message: list[str | None],
+) -> pa.Table:
+    """As `as_table`, with a status and a message for each cell; NaN becomes null."""
+    columns = {name: _empty(name, len(cells)) for name in wanted}
+    for rows, result in results:
+        for name, column in columns.items():
+            column[rows] = result[name]
+    # A metric that is undefined is null, never NaN: `from_pandas` reads NaN as null.
+    arrays = {name: pa.array(values, from_pandas=True) for name, values in columns.items()}
+    outcome = {"status": pa.array(status), "message": pa.array(message, pa.string())}
+    return pa.table({"cell_id": cells["cell_id"]} | arrays | outcome)
+
+
+def as_objects(lists: list[list[dict[str, Any]]]) -> NDArray[Any]:
+    """The lists as the elements of one array; NumPy would otherwise stack those of equal length."""
+    array = np.empty(len(lists), dtype=object)
+    for i, values in enumerate(lists):
+        array[i] = values
+    return array
+
+
+def _empty(name: str, length: int) -> NDArray[Any]:
+    """A column of undefined values: NaN, or None for lists."""
+    if name in _NESTED:
+        return np.full(length, None, dtype=object)
+    return np.full(length, np.nan)

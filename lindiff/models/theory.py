@@ -1,0 +1,201 @@
+"""The large-system limit of the linear model: a family is a spectrum with all its N and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.models.linear_cells import Filters, groups, level_indices, spectrum
+from lindiff.models.linear_family import (
+    as_objects,
+    at_infinity,
+    make_table,
+    optimal_loss,
+    to_table,
+)
+from lindiff.science import theory
+from lindiff.science.filters import Bank
+from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limits
+from lindiff.science.tables import Range
+
+Array = NDArray[np.float64]
+
+_KL = ("kl_model_data", "kl_data_model")
+# What an own mean of the population rules: its way through the sampler is no function of Σ0 alone.
+_OF_THE_MEAN = (*_KL, *(f"{name}_mean" for name in _KL), "agreement")
+# Pairing by rank needs the quantiles of the spectrum, not only functionals of it.
+_BY_RANK = tuple(f"{name}_{part}" for name in _KL for part in ("spectrum", "eigenvectors"))
+_NO_SPECTRUM = "as many degrees of freedom as dimensions: the spectrum reaches 0 and has no limit"
+_NO_CONTINUATION = "the filter is not analytic around the spectrum: no limit"
+_NO_MEAN = "no limit of the divergences and the agreement: population_mean is not 0"
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """What all cells of a family share.
+
+    Attributes:
+        name: Spectrum, its parameters, d and the population mean.
+        spectrum: s, shape (d,).
+        known: Whether the mean is known.
+    """
+
+    name: tuple[str, str, int, float]
+    spectrum: Array
+    known: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Cells of one schedule, sampler and contour.
+
+    Attributes:
+        filters: The distinct filters.
+        tight: Whether their contour ends at the edge of the bulk.
+        rows: Rows of the cells by N.
+        columns: For each of these rows its filter, an index into `filters`, by N.
+    """
+
+    filters: Filters
+    tight: bool
+    rows: dict[int, list[int]]
+    columns: dict[int, list[int]]
+
+
+def _population(cells: pa.Table) -> Population:
+    row = cells.slice(0, 1).to_pylist()[0]
+    name = (row["spectrum"], row["spectrum_params"], row["d"], row["population_mean"])
+    return Population(name, spectrum(*name[:3]), row["centre"] == "known")
+
+
+def _groups(
+    cells: pa.Table, usable: NDArray[np.int64], population: Population
+) -> Iterator[tuple[Range, Group]]:
+    """The usable rows by schedule, sampler and range of their contour, each with ascending N."""
+    n = cells["n"].to_numpy()
+    sizes = {int(size): degrees_of_freedom(int(size), population.known) for size in n[usable]}
+    ranges = {
+        tight: {n: limit_range(population.spectrum, own, tight) for n, own in sizes.items()}
+        for tight in (False, True)
+    }
+    for found, filters in groups(cells.take(pa.array(usable))):
+        rows = usable[found]
+        for tight in (False, True):
+            own = [i for i, t in enumerate(filters.trainings) if t.discrete == tight]
+            distinct = tuple(dict.fromkeys(filters.trainings[i] for i in own))
+            place = {training: i for i, training in enumerate(distinct)}
+            shared = replace(filters, trainings=distinct)
+            by_range: dict[Range, Group] = {}
+            for i in sorted(own, key=lambda i: n[rows[i]]):
+                size = int(n[rows[i]])
+                group = by_range.setdefault(ranges[tight][size], Group(shared, tight, {}, {}))
+                group.rows.setdefault(size, []).append(int(rows[i]))
+                group.columns.setdefault(size, []).append(place[filters.trainings[i]])
+            yield from by_range.items()
+
+
+def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    """All cells of one family.
+
+    Args:
+        cells: Cells of one family, in the schema of `lindiff.columns.cell_schema`.
+        wanted: Names of the metric columns.
+
+    Returns:
+        ``cell_id``, the metric columns, ``status`` and ``message``, rows as in `cells`. Metrics
+        without a limit are null, and the message says why.
+    """
+    population = _population(cells)
+    n = cells["n"].to_numpy()
+    degenerate = n - (not population.known) == len(population.spectrum)
+    reasons: list[str | None] = [_NO_SPECTRUM if none else None for none in degenerate]
+    results = []
+    for span, group in _groups(cells, np.flatnonzero(~degenerate), population):
+        shared = _Shared.make(population, group.filters, span, frozenset(wanted))
+        for limit in limits(population.spectrum, group.rows, population.known, group.tight):
+            rows, columns = group.rows[limit.n], group.columns[limit.n]
+            found = _metrics(population, shared, limit)
+            results.append((rows, {name: values[columns] for name, values in found.items()}))
+            for row, column in zip(rows, columns, strict=True):
+                reasons[row] = shared.reasons[column]
+    return to_table(cells, wanted, results, ["ok"] * len(cells), reasons)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What does not depend on N: filters on the contour, and what is wanted of them."""
+
+    filters: Filters
+    bank: Bank
+    on_contour: theory.OnContour
+    fixed: dict[str, Array]
+    levels: list[tuple[int, Any, Any]]
+    reasons: list[str | None]
+    agreement: bool
+
+    @classmethod
+    def make(
+        cls, population: Population, filters: Filters, span: Range, wanted: frozenset[str]
+    ) -> _Shared:
+        table = make_table(filters, span)
+        on_contour = theory.on_contour(table, filters.root_alpha_bar)
+        count = len(filters.trainings)
+        optimum = optimal_loss(*population.name[:3], filters.schedule)
+        fixed = {"optimal_loss": np.full(count, optimum)}
+        if wanted & {f"{name}_floor" for name in _KL}:
+            floors = at_infinity(population.name, filters, span)
+            fixed |= {f"{name}_floor": floors[name] for name in _KL}
+        levels = []
+        if "levels" in wanted:
+            nodes, _ = contour(span)
+            levels = [
+                (i, table.bank.losses(nodes, i), table.bank.losses(np.zeros(1), i))
+                for i in level_indices(table.bank.schedule.timesteps)
+            ]
+        moved = population.name[3] != 0 and filters.root_alpha_bar != 0
+        reasons = [
+            _NO_CONTINUATION if missing else _NO_MEAN if moved else None
+            for missing in table.unresolved
+        ]
+        return cls(
+            filters, table.bank, on_contour, fixed, levels, reasons,
+            "agreement" in wanted and filters.noiseless,
+        )  # fmt: skip
+
+
+def _metrics(population: Population, shared: _Shared, limit: Limit) -> dict[str, NDArray[Any]]:
+    """Metric columns of one N, arrays of shape (F,)."""
+    mean = 0.0 if population.known else 1 / limit.n
+    F = shared.on_contour
+    found: dict[str, NDArray[Any]] = theory.losses(limit, F, mean)
+    found |= theory.divergences(limit, F, mean)
+    found |= shared.fixed
+    found["residual_loss"] = found["test_loss"] - found["optimal_loss"]
+    overlap = theory.leading_overlap(limit, population.known)
+    found["overlap_1"] = np.full_like(found["test_loss"], overlap)
+    nothing = np.full_like(found["test_loss"], np.nan)
+    found |= dict.fromkeys(("agreement", *_BY_RANK), nothing)
+    if shared.agreement:
+        found["agreement"] = theory.agreement(limit, F, mean, shared.filters.sampler is None)
+    if population.name[3] != 0 and F.root_alpha_bar != 0:
+        found |= dict.fromkeys(_OF_THE_MEAN, nothing)
+    if shared.levels:
+        found["levels"] = as_objects(_levels(shared, limit, mean))
+        found["levels"][F.missing] = None
+    return found
+
+
+def _levels(shared: _Shared, limit: Limit, mean: float) -> list[list[dict[str, float]]]:
+    """Losses at the noise levels of `level_indices`, one list a filter."""
+    rows: list[list[dict[str, float]]] = [[] for _ in shared.bank.trainings]
+    for index, at_nodes, at_zero in shared.levels:
+        train, test = theory.level_losses(limit, at_nodes, at_zero, mean)
+        level = {"t": index + 1, "alpha_bar": float(shared.bank.schedule.alpha_bar[index])}
+        for row, a, b in zip(rows, train.tolist(), test.tolist(), strict=True):
+            row.append(level | {"train_loss": a, "test_loss": b})
+    return rows

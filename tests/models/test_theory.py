@@ -1,0 +1,139 @@
+"""The theory as a model: rows beside those of draws, and null with a reason where no limit is."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lindiff import columns
+from lindiff.models import MODELS, theory
+from lindiff.models.linear import run as run_draws
+from lindiff.models.theory_planning import check, estimate, warn
+from lindiff.science.filters import Training
+from lindiff.science.samplers import make_sampler
+from lindiff.science.schedule import make_schedule
+from lindiff.science.spectra import make_spectrum
+from lindiff.science.theory import linear_theory
+from tests.science.helpers import make_cells
+
+OWN = MODELS["linear_theory"].metrics
+ALL = columns.delivered(OWN)
+POPULATION = {"spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}', "d": 60}
+SPECTRUM = make_spectrum("power_law", 60, exponent=1.0)
+
+
+def cells(**given):
+    return make_cells(**{"model": "linear_theory", "timesteps": 50} | POPULATION | given)
+
+
+def rows(**given):
+    return theory.run(cells(**given), ALL).to_pylist()
+
+
+@pytest.mark.parametrize("centre", ["estimated", "known"])
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm_beta"])
+def test_a_family_of_many_n_and_filters_is_the_function(centre, sampler):
+    found = rows(
+        n=[20, 200, 30_000], ridge=[0.0, 0.1], stop=[20.0, np.inf], centre=centre, sampler=sampler
+    )
+    schedule = make_schedule("linear", 50)
+    trainings = [Training(c, stop=t) for c in (0.0, 0.1) for t in (20.0, np.inf)]
+    for i, n in enumerate((20, 200, 30_000)):
+        expected = linear_theory(
+            SPECTRUM, n, trainings, schedule, make_sampler(sampler, schedule), centre == "known"
+        )
+        for name, values in expected.items():
+            got = [row[name] for row in found[4 * i : 4 * i + 4]]
+            np.testing.assert_allclose(got, values, rtol=1e-10, atol=1e-13, err_msg=name)
+
+
+def test_packing_never_changes_a_row():
+    together = theory.run(
+        cells(n=[20, 70, 900], ridge=[0.0, 0.1], learning_rate=[0.0, 0.01], stop=5.0), ALL
+    )
+    all_cells = cells(n=[20, 70, 900], ridge=[0.0, 0.1], learning_rate=[0.0, 0.01], stop=5.0)
+    order = np.random.default_rng(0).permutation(len(all_cells))
+    shuffled = theory.run(all_cells.take(pa.array(order)), ALL)
+    for i, row in enumerate(together.to_pylist()):
+        alone = theory.run(all_cells.slice(i, 1), ALL).to_pylist()[0]
+        other = shuffled.slice(int(np.flatnonzero(order == i)[0]), 1).to_pylist()[0]
+        for name in ALL:
+            for again in (alone, other):
+                if name != "levels" and row[name] is not None:
+                    assert again[name] == pytest.approx(row[name], rel=1e-11, abs=1e-13), name
+
+
+@pytest.mark.parametrize("n", [20, 150])
+def test_every_metric_meets_the_mean_over_draws(n):
+    given = POPULATION | {"n": n, "sampler": "ddim", "ridge": [0.01, 0.3], "timesteps": 50}
+    limit = theory.run(make_cells(model="linear_theory", **given), ALL).to_pylist()
+    wanted = [name for name in ALL if name != "levels"]
+    draws = [run_draws(make_cells(**given, seed=s), wanted).to_pylist() for s in range(40)]
+    for cell, row in enumerate(limit):
+        for name in wanted:
+            values = np.array([draw[cell][name] for draw in draws], float)
+            error = 5 * values.std(ddof=1) / np.sqrt(len(draws))
+            if row[name] is not None:
+                # Orders beyond 1/n are a percent at d = 60; the overlap has no 1/n correction.
+                slack = 0.03 if name == "overlap_1" else 0.01
+                assert row[name] == pytest.approx(values.mean(), abs=error, rel=slack), name
+
+
+def test_levels_average_to_the_mean_over_levels():
+    (row,) = rows(n=40, ridge=0.01, schedule="cosine", timesteps=8)
+    assert [level["t"] for level in row["levels"]] == list(range(1, 9))
+    for loss in ("train_loss", "test_loss"):
+        mean = np.mean([level[loss] for level in row["levels"]])
+        assert mean == pytest.approx(row[loss], rel=1e-10)
+
+
+def test_where_no_limit_exists_a_metric_is_null_and_the_message_says_why():
+    (row,) = rows(n=61)
+    assert row["status"] == "ok"
+    assert "as many degrees of freedom" in row["message"]
+    assert all(row[name] is None for name in ALL)
+    (row,) = rows(n=61, centre="known")
+    assert row["test_loss"] > 0
+    (row,) = rows(n=40, population_mean=0.5, sampler="ddim")
+    assert "population_mean" in row["message"]
+    assert row["kl_model_data"] is row["kl_data_model_mean"] is row["agreement"] is None
+    assert row["test_loss"] > 0
+    (row,) = rows(n=40, population_mean=0.5, sampler="ideal", ridge=0.1)
+    assert row["message"] is None
+    assert row["kl_model_data"] > 0
+
+
+def test_a_filter_without_continuation_is_null_and_the_others_are_not():
+    # From W(0) = 20 I the generated variance passes through zero inside the spectrum.
+    odd, plain = rows(n=40, stop=0.3, init_scale=[20.0, 0.0], sampler="ddim")
+    assert "not analytic" in odd["message"]
+    assert odd["kl_model_data"] is odd["levels"] is None
+    assert plain["message"] is None
+    assert plain["kl_model_data"] > 0
+
+
+def test_agreement_needs_a_sampler_without_noise_of_its_own():
+    (row,) = rows(n=40, sampler="ddpm_beta")
+    assert row["agreement"] is None
+    for sampler in ("ddim", "ideal"):
+        many, few = rows(n=[10**7, 10], sampler=sampler, ridge=0.01)
+        assert many["agreement"] == pytest.approx(1, abs=1e-4)
+        assert 0 < few["agreement"] < 0.7
+
+
+def test_the_leading_overlap_exists_for_an_isolated_mode_only():
+    spiked = {"spectrum": "spiked", "spectrum_params": '{"spike": 4.0, "count": 2}'}
+    near, far = rows(**spiked, n=[5, 200])
+    assert near["overlap_1"] is None
+    assert 0.5 < far["overlap_1"] < 1
+
+
+def test_planning():
+    good = cells(n=[20, 61])
+    assert check(good) == []
+    assert [(row, name) for row, name, _ in warn(cells(n=40, timesteps=1000))] == []
+    bad = cells(n=40, sampling_steps=100)
+    assert [name for _, name, _ in check(bad)] == ["sampling_steps"]
+    families = good.append_column("cells", pa.array([3, 300]))
+    seconds, size = estimate(families, ("levels",))
+    assert 0 < seconds[0] < seconds[1]
+    assert np.all(size > 1e8)
