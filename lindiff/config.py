@@ -15,11 +15,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from lindiff import dimensions
 from lindiff.axes import Section
 from lindiff.columns import DEFAULT_METRICS, REQUIRED, SETTINGS
+from lindiff.dimensions import data_sets
 from lindiff.errors import InputError
 from lindiff.models import MODELS
-from lindiff.sheet import KEYS, MAX_CELLS, parse
+from lindiff.science.datasets import is_file
+from lindiff.sheet import KEYS, MAX_CELLS, parse, setting_of
 from lindiff.yamlfile import Document, Key, read, shown
 
 
@@ -48,14 +51,32 @@ class Experiment(_Resolved):
             instead of `n` where that was given, and each spectrum is ``{"kind": …, **params}``.
         metrics: Metrics asked for, in the order of `columns.REQUESTABLE`.
         figures: Figures that it feeds.
+        theory: Axes that replace those of `axes` for the model `linear_theory`.
+        sizes: d of each data set that the axes name.
     """
 
     name: str
     axes: dict[str, list[Any]]
     metrics: tuple[str, ...]
     figures: tuple[str, ...]
+    theory: dict[str, list[Any]] = {}
+    sizes: dict[str, int] = {}
     _document: Document = PrivateAttr(default_factory=_no_document)
     _written: dict[str, Key] = PrivateAttr(default_factory=dict)
+
+    def axes_of(self, model: str) -> dict[str, list[Any]]:
+        """The axes of one of its models, in the order of the table; `model` has that one value."""
+        axes = self.axes
+        if model == "linear_theory":
+            other = {"n": "n_over_d", "n_over_d": "n"}
+            replaced = {other.get(key, key) for key in self.theory}
+            axes = {k: v for k, v in axes.items() if k not in replaced} | self.theory
+        reads = MODELS[model].settings
+        return {
+            column.name: [model] if column.name == "model" else axes[column.name]
+            for column in KEYS
+            if column.name in axes and setting_of(column.name) in reads
+        }
 
     def line(self, key: str, message: str, value: object = None) -> str:
         """``FILE:LINE:COLUMN: experiments.NAME.key = value: message``.
@@ -93,6 +114,12 @@ class Config(_Resolved):
     target_bytes: int
     max_cells: int = MAX_CELLS
     _document: Document = PrivateAttr(default_factory=_no_document)
+
+    @property
+    def matrices(self) -> tuple[str, ...]:
+        """Names of the data sets that are matrices of the user, sorted."""
+        named = {name for experiment in self.experiments.values() for name in experiment.sizes}
+        return tuple(sorted(filter(is_file, named)))
 
     def line(self, key: str, message: str) -> str:
         """``FILE:LINE:COLUMN: key: message`` for a key at the top of the file."""
@@ -174,9 +201,18 @@ def _experiment(
             written[key] = (*place, key)
     metrics = given.pop("metrics", DEFAULT_METRICS)
     figures = given.pop("figures", ())
-    draft = Experiment(name=name, axes=given, metrics=metrics, figures=figures)
+    theory = given.pop("theory", None)
+    own_axes = {}
+    if theory is not None:
+        own_axes = {key: getattr(theory, key) for key in theory.model_fields_set}
+        given["model"] = list(dict.fromkeys([*given.get("model", []), "linear_theory"]))
+        if {"n", "n_over_d"} <= own_axes.keys():
+            where = (*written["theory"], "n_over_d")
+            problems.append(document.line(where, "give n or n_over_d, not both"))
+    draft = Experiment(name=name, axes=given, metrics=metrics, figures=figures, theory=own_axes)
     draft._document, draft._written = document, written
-    _fix_dimension(draft, given, problems)
+    found = dimensions.sizes([*data_sets(given), *data_sets(own_axes)])
+    problems += dimensions.resolve(draft, given, found)
     for key in _missing(given):
         problems.append(
             document.line(("experiments", name), f"the key {key} is missing", key=True, value="")
@@ -186,30 +222,10 @@ def _experiment(
             neutral = {"kind": "isotropic"} if column.name == "spectrum" else column.neutral
             given.setdefault(column.name, [neutral])
     order = [column.name for column in KEYS if column.name in given]
-    experiment = draft.model_copy(update={"axes": {key: given[key] for key in order}})
+    axes = {key: given[key] for key in order}
+    experiment = draft.model_copy(update={"axes": axes, "sizes": found})
     experiment._document, experiment._written = document, written
     return experiment
-
-
-def _fix_dimension(draft: Experiment, given: dict[str, Any], problems: list[str]) -> None:
-    """Listed eigenvalues fix d; a given d must agree."""
-    spectra = given.get("spectrum", [])
-    lengths = [len(s["values"]) for s in spectra if s["kind"] == "eigenvalues"]
-    if "d" not in given and spectra and len(lengths) == len(spectra):
-        given["d"] = list(dict.fromkeys(lengths))
-        return
-    for length in lengths:
-        other = [d for d in given.get("d", []) if d != length]
-        if other:
-            problems.append(
-                draft.line("spectrum", f"{length} eigenvalues fix d = {length}, but d = {other[0]}")
-            )
-    for spectrum in spectra:
-        small = [d for d in given.get("d", []) if d < spectrum.get("count", 1)]
-        if small:
-            problems.append(
-                draft.line("spectrum", f"count = {spectrum['count']} is more than d = {small[0]}")
-            )
 
 
 def _missing(given: Mapping[str, Any]) -> list[str]:

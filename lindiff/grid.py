@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from lindiff.columns import REQUESTABLE, SETTINGS, Column, cell_schema
 from lindiff.config import Config, Experiment
+from lindiff.dimensions import fixed_dimension
 from lindiff.errors import InputError
 from lindiff.ids import canonical, cell_ids, digest, family_ids
 from lindiff.models import MODELS
-from lindiff.values import canonical_json
+from lindiff.values import GAUSSIAN, canonical_json
 
 __all__ = [
     "Wanted", "canonical", "cell_ids", "count", "digest", "expand", "family_ids", "wanted",
@@ -66,7 +67,7 @@ class _Coded:
 def count(experiment: Experiment) -> int:
     """Number of rows of the product, before equal cells are merged; takes no memory."""
     return sum(
-        int(np.prod([len(values) for _, values in _axes(experiment, model)], dtype=object))
+        int(np.prod([len(values) for values in experiment.axes_of(model).values()], dtype=object))
         for model in experiment.axes["model"]
     )
 
@@ -91,23 +92,15 @@ def expand(experiment: Experiment) -> pa.Table:
     return _merge(tables)
 
 
-def _axes(experiment: Experiment, model: str) -> list[tuple[str, list[Any]]]:
-    """The axes that `model` reads; `model` itself is one value."""
-    reads = MODELS[model].settings
-    return [
-        (name, [model] if name == "model" else values)
-        for name, values in experiment.axes.items()
-        if ("n" if name == "n_over_d" else name) in reads
-    ]
-
-
 def _expand(experiment: Experiment, model: str, problems: list[str]) -> pa.Table:
-    axes = _axes(experiment, model)
-    coded = _product(axes)
+    coded = _product(list(experiment.axes_of(model).items()))
     if "n_over_d" in coded:
         coded["n"] = _from_ratio(coded.pop("n_over_d"), coded["d"], experiment)
     if "spectrum" in coded and "d" in coded:
-        coded = _agreeing(coded)
+        coded = _agreeing(coded, experiment)
+        if not len(coded["d"].codes):
+            message = f"no spectrum of model {model} has one of its d"
+            problems.append(experiment.line("spectrum", message))
     _void(coded)
     problems += _conflicts(coded, experiment)
     problems += _bad_schedules(coded, experiment)
@@ -137,22 +130,31 @@ def _from_ratio(ratio: _Coded, d: _Coded, experiment: Experiment) -> _Coded:
     return _Coded(pairs[d.codes, ratio.codes], [int(value) for value in values])
 
 
-def _agreeing(coded: dict[str, _Coded]) -> dict[str, _Coded]:
-    """Without the combinations of listed eigenvalues with another d than their number."""
+def _agreeing(coded: dict[str, _Coded], experiment: Experiment) -> dict[str, _Coded]:
+    """Without combinations of a spectrum with a d that it does not have, or with other data."""
     spectra, d = coded["spectrum"], coded["d"]
-    fixed = np.array([len(value.get("values", ())) for value in spectra.values])[spectra.codes]
+    lengths = [fixed_dimension(value, experiment.sizes) or 0 for value in spectra.values]
+    fixed = np.array(lengths)[spectra.codes]
     keep = (fixed == 0) | (fixed == np.array(d.values)[d.codes])
+    if "data" in coded:
+        data = coded["data"]
+        own = [[name in (GAUSSIAN, s.get("name")) for s in spectra.values] for name in data.values]
+        keep &= np.array(own)[data.codes, spectra.codes]
     if keep.all():
         return coded
     return {name: _Coded(column.codes[keep], column.values) for name, column in coded.items()}
 
 
 def _void(coded: dict[str, _Coded]) -> None:
-    """Resets settings that have no effect to neutral, so that both spellings are one cell."""
+    """Resets settings without effect to neutral or null, so that all spellings are one cell."""
     for column in SETTINGS:
         if column.void_when and column.name in coded and column.void_when[0] in coded:
             setting, value = column.void_when
             coded[column.name].put(coded[setting].where(lambda v, x=value: v == x), column.neutral)
+        if column.void_unless and column.name in coded and column.void_unless[0] in coded:
+            setting, values = column.void_unless
+            outside = ~coded[setting].where(lambda v, ok=values: v in ok)
+            coded[column.name].codes[outside] = _NULL
 
 
 def _conflicts(coded: dict[str, _Coded], experiment: Experiment) -> list[str]:

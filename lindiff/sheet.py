@@ -27,6 +27,7 @@ from lindiff import figures, values
 from lindiff.axes import FORMS, SPANS, Section, axis, item, value_list_or_mapping, value_or_list
 from lindiff.columns import DEFAULT_METRICS, METRIC, REQUESTABLE, SETTINGS, Column
 from lindiff.errors import InputError
+from lindiff.models import MODELS
 from lindiff.yamlfile import Document, Key, shown
 
 STALE = ("rerun", "error", "keep")
@@ -102,6 +103,13 @@ KEYS: tuple[Column, ...] = tuple(
     if column.name != "spectrum_params"  # written inside `spectrum`
     for key in ((column, values.N_OVER_D) if column.name == "n" else (column,))
 )
+
+
+def setting_of(key: str) -> str:
+    """The setting that a key of an experiment gives: `n` for `n_over_d`."""
+    return "n" if key == "n_over_d" else key
+
+
 METRICS_HELP = "Metrics to compute besides the default ones, or `{only: [...]}` for these alone."
 FIGURES_HELP = "Figures that this experiment feeds; each names what it needs (`lindiff/figures/`)."
 
@@ -114,6 +122,21 @@ def _field(annotation: Any, text: str) -> Any:
     return (annotation, Field(default=None, description=text, json_schema_extra=_no_default))
 
 
+Theory: type[Section] = create_model(
+    "Theory",
+    __base__=Section,
+    __doc__="Adds the model linear_theory; the axes given here replace the experiment's for it.",
+    **{
+        column.name: _field(axis(column), column.help)
+        for column in KEYS
+        if setting_of(column.name) in MODELS["linear_theory"].settings and column.name != "model"
+    },
+)
+THEORY_HELP = (
+    "Adds the model `linear_theory`: `{}` on the axes of the experiment, or with axes of its own, "
+    "such as `{n_over_d: {log: [0.1, 100, 91]}}`."
+)
+
 Settings: type[Section] = create_model(
     "Settings",
     __base__=Section,
@@ -121,6 +144,7 @@ Settings: type[Section] = create_model(
     **{column.name: _field(axis(column), column.help) for column in KEYS},
     metrics=_field(_Metrics, METRICS_HELP),
     figures=_field(_Figures, FIGURES_HELP),
+    theory=_field(Theory, THEORY_HELP),
 )
 
 
@@ -264,7 +288,8 @@ def _unknown_key(path: Key) -> str:
     elif len(path) == (2 if path[0] == "defaults" else 3):
         known, elsewhere = settings, (top, "at the top of the file")
     else:
-        known = Only.model_fields if path[-2] == "metrics" else (*SPANS, "also")
+        inner = {"metrics": Only.model_fields, "theory": Theory.model_fields}
+        known = inner.get(str(path[-2]), (*SPANS, "also"))
     if key == "spectrum_params":
         return "unknown key; parameters are written inside `spectrum`"
     if key in elsewhere[0]:

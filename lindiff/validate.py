@@ -19,6 +19,7 @@ from lindiff.config import Config, Experiment
 from lindiff.errors import InputError
 from lindiff.grid import Wanted, wanted
 from lindiff.models import MODELS
+from lindiff.sheet import setting_of
 from lindiff.values import SPECTRA
 
 _MOST_LINES = 20
@@ -65,7 +66,9 @@ def warnings(config: Config, found: Wanted) -> list[str]:
     lines = []
     for name, experiment in config.experiments.items():
         cells = found.cells.take(pa.array(found.experiments[name]))
-        lines += _short(_lines(experiment, cells, models.warn(cells)))
+        # Models that share a data set or a schedule say the same of it.
+        said = {message: (row, key, message) for row, key, message in models.warn(cells)[::-1]}
+        lines += _short(_lines(experiment, cells, list(said.values())[::-1]))
     return lines
 
 
@@ -74,7 +77,7 @@ def _unread(experiment: Experiment) -> Iterator[str]:
     names = experiment.axes["model"]
     known = {setting for name in names for setting in MODELS[name].settings}
     for key in experiment.axes:
-        if ("n" if key == "n_over_d" else key) not in known | {"model"} and experiment.is_own(key):
+        if setting_of(key) not in known | {"model"} and experiment.is_own(key):
             yield experiment.line(key, f"has no effect on model {', '.join(names)}")
 
 

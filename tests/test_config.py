@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,9 +13,10 @@ from lindiff.axes import _RULES
 from lindiff.columns import DEFAULT_METRICS, REQUESTABLE, SETTINGS
 from lindiff.config import Config, load
 from lindiff.errors import InputError
+from lindiff.grid import expand
 from lindiff.validate import validate
 from lindiff.yamlfile import read, shown
-from tests.configs import BASE, Maker
+from tests.configs import BASE, Maker, message
 
 
 @pytest.fixture
@@ -264,3 +266,38 @@ def test_values_are_shown_as_yaml(value, text):
 def test_long_values_are_shown_short():
     assert len(shown(list(range(1000)))) <= 60
     assert len(shown("x" * 1000)) == 60
+
+
+def test_theory_is_one_word_with_axes_of_its_own(make):
+    path = make("theory: {n_over_d: [0.5, 1, 8], ridge: [0, 0.1]}")
+    experiment = load(path).experiments["a"]
+    assert experiment.axes["model"] == ["linear_exact", "linear_theory"]
+    assert experiment.axes_of("linear_exact")["n"] == [8]
+    theory = experiment.axes_of("linear_theory")
+    assert theory["n_over_d"] == [0.5, 1, 8]
+    assert theory["ridge"] == [0.0, 0.1]
+    assert {"n", "seed", "draw"}.isdisjoint(theory)
+    cells = expand(experiment)
+    assert cells["model"].to_pylist().count("linear_exact") == 1
+    assert cells["model"].to_pylist().count("linear_theory") == 6
+    assert Config.from_json(load(path).to_json()) == load(path)
+
+
+def test_theory_on_the_axes_of_the_experiment(make):
+    (experiment,) = load(make("theory: {}\nridge: [0, 0.1]")).experiments.values()
+    cells = expand(experiment)
+    theory = cells.filter(pc.equal(cells["model"].cast("string"), "linear_theory"))
+    assert theory["n"].to_pylist() == [8, 8]
+    assert theory["seed"].null_count == theory["draw"].null_count == 2
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        ("theory: true", "c.yaml:7:13: experiments.a.theory = true: must be a mapping"),
+        ("theory: {seed: 1}", "c.yaml:7:14: experiments.a.theory.seed: unknown key; allowed: spec"),
+        ("theory: {n: 3, n_over_d: 1}", "experiments.a.theory.n_over_d = 1: give n or n_over_d"),
+    ],
+)
+def test_what_is_wrong_with_a_theory_is_said(make, added, expected):
+    assert expected in message(make(added))
