@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
 from lindiff.errors import InputError
+from lindiff.science import datasets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -177,7 +178,8 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
         for t in _TABLES
         if t in module.NEEDS.metrics
     }
-    data = module.query(source.table, **extra)
+    with datasets.folder(Path(results_dir).parent / "store" / "data"):
+        data = module.query(source.table, **extra)
     if data.num_rows == 0:
         raise InputError(f"figure {name!r}: none of its {len(ids)} cells can be drawn")
     data = _tables.with_facts(

@@ -18,7 +18,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns import REQUIRED, SETTINGS
-from lindiff.figures._tables import distinct, keep, keys_of, with_columns, with_facts
+from lindiff.figures._tables import (
+    distinct,
+    keep,
+    keys_of,
+    with_columns,
+    with_facts,
+    with_ratio,
+)
+from lindiff.models import MODELS
 from lindiff.science.spectra import make_spectrum
 
 SPECTRUM = ("spectrum", "spectrum_params")
@@ -105,6 +113,28 @@ def regularizations(
     table = keep(table, name, select(by_strength(name, distinct(table, name))))
     named = pa.array([name] * table.num_rows, pa.string())
     return with_columns(table, regularizer=named, strength=table[name])
+
+
+def measured(metrics: pa.Table) -> pa.Table:
+    """The rows of single training sets, `linear_exact`."""
+    return keep(metrics, "model", ["linear_exact"])
+
+
+def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) -> pa.Table:
+    """The rows of `linear_theory` in the slice of `cells`, with its ratio and regularization.
+
+    Every setting that the theory reads has one of the values that it has in `cells`, but for those
+    of `finer`, where all of the theory's own values are kept.
+    """
+    table = keep(metrics, "model", ["linear_theory"])
+    for name in MODELS["linear_theory"].settings:
+        if name != "model" and name not in finer:
+            table = table.filter(pc.is_in(table[name], value_set=pc.unique(cells[name])))
+    if "regularizer" in cells.column_names and cells.num_rows:
+        name = cells["regularizer"][0].as_py()
+        named = pa.array([name] * table.num_rows, pa.string())
+        table = with_columns(table, regularizer=named, strength=table[name])
+    return with_ratio(table)
 
 
 def by_strength(regularizer: str, values: Sequence[float]) -> list[float]:

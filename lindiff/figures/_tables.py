@@ -135,6 +135,11 @@ def with_ratio(table: pa.Table) -> pa.Table:
     return with_columns(table, n_over_d=pc.divide(table["n"].cast(pa.float64()), table["d"]))
 
 
+def with_gap(table: pa.Table) -> pa.Table:
+    """The table with the column ``exact_gap``, test minus train loss."""
+    return with_columns(table, exact_gap=pc.subtract(table["test_loss"], table["train_loss"]))
+
+
 def summarise(
     table: pa.Table, keys: Sequence[str], quantities: Sequence[str], estimator: Estimator
 ) -> pa.Table:
@@ -188,6 +193,24 @@ def curve(like: pa.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     A row gives the columns that apply to it; the others are null.
     """
     return pa.concat_tables([like, pa.Table.from_pylist(list(rows), schema=like.schema)])
+
+
+def with_theory(
+    like: pa.Table, theory: pa.Table, keys: Sequence[str], quantities: Sequence[str]
+) -> pa.Table:
+    """`like`, a result of `summarise`, with the rows of the theory after it.
+
+    Their quantity is ``NAME_theory``; they have no interval and no seeds. Values that do not exist
+    are left out, infinite ones kept.
+    """
+    theory = theory.sort_by([(key, "ascending") for key in keys])
+    rows = [
+        {**{key: row[key] for key in keys}, "quantity": f"{name}_theory", "value": row[name]}
+        for name in quantities
+        for row in theory.select([*keys, name]).to_pylist()
+        if row[name] is not None
+    ]
+    return curve(like, rows)
 
 
 def facts(table: pa.Table) -> dict[str, Any]:

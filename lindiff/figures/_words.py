@@ -12,10 +12,20 @@ from lindiff.columns import LABELS, SETTING
 
 # Labels of what figures form from columns.
 _DERIVED = {
+    "mode_eigenvalue": r"eigenvalue $\lambda$",
+    "generated_variance": "generated variance $v$",
+    "learning_time": r"learning time $\tau_2$",
+    "t": r"noise level $t$",
+    "share": r"gap $\times\,t/T$ over mean gap",
+    "rank": r"rank over $d$",
+    "eigenvalue": r"variance $s$ of a mode",
+    "mode_gap": r"$N/d\,\times$ gap of a mode",
+    "mode_kl": r"KL of a mode [nats]",
     "expected_variance": r"$\lambda+c$",
     "difference": "difference / standard error",
     "exact_gap": "test minus train loss",
     "null_share": "share of the null directions",
+    "relative_loss": "test loss / optimal loss − 1",
 }
 
 

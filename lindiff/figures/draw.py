@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lindiff import files
 from lindiff.figures import _slices, _tables
-from lindiff.figures._words import held, label, number, setting
+from lindiff.figures._words import held, label, number, setting, spectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -225,6 +225,15 @@ def strengths(data: pa.Table) -> list[tuple[float, str, str, Any]]:
     return [
         (value, colour, marker, handle(colour, setting(name, value), marker=marker))
         for value, colour, marker in zip(values, COLOURS, MARKERS, strict=False)
+    ]
+
+
+def spectra(data: pa.Table) -> list[tuple[tuple[str, str], str, str, Any]]:
+    """Kind and parameters, colour, marker and legend entry of each spectrum."""
+    keys = _tables.distinct_keys(data, _slices.SPECTRUM)
+    return [
+        (key, colour, marker, handle(colour, spectrum(*key), marker=marker))
+        for key, colour, marker in zip(keys, COLOURS, MARKERS, strict=False)
     ]
 
 

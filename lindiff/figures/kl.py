@@ -1,8 +1,8 @@
 """KL divergence between generated and population distribution over N/d, in both directions.
 
 Points are medians over training sets with the 95 % interval of the median (order statistics) as
-band, infinite medians are left out; lines are the exact mean without regularization and sampler,
-its tail (d+3)/(4N), the talk's d/(4N), and in colour the same denoiser and sampler at N = ∞.
+band, infinite ones left out; lines are in colour the large-system theory and, dash-dotted, the same
+model at N = ∞, in black the exact mean without regularization and sampler and its tail (d+3)/(4N).
 """
 
 from __future__ import annotations
@@ -36,14 +36,19 @@ LAWS = {  # line: colour, dash, label, law per direction
 def query(metrics: pa.Table) -> pa.Table:
     """Both KL over N/d per regularization, then the least regularized in units of the tail."""
     cells = _slices.regularizations(
-        metrics, ("n",), lambda values: _slices.spread(values, 5), {"d": min, **_slices.POWER_LAW}
+        _slices.measured(metrics),
+        ("n",),
+        lambda values: _slices.spread(values, 5),
+        {"d": min, **_slices.POWER_LAW},
     )
     cells = _tables.with_ratio(cells)
     keys = ("d", "regularizer", "strength", "n", "n_over_d")
     found = _tables.summarise(cells, keys, NEEDS.metrics, median_interval)
     finite = pc.is_finite(found["value"])
     infinite = _tables.keep(found.filter(pc.invert(finite)), "quantity", DIRECTIONS)
-    found = found.filter(finite)
+    theory = _slices.theory(metrics, cells)
+    found = _tables.with_theory(found.filter(finite), theory, keys, DIRECTIONS)
+    found = found.filter(pc.is_finite(found["value"]))
     rows = [*found.to_pylist(), *(_laws(cells) if found.num_rows else ())]
     least = _slices.strengths(cells)[1][0]
     nats = [row | {"unit": "nats"} for row in rows]
@@ -99,6 +104,7 @@ def draw(data: pa.Table) -> Figure:
     note = f"infinite and left out: {_words.symbol(name)} = {infinite}, $N/d$ up to "
     art.heading(figure, data, note=infinite and note + _words.number(facts["infinite_up_to"]))
     entries = [entry for *_, entry in series]
+    entries.append(art.handle(art.GREY, "theory", dash="-"))
     entries += [art.handle(colour, text, dash=dash) for colour, dash, text, _ in LAWS.values()]
     entries.append(art.handle(art.GREY, r"same model at $N=\infty$", dash=art.DASHES[3]))
     art.legend(figure, entries)
@@ -119,6 +125,8 @@ def _panel(ax: Axes, data: pa.Table, unit: str, direction: str, series: list[Any
     for strength, colour, marker, _ in series:
         part = _tables.arrays(data, unit=unit, strength=strength, quantity=direction)
         art.points(ax, part["n_over_d"], part, colour, marker)
+        theory = _tables.arrays(data, unit=unit, strength=strength, quantity=f"{direction}_theory")
+        art.line(ax, theory["n_over_d"], theory["value"], colour, linewidth=0.8)
         floor = _tables.arrays(data, unit=unit, strength=strength, quantity=f"{direction}_floor")
         art.line(ax, floor["n_over_d"], floor["value"], colour, art.DASHES[3], linewidth=0.8)
     for law, (colour, dash, *_) in LAWS.items():

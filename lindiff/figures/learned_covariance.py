@@ -30,7 +30,11 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     """λ + c, v and v/(λ + c) by rank of the mode, for up to three N and five c."""
     choices: dict[str, _slices.Choice] = {"d": max, **_slices.POWER_LAW}
     cells = _slices.regularizations(
-        metrics, ("n",), lambda values: _slices.spread(values, 5), choices, of=("ridge",)
+        _slices.measured(metrics),
+        ("n",),
+        lambda values: _slices.spread(values, 5),
+        choices,
+        of=("ridge",),
     )
     cells = _tables.keep(cells, "n", _slices.spread(_tables.distinct(cells, "n"), 3))
     rows = _tables.join(modes, _tables.with_ratio(cells))

@@ -1,9 +1,9 @@
 """Gap between test and train loss over N/d, by Monte Carlo and exact, and the null space's share.
 
 Points in (a) and (b) are the gap on noisy training and fresh samples, mean over training sets with
-±1.96 standard errors of the Monte Carlo noise as band; lines are the talk's formula Tr W²(Σ − Σ0)
-with the filter W, exact for the same training sets; (c) has medians with the 95 % interval of the
-median, above 1 where the learned directions, of too large λ, lower the gap.
+±1.96 standard errors of the Monte Carlo noise as band, dashed lines the talk's formula
+Tr W²(Σ − Σ0) for the same training sets, solid lines the large-system theory; (c) has medians with
+their 95 % interval, above 1 where the learned directions, of too large λ, lower the gap.
 """
 
 from __future__ import annotations
@@ -33,18 +33,14 @@ _SE = 1.96
 def query(metrics: pa.Table) -> pa.Table:
     """Both gaps, their difference in standard errors and the share of the null space."""
     # Without noise (a stop at 0 leaves W = 0) there is no gap to compare.
-    cells = metrics.filter(pc.greater(metrics["monte_carlo_gap_se"], 0))
+    cells = _slices.measured(metrics)
+    cells = cells.filter(pc.greater(cells["monte_carlo_gap_se"], 0))
     cells = _slices.regularizations(
         cells, ("n",), lambda values: _slices.spread(values, 5), {"d": max, **_slices.POWER_LAW}
     )
-    exact = pc.subtract(cells["test_loss"], cells["train_loss"])
+    theory = _with_gap(_slices.theory(metrics, cells))
     square = pc.multiply(cells["monte_carlo_gap_se"], cells["monte_carlo_gap_se"])
-    cells = _tables.with_columns(
-        _tables.with_ratio(cells),
-        exact_gap=exact,
-        square=square,
-        null_share=pc.divide(cells["null_loss"], exact),
-    )
+    cells = _with_gap(_tables.with_columns(_tables.with_ratio(cells), square=square))
     means = _tables.summarise(
         cells, _KEYS, ("monte_carlo_gap", "exact_gap", "square"), mean_interval
     )
@@ -53,7 +49,14 @@ def query(metrics: pa.Table) -> pa.Table:
     for row in pa.concat_tables([means, shares]).to_pylist():
         groups.setdefault(tuple(row[key] for key in _KEYS), {})[row["quantity"]] = row
     rows = [row for group in groups.values() for row in _compare(group)]
-    return pa.Table.from_pylist(rows, schema=means.schema)
+    found = pa.Table.from_pylist(rows, schema=means.schema)
+    return _tables.with_theory(found, theory, _KEYS, ("exact_gap", "null_share"))
+
+
+def _with_gap(cells: pa.Table) -> pa.Table:
+    gap = pc.subtract(cells["test_loss"], cells["train_loss"])
+    share = pc.divide(cells["null_loss"], gap)
+    return _tables.with_columns(cells, exact_gap=gap, null_share=share)
 
 
 def _compare(group: dict[str, Any]) -> list[dict[str, Any]]:
@@ -81,7 +84,10 @@ def draw(data: pa.Table) -> Figure:
             part = _tables.arrays(data, strength=strength, quantity=name)
             art.points(ax, part["n_over_d"], part, colour, marker)
         exact = _tables.arrays(data, strength=strength, quantity="exact_gap")
-        art.line(axes[0, 0], exact["n_over_d"], exact["value"], colour)
+        art.line(axes[0, 0], exact["n_over_d"], exact["value"], colour, art.DASHES[1])
+        for ax, name in ((axes[0, 0], "exact_gap"), (axes[0, 2], "null_share")):
+            theory = _tables.arrays(data, strength=strength, quantity=f"{name}_theory")
+            art.line(ax, theory["n_over_d"], theory["value"], colour)
     art.axis(axes[0, 0], "n_over_d", "exact_gap")
     art.axis(axes[0, 1], "n_over_d", "difference", log="x")
     art.axis(axes[0, 2], "n_over_d", "null_share", log="x")
@@ -89,6 +95,9 @@ def draw(data: pa.Table) -> Figure:
     axes[0, 1].axhline(0, color=art.BLACK)
     art.titles(axes, ["gap", f"Monte Carlo against exact, $\\pm{_SE}$", "null space"])
     art.heading(figure, data, without=("sampler",))
-    line = art.handle(art.GREY, "exact", dash="-")
-    art.legend(figure, [*(entry for *_, entry in series), line], columns=6)
+    lines = [
+        art.handle(art.GREY, "exact, same sets", dash=art.DASHES[1]),
+        art.handle(art.GREY, "theory", dash="-"),
+    ]
+    art.legend(figure, [*(entry for *_, entry in series), *lines], columns=6)
     return figure

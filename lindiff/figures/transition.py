@@ -1,7 +1,7 @@
 """Train and test loss over N/d, as the mean over noise levels and at three fixed levels.
 
 Points are geometric means over training sets with their 95 % t-interval (on logarithms) as band,
-lines the loss of the population optimum; the losses are exact, only the training set is random.
+coloured lines the large-system theory, black ones the population optimum; Gaussian data.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _KEYS = (*_slices.SPECTRUM, "d", "regularizer", "strength", "n", "n_over_d", "t"
 def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
     """Losses over N/d of up to two spectra and two d, without and with the least regularization."""
     shown = ("d", "n", *_slices.SPECTRUM)
-    cells = _slices.regularizations(metrics, shown, lambda strengths: strengths[:2])
+    measured = _slices.measured(metrics)
+    cells = _slices.regularizations(measured, shown, lambda strengths: strengths[:2])
     cells = _tables.keep(cells, "d", _slices.spread(_tables.distinct(cells, "d"), 2))
     cells = _tables.with_ratio(_slices.spectra(cells, 2))
-    mean = _tables.with_nulls(cells, t=pa.int64(), alpha_bar=pa.float64())
-    single = _tables.join(three_levels(levels), cells.drop_columns([*LOSSES, "optimal_loss"]))
+    mean, single = _with_levels(cells, levels)
     keys = _tables.keys_of(single, ("alpha_bar", *_slices.SPECTRUM, "d"))
     optima = {key: float(optimal_loss(key[0], _slices.eigenvalues(*key[1:]))) for key in set(keys)}
     single = _tables.with_columns(single, optimal_loss=pa.array([optima[key] for key in keys]))
@@ -42,7 +42,17 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
     both = [part.select([*_KEYS, *names]) for part in (mean, single)]
     rows = pa.concat_tables(both, promote_options="permissive")
     rows = _tables.with_facts(rows, **_tables.facts(cells))
-    return _tables.summarise(rows, _KEYS, names, geometric_mean_interval)
+    found = _tables.summarise(rows, _KEYS, names, geometric_mean_interval)
+    for part in _with_levels(_slices.theory(metrics, cells), levels):
+        found = _tables.with_theory(found, part, _KEYS, LOSSES)
+    return found
+
+
+def _with_levels(cells: pa.Table, levels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The cells, and their losses at three noise levels."""
+    mean = _tables.with_nulls(cells, t=pa.int64(), alpha_bar=pa.float64())
+    few = cells.drop_columns([*LOSSES, "optimal_loss"])
+    return mean, _tables.join(three_levels(levels), few)
 
 
 def three_levels(levels: pa.Table) -> pa.Table:
@@ -79,6 +89,8 @@ def _panel(ax: Axes, data: pa.Table, panel: dict[str, Any]) -> None:
             part = _tables.arrays(data, **own, quantity=loss)
             full = strength == strengths[-1]
             art.points(ax, part["n_over_d"], part, colour, marker, filled=full)
+            theory = _tables.arrays(data, **own, quantity=f"{loss}_theory")
+            art.line(ax, theory["n_over_d"], theory["value"], colour, dash, linewidth=0.8)
         best = _tables.arrays(data, **own, quantity="optimal_loss")
         art.line(ax, best["n_over_d"], best["value"], dash=dash)
     art.axis(ax, "n_over_d")
@@ -97,7 +109,8 @@ def _entries(data: pa.Table) -> list[Any]:
     optimum = _words.label("optimal_loss")
     entries = []
     for loss, colour in zip(LOSSES, art.COLOURS, strict=False):
-        entries.append(art.handle(colour, _words.label(loss), marker="o", filled=True))
+        text = f"{_words.label(loss)}, line: theory"
+        entries.append(art.handle(colour, text, marker="o", dash="-", filled=True))
     for text, marker in zip(sizes, art.MARKERS, strict=False):
         entries.append(art.handle(art.GREY, text, marker=marker, filled=True))
     for strength in strengths:

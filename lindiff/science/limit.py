@@ -74,16 +74,17 @@ def degrees_of_freedom(n: int, known_centre: bool) -> int:
 
 
 def limit_range(spectrum: Array, freedom: int, tight: bool = False) -> Range:
-    """Range of λ that the contour encloses, in whole decades so that many N share one contour.
+    """Range of λ that the contour encloses, one for most N so that they share their filters.
 
-    It holds the bulk: above s_1 (1 + √γ)², below s_d (1 − √γ)², γ = d over degrees of freedom.
+    It holds the bulk: above s_1 (1 + √γ)², below s_d (1 − √γ)², γ = d over degrees of freedom; up
+    to γ = 10 and 0.3 % from γ = 1 all have the same, beyond that it grows by whole decades.
     `tight` leaves the upper end where it is: for filters that grow without bound beyond it.
     """
     root = np.sqrt(len(spectrum) / freedom)
-    low = spectrum.min() * min(1e-6, (1 - root) ** 2 / 20)
-    high = 1.05 * spectrum.max() * (1 + root) ** 2
-    upper = high if tight else 10.0 ** np.ceil(np.log10(high))
-    return float(10.0 ** np.floor(np.log10(low))), float(upper)
+    low = spectrum.min() * min(1e-7, 10.0 ** np.floor(np.log10((1 - root) ** 2 / 20)))
+    edge = 1.05 * (1 + root) ** 2
+    high = spectrum.max() * (edge if tight else 20 * 10.0 ** max(0, np.ceil(np.log10(edge / 20))))
+    return float(low), float(high)
 
 
 def contour(span: Range) -> tuple[Complex, Complex]:

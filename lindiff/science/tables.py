@@ -48,12 +48,18 @@ def _chebyshev(x: NDArray[Any], size: int) -> NDArray[Any]:
     return basis.T
 
 
+def _points(size: int) -> Array:
+    """The Chebyshev extrema, from 1 to −1; every other one of them is a point of half as many."""
+    return np.asarray(np.cos(np.arange(size) * np.pi / (size - 1)))
+
+
 def _coefficients(values: Array) -> Array:
-    """Chebyshev coefficients of `values` (K, F) at the K Chebyshev points of the first kind."""
-    size = len(values)
-    angle = (np.arange(size) + 0.5) * np.pi / size
-    transform = np.cos(np.arange(size)[:, None] * angle) * (2 / size)
-    transform[0] /= 2
+    """Chebyshev coefficients of `values` (K, F) at the K points of `_points`."""
+    last = len(values) - 1
+    k = np.arange(last + 1)
+    transform = np.cos(np.outer(k, k) * (np.pi / last)) * (2 / last)
+    transform[[0, last]] /= 2
+    transform[:, [0, last]] /= 2
     coefficients: Array = transform @ values
     return coefficients
 
@@ -79,17 +85,30 @@ class Table:
         self.unresolved = np.ones(len(bank.trainings), dtype=bool)
         self.size = 2
         self.coefficients = {name: np.zeros((2, len(bank.trainings))) for name in FIELDS}
+        values: dict[str, Array] = {}
         for size in _SIZES:
             if np.any(self.unresolved & ~self._diverging):
-                self._fit(size)
+                values = self._refined(values, size)
+                self._fit(values, size)
 
-    def _fit(self, size: int) -> None:
-        x = np.cos((np.arange(size) + 0.5) * np.pi / size)
-        response = self.bank.response(np.exp(self._middle + self._half * x), self.sampler)
+    def _refined(self, values: dict[str, Array], size: int) -> dict[str, Array]:
+        """The filters at `size` points, from those at half as many where there are any."""
+        x = _points(size)
+        new = slice(1, None, 2) if values else slice(None)
+        response = self.bank.response(np.exp(self._middle + self._half * x[new]), self.sampler)
+        refined = {}
+        for name in FIELDS:
+            refined[name] = np.empty((size, len(self.bank.trainings)))
+            if values:
+                refined[name][::2] = values[name]
+            refined[name][new] = getattr(response, name)
+        return refined
+
+    def _fit(self, values: dict[str, Array], size: int) -> None:
         unresolved = self._diverging.copy()
         with np.errstate(invalid="ignore", over="ignore"):
             for name in FIELDS:
-                c = _coefficients(getattr(response, name))
+                c = _coefficients(values[name])
                 tail = np.abs(c[-size // 16 :]).max(axis=0)
                 # A NaN or an infinity must count as unresolved, hence the negated comparison.
                 unresolved |= ~(tail <= _TOLERANCE * np.maximum(1, np.abs(c).max(axis=0)))
@@ -102,7 +121,7 @@ class Table:
         """The filters at λ = 0, shape (1, F)."""
         return self.bank.response(np.zeros(1), self.sampler)
 
-    def continued(self, nodes: NDArray[np.complex128]) -> dict[str, NDArray[np.complex128]]:
+    def continued(self, nodes: NDArray[np.complex128]) -> dict[str, NDArray[Any]]:
         """The fields at complex `nodes` (m,), each of shape (m, F); NaN for unresolved filters.
 
         A series that is resolved to 1e-13 with 513 terms converges where ln λ is within the ellipse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,17 @@ def sweep() -> tuple[pa.Table, pa.Table, pa.Table]:
             for i, value in enumerate(values)
         ]
     return table(made), nested("levels", levels), nested("modes", modes)
+
+
+def feed(name: str) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Tables that feed the figure `name`: `feeds/NAME.py` has a ``sweep`` where this one's is not
+    enough."""
+    try:
+        module = importlib.import_module(f"tests.figures.feeds.{name}")
+    except ModuleNotFoundError:
+        return sweep()
+    tables: tuple[pa.Table, pa.Table, pa.Table] = module.sweep()
+    return tables
 
 
 def write(folder: Path, metrics: pa.Table, **tables: pa.Table) -> None:

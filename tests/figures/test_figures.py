@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,11 +24,17 @@ FEEDS_ALL = Config({"one": Experiment(figures.FIGURES)})
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results") / "synthetic"
-    metrics, levels, modes = synthetic.sweep()
-    synthetic.write(folder, metrics, levels=levels, modes=modes)
-    return folder
+def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The results folder that feeds a figure."""
+
+    @cache
+    def folder_of(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("results") / name
+        metrics, levels, modes = synthetic.feed(name)
+        synthetic.write(folder, metrics, levels=levels, modes=modes)
+        return folder
+
+    return folder_of
 
 
 def test_the_figures_of_the_issue_exist():
@@ -67,14 +76,16 @@ def draw(data):
 '''
 
 
-def test_a_new_file_is_a_new_figure(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_new_file_is_a_new_figure(
+    tmp_path: Path, results: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "brand_new.py").write_text(NEW)
     (tmp_path / "_private.py").write_text("")
     monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
     assert set(figures.discover()) - set(figures.FIGURES) == {"brand_new"}
     assert figures.caption("brand_new") == "A caption."
     config = Config({"one": Experiment(("brand_new",))})
-    *_, data = figures.draw_figure("brand_new", results, config)
+    *_, data = figures.draw_figure("brand_new", results("brand_new"), config)
     assert pq.read_table(data)["value"].to_pylist() == [180]
     sys.modules.pop("lindiff.figures.brand_new")
 
@@ -98,15 +109,16 @@ def test_missing_lists_axes_metrics_and_settings():
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_files_hold_what_was_drawn_and_are_the_same_bytes_again(
-    name: str, results: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, results: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ):
+    folder = results(name)
     module = figures.load(name)
     drawn: list[pa.Table] = []
     original = module.draw
     monkeypatch.setattr(module, "draw", lambda data: (drawn.append(data), original(data))[1])
-    outputs = figures.draw_figure(name, results, FEEDS_ALL)
+    outputs = figures.draw_figure(name, folder, FEEDS_ALL)
     first = [path.read_bytes() for path in outputs]
-    assert outputs == figures.outputs(name, results)
+    assert outputs == figures.outputs(name, folder)
     pdf, png, _ = first
     assert pdf.startswith(b"%PDF")
     assert b"CreationDate" not in pdf
@@ -119,16 +131,18 @@ def test_files_hold_what_was_drawn_and_are_the_same_bytes_again(
     assert facts["experiments"] == ["one"]
     assert facts["caption"] == figures.caption(name)
     assert facts["fingerprints"] == ["0" * 16]
-    figures.draw_figure(name, results, FEEDS_ALL)
+    figures.draw_figure(name, folder, FEEDS_ALL)
     assert [path.read_bytes() for path in outputs] == first
-    left = {path.name for path in (results / "figures").iterdir() if path.name.startswith(".")}
+    left = {path.name for path in (folder / "figures").iterdir() if path.name.startswith(".")}
     assert left == set()
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_a_figure_of_one_training_set_has_no_bands_but_is_drawn(name: str, tmp_path: Path):
-    metrics, levels, modes = synthetic.sweep()
-    one = _tables.keep(metrics, "seed", [0])
+    metrics, levels, modes = synthetic.feed(name)
+    first = pc.min(metrics["seed"]).as_py()
+    seed = pc.fill_null(metrics["seed"], first)
+    one = metrics.filter(pc.equal(seed, first))
     synthetic.write(tmp_path, one, levels=levels, modes=modes)
     *_, data = figures.draw_figure(name, tmp_path, FEEDS_ALL)
     if name != "null_directions":  # whose bands are those of the Monte Carlo noise

@@ -1,0 +1,158 @@
+"""Test loss relative to its optimum and both KL on the plane of N/d and ridge c, and the best ridge.
+
+Maps, contours and the line of the best ridge are the large-system theory; a circle is the mean over
+training sets in the colours of the map, so that one that stands out is a departure from theory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lindiff.figures import Needs, _slices, _tables, _words
+from lindiff.figures import draw as art
+from lindiff.intervals import mean_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+NEEDS = Needs(
+    axes=("n", "ridge"),
+    metrics=("residual_loss", "optimal_loss", "kl_model_data", "kl_data_model"),
+    settings=(("model", "linear_theory"),),
+)
+CATEGORY = "Regularization"
+QUANTITIES = ("relative_loss", "kl_model_data", "kl_data_model")
+_SIZE = (*_slices.SPECTRUM, "d", "n", "n_over_d")
+_KEYS = (*_SIZE, "ridge")
+_COLOURS = "viridis_r"  # the best is light, where the line of the best ridge is seen
+
+
+def query(metrics: pa.Table) -> pa.Table:
+    """The measured cells, the map of the theory and its best ridge per N; up to two spectra."""
+    cells = _slices.measured(metrics)
+    cells = _slices.pick(cells, ("n", "ridge", *_slices.SPECTRUM), {"d": max})
+    cells = _tables.with_ratio(_slices.spectra(cells, 2))
+    cells = _regularized(cells)
+    theory = _regularized(_slices.theory(metrics, cells, finer=("n", "ridge")))
+    finite = cells.filter(pc.and_(*(pc.is_finite(cells[name]) for name in QUANTITIES[1:])))
+    found = _tables.summarise(finite, _KEYS, QUANTITIES, mean_interval)
+    found = _tables.with_theory(found, theory, _KEYS, QUANTITIES)
+    return _tables.curve(found, _best(found))
+
+
+def _regularized(table: pa.Table) -> pa.Table:
+    """The rows of a ridge above 0, which has a place on a logarithmic axis."""
+    relative = pc.divide(table["residual_loss"], table["optimal_loss"])
+    table = _tables.with_columns(table, relative_loss=relative)
+    return table.filter(pc.greater(table["ridge"], 0))
+
+
+def _best(found: pa.Table) -> list[dict[str, Any]]:
+    """The ridge that is best in theory for each N, where the map has it inside."""
+    from lindiff.science.optima import minimum
+
+    rows = []
+    for name in QUANTITIES:
+        theory = _tables.keep(found, "quantity", [f"{name}_theory"])
+        for key in _tables.distinct_keys(theory, _SIZE):
+            own = dict(zip(_SIZE, key, strict=True))
+            part = _tables.arrays(theory, **own)
+            best = minimum(part["ridge"], part["value"])
+            if best.inside:
+                row = {"quantity": f"{name}_best", "ridge": best.x, "value": best.value}
+                rows.append(own | row)
+    return rows
+
+
+def draw(data: pa.Table) -> Figure:
+    """A row of maps per spectrum, a column with one colour bar per quantity."""
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import NullFormatter
+
+    spectra = _tables.distinct_keys(data, _slices.SPECTRUM)
+    figure, axes = art.panels(len(spectra), 3, height=2.2, sharex=True, sharey=True)
+    for column, name in zip(axes.T, QUANTITIES, strict=True):
+        values = _tables.arrays(data, quantity=f"{name}_theory")["value"]
+        norm = LogNorm(values.min(), values.max())
+        for ax, (kind, params) in zip(column, spectra, strict=True):
+            mesh = _panel(ax, data, name, norm, {"spectrum": kind, "spectrum_params": params})
+        bar = figure.colorbar(mesh, ax=column, location="bottom", aspect=25, pad=0.02)
+        bar.set_label(_words.label(name))
+        bar.ax.xaxis.set_minor_formatter(NullFormatter())
+        column[-1].set_xlabel(_words.label("n_over_d"))
+    for ax, key in zip(axes[:, 0], spectra, strict=True):
+        ax.set_ylabel(_words.spectrum(*key) + "\n" + _words.symbol("ridge"))
+    art.titles(axes, [_words.label(name).partition(" [")[0] for name in QUANTITIES] * len(spectra))
+    art.heading(figure, data, without=("spectrum",), note=_agreement(data))
+    best = art.handle(art.BLACK, "best ridge, theory", dash="-")
+    cells = art.handle(art.BLACK, "training sets, colour as the map (theory)", marker="o")
+    art.legend(figure, [best, cells])
+    return figure
+
+
+def _panel(ax: Axes, data: pa.Table, name: str, norm: Any, own: dict[str, Any]) -> Any:
+    """One map; returns what its colour bar shows."""
+    x, y, Z = _matrix(_tables.arrays(data, quantity=f"{name}_theory", **own))
+    mesh = ax.pcolormesh(_edges(x), _edges(y), Z, norm=norm, cmap=_COLOURS, rasterized=True)
+    levels = _levels(norm.vmin, norm.vmax)
+    inks = [art.BLACK if norm(level) < 0.5 else "white" for level in levels]
+    lines = ax.contour(x, y, Z, levels=levels, colors=inks, linewidths=0.5)
+    ax.clabel(lines, fontsize=5.5, fmt=_words.number, inline_spacing=2)
+    best = _tables.arrays(data, quantity=f"{name}_best", **own)
+    art.line(ax, best["n_over_d"], best["ridge"], linewidth=1.6)
+    cells = _tables.arrays(data, quantity=name, **own)
+    ax.scatter(
+        cells["n_over_d"], cells["ridge"], c=cells["value"], norm=norm, cmap=_COLOURS,
+        s=16, edgecolors=art.BLACK, linewidths=0.6, zorder=4, clip_on=False,
+    )  # fmt: skip
+    art.axis(ax, "n_over_d", "ridge")
+    ax.set(xlabel="", ylabel="", xlim=_edges(x)[[0, -1]], ylim=_edges(y)[[0, -1]])
+    return mesh
+
+
+def _matrix(rows: dict[str, NDArray[Any]]) -> tuple[Array, Array, Any]:
+    """N/d, ridges and the values at both, shape (ridges, N), masked where there is no limit."""
+    x, column = np.unique(rows["n_over_d"], return_inverse=True)
+    y, row = np.unique(rows["ridge"], return_inverse=True)
+    Z = np.full((len(y), len(x)), np.nan)
+    Z[row, column] = rows["value"]
+    return x, y, np.ma.masked_invalid(Z)
+
+
+def _edges(centres: Array) -> Array:
+    """Borders of the cells of a logarithmic axis, half-way between neighbours in log."""
+    logs = np.log(centres)
+    middle = (logs[1:] + logs[:-1]) / 2
+    ends = 2 * logs[0] - middle[0], 2 * logs[-1] - middle[-1]
+    return np.exp(np.concatenate([[ends[0]], middle, [ends[1]]]))
+
+
+def _levels(low: float, high: float) -> list[float]:
+    """Round numbers between the ends: decades, with 2 and 5 on a short range."""
+    steps = (1, 2, 5) if high < 1e3 * low else (1,)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+    return [v for e in decades for s in steps if low < (v := s * 10.0**e) < high]
+
+
+def _agreement(data: pa.Table) -> str:
+    """The range of measured over theory, where the map has a node at the measured cell."""
+    ratios = []
+    for name in QUANTITIES:
+        theory = _tables.keep(data, "quantity", [f"{name}_theory"])
+        value = dict(zip(_tables.keys_of(theory, _KEYS), theory["value"].to_pylist(), strict=True))
+        cells = _tables.keep(data, "quantity", [name])
+        keys = _tables.keys_of(cells, _KEYS)
+        pairs = zip(keys, cells["value"].to_pylist(), strict=True)
+        ratios += [measured / value[key] for key, measured in pairs if key in value]
+    if not ratios:
+        return ""
+    return rf"measured/theory {min(ratios):.3g} to {max(ratios):.3g}"

@@ -1,0 +1,163 @@
+"""What the spectrum of the data does to the gap and to both KL divergences, and why.
+
+Points are means (gap) with 95 % t-intervals and medians (KL) with 95 % intervals of the median as
+bands, lines the large-system theory, infinite KL left out; (g) to (i) are exact: without ridge a
+mode adds to the gap by its variance against the noise but to KL like any other, and with the ridge
+c and at N = ∞ KL costs ½(c/s − ln(1 + c/s)) or ½(ln(1 + c/s) − c/(s + c)) a mode.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lindiff.figures import Needs, _slices, _tables, _words
+from lindiff.figures import draw as art
+from lindiff.intervals import mean_interval, median_interval
+from lindiff.science.laws import gap_tail
+from lindiff.science.schedule import make_schedule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DIRECTIONS = ("kl_model_data", "kl_data_model")
+NEEDS = Needs(
+    axes=("n", "spectrum", "ridge"),
+    metrics=("train_loss", "test_loss", *DIRECTIONS),
+)
+CATEGORY = "Transition"
+QUANTITIES = ("exact_gap", *DIRECTIONS)
+_EXPLAINED = ("eigenvalue", "mode_gap", "mode_kl")
+_KEYS = (*_slices.SPECTRUM, "d", "regularizer", "strength", "n", "n_over_d")
+_SPECTRUM_D = (*_slices.SPECTRUM, "d")
+_SPECTRA = 6
+_CHOICES: dict[str, _slices.Choice] = {
+    "d": max,
+    # Without a sampler KL at c = 0 knows no Σ: what a sampler adds of its own would hide that.
+    "sampler": lambda names: min(names, key=lambda name: (name != "ideal", name != "ddpm_beta")),
+}
+
+
+def query(metrics: pa.Table) -> pa.Table:
+    """Gap and KL over N/d per spectrum at the least and a middle ridge; what each mode adds."""
+    shown = ("n", *_slices.SPECTRUM)
+    cells = _slices.regularizations(
+        _slices.measured(metrics),
+        shown,
+        lambda values: [values[0], values[len(values) // 2]],
+        _CHOICES,
+        of=("ridge",),
+    )
+    cells = _tables.with_gap(_tables.with_ratio(_slices.spectra(cells, _SPECTRA)))
+    theory = _tables.with_gap(_slices.theory(metrics, cells))
+    found = _tables.summarise(cells, _KEYS, QUANTITIES[:1], mean_interval)
+    divergences = _tables.summarise(cells, _KEYS, DIRECTIONS, median_interval)
+    found = pa.concat_tables([found, divergences])
+    found = _tables.with_theory(found, theory, _KEYS, QUANTITIES)
+    found = _tables.with_nulls(
+        found.filter(pc.is_finite(found["value"])), mode=pa.int64(), eigenvalue=pa.float64()
+    )
+    rows = [row for key in _tables.distinct_keys(cells, _SPECTRUM_D) for row in _modes(cells, *key)]
+    return _tables.curve(found, rows)
+
+
+def _modes(cells: pa.Table, kind: str, params: str, d: int) -> list[dict[str, Any]]:
+    """For each mode of a spectrum: its part of the gap at large N and of both KL at N = ∞."""
+    fixed, strengths = _tables.facts(cells)["fixed"], _slices.strengths(cells)[1]
+    s = _slices.eigenvalues(kind, params, d)
+    names = ("schedule", "timesteps", "beta_min", "beta_max")
+    alpha_bar = make_schedule(*(fixed[name] for name in names)).alpha_bar
+    ratio = strengths[-1] / s
+    modes = {
+        "mode_gap": (strengths[0], gap_tail(alpha_bar, s).mean(axis=0) / d),
+        "mode_kl_model_data": (strengths[-1], (ratio - np.log1p(ratio)) / 2),
+        "mode_kl_data_model": (strengths[-1], (np.log1p(ratio) - ratio / (1 + ratio)) / 2),
+    }
+    common = {"spectrum": kind, "spectrum_params": params, "d": d, "regularizer": "ridge"}
+    return [
+        {**common, "strength": strength, "quantity": name, "mode": j + 1, "eigenvalue": s[j],
+         "value": value}
+        for name, (strength, values) in modes.items()
+        for j, value in enumerate(values.tolist())
+    ]  # fmt: skip
+
+
+def draw(data: pa.Table) -> Figure:
+    """A row of gap and both KL per ridge, then the spectra and what each of their modes adds."""
+    name, strengths = _slices.strengths(data)
+    figure, axes = art.panels(len(strengths) + 1, 3, height=1.8)
+    spectra = art.spectra(data)
+    for row, strength in zip(axes, strengths, strict=False):
+        for ax, quantity in zip(row, QUANTITIES, strict=True):
+            _panel(ax, data, strength, quantity, spectra)
+    _explain(axes[-1], data, spectra)
+    for row in axes[: len(strengths) - 1].flat:
+        row.set_xlabel("")
+    least, most = (_words.setting(name, strength) for strength in (strengths[0], strengths[-1]))
+    above = [_words.setting(name, strength) for strength in strengths for _ in QUANTITIES]
+    below = ["spectra", rf"gap of a mode, {least}, $N\to\infty$", rf"KL of a mode, {most}, $N=\infty$"]
+    art.titles(axes, [*above, *below])
+    art.heading(figure, data, without=("ridge",))
+    entries = [entry for *_, entry in spectra]
+    entries.append(art.handle(art.GREY, "theory", dash="-"))
+    entries += [
+        art.handle(art.BLACK, f"(i): {_words.label(name).partition(' ')[0]}", dash=dash)
+        for name, dash in zip(DIRECTIONS, art.DASHES, strict=False)
+    ]
+    art.legend(figure, entries)
+    return figure
+
+
+def _panel(ax: Axes, data: pa.Table, strength: float, quantity: str, spectra: list[Any]) -> None:
+    for (kind, params), colour, marker, _ in spectra:
+        own = {"spectrum": kind, "spectrum_params": params, "strength": strength}
+        part = _tables.arrays(data, **own, quantity=quantity)
+        art.points(ax, part["n_over_d"], part, colour, marker)
+        theory = _tables.arrays(data, **own, quantity=f"{quantity}_theory")
+        art.line(ax, theory["n_over_d"], theory["value"], colour)
+    art.axis(ax, "n_over_d", quantity)
+    seen = _tables.arrays(data, strength=strength, quantity=quantity)
+    ax.set_xlim(*_span(_tables.arrays(data, quantity=QUANTITIES[0])["n_over_d"]))
+    art.fit(ax, seen["value"], log=True)
+
+
+def _span(values: Any) -> tuple[float, float]:
+    low, high = float(np.min(values)), float(np.max(values))
+    margin = (high / low) ** 0.05
+    return low / margin, high * margin
+
+
+def _explain(axes: Any, data: pa.Table, spectra: list[Any]) -> None:
+    """Eigenvalues over rank, the gap and both KL of a mode over its variance."""
+    ridge = _slices.strengths(data)[1][-1]
+    for (kind, params), colour, marker, _ in spectra:
+        own = {"spectrum": kind, "spectrum_params": params}
+        gap, *divergences = (
+            _tables.arrays(data, **own, quantity=f"mode_{name}") for name in ("gap", *DIRECTIONS)
+        )
+        # Between two levels there are no modes: a line would claim some.
+        joined = "none" if len(set(gap["eigenvalue"])) <= 2 else "-"
+        for ax, x, y, dash in (
+            (axes[0], gap["mode"] / gap["d"], gap["eigenvalue"], "-"),
+            (axes[1], gap["eigenvalue"], gap["value"], joined),
+            (axes[2], divergences[0]["eigenvalue"], divergences[0]["value"], "none"),
+        ):
+            few = {"marker": marker, "markevery": _few(gap["eigenvalue"]), "markeredgewidth": 0.7}
+            art.line(ax, x, y, colour, dash, markerfacecolor="white", **few)
+    for name, dash in zip(DIRECTIONS, art.DASHES, strict=False):
+        every = _tables.arrays(data.sort_by("eigenvalue"), quantity=f"mode_{name}")
+        art.line(axes[2], every["eigenvalue"], every["value"], dash=dash, zorder=1)
+    for ax, x, y in zip(axes, ("rank", *("eigenvalue",) * 2), _EXPLAINED, strict=True):
+        art.axis(ax, x, y, log="y" if x == "rank" else "xy")
+    axes[0].axhline(ridge, color=art.GREY, linewidth=0.5, zorder=0)
+    axes[2].axvline(ridge, color=art.GREY, linewidth=0.5, zorder=0)
+
+
+def _few(eigenvalues: Any) -> list[int]:
+    """Places of a few modes, the outer ones and some evenly between in the logarithm."""
+    chosen = _slices.spread(sorted(set(eigenvalues.tolist())), 7)
+    return [int(np.argmax(eigenvalues == value)) for value in chosen]
