@@ -80,8 +80,9 @@ def limit_range(spectrum: Array, freedom: int, tight: bool = False) -> Range:
     to γ = 10 and 0.3 % from γ = 1 all have the same, beyond that it grows by whole decades.
     `tight` leaves the upper end where it is: for filters that grow without bound beyond it.
     """
-    root = np.sqrt(len(spectrum) / freedom)
-    low = spectrum.min() * min(1e-7, 10.0 ** np.floor(np.log10((1 - root) ** 2 / 20)))
+    positive = spectrum[spectrum > 0]
+    root = np.sqrt(len(positive) / freedom)
+    low = positive.min() * min(1e-7, 10.0 ** np.floor(np.log10((1 - root) ** 2 / 20)))
     edge = 1.05 * (1 + root) ** 2
     high = spectrum.max() * (edge if tight else 20 * 10.0 ** max(0, np.ceil(np.log10(edge / 20))))
     return float(low), float(high)
@@ -137,7 +138,7 @@ def limits(
     span, kappa = None, None
     for n in ns:
         freedom = degrees_of_freedom(n, known_centre)
-        if freedom == len(spectrum):
+        if freedom == np.count_nonzero(spectrum):
             raise ValueError(f"no limit at N = {n}: as many degrees of freedom as dimensions")
         if limit_range(spectrum, freedom, tight) != span:
             span = limit_range(spectrum, freedom, tight)
@@ -157,7 +158,7 @@ def limiting(spectrum: Array, n: int, known_centre: bool = False, tight: bool = 
     """The limiting measure of Σ0, with the real Wishart correction of order 1/n.
 
     Args:
-        spectrum: s, shape (d,), all positive.
+        spectrum: s ≥ 0, shape (d,); a direction without variance is in the null space of Σ0.
         n: N ≥ 3, the number of samples.
         known_centre: Whether the mean is known: N degrees of freedom instead of N − 1.
         tight: As in `limit_range`.
@@ -179,6 +180,6 @@ def _weights(
     shift = slope**2 * (cubes @ counts)[:, None] / freedom
     S = S - kappa / freedom * (slope * cubes - kappa * shift * s / (s + kappa) ** 2)
     modes = -(dy / (np.pi * 1j))[:, None] * S
-    if freedom >= counts.sum():
-        return modes, np.zeros(len(s))
+    if freedom >= counts[s > 0].sum():
+        return modes, (s == 0).astype(float)
     return modes, 1 - modes.real.sum(axis=0)

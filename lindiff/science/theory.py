@@ -89,7 +89,7 @@ def losses(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
 def divergences(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
     """Both KL with their mean parts, and c_mean, shape (F,); arguments as in `losses`.
 
-    inf where a null space of Σ0 is generated without variance.
+    inf where a null space of Σ0 is generated without variance, and where Σ has one.
     """
     one, s = np.ones(len(limit.spectrum)), limit.spectrum
     d, counts = limit.counts.sum(), limit.counts
@@ -101,8 +101,8 @@ def divergences(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
         log_det = trace(one, "log_v") - counts @ np.log(s)
         inverse = trace(s, "inverse")
         shift = trace(s, "shift") if mean else np.zeros_like(inverse)
-        null = np.isneginf(log_det)
-        model_data = trace(1 / s, "v") - d - log_det
+        null = np.isneginf(log_det) | (s[-1] == 0)
+        model_data = np.where(null, np.inf, trace(1 / s, "v") - d - log_det)
         data_model = np.where(null, np.inf, inverse - d + log_det)
         # ⟨δᵀ(1 − √ᾱ P)Σ⁻¹(1 − √ᾱ P)δ⟩ with δ ~ N(0, Σ/N): at order 1/N, P by its diagonal.
         left = counts @ limit.diagonal(F.nodes["left"], F.zero["left"]) ** 2

@@ -120,3 +120,20 @@ def test_a_null_space_without_variance_is_infinitely_far():
 def test_as_many_freedoms_as_dimensions_are_refused():
     with pytest.raises(ValueError, match="no limit at N = 51"):
         limiting(np.ones(50), 51)
+
+
+def test_directions_without_variance_are_null_directions():
+    """Losses of a population with a null space, against draws; both divergences are infinite."""
+    s = np.concatenate([make_spectrum("power_law", 50, exponent=1.0), np.zeros(30)])
+    for n in (20, 51, 60, 400):
+        if n == 51:
+            with pytest.raises(ValueError, match="no limit"):
+                limiting(s, n)
+            continue
+        theory = linear_theory(s, n, [Training(ridge=0.05)], make_schedule("linear", 50))
+        assert np.isinf([theory["kl_model_data"], theory["kl_data_model"]]).all()
+        embedded = linear_theory(s[:50], n, [Training(ridge=0.05)], make_schedule("linear", 50))
+        zero = Bank(make_schedule("linear", 50), [Training(ridge=0.05)]).response(np.zeros(1), None)
+        for loss in ("train_loss", "test_loss"):
+            expected = (50 * embedded[loss] + 30 * zero.residual[0]) / 80
+            np.testing.assert_allclose(theory[loss], expected, rtol=1e-10)
