@@ -20,7 +20,7 @@ from lindiff.models import MODELS
 from lindiff.packing import Target, bits, names, pack
 from lindiff.plan import find_plan, make_plan, read_plan, write_plan, write_plan_at
 from lindiff.store import read_table
-from tests.sweeps import Sweep
+from tests.sweeps import ONE, Sweep
 
 
 @pytest.fixture
@@ -436,3 +436,20 @@ def test_newer_store_is_refused(sweep: Sweep) -> None:
     (sweep.store.root / "FORMAT").write_text("2\n")
     with pytest.raises(InputError, match="newer lindiff"):
         sweep.plan(config)
+
+
+def test_adding_theory_runs_only_theory_cells(sweep: Sweep) -> None:
+    sweep.finish(sweep.config())
+    before = sweep.rows()
+    with_theory = sweep.config(ONE[:-1] + ", theory: {n: [3, 6, 8]}}")
+    made = sweep.write(with_theory)
+    models = {read_table(sweep.store.spec(s.name))["model"][0].as_py() for s in made.pending}
+    assert models == {"linear_theory"}
+    assert sum(shard.cells for shard in made.pending) == 6
+    sweep.compute(made)
+    collect(made, sweep.results / "tiny")
+    after = sweep.rows()
+    assert {key: after[key] for key in before} == before
+    theory = [row for key, row in after.items() if key not in before]
+    assert {row["model"] for row in theory} == {"linear_theory"}
+    assert all(row["seed"] is None and row["test_loss"] > 0 for row in theory)
