@@ -1,7 +1,7 @@
 """Closed laws that figures draw as lines and tests hold measurements against (theory: "Laws").
 
 All are per dimension and, where it applies, in nats. The denoiser is the unregularized one
-(ridge 0) unless its law has a filter of its own. NumPy only.
+(ridge 0) unless its law has a filter of its own.
 """
 
 from __future__ import annotations
@@ -123,6 +123,29 @@ def train_test_gap(alpha_bar: float, w: Array, population: Array, eigenvalues: A
     return float(alpha_bar * np.mean(w**2 * (population - eigenvalues)))
 
 
+def gap_tail(alpha_bar: Numbers, eigenvalues: Array) -> Array:
+    """N times the large-N gap of test and train loss at a noise level, along each population mode.
+
+    With m_j = ᾱ s_j/(ᾱ s_j + 1 − ᾱ), the mode's optimal loss, and v_j = m_j (1 − m_j), which is
+    largest where the mode's variance is the noise's: m_j Σv + v_j Σm + 2 m_j v_j + 2 v_j. The first
+    two are how Tr W²(Σ − Σ0) answers to E(Σ0 − Σ)_ij² = s_i s_j/N; then come the variance of a
+    Gaussian's square and, twice, the error of the mean. The mean over modes is the gap per
+    dimension: about 2 df1 (df1 − df2)/(dN), df1 = Σm and df2 = Σm².
+
+    Args:
+        alpha_bar: ᾱ_t, shape (...).
+        eigenvalues: Population eigenvalues s_j, shape (d,).
+
+    Returns:
+        Shape (..., d).
+    """
+    signal = np.asarray(alpha_bar, dtype=np.float64)[..., None]
+    m = signal * eigenvalues / (signal * eigenvalues + 1 - signal)
+    v = m * (1 - m)
+    pairs = m * v.sum(axis=-1, keepdims=True) + v * m.sum(axis=-1, keepdims=True)
+    return np.asarray(pairs + 2 * m * v + 2 * v)
+
+
 def _log_part(gamma: Array) -> Array:
     """(1/γ − 1) ln(1 − γ) for 0 < γ < 1; what stands elsewhere is not used."""
     below = np.where(gamma < 1, gamma, 0.5)
@@ -133,18 +156,8 @@ def _minus_half_log_det(n: int, d: int) -> float:
     """−E ln det(Σ⁻¹Σ0)/(2d) for N samples with an estimated mean."""
     if n <= d:
         return float("inf")
+    # Here, because figures import these laws, and reading their captions needs no SciPy.
+    from scipy.special import digamma
+
     freedom = np.arange(n - 1, n - 1 - d, -1)
-    return float(np.log(n / 2) - np.mean(_digamma_half(freedom))) / 2
-
-
-def _digamma_half(k: NDArray[np.int64]) -> Array:
-    """ψ(k/2) for whole k ≥ 1, by the recurrence up to 16 and the asymptotic series beyond."""
-    x = k / 2
-    shift = np.zeros_like(x)
-    for _ in range(16):
-        small = x < 16
-        shift[small] -= 1 / x[small]
-        x = np.where(small, x + 1, x)
-    inverse = 1 / x**2
-    series = inverse * (1 / 12 - inverse * (1 / 120 - inverse * (1 / 252 - inverse / 240)))
-    return np.log(x) - 1 / (2 * x) - series + shift
+    return float(np.log(n / 2) - np.mean(digamma(freedom / 2))) / 2

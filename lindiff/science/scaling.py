@@ -1,0 +1,98 @@
+"""The needed number of samples, and what it is measured against (docs/theory.md, "Scaling").
+
+Effective dimensions and trace ratios are those of an isotropic spectrum of d modes where they equal
+d; all are at most, or at least, d elsewhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def crossing(x: Array, y: Array, level: float) -> float | None:
+    """The x from which on a falling curve stays below a level, between grid points by a power law.
+
+    The last crossing is taken, so that neither the peak of a loss at N = d nor noise above it
+    counts as reached too early.
+
+    Args:
+        x: Shape (K,), ascending, positive.
+        y: Shape (K,), positive, not nan; may be infinite. Next to an infinite y the crossing is the
+            first finite point: an upper bound.
+        level: Positive and finite.
+
+    Returns:
+        The crossing; None where the curve ends above the level, or is nowhere above it.
+
+    Raises:
+        ValueError: x, y or the level is not as above.
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if x.ndim != 1 or x.shape != y.shape or not len(x):
+        raise ValueError(f"x and y must be curves of one length, not {x.shape} and {y.shape}")
+    if not (np.all(np.diff(x) > 0) and x[0] > 0 and np.isfinite(x[-1])):
+        raise ValueError("x must be ascending, positive and finite")
+    if not (np.all(y > 0) and 0 < level < np.inf):
+        raise ValueError("y and the level must be positive")
+    above = np.flatnonzero(y > level)
+    if not len(above) or above[-1] == len(y) - 1:
+        return None
+    i = int(above[-1])
+    if np.isinf(y[i]):
+        return float(x[i + 1])
+    share = np.log(y[i] / level) / np.log(y[i] / y[i + 1])
+    return float(x[i] * (x[i + 1] / x[i]) ** share)
+
+
+def df1(spectrum: Array, kappa: float) -> float:
+    """Effective dimension Σ_j s_j/(s_j + κ): the modes that stand out of κ.
+
+    At the noise level t the denoiser sees κ = c + q_t/ᾱ_t.
+
+    Args:
+        spectrum: s, shape (d,), positive.
+        kappa: κ ≥ 0, in the units of s.
+    """
+    return float(np.sum(spectrum / (spectrum + kappa)))
+
+
+def df2(spectrum: Array, kappa: float) -> float:
+    """Effective dimension Σ_j (s_j/(s_j + κ))²; rules the variance of regularized estimators.
+
+    Args:
+        spectrum: s, shape (d,), positive.
+        kappa: κ ≥ 0, in the units of s.
+    """
+    return float(np.sum((spectrum / (spectrum + kappa)) ** 2))
+
+
+def participation(spectrum: Array) -> float:
+    """Participation ratio (tr Σ)²/tr Σ², at most d: the modes that share the variance.
+
+    Args:
+        spectrum: s, shape (d,), positive.
+    """
+    return float(np.sum(spectrum) ** 2 / np.sum(spectrum**2))
+
+
+def precision_participation(spectrum: Array) -> float:
+    """(tr Σ⁻¹)²/tr Σ⁻², at most d: the participation ratio of the precision matrix.
+
+    It rules what the best ridge gains at large N: KL(ρ_N‖ρ) falls by (d+2)²/(4dN²) times it.
+
+    Args:
+        spectrum: s, shape (d,), positive.
+    """
+    return participation(1 / spectrum)
+
+
+def precision_trace(spectrum: Array) -> float:
+    """tr Σ⁻¹ tr Σ/d, at least d: the mean variance over the harmonic mean, times d.
+
+    Args:
+        spectrum: s, shape (d,), positive.
+    """
+    return float(np.sum(1 / spectrum) * np.mean(spectrum))
