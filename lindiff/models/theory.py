@@ -19,9 +19,9 @@ from lindiff.models.linear_family import (
     to_table,
 )
 from lindiff.science import theory
-from lindiff.science.filters import Bank
+from lindiff.science.density import paired
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limits
-from lindiff.science.tables import Range
+from lindiff.science.tables import Range, Table
 
 Array = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ _KL = ("kl_model_data", "kl_data_model")
 # What an own mean of the population rules: its way through the sampler is no function of Σ0 alone.
 _OF_THE_MEAN = (*_KL, *(f"{name}_mean" for name in _KL), "agreement")
 # Pairing by rank needs the quantiles of the spectrum, not only functionals of it.
-_BY_RANK = tuple(f"{name}_{part}" for name in _KL for part in ("spectrum", "eigenvectors"))
+_BY_RANK = frozenset(f"{name}_{part}" for name in _KL for part in ("spectrum", "eigenvectors"))
 _NO_SPECTRUM = "as many degrees of freedom as dimensions: the spectrum reaches 0 and has no limit"
 _NO_CONTINUATION = "the filter is not analytic around the spectrum: no limit"
 _NO_MEAN = "no limit of the divergences and the agreement: population_mean is not 0"
@@ -131,12 +131,13 @@ class _Shared:
     """What does not depend on N: filters on the contour, and what is wanted of them."""
 
     filters: Filters
-    bank: Bank
+    table: Table
     on_contour: theory.OnContour
     fixed: dict[str, Array]
     levels: list[tuple[int, Any, Any]]
     reasons: list[str | None]
     agreement: bool
+    by_rank: bool
 
     @classmethod
     def make(
@@ -163,8 +164,8 @@ class _Shared:
             for missing in table.unresolved
         ]
         return cls(
-            filters, table.bank, on_contour, fixed, levels, reasons,
-            "agreement" in wanted and filters.noiseless,
+            filters, table, on_contour, fixed, levels, reasons,
+            "agreement" in wanted and filters.noiseless, bool(wanted & _BY_RANK),
         )  # fmt: skip
 
 
@@ -173,13 +174,18 @@ def _metrics(population: Population, shared: _Shared, limit: Limit) -> dict[str,
     mean = 0.0 if population.known else 1 / limit.n
     F = shared.on_contour
     found: dict[str, NDArray[Any]] = theory.losses(limit, F, mean)
-    found |= theory.divergences(limit, F, mean)
+    ranked = None
+    if shared.by_rank:
+        nodes = paired(population.spectrum, limit.n, population.known)
+        at = shared.table.at(nodes.ravel()).pointwise("log_v")
+        ranked = np.exp(at).reshape(*nodes.shape, -1)
+    found |= theory.divergences(limit, F, mean, ranked)
     found |= shared.fixed
     found["residual_loss"] = found["test_loss"] - found["optimal_loss"]
     overlap = theory.leading_overlap(limit, population.known)
     found["overlap_1"] = np.full_like(found["test_loss"], overlap)
     nothing = np.full_like(found["test_loss"], np.nan)
-    found |= dict.fromkeys(("agreement", *_BY_RANK), nothing)
+    found["agreement"] = nothing
     if shared.agreement:
         found["agreement"] = theory.agreement(limit, F, mean, shared.filters.sampler is None)
     if population.name[3] != 0 and F.root_alpha_bar != 0:
@@ -192,10 +198,10 @@ def _metrics(population: Population, shared: _Shared, limit: Limit) -> dict[str,
 
 def _levels(shared: _Shared, limit: Limit, mean: float) -> list[list[dict[str, float]]]:
     """Losses at the noise levels of `level_indices`, one list a filter."""
-    rows: list[list[dict[str, float]]] = [[] for _ in shared.bank.trainings]
+    rows: list[list[dict[str, float]]] = [[] for _ in shared.table.bank.trainings]
     for index, at_nodes, at_zero in shared.levels:
         train, test = theory.level_losses(limit, at_nodes, at_zero, mean)
-        level = {"t": index + 1, "alpha_bar": float(shared.bank.schedule.alpha_bar[index])}
+        level = {"t": index + 1, "alpha_bar": float(shared.table.bank.schedule.alpha_bar[index])}
         for row, a, b in zip(rows, train.tolist(), test.tolist(), strict=True):
             row.append(level | {"train_loss": a, "test_loss": b})
     return rows

@@ -150,7 +150,7 @@ def limits(
             kappa = _solve(-nodes, scaled, weights, freedom, kappa)
         if kappa is None:
             kappa = _walk(nodes, scaled, weights, freedom)
-        modes, atom = _weights(kappa[:, None], dy, scaled, weights, freedom)
+        modes, atom = _weights(nodes, kappa[:, None], dy, scaled, weights, freedom)
         yield Limit(s, weights, n, nodes, modes, atom)
 
 
@@ -170,14 +170,27 @@ def limiting(spectrum: Array, n: int, known_centre: bool = False, tight: bool = 
     return next(limits(spectrum, [n], known_centre, tight))
 
 
+def _without_low_end(S: Complex, nodes: Complex, kappa: Complex, s: Array) -> Complex:
+    """S less S_0 s/(λ + s), S_0 its value at the low end: the last node.
+
+    That is analytic inside the contour, so it integrates to zero with every filter. What is left is
+    small at both ends: neither filters as large as 1/λ nor those as large as λ lose digits.
+    """
+    low = kappa[-1].real
+    at_low = s / (s + low)
+    near_zero = s * (low - kappa) / ((s + kappa) * (s + low)) + at_low * nodes / (nodes + s)
+    return np.where(np.abs(nodes) < s, near_zero, S - at_low * s / (nodes + s))
+
+
 def _weights(
-    kappa: Complex, dy: Complex, s: Array, counts: Array, freedom: int
+    nodes: Complex, kappa: Complex, dy: Complex, s: Array, counts: Array, freedom: int
 ) -> tuple[Complex, Array]:
     """`Limit.modes` and `Limit.atom` from κ(−λ) on the nodes, shape (K, 1)."""
     S = s / (s + kappa)
     slope = 1 / (1 - (S * S) @ counts / freedom)[:, None]
     cubes = s**2 / (s + kappa) ** 3
     shift = slope**2 * (cubes @ counts)[:, None] / freedom
+    S = _without_low_end(S, nodes[:, None], kappa, s)
     S = S - kappa / freedom * (slope * cubes - kappa * shift * s / (s + kappa) ** 2)
     modes = -(dy / (np.pi * 1j))[:, None] * S
     if freedom >= counts[s > 0].sum():

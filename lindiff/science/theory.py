@@ -86,8 +86,17 @@ def losses(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
     }
 
 
-def divergences(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
-    """Both KL with their mean parts, and c_mean, shape (F,); arguments as in `losses`.
+def divergences(
+    limit: Limit, F: OnContour, mean: float, ranked: Array | None = None
+) -> dict[str, Array]:
+    """Both KL with their parts, and c_mean, shape (F,).
+
+    Args:
+        limit: The limiting measure.
+        F: The filters on its nodes.
+        mean: 1/N, or 0 where the mean is known.
+        ranked: v at the two nodes of each rank of `lindiff.science.density.paired`, shape
+            (2, d, F); None leaves out the parts of spectrum and eigenvectors.
 
     inf where a null space of Σ0 is generated without variance, and where Σ has one.
     """
@@ -99,24 +108,41 @@ def divergences(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
 
     with np.errstate(all="ignore"):
         log_det = trace(one, "log_v") - counts @ np.log(s)
-        inverse = trace(s, "inverse")
-        shift = trace(s, "shift") if mean else np.zeros_like(inverse)
+        forward, backward = trace(1 / s, "v"), trace(s, "inverse")
+        shift = trace(s, "shift") if mean else np.zeros_like(backward)
         null = np.isneginf(log_det) | (s[-1] == 0)
-        model_data = np.where(null, np.inf, trace(1 / s, "v") - d - log_det)
-        data_model = np.where(null, np.inf, inverse - d + log_det)
         # ⟨δᵀ(1 − √ᾱ P)Σ⁻¹(1 − √ᾱ P)δ⟩ with δ ~ N(0, Σ/N): at order 1/N, P by its diagonal.
         left = counts @ limit.diagonal(F.nodes["left"], F.zero["left"]) ** 2
-        means = {
+        parts = {
             "kl_model_data_mean": mean * left,
             "kl_data_model_mean": np.where(null & (mean > 0), np.inf, mean * shift),
         }
-    parts = means | {
-        "kl_model_data": model_data + means["kl_model_data_mean"],
-        "kl_data_model": data_model + means["kl_data_model_mean"],
-    }
+        spectral = {
+            "kl_model_data": np.where(null, np.inf, forward - d - log_det),
+            "kl_data_model": np.where(null, np.inf, backward - d + log_det),
+        }
+        for name, value in spectral.items():
+            parts[name] = value + parts[f"{name}_mean"]
+        if ranked is not None:
+            rotated = _rotated(limit, ranked, forward, backward)
+            for name, value in rotated.items():
+                parts[f"{name}_spectrum"] = np.where(null, np.inf, spectral[name] - value)
+                parts[f"{name}_eigenvectors"] = value
+            parts["kl_data_model_eigenvectors"][null] = np.inf
     own = counts @ s * degrees_of_freedom(limit.n, mean == 0) / limit.n
     return {name: value / (2 * d) for name, value in parts.items()} | {
         "c_mean": (trace(one, "v") - own) / d
+    }
+
+
+def _rotated(limit: Limit, ranked: Array, forward: Array, backward: Array) -> dict[str, Array]:
+    """What the traces of both KL have beyond those of eigenvalues paired by rank, (F,) each."""
+    if len(limit.spectrum) == 1:
+        return {"kl_model_data": 0 * forward, "kl_data_model": np.zeros_like(backward)}
+    s = np.repeat(limit.spectrum, limit.counts.astype(int))[:, None]
+    return {
+        "kl_model_data": forward - (ranked / s).mean(axis=0).sum(axis=0),
+        "kl_data_model": backward - (s / ranked).mean(axis=0).sum(axis=0),
     }
 
 

@@ -14,6 +14,7 @@ from lindiff.science.filters import Bank, Training
 from lindiff.science.measure import of_draw
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectra import make_spectrum
+from lindiff.science.theory import linear_theory
 from tests.science.helpers import kl
 
 
@@ -134,3 +135,46 @@ def test_null_directions_cost_their_variance_over_the_squared_ridge_at_low_noise
     w = np.sqrt(q) / (alpha_bar * (0 + c) + q)
     gap = laws.train_test_gap(alpha_bar, np.full(1, w), np.full(1, 0.7), np.zeros(1))
     assert gap / q == pytest.approx(0.7 / c**2, rel=1e-6)
+
+
+def test_gap_tail_by_hand():
+    # m = 1/2 and v = 1/4 in each of three modes: 3/8 + 3/8 + 1/4 + 1/2.
+    assert laws.gap_tail(0.5, np.ones(3)) == pytest.approx([1.5] * 3)
+    # Modes far below the noise and far above it have no gap of their own.
+    assert laws.gap_tail(0.5, np.array([1e-9])) == pytest.approx([0], abs=1e-8)
+    assert laws.gap_tail(0.5, np.array([1e9])) == pytest.approx([0], abs=1e-8)
+    assert laws.gap_tail(np.array([0.1, 0.9]), np.ones(5)).shape == (2, 5)
+
+
+def test_gap_tail_is_that_of_single_training_sets():
+    """Along each mode, from W, Σ0 and μ0 of 4000 sets of samples."""
+    n, alpha_bar, spectrum = 1000, 0.6, np.array([3.0, 0.7, 0.1])
+    q, d = 1 - alpha_bar, len(spectrum)
+    rng = generator("test of the gap's tail")
+    w = np.sqrt(q) / (alpha_bar * spectrum + q)
+    found = []
+    for _ in range(4000):
+        x = rng.standard_normal((n, d)) * np.sqrt(spectrum)
+        empirical = np.cov(x.T, bias=True)
+        W = np.sqrt(q) * np.linalg.inv(alpha_bar * empirical + q * np.eye(d))
+        # Less that of the fixed filter w, whose mean w² s/N is known: it hides the answer.
+        change = np.diag((W @ W - np.diag(w**2)) @ (np.diag(spectrum) - empirical))
+        mean = (W @ x.mean(axis=0)) ** 2
+        found.append(n * alpha_bar * (change + mean + w**2 * spectrum / n))
+    value, se = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(len(found))
+    law = laws.gap_tail(alpha_bar, spectrum)
+    assert np.all(np.abs(value - law) < 4 * se + law / 100)
+    assert np.all(se / value < 0.03)
+
+
+@pytest.mark.parametrize(("kind", "params"), [("isotropic", {}), ("power_law", {"exponent": 2.0})])
+def test_gap_tail_is_the_theory_at_many_samples(kind: str, params: dict[str, float]):
+    d, schedule = 32, make_schedule(timesteps=100)
+    spectrum = make_spectrum(kind, d, **params)
+    tail = laws.gap_tail(schedule.alpha_bar, spectrum).mean()
+    errors = []
+    for n in (3000 * d, 30000 * d):
+        found = linear_theory(spectrum, n, [Training()], schedule)
+        errors.append(n * float(found["test_loss"][0] - found["train_loss"][0]) / tail - 1)
+    assert 0 < errors[1] < errors[0] / 9
+    assert errors[0] < 1e-3
