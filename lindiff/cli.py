@@ -148,6 +148,18 @@ def figures(plan_file: Path, names: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.argument("plan_file", type=_path)
+def answers(plan_file: Path) -> None:
+    """Write the answers in words of the plan in PLAN_FILE, from the data of its figures."""
+    from lindiff.answers import write
+    from lindiff.plan import read_plan
+
+    path = plan_file.parent / "answers.html"
+    write(plan_file.parent, read_plan(plan_file).figures, path)
+    click.echo(path)
+
+
+@main.command()
 @click.argument("config", type=_path)
 @_results
 @_json
@@ -194,6 +206,53 @@ def cells(
         click.echo(json.dumps(table.to_pylist(), indent=1))
     else:
         print_cells(table, limit)
+
+
+@main.command()
+@click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
+@click.option("--metric", "metrics", multiple=True, help="A metric; may be given several times.")
+@click.option("--out", type=_path, help="Write a table (.csv, .parquet) or picture (.pdf, .png).")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@_json
+def theory(
+    settings: tuple[str, ...],
+    metrics: tuple[str, ...],
+    out: Path | None,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Compute a curve of the large-system theory, without a sweep.
+
+    The settings are those of an experiment in a config: KEY=VALUE with VALUE in YAML. One of them
+    may have several values, and another one, which then tells curves apart:
+
+    \b
+    lindiff theory d=200 'n_over_d={log: [0.1, 100, 25]}' ridge=0.01
+    lindiff theory d=200 n=400 'spectrum={power_law: 1}' 'ridge={log: [1.0e-4, 1, 30]}' \\
+        'sampler=[ddpm_beta, ddim]' --metric kl_model_data --out curve.png
+    """
+    from lindiff.curve import make_curve
+
+    if out is not None:
+        from lindiff.curve_files import check_path, write_curve
+
+        check_path(out)
+    curve = make_curve(settings, metrics)
+    for line in curve.warnings:
+        click.echo(f"warning: {line}", err=True)
+    if out is not None:
+        write_curve(curve, out)
+        click.echo(f"{out}: {len(curve.table):,} points")
+    if as_csv:
+        from lindiff.console import write_csv
+
+        write_csv(curve.table, sys.stdout.buffer)
+    elif as_json:
+        click.echo(json.dumps(curve.table.to_pylist(), indent=1))
+    elif out is None:
+        from lindiff.console import print_curve
+
+        print_curve(curve)
 
 
 if __name__ == "__main__":

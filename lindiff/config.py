@@ -162,16 +162,33 @@ def load(path: str | Path, sweep_overrides: Mapping[str, Any] | None = None) -> 
             f"{path}: the name of a config names its results; "
             "it must hold letters, digits, '_', '-' and '.' only"
         )
-    sheet = parse(document, path.parent, sweep_overrides or {})
+    return resolve(document, path.parent, path.stem, sweep_overrides or {})
+
+
+def resolve(
+    document: Document, folder: Path, name: str, sweep_overrides: Mapping[str, Any]
+) -> Config:
+    """The config that a document holds.
+
+    Args:
+        document: The sheet as plain data.
+        folder: Where the paths in it start.
+        name: Name of the config.
+        sweep_overrides: As in `load`.
+
+    Raises:
+        InputError: As `load`.
+    """
+    sheet = parse(document, folder, sweep_overrides)
     problems: list[str] = []
     experiments = {
-        name: _experiment(name, own, sheet.defaults, document, problems)
-        for name, own in sheet.experiments.items()
+        key: _experiment(key, own, sheet.defaults, document, problems)
+        for key, own in sheet.experiments.items()
     }
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
     config = Config(
-        name=path.stem,
+        name=name,
         experiments=experiments,
         stale=sheet.stale,
         target_seconds=sheet.shard.seconds,

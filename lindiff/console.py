@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
+from lindiff.curve import Curve
 from lindiff.plan import Plan
 from lindiff.progress import duration
 from lindiff.status import Status, Watcher
@@ -133,6 +134,35 @@ def print_cells(table: pa.Table, limit: int) -> None:
     console.print(shown)
     more = len(table) - limit
     console.print(f"{len(table):,} cells" + (f", the first {limit:,} shown" if more > 0 else ""))
+
+
+def print_curve(curve: Curve) -> None:
+    """The settings that all points share, then a row per point, then why values are missing."""
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    names = [*curve.curves, *(n for n in curve.table.column_names if n not in curve.curves)]
+    shared = [name for name in names if name in curve.fixed]
+    settings = (f"{name} = {_cell(curve.fixed[name])}" for name in shared)
+    console.print(Text(f"linear_theory: {', '.join(settings)}"), soft_wrap=True)
+    rest = [name for name in names if name not in (*shared, "message")]
+    shown_rows = _table(*rest, left=0)
+    for row in curve.table.select(rest).to_pylist():
+        shown_rows.add_row(*(Text("–" if v is None else _cell(v)) for v in row.values()))
+    console.print(shown_rows)
+    for message, n in _reasons(curve.table).items():
+        console.print(Text(f"n = {n}: {message}"), soft_wrap=True)
+
+
+def _reasons(table: pa.Table) -> dict[str, str]:
+    """Why values are missing, with the N concerned."""
+    if "message" not in table.column_names:
+        return {}
+    rows = table.select(["n", "message"]).to_pylist()
+    messages = dict.fromkeys(row["message"] for row in rows if row["message"])
+    sizes = {m: sorted({row["n"] for row in rows if row["message"] == m}) for m in messages}
+    return {m: ", ".join(map(str, n[:_MOST_MESSAGES])) + " …" * (len(n) > _MOST_MESSAGES)
+            for m, n in sizes.items()}  # fmt: skip
 
 
 def _cell(value: object) -> str:

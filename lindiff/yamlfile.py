@@ -128,8 +128,22 @@ def read(path: Path) -> Document:
         InputError: The file is missing, a folder, not UTF-8, not YAML, or holds what plain data
             does not: other tags, duplicate or merge keys, keys that are not text, cycles.
     """
-    file = str(path)
-    text = _text(path)
+    return parse(_text(path), str(path))
+
+
+def parse(text: str, file: str) -> Document:
+    """Read YAML from text.
+
+    Args:
+        text: The YAML.
+        file: What messages call it.
+
+    Returns:
+        As `read`.
+
+    Raises:
+        InputError: As `read`, but for what concerns the file.
+    """
     loader = YAML(typ="safe", pure=True)
     try:
         node = loader.compose(io.StringIO(text))

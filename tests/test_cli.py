@@ -54,7 +54,7 @@ def test_start_is_light() -> None:
 
 
 def test_every_verb_has_help() -> None:
-    for verb in ("validate", "plan", "run", "collect", "figures", "status", "cells"):
+    for verb in ("validate", "plan", "run", "collect", "figures", "status", "cells", "theory"):
         assert f"Usage: main {verb}" in output(verb, "--help")
 
 
