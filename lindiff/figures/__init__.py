@@ -7,7 +7,9 @@ A figure is a module of this folder, found by its file: nothing registers it. Th
 - ``CATEGORY``: its heading in the HTML report;
 - ``query(metrics[, levels][, modes]) -> pa.Table``: the exact data drawn. ``levels`` and ``modes``
   are passed, by name, where ``NEEDS.metrics`` has them;
-- ``draw(data) -> Figure``: the drawing of what `query` returned, and of nothing else.
+- ``draw(data) -> Figure``: the drawing of what `query` returned, and of nothing else;
+- optionally ``SOURCES``: more files of the package that `query` computes with, such as
+  ``science/density.py``, whose editing draws the figure again.
 
 Figure modules import no matplotlib at their top level, so that `needs`, `caption` and `category`
 cost nothing where a Snakefile is parsed.
@@ -132,10 +134,11 @@ def missing(
 
 def sources(name: str) -> tuple[Path, ...]:
     """The files whose editing changes the figure `name`: its own, and what all figures share."""
-    own = inspect.getfile(cast(ModuleType, load(name)))
+    module = cast(ModuleType, load(name))
     folder = Path(__file__).parent
     shared = [folder / "draw.py", *sorted(folder.glob("_*.py"))]
-    return (Path(own), *shared, folder.parent / "intervals.py", folder.parent / "science/laws.py")
+    used = ("intervals.py", "science/laws.py", *getattr(module, "SOURCES", ()))
+    return (Path(inspect.getfile(module)), *shared, *(folder.parent / name for name in used))
 
 
 def outputs(name: str, results_dir: Path) -> tuple[Path, Path, Path]:
@@ -178,6 +181,7 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
         for t in _TABLES
         if t in module.NEEDS.metrics
     }
+    # Where the matrices of users are, for figures that ask for a spectrum.
     with datasets.folder(Path(results_dir).parent / "store" / "data"):
         data = module.query(source.table, **extra)
     if data.num_rows == 0:

@@ -1,14 +1,13 @@
 """How modes emerge over training time: rows of `early_stopping` from the modes of each cell.
 
-Quantities: ``generated_variance`` over the stop, per mode of the N whose λ reach lowest, and ``learning_time``
-per mode of every N; ``…_filter`` is what the filter makes of the modes' λ, and of any λ; and
-``learning_time_law`` and ``unlearned_law`` are the limits of `lindiff.science.emergence`.
+Quantities: ``generated_variance`` over the stop, per mode of the N whose λ reach lowest, and
+``learning_time`` per mode of every N; ``…_filter`` is what the filter makes of the modes' λ, and
+of any λ; ``learning_time_law`` and ``unlearned_law`` are limits of `lindiff.science.emergence`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,114 +15,96 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.figures import _slices, _tables
-from lindiff.intervals import geometric_mean_interval
+from lindiff.figures import _tables
+from lindiff.figures._optima import POINTS
 
 Array = NDArray[np.float64]
 Rows = list[dict[str, Any]]
 
+_FOLLOWED = 5  # modes whose variance is followed
 _TIMES, _EIGENVALUES = 121, 61  # points of the lines
 
 
-def rows(cells: pa.Table, modes: pa.Table, ranks: int = 24, followed: int = 5) -> Rows:
-    """Variances and learning times of the modes with λ > 0, and their laws.
+def rows(cells: pa.Table, modes: pa.Table) -> Rows:
+    """Variances and learning times of the modes with λ > 0 of one training set, and their laws.
 
     Args:
-        cells: Cells over the stop, of `_optima.curves`.
+        cells: Cells over the stop, of `_optima.curves`, with those at infinity.
         modes: Rows of ``modes.parquet``.
-        ranks: Most modes of each N that a learning time is taken of.
-        followed: Most modes whose variance is followed over the stop.
     """
+    cells = _tables.keep(cells, "seed", _tables.distinct(cells, "seed")[:1])
     own = _tables.join(modes, cells)
     own = own.filter(pc.greater(own["eigenvalue"], 0))
-    sizes = _tables.distinct(own, "n")
-    learned = [row for n in sizes for row in _learning_times(own, n, ranks)]
+    if own.num_rows == 0:
+        return []
+    learned = [row for n in _tables.distinct(own, "n") for row in _learning_times(own, n)]
     lowest = own["n"][pc.index(own["eigenvalue"], pc.min(own["eigenvalue"])).as_py()].as_py()
-    variances = _variances(own, lowest, followed)
-    shown = {row["mode"]: row["mode_eigenvalue"] for row in variances}
-    return [*variances, *learned, *_laws(cells, own, shown)]
+    variances = _variances(own, lowest)
+    return [*variances, *learned, *_laws(cells, learned, variances)]
 
 
-def _measured(modes: pa.Table, n: int, count: int) -> tuple[list[int], Array, Array, Array]:
-    """Ranks (m,), stops (F,), eigenvalues (seeds, m) and variances (seeds, m, F) of one N."""
-    ranks = _slices.spread(_tables.distinct(_tables.keep(modes, "n", [n]), "mode"), count)
-    part = _tables.arrays(_tables.keep(modes, "mode", ranks), n=n)
-    index, values = {}, {}
-    for name in ("seed", "mode", "strength"):
-        values[name], index[name] = np.unique(part[name], return_inverse=True)
-    shape = tuple(len(values[name]) for name in index)
-    eigenvalue, variance = np.full(shape[:2], np.nan), np.full(shape, np.nan)
-    eigenvalue[index["seed"], index["mode"]] = part["eigenvalue"]
-    variance[tuple(index.values())] = part["generated_variance"]
-    whole = ~np.isnan(variance).any(axis=(1, 2))
-    return values["mode"].tolist(), values["strength"], eigenvalue[whole], variance[whole]
+def _of_size(modes: pa.Table, n: int) -> tuple[list[int], Array, Array, Array]:
+    """Ranks (m,), λ (m,), positive stops (F,) and ∞, and v over them, (m, F + 1), of one N."""
+    part = _tables.arrays(modes.filter(pc.greater(modes["strength"], 0)), n=n)
+    ranks, row = np.unique(part["mode"], return_inverse=True)
+    stops, column = np.unique(part["strength"], return_inverse=True)
+    eigenvalue, variance = np.empty(len(ranks)), np.full((len(ranks), len(stops)), np.nan)
+    eigenvalue[row], variance[row, column] = part["eigenvalue"], part["generated_variance"]
+    return ranks.tolist(), eigenvalue, stops, variance
 
 
-def _variances(modes: pa.Table, n: int, count: int) -> Rows:
-    ranks, stops, eigenvalue, variance = _measured(modes, n, count)
+def _variances(modes: pa.Table, n: int) -> Rows:
+    """v over the stops of a few modes, evenly spread in ln λ."""
+    ranks, eigenvalue, stops, variance = _of_size(modes, n)
+    step = math.ceil(len(stops) / POINTS)
+    targets = np.geomspace(eigenvalue[0], eigenvalue[-1], _FOLLOWED)
+    few = {int(np.argmin(np.abs(np.log(eigenvalue / target)))) for target in targets}
     return [
-        _row("generated_variance", variance[:, i, k], eigenvalue[:, i])
-        | {"n": n, "mode": mode, "strength": stop}
-        for i, mode in enumerate(ranks)
-        for k, stop in enumerate(stops.tolist())
-        if 0 < stop < math.inf
+        {"n": n, "mode": ranks[i], "mode_eigenvalue": float(eigenvalue[i])}
+        | {"strength": stop, "quantity": "generated_variance", "value": v}
+        for i in sorted(few)
+        for stop, v in list(zip(stops[:-1].tolist(), variance[i].tolist(), strict=False))[::step]
     ]
 
 
-def _learning_times(modes: pa.Table, n: int, count: int) -> Rows:
+def _learning_times(modes: pa.Table, n: int) -> Rows:
+    """τ_2 of every mode that is learned within the range of the stops."""
     from lindiff.science.emergence import learning_times
 
-    ranks, stops, eigenvalue, variance = _measured(modes, n, count)
-    positive = (stops > 0) & np.isfinite(stops)
-    time = learning_times(stops[positive], variance[..., positive], variance[..., -1])
+    ranks, eigenvalue, stops, variance = _of_size(modes, n)
+    times = learning_times(stops[:-1], variance[:, :-1], variance[:, -1])
     return [
-        _row("learning_time", time[:, i], eigenvalue[:, i]) | {"n": n, "mode": mode}
-        for i, mode in enumerate(ranks)
-        if np.all(np.isfinite(time[:, i]))
+        {"n": n, "mode": mode, "mode_eigenvalue": value}
+        | {"quantity": "learning_time", "value": time}
+        for mode, value, time in zip(ranks, eigenvalue.tolist(), times.tolist(), strict=True)
+        if math.isfinite(time)
     ]
 
 
-def _row(quantity: str, values: Array, eigenvalues: Array) -> dict[str, Any]:
-    """Geometric mean and interval over seeds, and the geometric mean of λ."""
-    found = geometric_mean_interval(values)
-    low, high = (None if math.isnan(end) else end for end in (found.low, found.high))
-    return {
-        "quantity": quantity,
-        "mode_eigenvalue": geometric_mean_interval(eigenvalues).value,
-        "value": found.value,
-        "low": low,
-        "high": high,
-        "seeds": found.count,
-    }
-
-
-def _laws(cells: pa.Table, modes: pa.Table, shown: dict[int, float]) -> Rows:
-    """The filter along the modes `shown` and over λ, and its limits at small λ."""
+def _laws(cells: pa.Table, learned: Rows, variances: Rows) -> Rows:
+    """The filter along the modes of `variances` and over the λ of `learned`, and its limits."""
     from lindiff.science import emergence
 
-    ends = [_positive(cells["strength"]), _positive(modes["eigenvalue"])]
-    stops, grid = (
-        np.geomspace(*span, count) for span, count in zip(ends, (_TIMES, _EIGENVALUES), strict=True)
-    )
-    nodes = np.concatenate([list(shown.values()), grid])
-    variance, final = _filter(cells, nodes, stops)
+    stops = np.geomspace(*_ends([row["strength"] for row in variances]), _TIMES)
+    shown = {row["mode"]: row["mode_eigenvalue"] for row in variances}
+    grid = np.geomspace(*_ends([row["mode_eigenvalue"] for row in learned]), _EIGENVALUES)
+    variance, final = _filter(cells, np.concatenate([list(shown.values()), grid]), stops)
     along, over = variance[: len(shown)], variance[len(shown) :]
     time = emergence.learning_times(stops, over, final[len(shown) :])
     sampler = cells["sampler"][0].as_py()
-    constant = emergence.learning_constant(sampler)
-    laws = {"learning_time_filter": time, "learning_time_law": constant / grid}
+    law = emergence.learning_constant(sampler) / grid
     found: Rows = [
-        {"quantity": name, "mode_eigenvalue": value, "value": t}
-        for name, times in laws.items()
+        {"quantity": f"learning_time_{name}", "mode_eigenvalue": value, "value": t}
+        for name, times in (("filter", time), ("law", law))
         for value, t in zip(grid.tolist(), times.tolist(), strict=True)
         if math.isfinite(t)
     ]
-    for (mode, value), v in zip(shown.items(), along.tolist(), strict=True):
-        found += [
-            {"quantity": "generated_variance_filter", "mode": mode, "mode_eigenvalue": value}
-            | {"strength": stop, "value": x}
-            for stop, x in zip(stops.tolist(), v, strict=True)
-        ]
+    found += [
+        {"quantity": "generated_variance_filter", "mode": mode, "mode_eigenvalue": value}
+        | {"strength": stop, "value": v}
+        for (mode, value), row in zip(shown.items(), along.tolist(), strict=True)
+        for stop, v in zip(stops.tolist(), row, strict=True)
+    ]
     level = emergence.unlearned_constant(sampler)
     return found + [
         {"quantity": "unlearned_law", "strength": stop, "value": level / stop}
@@ -131,11 +112,8 @@ def _laws(cells: pa.Table, modes: pa.Table, shown: dict[int, float]) -> Rows:
     ]
 
 
-def _positive(column: pa.ChunkedArray) -> tuple[float, float]:
-    """The least and the largest value between 0 and infinity."""
-    values = column.to_numpy()
-    inside = values[(values > 0) & np.isfinite(values)]
-    return float(inside.min()), float(inside.max())
+def _ends(values: list[float]) -> tuple[float, float]:
+    return (min(values), max(values)) if values else (1.0, 1.0)
 
 
 def _filter(cells: pa.Table, nodes: Array, stops: Array) -> tuple[Array, Array]:

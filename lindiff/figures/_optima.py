@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
 from lindiff.figures import _slices, _tables, _words
+from lindiff.figures import draw as art
 from lindiff.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 METRICS = ("residual_loss", "kl_model_data", "kl_data_model")
 KEYS = ("regularizer", "strength", "d", "n", "n_over_d")
 _FEWEST = 3  # strengths between which a curve can have a minimum
-_POINTS = 26  # most points of a curve that are drawn
+POINTS = 26  # most points of a curve that are drawn
 _ROOM = 30.0  # panels show curves up to this many times their minimum
 
 
@@ -36,9 +37,10 @@ def curves(metrics: pa.Table, names: Sequence[str]) -> dict[str, tuple[pa.Table,
     The rows have the columns `KEYS`, the facts are those of `_slices.pick`.
     """
     cells = _slices.measured(metrics)
-    used = [pc.not_equal(cells[name], SETTING[name].neutral) for name in _slices.REGULARIZERS]
-    count = np.sum([np.asarray(mask) for mask in used], axis=0)
-    cells = cells.filter(pa.array(count <= 1))
+    used = np.zeros(cells.num_rows, dtype=int)
+    for name in _slices.REGULARIZERS:
+        used += pc.not_equal(cells[name], SETTING[name].neutral).to_numpy()
+    cells = cells.filter(pa.array(used <= 1))
     shown = ("n", *_slices.REGULARIZERS)
     cells = _tables.with_ratio(_slices.pick(cells, shown, _slices.POWER_LAW))
     found = {}
@@ -53,11 +55,11 @@ def curves(metrics: pa.Table, names: Sequence[str]) -> dict[str, tuple[pa.Table,
     return found
 
 
-def along(cells: pa.Table, theory: pa.Table, sizes: Sequence[int]) -> pa.Table:
+def along(cells: pa.Table, theory: pa.Table, sizes: Sequence[float]) -> pa.Table:
     """The curves at the N of `sizes`: means over training sets with intervals, then theory.
 
-    Infinite means are left out, the ends 0 and infinity of the axis, and points too many to tell
-    apart.
+    Left out are infinite means, the ends 0 and infinity of the axis, and, where there are more
+    points than can be told apart, all but every second (third, …) of them.
     """
 
     def inside(table: pa.Table) -> pa.Table:
@@ -65,7 +67,8 @@ def along(cells: pa.Table, theory: pa.Table, sizes: Sequence[int]) -> pa.Table:
         return table.filter(pc.and_(pc.greater(x, 0), pc.is_finite(x)))
 
     cells, theory = (_tables.keep(inside(table), "n", sizes) for table in (cells, theory))
-    few = _slices.spread(_tables.distinct(cells, "strength"), _POINTS)
+    strengths = _tables.distinct(cells, "strength")
+    few = strengths[:: math.ceil(len(strengths) / POINTS)]
     cells = _without_infinite(_tables.keep(cells, "strength", few))
     found = _tables.summarise(cells, KEYS, METRICS, mean_interval)
     found = _tables.with_theory(found, theory, KEYS, METRICS)
@@ -148,24 +151,36 @@ def _or_null(end: float) -> float | None:
 
 def sizes(data: pa.Table) -> list[tuple[int, str, str, Any]]:
     """N, colour, marker and legend entry of each N that has a curve."""
-    from lindiff.figures import draw as art
-
     drawn = _tables.keep(data, "quantity", METRICS)
     keys = _tables.distinct_keys(drawn, ("n", "n_over_d"))
     return [
-        (n, colour, marker, art.handle(colour, _ratio(n, ratio), marker=marker, dash="-"))
+        (n, colour, marker, art.handle(colour, _size(n, ratio), marker=marker, dash="-"))
         for (n, ratio), colour, marker in zip(keys, art.COLOURS, art.MARKERS, strict=False)
     ]
 
 
-def _ratio(n: int, ratio: float) -> str:
+def _size(n: int, ratio: float) -> str:
     return f"{_words.setting('n', n)} ($N/d={ratio:.3g}$)"
+
+
+def short(metric: str) -> str:
+    """The label of a metric inside a title or a legend: without unit and capital letter."""
+    text = _words.label(metric).partition(" [")[0]
+    return text[:1].lower() + text[1:]
+
+
+def at_the_end(data: pa.Table) -> str:
+    """How many measured minima are at an end of their axis, where no best value can be drawn."""
+    quantities = data["quantity"].to_pylist()
+    count = sum(
+        quantities.count(f"{metric}_minimum") - quantities.count(f"{metric}_argmin")
+        for metric in METRICS
+    )
+    return f"left out: {count} best values at the end of their axis" if count else ""
 
 
 def draw_curves(ax: Axes, data: pa.Table, metric: str, series: Sequence[tuple[Any, ...]]) -> None:
     """One metric over the strength of one regularization, with the minimum of every curve."""
-    from lindiff.figures import draw as art
-
     seen = []
     for n, colour, marker, _ in series:
         part = _tables.arrays(data, n=n, quantity=metric)
@@ -176,7 +191,18 @@ def draw_curves(ax: Axes, data: pa.Table, metric: str, series: Sequence[tuple[An
         y = _tables.arrays(data, n=n, quantity=f"{metric}_minimum")["value"]
         if len(x["value"]):
             ax.hlines(y, x["low"], x["high"], colors=art.BLACK, zorder=4)
-            look = {"markersize": 5.5, "markeredgecolor": art.BLACK, "markeredgewidth": 0.6}
-            ax.plot(x["value"], y, color=colour, marker=marker, zorder=5, **look)
+            ax.scatter(
+                x["value"], y, s=28, c=colour, marker=marker, edgecolors=art.BLACK, linewidths=0.6,
+                zorder=5,
+            )  # fmt: skip
         seen += [part["value"][part["value"] < _ROOM * y.max(initial=0)], y]
     art.fit(ax, np.concatenate(seen), log=True)
+
+
+def draw_best(ax: Axes, data: pa.Table, metric: str, look: tuple[str, str, Any]) -> None:
+    """Where one metric is least over N/d, with its theory; `look`: colour, marker and dash."""
+    colour, marker, dash = look
+    theory = _tables.arrays(data, quantity=f"{metric}_argmin_theory")
+    art.line(ax, theory["n_over_d"], theory["value"], colour, dash, linewidth=0.8)
+    part = _tables.arrays(data, quantity=f"{metric}_argmin")
+    art.bars(ax, part["n_over_d"], part, colour, marker)

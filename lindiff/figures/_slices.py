@@ -73,6 +73,17 @@ POWER_LAW: dict[str, Choice] = {
 }
 
 
+# `pick` with this leaves the sampler, and what it adds of its own, out where the sweep can.
+NO_SAMPLER: dict[str, Choice] = {
+    "sampler": lambda names: min(names, key=lambda name: (name != "ideal", name != "ddpm_beta")),
+}
+
+
+def two(values: Sequence[Any]) -> list[Any]:
+    """The first of the values and one in the middle."""
+    return [values[0], values[len(values) // 2]]
+
+
 def _most_frequent(table: pa.Table, name: str) -> Any:
     counts = pc.value_counts(table[name].drop_null()).to_pylist()
     return min(counts, key=lambda item: (-item["counts"], item["values"]))["values"]
@@ -127,14 +138,19 @@ def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) 
     of `finer`, where all of the theory's own values are kept.
     """
     table = keep(metrics, "model", ["linear_theory"])
-    for name in MODELS["linear_theory"].settings:
-        if name != "model" and name not in finer:
-            table = table.filter(pc.is_in(table[name], value_set=pc.unique(cells[name])))
+    table = within(table, cells, set(MODELS["linear_theory"].settings) - {"model", *finer})
     if "regularizer" in cells.column_names and cells.num_rows:
         name = cells["regularizer"][0].as_py()
         named = pa.array([name] * table.num_rows, pa.string())
         table = with_columns(table, regularizer=named, strength=table[name])
     return with_ratio(table)
+
+
+def within(table: pa.Table, cells: pa.Table, names: Collection[str]) -> pa.Table:
+    """The rows whose settings `names` each have one of the values that `cells` have."""
+    for name in names:
+        table = table.filter(pc.is_in(table[name], value_set=pc.unique(cells[name])))
+    return table
 
 
 def by_strength(regularizer: str, values: Sequence[float]) -> list[float]:

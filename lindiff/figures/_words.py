@@ -12,6 +12,8 @@ from lindiff.columns import LABELS, SETTING
 
 # Labels of what figures form from columns.
 _DERIVED = {
+    "mode": "rank of the mode",
+    "disagreement": "1 − agreement",
     "mode_eigenvalue": r"eigenvalue $\lambda$",
     "generated_variance": "generated variance $v$",
     "learning_time": r"learning time $\tau_2$",
@@ -26,6 +28,10 @@ _DERIVED = {
     "exact_gap": "test minus train loss",
     "null_share": "share of the null directions",
     "relative_loss": "test loss / optimal loss − 1",
+    "df1": r"$\mathrm{df}_1$",
+    "df2": r"$\mathrm{df}_2$",
+    "participation": r"$(\mathrm{tr}\,\Sigma)^2/\mathrm{tr}\,\Sigma^2$",
+    "trace_ratio": r"$\mathrm{df}_1(\mathrm{df}_1-\mathrm{df}_2)/d$",
 }
 
 

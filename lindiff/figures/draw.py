@@ -31,6 +31,10 @@ BLACK, GREY = "#000000", "#7F7F7F"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+_METADATA: dict[str, dict[str, Any]] = {
+    ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    ".png": {"Software": None},
+}
 _BEYOND = 1e6  # an infinite end is drawn this many times the centre away: out of every panel
 _SHORT = 50  # a logarithmic axis below this ratio of its ends needs labels between the decades
 RC: dict[str, Any] = {
@@ -258,16 +262,19 @@ def heading(figure: Figure, data: pa.Table, *, without: Sequence[str] = (), note
 
 
 def save(figure: Figure, data: pa.Table, outputs: tuple[Path, Path, Path]) -> None:
-    """Write the drawing as PDF and PNG and its data as Parquet, each whole or not at all.
-
-    Neither time nor version goes into the files: the same data give the same bytes.
-    """
+    """Write the drawing as PDF and PNG and its data as Parquet, each whole or not at all."""
     pdf, png, parquet = outputs
     pdf.parent.mkdir(parents=True, exist_ok=True)
-    for path, metadata in (
-        (pdf, {"CreationDate": None, "Producer": None, "Creator": None}),
-        (png, {"Software": None}),
-    ):
-        with files.atomic(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+    for path in (pdf, png):
+        write(figure, path)
     files.write_table(data, parquet, data.schema.metadata or {})
+
+
+def write(figure: Figure, path: Path) -> None:
+    """Write the drawing as PDF or PNG, by the suffix of `path`, whole or not at all.
+
+    Neither time nor version goes into the file: the same data give the same bytes.
+    """
+    with files.atomic(path) as temporary:
+        metadata = _METADATA[path.suffix]
+        figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)

@@ -35,7 +35,7 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
     cells = _slices.regularizations(
         _slices.measured(metrics),
         ("n", *_slices.SPECTRUM),
-        lambda values: _slices.spread(values, 5)[:2],
+        _slices.two,
         {"d": max},
     )
     cells = _slices.spectra(cells, 2)
@@ -47,14 +47,21 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
 
 
 def _with_share(cells: pa.Table, levels: pa.Table) -> pa.Table:
-    """Levels of the cells with their gap and, over the mean gap of all seeds, their share."""
+    """Levels of the cells with their gap and, over the mean gap of all seeds, their share.
+
+    Where there is no gap (a stop at 0 leaves W = 0) there are no shares.
+    """
     cells = _tables.with_gap(cells)
     means = cells.group_by(list(_SIZE), use_threads=False).aggregate([("exact_gap", "mean")])
-    mean = dict(zip(_tables.keys_of(means, _SIZE), means["exact_gap_mean"].to_pylist(), strict=True))
+    mean = dict(
+        zip(_tables.keys_of(means, _SIZE), means["exact_gap_mean"].to_pylist(), strict=True)
+    )
     rows = _tables.join(levels, cells.drop_columns([*_LOSSES, "exact_gap"]))
     rows = _tables.with_gap(rows)
-    whole = pa.array([mean[key] for key in _tables.keys_of(rows, _SIZE)], pa.float64())
-    part = pc.divide(pc.multiply(rows["exact_gap"], rows["t"].cast(pa.float64())), rows["timesteps"])
+    whole = pa.array([mean[key] or None for key in _tables.keys_of(rows, _SIZE)], pa.float64())
+    part = pc.divide(
+        pc.multiply(rows["exact_gap"], rows["t"].cast(pa.float64())), rows["timesteps"]
+    )
     rows = _tables.with_columns(rows, share=pc.divide(part, whole))
     return _tables.with_facts(rows, **_tables.facts(cells))
 

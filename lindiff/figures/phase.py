@@ -1,7 +1,7 @@
-"""Test loss relative to its optimum and both KL on the plane of N/d and ridge c, and the best ridge.
+"""Test loss relative to its optimum and both KL on the plane of N/d and ridge c; the best ridge.
 
-Maps, contours and the line of the best ridge are the large-system theory; a circle is the mean over
-training sets in the colours of the map, so that one that stands out is a departure from theory.
+Maps, contours (at the ticks of the colour bars) and the line of the best ridge are the large-system
+theory; circles are means over training sets in the same colours: one that stands out departs.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _best(found: pa.Table) -> list[dict[str, Any]]:
 def draw(data: pa.Table) -> Figure:
     """A row of maps per spectrum, a column with one colour bar per quantity."""
     from matplotlib.colors import LogNorm
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     spectra = _tables.distinct_keys(data, _slices.SPECTRUM)
     figure, axes = art.panels(len(spectra), 3, height=2.2, sharex=True, sharey=True)
@@ -87,6 +87,8 @@ def draw(data: pa.Table) -> Figure:
             mesh = _panel(ax, data, name, norm, {"spectrum": kind, "spectrum_params": params})
         bar = figure.colorbar(mesh, ax=column, location="bottom", aspect=25, pad=0.02)
         bar.set_label(_words.label(name))
+        bar.set_ticks(_levels(norm), minor=False)
+        bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _words.number(value)))
         bar.ax.xaxis.set_minor_formatter(NullFormatter())
         column[-1].set_xlabel(_words.label("n_over_d"))
     for ax, key in zip(axes[:, 0], spectra, strict=True):
@@ -103,20 +105,23 @@ def _panel(ax: Axes, data: pa.Table, name: str, norm: Any, own: dict[str, Any]) 
     """One map; returns what its colour bar shows."""
     x, y, Z = _matrix(_tables.arrays(data, quantity=f"{name}_theory", **own))
     mesh = ax.pcolormesh(_edges(x), _edges(y), Z, norm=norm, cmap=_COLOURS, rasterized=True)
-    levels = _levels(norm.vmin, norm.vmax)
-    inks = [art.BLACK if norm(level) < 0.5 else "white" for level in levels]
-    lines = ax.contour(x, y, Z, levels=levels, colors=inks, linewidths=0.5)
-    ax.clabel(lines, fontsize=5.5, fmt=_words.number, inline_spacing=2)
+    levels = _levels(norm)
+    ax.contour(x, y, Z, levels=levels, colors=_inks(norm, levels), linewidths=0.6)
     best = _tables.arrays(data, quantity=f"{name}_best", **own)
     art.line(ax, best["n_over_d"], best["ridge"], linewidth=1.6)
     cells = _tables.arrays(data, quantity=name, **own)
     ax.scatter(
         cells["n_over_d"], cells["ridge"], c=cells["value"], norm=norm, cmap=_COLOURS,
-        s=16, edgecolors=art.BLACK, linewidths=0.6, zorder=4, clip_on=False,
+        s=16, edgecolors=_inks(norm, cells["value"]), linewidths=0.6, zorder=4, clip_on=False,
     )  # fmt: skip
     art.axis(ax, "n_over_d", "ridge")
     ax.set(xlabel="", ylabel="", xlim=_edges(x)[[0, -1]], ylim=_edges(y)[[0, -1]])
     return mesh
+
+
+def _inks(norm: Any, values: Any) -> list[str]:
+    """Black on the light colours of the map, white on the dark ones."""
+    return [art.BLACK if norm(value) < 0.5 else "white" for value in values]
 
 
 def _matrix(rows: dict[str, NDArray[Any]]) -> tuple[Array, Array, Any]:
@@ -133,11 +138,13 @@ def _edges(centres: Array) -> Array:
     logs = np.log(centres)
     middle = (logs[1:] + logs[:-1]) / 2
     ends = 2 * logs[0] - middle[0], 2 * logs[-1] - middle[-1]
-    return np.exp(np.concatenate([[ends[0]], middle, [ends[1]]]))
+    edges: Array = np.exp(np.concatenate([[ends[0]], middle, [ends[1]]]))
+    return edges
 
 
-def _levels(low: float, high: float) -> list[float]:
-    """Round numbers between the ends: decades, with 2 and 5 on a short range."""
+def _levels(norm: Any) -> list[float]:
+    """Round numbers between the ends of a colour bar: decades, with 2 and 5 on a short range."""
+    low, high = norm.vmin, norm.vmax
     steps = (1, 2, 5) if high < 1e3 * low else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
     return [v for e in decades for s in steps if low < (v := s * 10.0**e) < high]

@@ -77,9 +77,10 @@ def draw(data: pa.Table) -> Figure:
             art.axis(ax, name, metric)
     for ax, metric in zip(axes[-1], _optima.METRICS, strict=True):
         _best(ax, data, metric, names)
-    words = [_words.label(metric).partition(" [")[0] for metric in _optima.METRICS]
-    art.titles(axes, [*("" for _ in names for _ in words), *(f"best for {w}" for w in words)])
-    art.heading(figure, data, without=_slices.REGULARIZERS)
+    above = [""] * len(_optima.METRICS) * len(names)
+    art.titles(axes, [*above, *(f"best for {_optima.short(m)}" for m in _optima.METRICS)])
+    note = _optima.at_the_end(data)
+    art.heading(figure, data, without=_slices.REGULARIZERS, note=note)
     entries = [entry for *_, entry in series]
     entries.append(art.handle(art.GREY, "line: theory", dash="-"))
     entries += [
@@ -87,7 +88,8 @@ def draw(data: pa.Table) -> Figure:
         for name, (colour, marker, dash) in LOOK.items()
         if name in names
     ]
-    entries.append(art.handle(art.BLACK, "large $N$, ideal sampler", dash=art.DASHES[2]))
+    if "ridge" in names:
+        entries.append(art.handle(art.BLACK, "large $N$, ideal sampler", dash=art.DASHES[2]))
     art.legend(figure, entries)
     return figure
 
@@ -95,13 +97,8 @@ def draw(data: pa.Table) -> Figure:
 def _best(ax: Axes, data: pa.Table, metric: str, names: list[str]) -> None:
     """The best ridge and weight decay for one metric over N/d."""
     for name in names:
-        colour, marker, dash = LOOK[name]
-        own = {"regularizer": name}
-        theory = _tables.arrays(data, **own, quantity=f"{metric}_argmin_theory")
-        art.line(ax, theory["n_over_d"], theory["value"], colour, dash, linewidth=0.8)
-        part = _tables.arrays(data, **own, quantity=f"{metric}_argmin")
-        art.bars(ax, part["n_over_d"], part, colour, marker)
+        _optima.draw_best(ax, _tables.keep(data, "regularizer", [name]), metric, LOOK[name])
     tail = _tables.arrays(data, quantity=f"{metric}_argmin_tail")
     art.line(ax, tail["n_over_d"], tail["value"], art.BLACK, art.DASHES[2])
     art.axis(ax, "n_over_d")
-    ax.set_ylabel(" or ".join(f"best {_words.symbol(name)}" for name in names))
+    ax.set_ylabel(" or ".join(f"best {_words.symbol(name)}" for name in names).capitalize())

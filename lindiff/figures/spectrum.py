@@ -1,9 +1,9 @@
 """What the spectrum of the data does to the gap and to both KL divergences, and why.
 
 Points are means (gap) with 95 % t-intervals and medians (KL) with 95 % intervals of the median as
-bands, lines the large-system theory, infinite KL left out; (g) to (i) are exact: without ridge a
-mode adds to the gap by its variance against the noise but to KL like any other, and with the ridge
-c and at N = ∞ KL costs ½(c/s − ln(1 + c/s)) or ½(ln(1 + c/s) − c/(s + c)) a mode.
+bands, lines the large-system theory, infinite KL left out; below, exactly, the spectra, what a mode
+adds to the gap at large N without ridge (little once its variance is below the noise's, where KL
+counts all modes alike) and what a ridge c costs it in KL at N = ∞ without sampling error.
 """
 
 from __future__ import annotations
@@ -31,25 +31,22 @@ NEEDS = Needs(
 )
 CATEGORY = "Transition"
 QUANTITIES = ("exact_gap", *DIRECTIONS)
-_EXPLAINED = ("eigenvalue", "mode_gap", "mode_kl")
+_EXPLAINED = (
+    ("rank", "eigenvalue", "y"), ("eigenvalue", "mode_gap", "xy"), ("eigenvalue", "mode_kl", "xy"),
+)  # fmt: skip
 _KEYS = (*_slices.SPECTRUM, "d", "regularizer", "strength", "n", "n_over_d")
 _SPECTRUM_D = (*_slices.SPECTRUM, "d")
 _SPECTRA = 6
-_CHOICES: dict[str, _slices.Choice] = {
-    "d": max,
-    # Without a sampler KL at c = 0 knows no Σ: what a sampler adds of its own would hide that.
-    "sampler": lambda names: min(names, key=lambda name: (name != "ideal", name != "ddpm_beta")),
-}
 
 
 def query(metrics: pa.Table) -> pa.Table:
     """Gap and KL over N/d per spectrum at the least and a middle ridge; what each mode adds."""
-    shown = ("n", *_slices.SPECTRUM)
     cells = _slices.regularizations(
         _slices.measured(metrics),
-        shown,
-        lambda values: [values[0], values[len(values) // 2]],
-        _CHOICES,
+        ("n", *_slices.SPECTRUM),
+        _slices.two,
+        # Without ridge KL knows no Σ: what a sampler adds of its own would hide that.
+        {"d": max, **_slices.NO_SAMPLER},
         of=("ridge",),
     )
     cells = _tables.with_gap(_tables.with_ratio(_slices.spectra(cells, _SPECTRA)))
@@ -67,23 +64,22 @@ def query(metrics: pa.Table) -> pa.Table:
 
 def _modes(cells: pa.Table, kind: str, params: str, d: int) -> list[dict[str, Any]]:
     """For each mode of a spectrum: its part of the gap at large N and of both KL at N = ∞."""
-    fixed, strengths = _tables.facts(cells)["fixed"], _slices.strengths(cells)[1]
-    s = _slices.eigenvalues(kind, params, d)
+    fixed, ridge = _tables.facts(cells)["fixed"], _slices.strengths(cells)[1][-1]
     names = ("schedule", "timesteps", "beta_min", "beta_max")
     alpha_bar = make_schedule(*(fixed[name] for name in names)).alpha_bar
-    ratio = strengths[-1] / s
+    s = _slices.eigenvalues(kind, params, d)
+    ratio = ridge / s
     modes = {
-        "mode_gap": (strengths[0], gap_tail(alpha_bar, s).mean(axis=0) / d),
-        "mode_kl_model_data": (strengths[-1], (ratio - np.log1p(ratio)) / 2),
-        "mode_kl_data_model": (strengths[-1], (np.log1p(ratio) - ratio / (1 + ratio)) / 2),
+        "mode_gap": (None, gap_tail(alpha_bar, s).mean(axis=0) / d),
+        "mode_kl_model_data": (ridge, (ratio - np.log1p(ratio)) / 2),
+        "mode_kl_data_model": (ridge, (np.log1p(ratio) - ratio / (1 + ratio)) / 2),
     }
     common = {"spectrum": kind, "spectrum_params": params, "d": d, "regularizer": "ridge"}
     return [
-        {**common, "strength": strength, "quantity": name, "mode": j + 1, "eigenvalue": s[j],
-         "value": value}
-        for name, (strength, values) in modes.items()
-        for j, value in enumerate(values.tolist())
-    ]  # fmt: skip
+        common | {"quantity": name, "strength": c, "mode": j + 1, "eigenvalue": s[j], "value": v}
+        for name, (c, values) in modes.items()
+        for j, v in enumerate(values.tolist())
+    ]
 
 
 def draw(data: pa.Table) -> Figure:
@@ -97,16 +93,20 @@ def draw(data: pa.Table) -> Figure:
     _explain(axes[-1], data, spectra)
     for row in axes[: len(strengths) - 1].flat:
         row.set_xlabel("")
-    least, most = (_words.setting(name, strength) for strength in (strengths[0], strengths[-1]))
     above = [_words.setting(name, strength) for strength in strengths for _ in QUANTITIES]
-    below = ["spectra", rf"gap of a mode, {least}, $N\to\infty$", rf"KL of a mode, {most}, $N=\infty$"]
-    art.titles(axes, [*above, *below])
+    art.titles(
+        axes,
+        [*above, "spectra", f"{_words.setting(name, 0)}, large $N$", f"{above[-1]}, $N=\\infty$"],
+    )
     art.heading(figure, data, without=("ridge",))
     entries = [entry for *_, entry in spectra]
     entries.append(art.handle(art.GREY, "theory", dash="-"))
+    letter = "fi"[len(strengths) - 1]
     entries += [
-        art.handle(art.BLACK, f"(i): {_words.label(name).partition(' ')[0]}", dash=dash)
-        for name, dash in zip(DIRECTIONS, art.DASHES, strict=False)
+        art.handle(
+            art.BLACK, f"({letter}) {_words.label(direction).replace('/d$ [nats]', '$')}", dash=dash
+        )
+        for direction, dash in zip(DIRECTIONS, art.DASHES, strict=False)
     ]
     art.legend(figure, entries)
     return figure
@@ -120,15 +120,10 @@ def _panel(ax: Axes, data: pa.Table, strength: float, quantity: str, spectra: li
         theory = _tables.arrays(data, **own, quantity=f"{quantity}_theory")
         art.line(ax, theory["n_over_d"], theory["value"], colour)
     art.axis(ax, "n_over_d", quantity)
-    seen = _tables.arrays(data, strength=strength, quantity=quantity)
-    ax.set_xlim(*_span(_tables.arrays(data, quantity=QUANTITIES[0])["n_over_d"]))
-    art.fit(ax, seen["value"], log=True)
-
-
-def _span(values: Any) -> tuple[float, float]:
-    low, high = float(np.min(values)), float(np.max(values))
-    margin = (high / low) ** 0.05
-    return low / margin, high * margin
+    # All panels over the N of the gap, also where KL is infinite.
+    ends = _tables.arrays(data, quantity=QUANTITIES[0])["n_over_d"]
+    ax.set_xlim(0.8 * ends.min(), 1.25 * ends.max())
+    art.fit(ax, _tables.arrays(data, strength=strength, quantity=quantity)["value"], log=True)
 
 
 def _explain(axes: Any, data: pa.Table, spectra: list[Any]) -> None:
@@ -141,18 +136,18 @@ def _explain(axes: Any, data: pa.Table, spectra: list[Any]) -> None:
         )
         # Between two levels there are no modes: a line would claim some.
         joined = "none" if len(set(gap["eigenvalue"])) <= 2 else "-"
-        for ax, x, y, dash in (
+        for ax, x, y, joint in (
             (axes[0], gap["mode"] / gap["d"], gap["eigenvalue"], "-"),
             (axes[1], gap["eigenvalue"], gap["value"], joined),
             (axes[2], divergences[0]["eigenvalue"], divergences[0]["value"], "none"),
         ):
             few = {"marker": marker, "markevery": _few(gap["eigenvalue"]), "markeredgewidth": 0.7}
-            art.line(ax, x, y, colour, dash, markerfacecolor="white", **few)
+            art.line(ax, x, y, colour, joint, markerfacecolor="white", **few)
     for name, dash in zip(DIRECTIONS, art.DASHES, strict=False):
         every = _tables.arrays(data.sort_by("eigenvalue"), quantity=f"mode_{name}")
         art.line(axes[2], every["eigenvalue"], every["value"], dash=dash, zorder=1)
-    for ax, x, y in zip(axes, ("rank", *("eigenvalue",) * 2), _EXPLAINED, strict=True):
-        art.axis(ax, x, y, log="y" if x == "rank" else "xy")
+    for ax, (abscissa, ordinate, log) in zip(axes, _EXPLAINED, strict=True):
+        art.axis(ax, abscissa, ordinate, log=log)
     axes[0].axhline(ridge, color=art.GREY, linewidth=0.5, zorder=0)
     axes[2].axvline(ridge, color=art.GREY, linewidth=0.5, zorder=0)
 
