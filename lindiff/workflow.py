@@ -10,7 +10,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,6 +113,16 @@ class Sweep:
         folder = Path(self.folder)
         return [str(path) for name in self.plan.figures for path in figures.outputs(name, folder)]
 
+    @property
+    def answers(self) -> list[str]:
+        """The page of answers, where figures give any."""
+        return [f"{self.folder}/answers.html"] if self.drawn else []
+
+    @property
+    def drawn_data(self) -> list[str]:
+        """The data of the figures."""
+        return [path for path in self.drawn if path.endswith(".parquet")]
+
     def shard(self, name: str) -> Shard:
         """The shard of that name, from the plan or, where a job runs it again, from its spec."""
         return self._pending.get(name) or read_header(Store(Path(self.store)).spec(name), "spec")
@@ -162,9 +172,18 @@ def table_memory(plan: Plan, attempt: int) -> int:
 
 def figure_sources(name: str) -> list[str]:
     """The files whose editing draws a figure anew."""
+    return _from_here(figures.sources(name))
+
+
+def _from_here(paths: Iterable[Path]) -> list[str]:
     here = Path.cwd()
-    found = figures.sources(name)
-    return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in found]
+    return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in paths]
+
+
+def answers_source() -> str:
+    """The file whose editing writes the answers anew."""
+    (path,) = _from_here([Path(package).parent / "answers.py"])
+    return path
 
 
 def figure_caption(name: str) -> str:

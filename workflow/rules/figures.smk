@@ -1,4 +1,5 @@
 from lindiff.workflow import (
+    answers_source,
     figure_caption,
     figure_category,
     figure_sources,
@@ -31,3 +32,24 @@ rule figure:
         caption=lambda wildcards: figure_caption(wildcards.figure),
     shell:
         "lindiff figures {input.plan:q} {wildcards.figure:q} > {log:q} 2>&1"
+
+
+# Words with numbers from the data of the figures.
+rule answers:
+    input:
+        plan=str(sweep.plan.file),
+        data=sweep.drawn_data,
+        source=answers_source(),
+    output:
+        report(
+            f"{sweep.folder}/answers.html",
+            category="Answers",
+            caption="../report/answers.rst",
+            labels={"figure": "answers in words", "file": "HTML"},
+        ),
+    log:
+        f"{sweep.folder}/logs/answers.log",
+    conda:
+        "../envs/lindiff.yaml"
+    shell:
+        "lindiff answers {input.plan:q} > {log:q} 2>&1"
