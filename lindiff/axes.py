@@ -29,6 +29,7 @@ from pydantic import (
 
 from lindiff import values
 from lindiff.columns import Column
+from lindiff.science.datasets import BUNDLED
 from lindiff.yamlfile import shown
 
 # How pydantic names the form of an axis inside an error's location; not part of the user's path.
@@ -71,6 +72,8 @@ def item(column: Column) -> Any:
     def check(value: object, info: ValidationInfo) -> Any:
         if column.name == "spectrum":
             return values.spectrum(value, folder_of(info))
+        if column.name == "data":
+            return values.data(value, folder_of(info))
         return values.checked(column, value)
 
     return Annotated[Any, PlainValidator(check), WithJsonSchema(value_schema(column))]
@@ -240,6 +243,8 @@ def value_schema(column: Column) -> dict[str, Any]:
     """JSON schema of a single value of `column`."""
     if column.name == "spectrum":
         return {"anyOf": [_spectrum_schema(kind) for kind in column.choices]}
+    if column.name == "data":
+        return _data_schema(column.choices)
     if column.choices:
         return {"enum": list(column.choices)}
     if column.type == "bool":
@@ -260,12 +265,20 @@ def _spectrum_schema(kind: str) -> dict[str, Any]:
     if kind == "eigenvalues":
         number = {"type": "number", "exclusiveMinimum": 0}
         inner = {"anyOf": [{"type": "string"}, {"type": "array", "items": number, "minItems": 1}]}
+    elif kind == "dataset":
+        inner = _data_schema(BUNDLED)
     elif len(columns) == 1:
         inner = value_schema(columns[0])
     else:
         properties = {c.name: value_schema(c) | {"description": c.help} for c in columns}
         inner = _closed(properties)
     return _closed({kind: inner})
+
+
+def _data_schema(names: Iterable[str]) -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    file = _closed({"file": text, "array": text}) | {"required": ["file"]}
+    return {"anyOf": [{"enum": list(names)}, file]}
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:

@@ -383,8 +383,9 @@ METRICS: tuple[Column, ...] = (
         "pool_fraction",
         "float",
         "$N/M$",
-        "Share of a data set's pool that the training set takes; null for Gaussian data. Above 0.1 "
-        "the subset is not like independent draws, and theory does not apply.",
+        "Share of a data set's pool that the training set takes; null for Gaussian data. Both KL "
+        "come out smaller by about this share than for independent samples; above 0.1 theory does "
+        "not apply.",
     ),
     Column(
         "bures",

@@ -17,9 +17,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from lindiff.errors import InputError
 
@@ -46,6 +49,12 @@ def write_text(text: str, path: Path) -> None:
     """Write a text file atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_array(values: NDArray[Any], path: Path) -> None:
+    """Write a ``.npy`` file atomically."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
 
 
 def write_table(table: pa.Table, path: Path, metadata: dict[bytes, bytes]) -> None:

@@ -110,8 +110,9 @@ def make_plan(config: Config, results: Path) -> Plan:
     key = _key(config)
     folder = Path(results) / config.name
     existing = {path: _read(path) for path in sorted(folder.glob("plan-*.json"))}
+    stored = all(store.matrix_file(name).exists() for name in config.matrices)
     for path, data in existing.items():
-        if data.get("key") == key and (plan := _finished(config, path, data, store)):
+        if stored and data.get("key") == key and (plan := _finished(config, path, data, store)):
             return plan
     grid = validate(config)
     found = cover(grid, store, config)
@@ -126,7 +127,7 @@ def make_plan(config: Config, results: Path) -> Plan:
     pending = (*found.pending, *(shard for shard, _ in packed))
     digest = _digest(key, [*found.reuse, *(shard.name for shard in pending)])
     serving = [path for path, data in existing.items() if data.get("digest") == digest]
-    written = bool(serving) and not packed and not found.damaged
+    written = bool(serving) and not packed and not found.damaged and stored
     return Plan(
         config=config,
         digest=digest,
@@ -144,7 +145,9 @@ def make_plan(config: Config, results: Path) -> Plan:
 
 
 def write_plan(plan: Plan, results: Path) -> None:
-    """Write a plan: damaged parts aside, specs, the plan file; drop what older plans left.
+    """Write a plan: damaged parts aside, matrices of the user, specs, the plan file.
+
+    What older plans left is dropped.
 
     Specs that older plans of the same config wait for are dropped unless this plan, or one of
     another config, needs them.
@@ -153,6 +156,8 @@ def write_plan(plan: Plan, results: Path) -> None:
     store.create()
     for name, reason in plan.damaged.items():
         store.quarantine(name, reason)
+    for name in plan.config.matrices:
+        store.write_matrix(name)
     for shard in plan.pending:
         if shard.name in plan.new:
             assert plan.grid is not None

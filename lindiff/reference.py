@@ -14,6 +14,8 @@ from typing import Any
 
 from lindiff.columns import METRICS, OUTCOME, REQUIRED, SECONDS, SETTING, Column
 from lindiff.files import write_text
+from lindiff.science.datasets import BUNDLED
+from lindiff.science.pools import FEWEST_ROWS, INDEPENDENT, SHARE, TOLERANCE
 from lindiff.sheet import FIGURES_HELP, KEYS, METRICS_HELP, Shard, Sheet
 from lindiff.values import SPECTRA
 from lindiff.yamlfile import shown
@@ -75,6 +77,25 @@ A setting that is not given has its neutral value, the default below. `model`, `
 `n_over_d`) and `seed` have none and must be given.
 """
 
+_DATA_SETS = f"""\
+### Data sets
+
+The rows of a data set are split once, the same for all models: {SHARE:.0%} are the pool, from which
+a training set is drawn without replacement, a smaller one as a part of a larger one of the same
+seed; the rest is held out, and test losses are taken over it. The pool is the population: its mean
+is subtracted, and d counts the directions in which its variance is more than {TOLERANCE:g} of the
+largest; columns that are constant in it, and combinations of others, are left out, which
+`lindiff validate` says. All is scaled by one factor to tr Σ = d. `data: [digits, gaussian]` puts
+real rows and Gaussian samples of the same covariance side by side. Above {INDEPENDENT:.0%} of the
+pool a training set is not like independent samples (`pool_fraction`).
+
+A matrix of your own is known by its content: the table's column `data` holds `FILENAME@HASH`, and
+the plan copies the matrix to `results/store/data/`, where jobs find it. It needs at least
+{FEWEST_ROWS} rows and finite real numbers; nothing is unpickled.
+
+`mnist` and `patches` need `pip install 'lindiff[data]'`; nothing is downloaded when they are used.
+"""
+
 _IDENTITY = """\
 ## What makes a cell
 
@@ -105,6 +126,9 @@ def readme() -> str:
             "",
             "### Parameters of a spectrum\n",
             *_table(("spectrum", "parameter", "type", "allowed", "meaning"), _spectra()),
+            "",
+            _DATA_SETS,
+            *_table(("data", "what", "source and licence"), _data_sets()),
             "",
             _IDENTITY,
             "## Metrics\n",
@@ -144,7 +168,9 @@ def _setting(column: Column) -> tuple[str, ...]:
     if column.name in ("n", "n_over_d"):
         default = "one of `n`, `n_over_d`"
     if column.name == "d":
-        default = "required; fixed by `eigenvalues`"
+        default = "required; fixed by `eigenvalues` and by `data`"
+    if column.name == "spectrum":
+        default = "`isotropic`; that of `data`"
     return (f"`{column.name}`", column.type, default, _allowed(column), _meaning(column))
 
 
@@ -156,6 +182,9 @@ def _meaning(column: Column) -> str:
     if column.void_when:
         setting, value = column.void_when
         text += f" Without effect where `{setting}` is `{shown(value)}`."
+    if column.void_unless:
+        setting, values = column.void_unless
+        text += f" Without effect unless `{setting}` is {', '.join(f'`{v}`' for v in values)}."
     return text
 
 
@@ -164,7 +193,8 @@ def _allowed(column: Column) -> str:
     if column.name == "spectrum":
         return "see below"
     if column.choices:
-        return ", ".join(f"`{choice}`" for choice in column.choices)
+        file = ["`{file: PATH}`"] if column.name == "data" else []
+        return ", ".join([*(f"`{choice}`" for choice in column.choices), *file])
     if column.type == "bool":
         return "`true`, `false`"
     bounds = []
@@ -175,14 +205,24 @@ def _allowed(column: Column) -> str:
     return (", ".join(bounds) or "finite") + (", or `.inf`" if column.infinite else "")
 
 
+_FORMS = {
+    "eigenvalues": "list of numbers > 0, or a file",
+    "dataset": ", ".join(f"`{name}`" for name in BUNDLED) + ", `{file: PATH}`",
+}
+
+
 def _spectra() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for kind in SETTING["spectrum"].choices:
         for column in SPECTRA[kind]:
-            form = "list of numbers > 0, or a file" if kind == "eigenvalues" else _allowed(column)
+            form = _FORMS.get(kind) or _allowed(column)
             kind_of = "" if column.type == "json" else column.type
             rows.append((f"`{kind}`", f"`{column.name}`", kind_of, form, column.help))
     return rows
+
+
+def _data_sets() -> list[tuple[str, ...]]:
+    return [(f"`{name}`", source.title, source.licence) for name, source in BUNDLED.items()]
 
 
 def _metric(column: Column) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import traceback
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lindiff.columns import delivered, result_schema
@@ -19,7 +21,10 @@ from lindiff.files import lock_shard, remove_leftovers
 from lindiff.models import MODELS
 from lindiff.models.fingerprint import fingerprint
 from lindiff.progress import Heartbeat
+from lindiff.science import datasets
+from lindiff.science.pools import make_pool
 from lindiff.store import DamagedError, Shard, Store, read_header, read_table, write_part
+from lindiff.values import GAUSSIAN
 
 Run = Callable[[pa.Table, Sequence[str]], pa.Table]
 
@@ -38,8 +43,8 @@ def run_spec(spec_path: Path, part_path: Path) -> bool:
         Whether anything had to be computed: False if a whole part was there.
 
     Raises:
-        InputError: There is no such spec, it is damaged or of a newer lindiff, or the model's code
-            is not the one that it was planned for.
+        InputError: There is no such spec, it is damaged or of a newer lindiff, the model's code is
+            not the one that it was planned for, or a data set of its cells cannot be loaded.
     """
     spec_path, part_path = Path(spec_path), Path(part_path)
     shard = _read_spec(spec_path)
@@ -57,10 +62,25 @@ def run_spec(spec_path: Path, part_path: Path) -> bool:
         part_path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(part_path)
         report = store.progress_file(shard.name) if own else None
-        with threadpool_limits(1), Heartbeat(report, shard.name, shard.cells) as beat:
-            table = compute(read_table(spec_path), shard, MODELS[shard.model].load(), beat)
-            write_part(part_path, shard, table)
+        with threadpool_limits(1), datasets.folder(store.data):
+            cells = read_table(spec_path)
+            _load_data(cells, spec_path)
+            with Heartbeat(report, shard.name, shard.cells) as beat:
+                table = compute(cells, shard, MODELS[shard.model].load(), beat)
+                write_part(part_path, shard, table)
     return True
+
+
+def _load_data(cells: pa.Table, spec_path: Path) -> None:
+    """Load the data sets that the cells name: without them none of those can be computed."""
+    names = set(cells["data"].unique().to_pylist()) - {None, GAUSSIAN}
+    surrogates = cells.filter(pc.equal(cells["spectrum"], "dataset"))["spectrum_params"]
+    names |= {json.loads(params)["name"] for params in surrogates.unique().to_pylist()}
+    for name in sorted(names):
+        try:
+            make_pool(name)
+        except ValueError as error:
+            raise InputError(f"{spec_path}: data set {name}: {error}") from None
 
 
 def _read_spec(path: Path) -> Shard:

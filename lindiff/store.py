@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 
 from lindiff import columns
 from lindiff.errors import InputError
-from lindiff.files import write_table, write_text
+from lindiff.files import remove_leftovers, write_array, write_table, write_text
 from lindiff.progress import Progress, read_progress
+from lindiff.science import datasets
 
 FORMAT = 1
 _HEADER = b"lindiff"
@@ -146,6 +147,7 @@ class Store:
         specs: Folder of the specs.
         parts: Folder of the parts.
         progress: Folder of the progress files.
+        data: Folder of the matrices of users that cells name, by their hash.
         damaged: Folder of the damaged parts that were moved aside.
     """
 
@@ -154,6 +156,7 @@ class Store:
         self.specs = self.root / "specs"
         self.parts = self.root / "parts"
         self.progress = self.root / "progress"
+        self.data = self.root / "data"
         self.damaged = self.root / "damaged"
 
     def spec(self, name: str) -> Path:
@@ -167,6 +170,18 @@ class Store:
     def progress_file(self, name: str) -> Path:
         """Path of the progress file of a shard."""
         return self.progress / f"{name}.json"
+
+    def matrix_file(self, name: str) -> Path:
+        """Path of the matrix of a user's data set, ``FILENAME@HASH``."""
+        return self.data / f"{datasets.identity(name)}.npy"
+
+    def write_matrix(self, name: str) -> None:
+        """Write the matrix of a user's data set, unless it is there: its name is its content."""
+        path = self.matrix_file(name)
+        if not path.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(path)
+            write_array(datasets.matrix(name), path)
 
     def read_progress(self, name: str) -> Progress | None:
         """The last report on a shard."""

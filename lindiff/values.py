@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from lindiff.columns import SETTING, Column
+from lindiff.science.datasets import BUNDLED, remember
+from lindiff.science.pools import make_pool
 from lindiff.yamlfile import shown
 
 N_OVER_D = Column(
@@ -47,8 +49,13 @@ SPECTRA: dict[str, tuple[Column, ...]] = {
             "The eigenvalues, or a file (text or .npy) with them, relative to the config's folder.",
         ),
     ),
+    "dataset": (
+        Column("name", "json", "name", "The data set, as in `data`: a name, or `{file: PATH}`."),
+    ),
 }  # fmt: skip
 
+# The value of the setting `data` that is no data set.
+GAUSSIAN: str = SETTING["data"].neutral
 _EIGENVALUE = Column("eigenvalue", "float", "eigenvalue", "", low=0, low_open=True)
 _KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
@@ -168,6 +175,9 @@ def spectrum(value: object, folder: Path) -> dict[str, Any]:
     known_word(kind, known)
     if kind == "eigenvalues":
         return {"kind": kind, "values": eigenvalues(given, folder)}
+    if kind == "dataset":
+        inner = given["name"] if isinstance(given, dict) and list(given) == ["name"] else given
+        return {"kind": kind, "name": data_set(inner, folder)}
     return {"kind": kind, **_parameters(kind, given)}
 
 
@@ -196,6 +206,57 @@ def _parameters(kind: str, given: object) -> dict[str, Any]:
         except ValueError as error:
             raise ValueError(f"{name} = {shown(given[name])} {error}") from None
     return result
+
+
+def data(value: object, folder: Path) -> str:
+    """A value of the setting `data`: `gaussian`, or what `data_set` returns."""
+    return GAUSSIAN if value == GAUSSIAN else data_set(value, folder, also=(GAUSSIAN,))
+
+
+def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
+    """The name of a data set, which is loaded, so that all that is wrong with it shows.
+
+    Args:
+        value: A name of `lindiff.science.datasets.BUNDLED`, or ``{file: PATH}`` or ``{file: PATH,
+            array: NAME}``.
+        folder: The folder that the path is relative to.
+        also: Further words that could stand here, for the message.
+
+    Returns:
+        The name; of a file ``FILENAME@HASH``, whose matrix is remembered.
+
+    Raises:
+        ValueError: There is no such data set, its package is missing, or the file does not hold a
+            matrix that can be a pool and held-out rows.
+    """
+    if isinstance(value, dict):
+        name, path = _file_of_data(value, folder)
+    elif isinstance(value, str) and Path(value).suffix:
+        raise ValueError(f"a file is written {{file: {value}}}")
+    else:
+        name, path = known_word(value, (*also, *BUNDLED)), None
+    try:
+        make_pool(name)
+    except ValueError as error:
+        raise ValueError(str(error) if path is None else f"{path}: {error}") from None
+    return name
+
+
+def _file_of_data(value: Mapping[str, object], folder: Path) -> tuple[str, Path]:
+    from lindiff.datafile import read_matrix
+
+    form = "write {file: PATH} or {file: PATH, array: NAME}"
+    for key in value:
+        if key not in ("file", "array"):
+            raise ValueError(f"unknown key {key!r}{suggestion(key, ('file', 'array'))}; {form}")
+    if "file" not in value:
+        raise ValueError(f"the key file is missing; {form}")
+    for key, text in value.items():
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"{key} must be text, not {shown(text)}; {form}")
+    path = folder / str(value["file"])
+    array = str(value["array"]) if "array" in value else None
+    return remember(read_matrix(path, array), path.name), path
 
 
 def eigenvalues(given: object, folder: Path) -> list[float]:

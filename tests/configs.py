@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lindiff.config import load
@@ -16,6 +17,20 @@ experiments:
     n: 8
     seed: 0
 """
+# Without d, for data that fix it; keys added start on line 6.
+FREE = BASE.replace("    d: 4\n", "")
+
+
+def values(count: int = 40, columns: int = 4, seed: int = 0) -> np.ndarray:
+    """A matrix of samples."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((count, columns)) @ rng.standard_normal((columns, columns))
+
+
+def save(folder: Path, array: np.ndarray, name: str = "m.npy") -> str:
+    """Save a matrix, and how a config writes it."""
+    np.save(folder / name, array, allow_pickle=True)
+    return f"{{file: {name}}}"
 
 
 class Maker:

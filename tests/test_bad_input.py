@@ -498,6 +498,17 @@ def test_an_error_in_n_is_placed_at_n_over_d(make):
 def test_a_metric_that_needs_another_setting(make):
     text = message(make("metrics: monte_carlo_gap"))
     assert text.startswith("c.yaml:2:3: experiments.a.draw = 'wishart': monte_carlo_gap needs")
+    assert message(make("metrics: agreement\nsampler: [ddim, ideal, ddpm_beta_tilde]")) == (
+        "c.yaml:8:28: experiments.a.sampler = 'ddpm_beta_tilde': agreement needs a sampler that "
+        "draws no noise of its own; allowed: ddim, ideal"
+    )
+
+
+def test_a_model_that_needs_another_setting(make):
+    assert message(make("draw: wishart", BASE.replace("linear_exact", "ledoit_wolf"))) == (
+        "c.yaml:7:11: experiments.a.draw = 'wishart': ledoit_wolf needs the training samples; "
+        "allowed: samples"
+    )
 
 
 def test_a_figure_that_does_not_exist(make):

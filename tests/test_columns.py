@@ -72,7 +72,9 @@ def test_the_neutral_values_are_frozen():
 
 
 @pytest.mark.parametrize(
-    "column", [c for c in SETTINGS if c.only_with or c.void_when], ids=lambda c: c.name
+    "column",
+    [c for c in SETTINGS if c.only_with or c.void_when or c.void_unless],
+    ids=lambda c: c.name,
 )
 def test_conditions_name_settings_that_come_before(column):
     # The grid resolves conditions in this order.
@@ -84,6 +86,10 @@ def test_conditions_name_settings_that_come_before(column):
         assert set(values) < set(SETTING[setting].choices)
     if column.void_when:
         assert column.void_when[0] in before
+    if column.void_unless:
+        setting, values = column.void_unless
+        assert setting in before
+        assert set(values) < set(SETTING[setting].choices)
 
 
 def test_the_registries_agree_with_the_choices():

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.models.linear_cells import (
@@ -21,7 +22,7 @@ from lindiff.models.linear_cells import (
     spectrum,
 )  # fmt: skip
 from lindiff.science.filters import Training
-from lindiff.science.pools import INDEPENDENT, Pool, make_pool
+from lindiff.science.pools import INDEPENDENT, make_pool
 
 Array = NDArray[np.float64]
 Finding = tuple[int, str, str]
@@ -37,6 +38,8 @@ _PAIR = 2e-10
 _BURES = 1e-9
 _MONTE_CARLO = 5e-7
 _BASE_BYTES = 150e6
+# Copies of a data set that are alive while its pool is made.
+_COPIES = 5
 _LARGEST_ALPHA_BAR = 0.05
 
 
@@ -53,8 +56,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         metrics: Metrics asked for.
     """
     d, n, cells = (_column(families, name) for name in ("d", "n", "cells"))
-    data = families["data"].to_pylist()
-    real = np.array([_is_real(name) for name in data], dtype=bool)
+    data = pc.fill_null(families["data"].cast("string"), GAUSSIAN)
+    real = np.asarray(pc.not_equal(data, GAUSSIAN))
     samples = real | (np.asarray(families["draw"].cast("string")) == "samples")
     timesteps = _column(families, "timesteps")
     small = np.minimum(d, n)
@@ -63,8 +66,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     draw_size = 48 * d**2 + np.where(samples, 24 * n * d, 0)
     seconds = _FAMILY + draw + cells * _CELL * (1 + d / 256)
     size = _BASE_BYTES + draw_size + 64 * d * cells
-    # A job keeps each pool, and beside it copies of the rows while it is made.
-    size += 3 * sum(_bytes(make_pool(name)) for name in filter(_is_real, set(data)))
+    pools = map(make_pool, filter(_is_real, data.unique().to_pylist()))
+    size += sum(_COPIES * 8 * (pool.size + len(pool.held_out)) * pool.columns for pool in pools)
     if "agreement" in metrics:
         # The partner's draw, the overlaps of its modes, and their traces.
         seconds += draw + _CUBE * d * small**2 + cells * _PAIR * (small**2 + 2 * d * small)
@@ -88,10 +91,6 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 def _is_real(name: str | None) -> bool:
     """Whether a value of `data` is a data set; it is null where a model reads none."""
     return name not in (None, GAUSSIAN)
-
-
-def _bytes(pool: Pool) -> int:
-    return pool.rows.nbytes + pool.held_out.nbytes
 
 
 def _distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:

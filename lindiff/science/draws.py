@@ -1,4 +1,4 @@
-"""Training sets of the Gaussian population (docs/theory.md, "Draws").
+"""Training sets of the Gaussian population, and of rows (docs/theory.md, "Draws").
 
 Everything is in the eigenbasis of the population covariance Σ = diag(s). A draw keeps of a
 training set what the exact model needs: the empirical mean and the eigenvectors and eigenvalues
@@ -22,6 +22,14 @@ _CONDITION = 1e6
 
 
 @dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean, shape (d,), and covariance, shape (d, d), of rows that nothing was trained on."""
+
+    mean: Array
+    covariance: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Draw:
     """What the exact model needs of a training set, in the eigenbasis of Σ.
 
@@ -33,6 +41,8 @@ class Draw:
         eigenvalues: Non-null eigenvalues λ of Σ0, shape (r,), ascending; the other d − r are 0.
         vectors: Their eigenvectors U, shape (d, r).
         centred: The training set less its centre, shape (N, d); None for a Wishart draw.
+        held_out: Moments of the rows that test losses are taken over; None where the population
+            itself is N(μ, Σ).
     """
 
     spectrum: Array
@@ -42,6 +52,7 @@ class Draw:
     eigenvalues: Array
     vectors: Array
     centred: Array | None = None
+    held_out: Moments | None = None
 
     @property
     def d(self) -> int:
@@ -140,6 +151,27 @@ def draw_samples(
     centred -= offset
     values, vectors = eigenpairs(centred.T, min(d, n if known_centre else n - 1))
     return Draw(spectrum, mean, n, mean + offset, values / n, vectors, centred)
+
+
+def draw_rows(spectrum: Array, rows: Array, known_centre: bool, held_out: Moments) -> Draw:
+    """A training set of given rows, of a population of mean 0.
+
+    The rank of Σ0 is that of the numbers: rows of real data may lie in fewer directions than N.
+
+    Args:
+        spectrum: s, shape (d,).
+        rows: The training set in the eigenbasis of Σ, shape (N, d).
+        known_centre: Whether the mean of the population is known, so that μ0 is not used.
+        held_out: Moments of the rows that test losses are taken over.
+    """
+    n, d = rows.shape
+    mean = np.zeros(d)
+    centre = mean if known_centre else rows.mean(axis=0)
+    centred = rows - centre
+    values, vectors = eigenpairs(centred.T, min(d, n if known_centre else n - 1))
+    # Where `eigenpairs` left eigh for singular values, they are exact to this of the largest.
+    some = values > (max(n, d) * np.finfo(float).eps) ** 2 * values[-1]
+    return Draw(spectrum, mean, n, centre, values[some] / n, vectors[:, some], centred, held_out)
 
 
 DRAWS = {"wishart": draw_wishart, "samples": draw_samples}

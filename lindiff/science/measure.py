@@ -1,7 +1,8 @@
 """Spectral measures: all that an exact metric needs to know of the data (docs/theory.md).
 
-A measure has nodes λ_ν with weights w^A_ν = (Uᵀ A U)_νν for A = I, Σ, Σ⁻¹ and the error of the
-mean. A draw and the population itself are two measures; the null space of Σ0 is one node at 0.
+A measure has nodes λ_ν with weights w^A_ν = (Uᵀ A U)_νν for A = I, Σ, Σ⁻¹, the covariance of the
+test data and the error of the mean. A draw and the population itself are two measures; the null
+space of Σ0 is one node at 0.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class Measure:
         identity: w^I, the number of modes at each node.
         sigma: w^Σ, the population variance along them.
         precision: w^Σ⁻¹.
-        error: w^δ, squared error of the centre, (Uᵀ(μ − centre))².
+        variance: Variance of the test data along them: w^Σ, or that of held-out rows.
+        error: w^δ, squared error of the centre, (Uᵀ(m − centre))², with m the mean of the test
+            data: μ, or that of held-out rows.
         log_det: ln det Σ.
     """
 
@@ -35,8 +38,14 @@ class Measure:
     identity: Array
     sigma: Array
     precision: Array
+    variance: Array
     error: Array
     log_det: float
+
+    @property
+    def test(self) -> Array:
+        """Mean square of the test data about the centre, along the modes of each node."""
+        return self.variance + self.error
 
 
 def of_draw(draw: Draw) -> Measure:
@@ -44,23 +53,42 @@ def of_draw(draw: Draw) -> Measure:
     s, U = draw.spectrum, draw.vectors
     squares = U * U
     sigma, precision = np.stack([s, 1 / s]) @ squares
-    error_vector = draw.mean - draw.centre
-    along = U.T @ error_vector
-    error = along**2
     nodes, identity = draw.eigenvalues, np.ones(len(draw.eigenvalues))
     if draw.null:
-        rest = error_vector - U @ along
         nodes = np.concatenate([[0.0], nodes])
         identity = np.concatenate([[draw.null], identity])
         outside = 1 - squares.sum(axis=1)
         sigma = np.concatenate([[outside @ s], sigma])
         precision = np.concatenate([[outside @ (1 / s)], precision])
-        error = np.concatenate([[rest @ rest], error])
-    return Measure(draw.d, nodes, identity, sigma, precision, error, float(np.log(s).sum()))
+    variance = sigma if draw.held_out is None else _along(draw, draw.held_out.covariance)
+    error = _error(draw)
+    log_det = float(np.log(s).sum())
+    return Measure(draw.d, nodes, identity, sigma, precision, variance, error, log_det)
+
+
+def _along(draw: Draw, covariance: Array) -> Array:
+    """(Uᵀ C U)_νν, before it the rest of the trace where there is a null space."""
+    modes: Array = (draw.vectors * (covariance @ draw.vectors)).sum(axis=0)
+    if not draw.null:
+        return modes
+    rest = max(float(np.trace(covariance) - modes.sum()), 0.0)
+    return np.concatenate([[rest], modes])
+
+
+def _error(draw: Draw) -> Array:
+    """(Uᵀ(m − centre))², m the mean of the test data; before it that of the null space."""
+    mean = draw.mean if draw.held_out is None else draw.held_out.mean
+    vector = mean - draw.centre
+    along = draw.vectors.T @ vector
+    error: Array = along**2
+    if not draw.null:
+        return error
+    rest = vector - draw.vectors @ along
+    return np.concatenate([[rest @ rest], error])
 
 
 def of_population(spectrum: Array) -> Measure:
     """The measure of infinitely many samples: Σ0 = Σ and no error of the mean."""
     s = spectrum[::-1]
     one = np.ones(len(s))
-    return Measure(len(s), s, one, s, 1 / s, 0 * one, float(np.log(s).sum()))
+    return Measure(len(s), s, one, s, 1 / s, s, 0 * one, float(np.log(s).sum()))

@@ -19,7 +19,7 @@ def losses(mu: Measure, filters: Evaluated) -> dict[str, Array]:
     """Train and test loss, mean over noise levels; arrays of shape (F,)."""
     ones = mu.identity
     (residual,) = filters.functional("residual", ones[None])
-    rows = np.stack([ones * mu.nodes, mu.sigma + mu.error, np.where(mu.nodes == 0, mu.sigma, 0)])
+    rows = np.stack([ones * mu.nodes, mu.test, np.where(mu.nodes == 0, mu.variance, 0)])
     train, test, null = filters.functional("gain", rows)
     return {
         "train_loss": (residual + train) / mu.d,

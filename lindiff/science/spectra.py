@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lindiff.science.pools import make_pool
+
 
 def isotropic(d: int) -> NDArray[np.float64]:
     """Σ = I."""
@@ -44,16 +46,25 @@ def eigenvalues(d: int, values: Sequence[float]) -> NDArray[np.float64]:
     return np.asarray(values, dtype=float)
 
 
+def dataset(d: int, name: str) -> NDArray[np.float64]:
+    """Those of the covariance of a data set's pool, which has d directions of non-zero variance."""
+    values = make_pool(name).spectrum
+    if len(values) != d:
+        raise ValueError(f"{name} has d = {len(values)}, not {d}")
+    return values
+
+
 SPECTRA: dict[str, Callable[..., NDArray[np.float64]]] = {
     "isotropic": isotropic,
     "power_law": power_law,
     "spiked": spiked,
     "two_level": two_level,
     "eigenvalues": eigenvalues,
+    "dataset": dataset,
 }
 
 
-def make_spectrum(name: str, d: int, **params: Any) -> NDArray[np.float64]:
+def make_spectrum(name: str, d: int, /, **params: Any) -> NDArray[np.float64]:
     """Eigenvalues s_j, shape (d,), descending, with Σ s_j = d.
 
     Args:

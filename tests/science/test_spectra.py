@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lindiff import columns
+from lindiff.science.datasets import remember
+from lindiff.science.pools import make_pool
 from lindiff.science.spectra import SPECTRA, make_spectrum
 
 PARAMS = {
@@ -12,6 +14,7 @@ PARAMS = {
     "spiked": {"spike": 10.0, "count": 2},
     "two_level": {"ratio": 5.0, "fraction": 0.25},
     "eigenvalues": {"values": [3.0, 1.0, 2.0, 5.0, 4.0, 1.0, 1.0, 1.0]},
+    "dataset": {"name": remember(np.random.default_rng(0).standard_normal((50, 8)), "m.npy")},
 }
 
 
@@ -55,3 +58,10 @@ def test_bad_spectra_are_refused(name, params, message):
 
 def test_registry_and_columns_agree():
     assert columns.SETTING["spectrum"].choices == tuple(SPECTRA)
+
+
+def test_a_data_set_has_the_spectrum_of_its_pool():
+    found = make_spectrum("dataset", 61, name="digits")
+    np.testing.assert_allclose(found, make_pool("digits").spectrum, rtol=1e-14)
+    with pytest.raises(ValueError, match="digits has d = 61, not 64"):
+        make_spectrum("dataset", 64, name="digits")

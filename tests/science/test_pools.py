@@ -1,0 +1,251 @@
+"""Pools: split, rotation and support, against the rows as they come."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lindiff.science.datasets import BUNDLED, Rows, load
+from lindiff.science.draws import make_draw
+from lindiff.science.exact import linear_metrics
+from lindiff.science.filters import Training
+from lindiff.science.measure import of_draw
+from lindiff.science.pools import make_pool, pool_of
+
+KEY = "test"
+
+
+def matrix(rows=200, columns=6, seed=0):
+    """Rows of a generic covariance and mean."""
+    rng = np.random.default_rng(seed)
+    mixing = rng.standard_normal((columns, columns))
+    return 3.0 + rng.standard_normal((rows, columns)) @ mixing
+
+
+# rank, rows of the pool and of the held-out set, constant and dependent columns
+FACTS = {
+    "digits": (61, 1438, 359, 3, 0),
+    "mnist": (643, 4000, 1000, 129, 12),
+    "patches": (256, 19548, 7595, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_data_sets(name):
+    pool = make_pool(name)
+    facts = (pool.d, pool.size, len(pool.held_out), pool.constant, pool.dependent)
+    assert facts == FACTS[name]
+    assert pool.d == pool.columns - pool.constant - pool.dependent
+    assert pool.spectrum.sum() == pytest.approx(pool.d, rel=1e-13)
+    assert np.all(np.diff(pool.spectrum) <= 0)
+    assert pool.spectrum[-1] > 0
+    covariance = pool.rows.T @ pool.rows / pool.size
+    np.testing.assert_allclose(covariance, np.diag(pool.spectrum), atol=1e-11)
+    assert np.abs(pool.rows.mean(axis=0)).max() < 1e-12
+
+
+def test_the_rank_of_mnist_does_not_hang_on_the_tolerance():
+    """Between the smallest variance that counts and rounding there are twenty decades."""
+    data = load("mnist").values
+    rows = data - data.mean(axis=0)
+    singular = np.linalg.svd(np.linalg.qr(rows, mode="r"), compute_uv=False)
+    relative = (singular / singular[0]) ** 2
+    assert relative[652] > 1e-9
+    assert relative[653] < 1e-28
+
+
+def test_distances_between_rows_are_kept_but_for_one_factor():
+    """Rotation, one scale and the loss of empty directions: every inner distance is the same."""
+    values = matrix()
+    pool = pool_of(Rows(values), KEY)
+    both = np.concatenate([pool.rows, pool.held_out])
+    order = np.argsort(((both - both.mean(axis=0)) ** 2).sum(axis=1))
+    expected = np.sort(((values - values.mean(axis=0)) ** 2).sum(axis=1))
+    found = ((both - both.mean(axis=0)) ** 2).sum(axis=1)[order]
+    np.testing.assert_allclose(found / found[-1], expected / expected[-1], rtol=1e-10)
+
+
+def test_split_by_hand():
+    """The pool's covariance and the held-out moments in the original coordinates."""
+    values = matrix(50, 4)
+    held_out = np.zeros(50, dtype=bool)
+    held_out[[3, 11, 20, 47, 48]] = True
+    pool = pool_of(Rows(values, held_out), KEY)
+    inside, outside = values[~held_out], values[held_out]
+    covariance = np.cov(inside.T, ddof=0)
+    scale = 4 / np.trace(covariance)
+    np.testing.assert_allclose(
+        pool.spectrum, scale * np.linalg.eigvalsh(covariance)[::-1], rtol=1e-12
+    )
+    assert (len(pool.rows), len(pool.held_out)) == (45, 5)
+    shift = outside.mean(axis=0) - inside.mean(axis=0)
+    assert (pool.moments.mean**2).sum() == pytest.approx(scale * shift @ shift, rel=1e-12)
+    # Traces of products do not depend on the basis.
+    spread = scale * np.cov(outside.T, ddof=0)
+    assert np.trace(pool.moments.covariance) == pytest.approx(np.trace(spread), rel=1e-12)
+    both = np.trace(spread @ covariance) * scale
+    assert pool.moments.covariance.diagonal() @ pool.spectrum == pytest.approx(both, rel=1e-12)
+
+
+def test_the_split_is_of_the_data_set_alone():
+    values = matrix(1000, 5)
+    one, same, other = (pool_of(Rows(values), key) for key in ("a", "a", "b"))
+    assert (one.size, len(one.held_out)) == (800, 200)
+    np.testing.assert_array_equal(one.rows, same.rows)
+    assert not np.allclose(np.abs(one.rows[0]), np.abs(other.rows[0]))
+
+
+def test_what_has_no_variance_is_left_out_and_said():
+    values = matrix(200, 8)
+    values[:, 2] = 7.0
+    values[:, 5] = values[:, 0] - 2 * values[:, 1] + 1
+    full = pool_of(Rows(np.delete(values, [2, 5], axis=1)), KEY)
+    pool = pool_of(Rows(values), KEY)
+    assert (pool.columns, pool.constant, pool.dependent, pool.lost) == (8, 1, 1, 0.0)
+    assert pool.d == full.d == 6
+    assert pool.summary() == (
+        "a pool of 160 rows, 40 held out, d = 6; "
+        "left out of 8 columns: 1 constant in it, 1 combinations of others"
+    )
+    # Single precision leaves more of the combination than double, but not a direction.
+    assert pool_of(Rows(values.astype(np.float32).astype(float)), KEY).d == 6
+
+
+def test_what_the_held_out_rows_lose_is_said():
+    values = matrix(40, 3)
+    held_out = np.arange(40) >= 30
+    values[:, 2] = np.where(held_out, 1.0, 0.0)
+    pool = pool_of(Rows(values, held_out), KEY)
+    centred = values[held_out] - values[~held_out].mean(axis=0)
+    assert (pool.d, pool.constant) == (2, 1)
+    assert pool.lost == pytest.approx((centred[:, 2] ** 2).sum() / (centred**2).sum(), rel=1e-12)
+    assert f"and with them {pool.lost:.1g} of the held-out rows' mean square" in pool.summary()
+
+
+def test_fewer_rows_than_columns_span_fewer_directions():
+    pool = pool_of(Rows(matrix(20, 30)), KEY)
+    assert pool.d == pool.size - 1 == 15
+    assert pool.dependent == 15
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-300, 1e-318])
+def test_no_unit_is_too_large_or_too_small(factor):
+    values = matrix(60, 3) / 100
+    small, usual = pool_of(Rows(values * factor), KEY), pool_of(Rows(values), KEY)
+    np.testing.assert_allclose(
+        small.spectrum, usual.spectrum, rtol=1e-3 if factor < 1e-310 else 1e-9
+    )
+
+
+def test_what_is_no_population_is_refused():
+    with pytest.raises(ValueError, match="has 1 row; a pool and held-out rows need 10"):
+        pool_of(Rows(np.ones((1, 3))), KEY)
+    with pytest.raises(ValueError, match="has 9 rows"):
+        pool_of(Rows(matrix(9, 3)), KEY)
+    with pytest.raises(ValueError, match="all columns are constant"):
+        pool_of(Rows(np.tile([0.0, 2.0], (50, 1))), KEY)
+
+
+def test_smaller_training_sets_are_prefixes_and_partners_are_disjoint():
+    pool = pool_of(Rows(matrix(100, 4)), KEY)
+    everything = pool.subset(80, seed=3)
+    np.testing.assert_array_equal(pool.subset(17, seed=3), everything[:17])
+    np.testing.assert_array_equal(pool.subset(20, seed=3, start=20), everything[20:40])
+    assert not np.array_equal(pool.subset(80, seed=4), everything)
+    assert len(np.unique(everything, axis=0)) == 80
+    np.testing.assert_array_equal(np.sort(everything, axis=0), np.sort(pool.rows, axis=0))
+    with pytest.raises(ValueError, match="81 rows of a pool of 80"):
+        pool.subset(41, seed=3, start=40)
+
+
+def test_training_sets_hold_no_row_that_is_held_out():
+    pool = make_pool("digits")
+    trained = pool.subset(pool.size, seed=0)
+    nearest = min(np.abs(trained - row).max(axis=1).min() for row in pool.held_out)
+    assert nearest > 1e-3
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("n", [5, 40, 300])
+def test_a_draw_is_its_rows(n, known):
+    pool = make_pool("digits")
+    draw = pool.draw(n, seed=2, known_centre=known)
+    rows = pool.subset(n, seed=2)
+    centre = 0 if known else rows.mean(axis=0)
+    covariance = (draw.vectors * draw.eigenvalues) @ draw.vectors.T
+    np.testing.assert_allclose(covariance, (rows - centre).T @ (rows - centre) / n, atol=1e-11)
+    np.testing.assert_allclose(draw.centre, np.zeros(61) + centre, atol=1e-15)
+    # Pixels that no row of the set lights are null directions too.
+    assert len(draw.eigenvalues) == np.linalg.matrix_rank(rows - centre)
+    gram = draw.vectors.T @ draw.vectors
+    np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-8)
+
+
+def test_the_whole_pool_has_the_covariance_of_the_population():
+    pool = make_pool("digits")
+    draw = pool.draw(pool.size, seed=0)
+    np.testing.assert_allclose(draw.eigenvalues[::-1], pool.spectrum, rtol=1e-10)
+    np.testing.assert_allclose(np.abs(draw.vectors[:, ::-1].diagonal()), 1, rtol=1e-10)
+    assert np.abs(draw.centre).max() < 1e-13
+
+
+def test_one_row_many_times_has_no_variance():
+    pool = pool_of(Rows(np.repeat(matrix(2, 3), 20, axis=0)), KEY)
+    same = [seed for seed in range(20) if np.ptp(pool.subset(2, seed), axis=0).max() < 1e-12]
+    assert same
+    draw = pool.draw(2, seed=same[0])
+    assert draw.null == pool.d == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 60), st.integers(1, 9), st.integers(0, 99), st.booleans())
+def test_measures_of_rows(n, columns, seed, known):
+    """Weights are the mean squares of the held-out rows along the modes, and keep their sum."""
+    pool = pool_of(Rows(matrix(80, columns, seed)), KEY)
+    draw = pool.draw(n, seed, known)
+    mu = of_draw(draw)
+    away = pool.held_out - draw.centre
+    modes = ((away @ draw.vectors) ** 2).mean(axis=0)
+    np.testing.assert_allclose(mu.test[bool(draw.null) :], modes, rtol=1e-9, atol=1e-12)
+    assert mu.test.sum() == pytest.approx((away**2).sum(axis=1).mean(), rel=1e-11)
+    assert mu.sigma.sum() == pytest.approx(pool.d, rel=1e-11)
+    assert np.all(mu.variance >= 0)
+
+
+def test_the_error_of_the_mean_without_replacement():
+    """E|μ0|² = d (1 − N/M) M/(M − 1)/N: Cochran 1977, Sampling Techniques, theorem 2.2."""
+    pool = pool_of(Rows(matrix(120, 5)), KEY)
+    M, n = pool.size, 48
+    squares = [(pool.subset(n, seed).mean(axis=0) ** 2).sum() for seed in range(2000)]
+    expected = pool.d * (1 - n / M) * M / (M - 1) / n
+    assert np.mean(squares) == pytest.approx(expected, abs=4 * np.std(squares) / np.sqrt(2000))
+    assert np.std(squares) / np.sqrt(2000) < 0.02 * expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "losses", "kl"), [(0.1, 1.005, 0.92), (0.3, 1.02, 0.75)])
+def test_how_far_subsets_are_from_independent_samples(share, losses, kl):
+    """Of Gaussian pools, against Wishart draws: KL shrinks by about N/M, losses by far less."""
+    n, d, filters = 80, 40, (Training(ridge=0.01),)
+    found: dict[str, list[float]] = {"train_loss": [], "kl_model_data": []}
+    independent: dict[str, list[float]] = {name: [] for name in found}
+    for number in range(4):
+        rows = np.random.default_rng(number).standard_normal((round(n / share / 0.8), d))
+        pool = pool_of(Rows(rows), f"{share}-{number}")
+        for seed in range(60):
+            other = make_draw("wishart", pool.spectrum, n, 1000 * number + seed)
+            for draw, into in ((pool.draw(n, seed), found), (other, independent)):
+                metrics = linear_metrics(draw, filters)
+                for name, values in into.items():
+                    values.append(float(metrics[name][0]))
+    ratio = {name: np.mean(found[name]) / np.mean(independent[name]) for name in found}
+    assert ratio["train_loss"] == pytest.approx(losses, abs=0.004)
+    assert ratio["kl_model_data"] == pytest.approx(kl, abs=0.02)
+
+
+def test_a_gaussian_measure_tests_on_the_population():
+    spectrum = make_pool("digits").spectrum
+    for n in (20, 200):
+        mu = of_draw(make_draw("samples", spectrum, n, 0))
+        np.testing.assert_array_equal(mu.variance, mu.sigma)
+        np.testing.assert_array_equal(mu.test, mu.sigma + mu.error)
