@@ -129,9 +129,10 @@ def _kl(rows: Rows) -> Sentences:
 
 def _null_directions(rows: Rows) -> Sentences:
     weakest = rows.least()
+    name = _tables.distinct(rows.table, "regularizer")[0].replace("_", " ")
     yield _say(
-        "At N = d/2 and ridge {} the directions that the training set never saw carry the share {} "
-        "of the gap between test and train loss; at N = 2 d, {}.",
+        f"At N = d/2 and {name} {{}} the directions that the training set never saw carry the "
+        "share {} of the gap between test and train loss; at N = 2 d, {}.",
         weakest,
         rows.at("null_share", 0.5, strength=weakest),
         rows.at("null_share", 2, strength=weakest),
@@ -171,31 +172,36 @@ def _early_stopping(rows: Rows) -> Sentences:
 
 
 def _tuned(rows: Rows) -> Sentences:
+    others = {
+        "stop": "early stopping",
+        "weight_decay": "weight decay",
+        "ledoit_wolf": "Ledoit–Wolf",
+    }
     for name, words in (
-        ("residual_loss", "excess loss"),
+        ("residual_loss", "test loss above the optimum"),
         ("kl_model_data", "KL(generated‖population)"),
     ):
-        own = {"unit": "ratio"} if "unit" in rows.table.column_names else {}
-        values = [
-            rows.at(f"{name}_minimum", 1, regularizer=r, **own)
-            for r in ("stop", "weight_decay", "ledoit_wolf")
-        ]
-        yield _say(
-            f"At N = d the least {words} by early stopping is {{}} times that of the best ridge, "
-            "by weight decay {} times; Ledoit–Wolf, which tunes nothing, has {} times.",
-            *values,
-        )
+        ridge = rows.at(f"{name}_minimum_theory", 1, regularizer="ridge", unit="absolute")
+        for regularizer, other in others.items():
+            own = rows.at(f"{name}_minimum", 1, regularizer=regularizer, unit="absolute")
+            yield _say(
+                f"At N = d the least {words} by {other} is {{}} times that of the best ridge.",
+                own / ridge,
+            )
 
 
 def _agreement(rows: Rows) -> Sentences:
     for kind, params in rows.spectra():
-        own = {"spectrum": kind, "spectrum_params": params, "strength": rows.least()}
+        own: dict[str, Any] = {"spectrum": kind, "spectrum_params": params}
+        own["strength"] = rows.least()
+        most = float(rows.of("agreement", **own)["n_over_d"].max(initial=1))
         yield _say(
             f"Two models of disjoint training sets ({_spectrum(kind, params)}) agree to {{}} at "
-            "N = d (theory {}) and to {} at N = 10 d.",
+            "N = d (theory {}) and to {} at N = {} d.",
             rows.at("agreement", 1, **own),
             rows.at("agreement_theory", 1, **own),
-            rows.at("agreement", 10, **own),
+            rows.at("agreement", most, **own),
+            most,
         )
 
 
@@ -203,19 +209,18 @@ def _real_data(rows: Rows) -> Sentences:
     for (params,) in _tables.distinct_keys(rows.table, ("spectrum_params",)):
         own = {"spectrum_params": params}
         data = rows.of("test_loss", **own, source="data", comparable=True)
-        for i in np.argsort(data["n_over_d"])[-1:]:
-            at = float(data["n_over_d"][i])
-            values = [
-                rows.at("test_loss", at, **own, source="surrogate"),
-                rows.at("test_loss_theory", at, **own, source="theory"),
-            ]
-            yield _say(
-                f"On {_spectrum('dataset', params)} at N = {{}} d the test loss on held-out rows is "
-                "{}; Gaussian data of the same covariance give {}, theory {}.",
-                at,
-                float(data["value"][i]),
-                *values,
-            )
+        if not len(data["value"]):
+            continue
+        last = int(np.argmax(data["n_over_d"]))
+        at = float(data["n_over_d"][last])
+        yield _say(
+            f"On {_spectrum('dataset', params)} at N = {{}} d the test loss on held-out rows is "
+            "{}; Gaussian data of the same covariance give {}, theory {}.",
+            at,
+            float(data["value"][last]),
+            rows.at("test_loss", at, **own, source="surrogate"),
+            rows.at("test_loss_theory", at, **own, source="theory"),
+        )
 
 
 ANSWERS: tuple[Answer, ...] = (

@@ -8,24 +8,34 @@ import pyarrow.compute as pc
 import pytest
 
 from lindiff import answers, figures
+from lindiff.collect import collect
+from lindiff.config import load
 from lindiff.errors import InputError
-from tests.figures import synthetic
-from tests.figures.synthetic import Config, Experiment
+from lindiff.plan import make_plan, write_plan
+from lindiff.run import run_spec
+from lindiff.store import Store
 
-FIGURES = tuple(answer.figure for answer in answers.ANSWERS)
+FIGURES = [answer.figure for answer in answers.ANSWERS]
+SMOKE = Path(__file__).parents[1] / "config/smoke.yaml"
 
 
-def drawn(folder: Path, name: str) -> Path:
-    metrics, levels, modes = synthetic.feed(name)
-    synthetic.write(folder, metrics, levels=levels, modes=modes)
-    *_, data = figures.draw_figure(name, folder, Config({"one": Experiment((name,))}))
-    return data
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the smoke config, with the figures that answer."""
+    results = tmp_path_factory.mktemp("smoke")
+    plan, store = make_plan(load(SMOKE), results), Store(results / "store")
+    write_plan(plan, results)
+    for shard in plan.pending:
+        run_spec(store.spec(shard.name), store.part(shard.name))
+    collect(plan, results / "smoke")
+    for name in FIGURES:
+        figures.draw_figure(name, results / "smoke", plan.config)
+    return results / "smoke"
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_answer_has_sentences_from_its_figure(name, tmp_path):
-    drawn(tmp_path, name)
-    ((answer, sentences),) = answers.answers(tmp_path, [name])
+def test_every_answer_has_sentences_from_its_figure(name, smoke):
+    ((answer, sentences),) = answers.answers(smoke, [name])
     assert answer.figure == name
     for text in sentences:
         assert re.search(r"\d", text)
@@ -50,10 +60,9 @@ def test_numbers_are_those_of_the_rows():
     assert answers._say("{}", float("nan")) is None
 
 
-def test_the_page(tmp_path):
-    drawn(tmp_path, "kl")
+def test_the_page(smoke, tmp_path):
     page = tmp_path / "answers.html"
-    answers.write(tmp_path, ["kl", "phase"], page)
+    answers.write(smoke, ["kl", "phase"], page)
     text = page.read_text(encoding="utf-8")
     assert "How many does the distribution need?" in text
     assert "(d+3)/(4N)" in text

@@ -50,7 +50,10 @@ def test_training_sets_beyond_theory_are_told(make, tmp_path):
         ),
         ("m.npy", "'m.npy': a file is written {file: m.npy}"),
         ("3", "3: not a known value; allowed: gaussian, digits, mnist, patches"),
-        ("{file: m.npy, aray: x}", "{file: 'm.npy', aray: 'x'}: unknown key 'aray' (did you mean"),
+        (
+            "{file: m.npy, dtype: x}",
+            "{file: 'm.npy', dtype: 'x'}: unknown key 'dtype'",
+        ),
         ("{array: x}", "{array: 'x'}: the key file is missing; write {file: PATH} or {file: PATH,"),
         ("{file: 3}", "{file: 3}: file must be text, not 3; write {file: PATH}"),
         ("{file: m.npy}", "{file: 'm.npy'}: there is no file m.npy"),

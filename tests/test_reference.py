@@ -47,7 +47,7 @@ def test_the_schema_is_plain_json_and_a_schema():
     schema = json.loads(text)
     jsonschema.Draft202012Validator.check_schema(schema)
     settings = schema["$defs"]["Settings"]["properties"]
-    assert set(settings) == {c.name for c in KEYS} | {"metrics", "figures"}
+    assert set(settings) == {c.name for c in KEYS} | {"metrics", "figures", "theory"}
     assert {c.name for c in SETTINGS} - set(settings) == {"spectrum_params"}
     assert settings["ridge"]["description"].startswith("c: the denoiser")
 

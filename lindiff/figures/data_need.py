@@ -1,10 +1,10 @@
 """N needed for a residual loss or a KL against what might rule it, for several spectra and d.
 
-N is where a curve last falls below the level at its row; df_k = Σ_j (s_j/(s_j+κ))^k at the noise
-to signal ratio κ = (1−ᾱ_t)/ᾱ_t (for the KL at the middle t) and df1 (df1−df2)/(dN) is the residual
-loss, test minus optimal loss at t, at large N. Points are geometric means over training sets with
-95 % t-intervals, coloured lines theory, titles the exponent of the black fit with its 95 % interval
-over seeds and the factor that points scatter by.
+N is where a curve last falls below the level at its row (one that starts below is left out), with
+df_k = Σ_j (s_j/(s_j+κ))^k at κ = (1−ᾱ_t)/ᾱ_t, for the KL at the middle t; at large N without
+regularization the test loss at t is df1 (df1−df2)/(dN) above its optimum. Points are geometric means
+over training sets with 95 % t-intervals, coloured lines theory, titles the exponent of the black fit
+with its 95 % interval over seeds and the factor that points scatter by.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _abscissa(name: str, kind: str, params: str, d: int, _: int, alpha_bar: floa
 
 def draw(data: pa.Table) -> Figure:
     """A row of panels per target, a column per abscissa."""
-    figure, axes = art.panels(len(TARGETS), len(AGAINST), height=1.5, sharex="col", sharey="row")
+    figure, axes = art.panels(len(TARGETS), len(AGAINST), height=1.65, sharex="col", sharey="row")
     pairs = list(itertools.product(TARGETS, AGAINST))
     for ax, (target, against) in zip(axes.flat, pairs, strict=True):
         _panel(ax, data.sort_by("x"), target, against)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 METRICS = ("test_loss", "kl_model_data", "kl_data_model")
 HEAVY = "kl_data_model"
-NEEDS = Needs(axes=("d", "n"), metrics=METRICS, settings=(("model", "linear_theory"),))
+# Two experiments feed it: many N at one d, and a few N/d at many d.
+NEEDS = Needs(axes=("n",), metrics=METRICS, settings=(("model", "linear_theory"),))
 CATEGORY = "Theory"
 MOMENTS = {  # what stands against d, with a metric before it: marker and words
     "spread": ("s", "standard deviation of a draw"),
@@ -145,11 +146,13 @@ def _crosses(ax: Axes, x: Any, means: dict[str, Any], colour: str) -> None:
 
 
 def _finish(ax: Axes, data: pa.Table, name: str, *, log: str, **own: Any) -> None:
-    """Axes that hold the bands; means of heavy tails may lie outside."""
-    draws = _tables.arrays(data, quantity=f"{name}_draws", **own)
+    """Axes that hold the bands, and the means too where the ordinate is logarithmic."""
+    draws, means = (
+        _tables.arrays(data, quantity=f"{name}_{kind}", **own) for kind in ("draws", "average")
+    )
+    seen = [draws[end].astype(float) for end in ("value", "low", "high")]
     art.axis(ax, "n_over_d", log=log)
-    seen = np.concatenate([draws[end].astype(float) for end in ("value", "low", "high")])
-    art.fit(ax, seen, log="y" in log)
+    art.fit(ax, np.concatenate([*seen, means["value"]] if "y" in log else seen), log="y" in log)
 
 
 def _moments(ax: Axes, data: pa.Table, name: str) -> None:

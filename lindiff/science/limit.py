@@ -179,7 +179,8 @@ def _without_low_end(S: Complex, nodes: Complex, kappa: Complex, s: Array) -> Co
     low = kappa[-1].real
     at_low = s / (s + low)
     near_zero = s * (low - kappa) / ((s + kappa) * (s + low)) + at_low * nodes / (nodes + s)
-    return np.where(np.abs(nodes) < s, near_zero, S - at_low * s / (nodes + s))
+    far: Complex = S - at_low * s / (nodes + s)
+    return np.where(np.abs(nodes) < s, near_zero, far).astype(np.complex128)
 
 
 def _weights(

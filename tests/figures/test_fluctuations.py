@@ -62,9 +62,7 @@ def test_moments_against_d(data: pa.Table):
     mean = _tables.arrays(data, quantity="kl_model_data_limit_average", **own)
     distance = (1 + 1 / d) / feed.exact(feed.LAST) - 1
     assert mean["value"] == pytest.approx(distance)
-    assert (mean["high"] - mean["value"])[0] == pytest.approx(
-        bound["value"][0] * (1 + distance[0])
-    )
+    assert (mean["high"] - mean["value"])[0] == pytest.approx(bound["value"][0] * (1 + distance[0]))
     theory = _tables.arrays(data, quantity="kl_model_data_limit_theory", **own)
     assert theory["d"].tolist() == d.tolist()
     assert theory["value"] == pytest.approx(distance)

@@ -97,6 +97,20 @@ def test_closed_forms_of_the_divergences(n):
     assert theory["kl_data_model"][0] == pytest.approx(backward, rel=4 / d / (1 - gamma))
 
 
+@pytest.mark.parametrize("n", [70, 300, 30_000])
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("power_law", {"exponent": 3.0}), ("two_level", {"ratio": 1e5, "fraction": 0.5})],
+    ids=["steep", "two_level"],
+)
+def test_without_ridge_the_divergences_do_not_know_the_spectrum(name, params, n):
+    """Both are invariant under Σ: a check of every digit where filters are as large as 1/λ."""
+    steep = linear_theory(make_spectrum(name, 60, **params), n)
+    flat = linear_theory(np.ones(60), n)
+    for metric in ("kl_model_data", "kl_data_model"):
+        assert steep[metric][0] == pytest.approx(flat[metric][0], rel=1e-9)
+
+
 def test_many_samples_reach_the_floor():
     s, schedule = make_spectrum("power_law", 40, exponent=1.0), make_schedule()
     sampler = make_sampler("ddpm_beta", schedule)
