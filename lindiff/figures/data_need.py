@@ -2,9 +2,9 @@
 
 N is where a curve last falls below the level at its row (one that starts below is left out), with
 df_k = Σ_j (s_j/(s_j+κ))^k at κ = (1−ᾱ_t)/ᾱ_t, for the KL at the middle t; at large N without
-regularization the test loss at t is df1 (df1−df2)/(dN) above its optimum. Points are geometric means
-over training sets with 95 % t-intervals, coloured lines theory, titles the exponent of the black fit
-with its 95 % interval over seeds and the factor that points scatter by.
+regularization the test loss at t is df1 (df1−df2)/(dN) above its optimum. Points are geometric
+means over training sets with 95 % t-intervals, coloured lines theory, titles the exponent of the
+black fit with its 95 % interval over seeds and the factor that points scatter by.
 """
 
 from __future__ import annotations
