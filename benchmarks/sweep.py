@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import header
@@ -66,9 +67,11 @@ def main() -> None:
     cells = wanted(load(Path(config))).cells
     texts = {f.name: "string" for f in cells.schema if str(f.type).startswith("dictionary")}
     plain = {name: cells[name].cast(texts.get(name, cells[name].type)) for name in FAMILY}
-    rows = pa.table(plain).group_by("family_id", use_threads=False).aggregate(
+    drawn = [cells["seed"].is_valid(), cells["draw"].is_valid()]
+    table = pa.table(plain).filter(pc.and_(*drawn))
+    rows = table.group_by("family_id", use_threads=False).aggregate(
         [(name, "first") for name in FAMILY[1:]]
-    )  # fmt: skip
+    )
     families = rows.rename_columns([n.removesuffix("_first") for n in rows.column_names])
     with threadpool_limits(1):
         reference = bare(families.to_pylist())

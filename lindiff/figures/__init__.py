@@ -7,9 +7,7 @@ A figure is a module of this folder, found by its file: nothing registers it. Th
 - ``CATEGORY``: its heading in the HTML report;
 - ``query(metrics[, levels][, modes]) -> pa.Table``: the exact data drawn. ``levels`` and ``modes``
   are passed, by name, where ``NEEDS.metrics`` has them;
-- ``draw(data) -> Figure``: the drawing of what `query` returned, and of nothing else;
-- optionally ``SOURCES``: more files of the package that `query` computes with, such as
-  ``science/density.py``, whose editing draws the figure again.
+- ``draw(data) -> Figure``: the drawing of what `query` returned, and of nothing else.
 
 Figure modules import no matplotlib at their top level, so that `needs`, `caption` and `category`
 cost nothing where a Snakefile is parsed.
@@ -21,12 +19,13 @@ import importlib
 import inspect
 import logging
 import pkgutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
+from lindiff.closure import closure
 from lindiff.errors import InputError
 from lindiff.science import datasets
 
@@ -133,12 +132,11 @@ def missing(
 
 
 def sources(name: str) -> tuple[Path, ...]:
-    """The files whose editing changes the figure `name`: its own, and what all figures share."""
-    module = cast(ModuleType, load(name))
-    folder = Path(__file__).parent
-    shared = [folder / "draw.py", *sorted(folder.glob("_*.py"))]
-    used = ("intervals.py", "science/laws.py", *getattr(module, "SOURCES", ()))
-    return (Path(inspect.getfile(module)), *shared, *(folder.parent / name for name in used))
+    """The files whose editing changes the figure `name`: its own, and what it imports."""
+    load(name)
+    own = Path(inspect.getfile(sys.modules[f"{__name__}.{name}"]))
+    imported = closure(f"{__name__}.{name}", (__name__, "lindiff.science", "lindiff.intervals"))
+    return (own, *sorted(path for path in imported.values() if path != own))
 
 
 def outputs(name: str, results_dir: Path) -> tuple[Path, Path, Path]:

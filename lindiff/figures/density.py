@@ -26,7 +26,6 @@ Array = NDArray[np.float64]
 
 NEEDS = Needs(axes=("n",), metrics=("modes",))
 CATEGORY = "Transition"
-SOURCES = ("science/density.py", "science/bulk.py")
 _SIZE = (*_slices.SPECTRUM, "d", "n", "n_over_d")
 _KEYS = (*_SIZE, "mode_eigenvalue")
 _BINS = 20

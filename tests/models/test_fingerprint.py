@@ -1,15 +1,15 @@
-import ast
-
+from lindiff import closure as imports
+from lindiff.closure import closure
 from lindiff.models import MODELS, fingerprint
-from lindiff.models.fingerprint import ROOMS, closure, imports
+from lindiff.models.fingerprint import ROOMS
 
 
 def test_the_closure_stays_inside_science_and_models():
     for model in MODELS.values():
-        modules = closure(model.module)
+        modules = closure(model.module, ROOMS)
         assert model.module in modules
         assert model.planning not in modules
-        reached = {name for tree in modules.values() for name in imports(tree)}
+        reached = {name for path in modules.values() for name in imports._imports(path)}
         own = {name for name in reached if name.split(".")[0] == "lindiff"}
         assert all(name.startswith(ROOMS) for name in own)
         assert "lindiff.science.draws" in modules
@@ -18,7 +18,7 @@ def test_the_closure_stays_inside_science_and_models():
 def test_only_code_counts(monkeypatch, tmp_path):
     source = tmp_path / "lindiff" / "models" / "linear.py"
     source.parent.mkdir(parents=True)
-    monkeypatch.setattr(fingerprint, "_ROOT", tmp_path)
+    monkeypatch.setattr(imports, "_ROOT", tmp_path)
 
     def digest(text):
         source.write_text(text, encoding="utf-8")
@@ -35,6 +35,21 @@ def test_only_code_counts(monkeypatch, tmp_path):
     fingerprint.fingerprint.cache_clear()
 
 
-def test_an_imported_module_counts(monkeypatch, tmp_path):
-    tree = ast.parse("from lindiff.science import draws, metrics\nimport lindiff.models.linear")
-    assert imports(tree) >= {"lindiff.science.draws", "lindiff.models.linear"}
+def test_imports_of_every_kind_are_followed(monkeypatch, tmp_path):
+    monkeypatch.setattr(imports, "_ROOT", tmp_path)
+    files = {
+        "a": "from room import b\nimport room.c\n\n\ndef f():\n    from room.d import g",
+        "b": "import elsewhere.x\nimport numpy",
+        "c": "",
+        "d": "from room import a",
+        "e": "",
+    }
+    (tmp_path / "room").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/x.py").write_text("")
+    for name, text in files.items():
+        (tmp_path / f"room/{name}.py").write_text(text)
+    found = closure("room.a", ["room"])
+    assert sorted(found) == ["room.a", "room.b", "room.c", "room.d"]
+    assert sorted(closure("room.a", ["room.a", "room.d"])) == ["room.a", "room.d"]
+    assert found["room.d"] == tmp_path / "room/d.py"

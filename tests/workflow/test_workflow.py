@@ -274,7 +274,7 @@ def test_figure_edited_draws_only_that_figure(tmp_path: Path, repository: Path) 
     assert NOTHING in workspace.finish("-n").text
     source = copy / "lindiff/figures/kl.py"
     source.write_text(source.read_text() + "\n# edited\n")
-    assert workspace.finish().jobs == {"figure": 1}
+    assert workspace.finish().jobs == {"figure": 1, "answers": 1}
     assert NOTHING in workspace.finish("-n").text
     (workspace.results / "tiny/figures/kl.png").unlink()
     assert workspace.finish("-n").jobs == {"figure": 1}
