@@ -101,8 +101,10 @@ def spread(values: Sequence[float], count: int) -> list[float]:
         return list(values)
     logs = np.log(positive)
     targets = np.linspace(logs[0], logs[-1], room)
-    chosen = sorted({int(np.argmin(np.abs(logs - target))) for target in targets})
-    kept = ends | {positive[i] for i in chosen}
+    chosen = [int(np.argmin(np.abs(logs - target))) for target in targets]
+    if room > 1:
+        chosen[-1] = len(positive) - 1  # whose neighbour may have the same logarithm
+    kept = ends | {positive[i] for i in set(chosen)}
     return [v for v in values if v in kept]
 
 

@@ -98,6 +98,6 @@ def test_it_shows_two_spectra_three_sizes_and_no_theory():
 
 def test_an_edit_of_the_density_draws_it_again():
     names = {path.name for path in figures.sources("density")}
-    assert {"density.py", "bulk.py", "laws.py", "draw.py"} <= names
+    assert {"density.py", "bulk.py", "draw.py"} <= names
     folders = {path.parent.name for path in figures.sources("density") if path.name == "density.py"}
     assert folders == {"figures", "science"}

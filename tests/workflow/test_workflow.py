@@ -277,4 +277,4 @@ def test_figure_edited_draws_only_that_figure(tmp_path: Path, repository: Path) 
     assert workspace.finish().jobs == {"figure": 1, "answers": 1}
     assert NOTHING in workspace.finish("-n").text
     (workspace.results / "tiny/figures/kl.png").unlink()
-    assert workspace.finish("-n").jobs == {"figure": 1}
+    assert workspace.finish("-n").jobs == {"figure": 1, "answers": 1}
