@@ -14,11 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lindiff.science.density import density
     from lindiff.science.draws import Draw, make_draw
     from lindiff.science.exact import linear_metrics
     from lindiff.science.filters import Bank, Response, Training
     from lindiff.science.limit import Limit, limiting
     from lindiff.science.measure import Measure, of_draw, of_population
+    from lindiff.science.ridge import best_ridge
     from lindiff.science.samplers import Sampler, make_sampler
     from lindiff.science.schedule import Schedule, make_schedule
     from lindiff.science.spectra import make_spectrum
@@ -36,6 +38,8 @@ _HOME = {
     "Bank": "filters",
     "Response": "filters",
     "Training": "filters",
+    "best_ridge": "ridge",
+    "density": "density",
     "Measure": "measure",
     "of_draw": "measure",
     "of_population": "measure",
@@ -55,6 +59,8 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Training",
+    "best_ridge",
+    "density",
     "limiting",
     "linear_metrics",
     "linear_theory",

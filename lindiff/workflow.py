@@ -147,6 +147,7 @@ class Sweep:
         lines = [f"table:    {self.tables[0]}"]
         if self.drawn:
             lines.append(f"figures:  {self.folder}/figures/ ({', '.join(self.plan.figures)})")
+            lines.append(f"answers:  {self.answers[0]}")
         ask = "" if (self.file, self.results) == (DEFAULT, Path("results")) else self._as_config()
         lines.append(f"report:   snakemake{ask} --report {self.folder}/report.zip")
         return "\n".join(lines)

@@ -20,10 +20,10 @@ engine "$@" || {
     exit "$code"
 }
 
-# The report takes seconds, so it is made only when a figure is newer. It is moved into its place
+# The report takes seconds, so it is made only when something in it is newer. It is moved into its place
 # when it is whole; Snakemake names the folder inside the zip after the file, hence the folder here.
 report=$out/report.zip
-if [ ! -e "$report" ] || [ -n "$(find "$out/figures" -newer "$report" -print -quit)" ]; then
+if [ ! -e "$report" ] || [ -n "$(find "$out/figures" "$out"/answers.* -newer "$report" -print -quit 2>/dev/null)" ]; then
     making=$(mktemp -d "$out/.report.XXXXXX")
     trap 'rm -rf "$making"' EXIT
     trap 'exit 130' INT TERM
@@ -33,5 +33,6 @@ fi
 
 echo
 echo "figures   $out/figures/"
+echo "answers   $out/answers.html"
 echo "table     $out/metrics.parquet"
 echo "report    $report (unzip it and open report/report.html)"

@@ -14,9 +14,9 @@ from lindiff.models import linear_planning
 Array = NDArray[np.float64]
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
-_FAMILY = 0.1
+_FAMILY = 0.3
 _CELL = 2e-4
-_MODE = 2e-6
+_MODE = 4e-6
 _BASE_BYTES = 250e6
 
 
