@@ -105,8 +105,8 @@ def _transition(rows: Rows) -> Sentences:
         order = np.argsort(curve["n_over_d"])
         need = crossing(curve["n_over_d"][order], np.maximum(excess[order], 1e-12), 0.1)
         yield _say(
-            f"For the {_spectrum(kind, params)} spectrum in d = {d} the test loss is within 10 % "
-            "of the optimum from N = {} d on.",
+            f"For the {_spectrum(kind, params)} spectrum in d = {d} the test loss, not "
+            "regularized, is within 10 % of the optimum from N = {} d on.",
             math.nan if need is None else need,
         )
 
@@ -139,6 +139,34 @@ def _null_directions(rows: Rows) -> Sentences:
     )
 
 
+_AGAINST = {
+    "d": "d",
+    "df1": "df1",
+    "df2": "df2",
+    "participation": "(tr Σ)²/tr Σ²",
+    "trace_ratio": "df1 (df1 − df2)/d",
+}
+
+
+def _data_need(rows: Rows) -> Sentences:
+    for target, words in (
+        ("residual_loss", "a given test loss above the optimum at one noise level"),
+        ("kl_model_data", "a given KL(generated‖population)"),
+    ):
+        scatter = rows.of("scatter", target=target)
+        if not len(scatter["value"]):
+            continue
+        best = str(scatter["against"][int(np.argmin(scatter["value"]))])
+        fit = rows.of("exponent", target=target, against=best)
+        yield _say(
+            f"Over all spectra and d, the N that {words} needs is best a power of "
+            f"{_AGAINST[best]}: exponent {{}} (95 % interval over seeds {{}} to {{}}, without the "
+            "lack of fit), with a scatter of a factor {}.",
+            *(float(fit[column][0]) for column in ("value", "low", "high")),
+            float(scatter["value"].min()),
+        )
+
+
 def _best(rows: Rows, name: str, regularizer: str, n_over_d: float, what: str) -> float:
     return rows.at(f"{name}_{what}", n_over_d, regularizer=regularizer)
 
@@ -165,8 +193,8 @@ def _early_stopping(rows: Rows) -> Sentences:
         for w in ("argmin", "argmin_theory")
     ]
     yield _say(
-        "The best training time for the loss is {} at N = d (theory {}) and {} at N = 8 d ({}), in "
-        "units where a mode of variance λ is learned at a rate of order λ.",
+        "The best training time for the loss is {} at N = d (theory {}) and {} at N = 8 d (theory "
+        "{}), in units where a mode of variance λ is learned at a rate of order λ.",
         *values,
     )
 
@@ -226,6 +254,7 @@ def _real_data(rows: Rows) -> Sentences:
 ANSWERS: tuple[Answer, ...] = (
     Answer("How many samples does the loss need?", "transition", _transition),
     Answer("How many does the distribution need?", "kl", _kl),
+    Answer("What does the needed N grow with?", "data_need", _data_need),
     Answer("What is the gap made of below N = d?", "null_directions", _null_directions),
     Answer("How much ridge or weight decay is best?", "regularization", _regularization),
     Answer("When should training stop?", "early_stopping", _early_stopping),
