@@ -253,3 +253,37 @@ def test_status_before_during_after_a_kill_and_at_the_end(
     check_finished(workspace, undisturbed)
     after = {"wanted": CELLS, "done": CELLS, "running": 0, "waiting": 0, "shards": 0}
     assert counts() == after | {"left": False}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["collect", "figures", "answers"])
+@pytest.mark.parametrize("delay", [0.1, 0.6])
+def test_killed_after_the_shards(
+    stage: str, delay: float, tmp_path: Path, repository: Path
+) -> None:
+    """Killed while tables, a figure or the answers are made: one plain run makes them whole."""
+    workspace = Workspace(tmp_path, repository)
+    workspace.write(n="[3, 8, 16]", metrics="[]", experiments="    figures: [kl]\n")
+    with started(workspace) as process:
+        deadline = time.monotonic() + 120
+        while not any(
+            stage in command and "-c" not in command for command in members(process.pid).values()
+        ):
+            assert process.poll() is None, f"the run ended before {stage} was seen"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    kept = workspace.parts
+    assert kept
+    workspace.finish()
+    assert workspace.parts == kept
+    folder = workspace.results / "tiny"
+    made = {
+        path.name for path in folder.rglob("*") if path.is_file() and path.parent.name != "logs"
+    }
+    assert {"metrics.parquet", "kl.pdf", "kl.png", "kl.parquet", "answers.html"} <= made
+    assert not [name for name in made if name.startswith(".")]
+    assert len(workspace.rows()) == 12
+    assert "Nothing to be done" in workspace.finish("-n").text
