@@ -28,17 +28,20 @@ run:
 	@tools/run.sh $(SNAKEMAKE)
 
 test:
-	@tools/setup.sh workflow,data,test
+	@tools/setup.sh workflow,data,train,test
 	.venv/bin/python -m pytest -n 2 -m "not slow" $(PYTEST)
 
 setup:
-	@tools/setup.sh workflow,data,test
+	@tools/setup.sh workflow,data,train,test
 
-# One lock for every platform and Python: bare pins with markers, no paths, no index.
+# One lock for every platform and Python: bare pins with markers, no paths, no index. torch is pinned by
+# hand, for uv would add gigabytes of CUDA; what it needs besides is named here.
 lock:
+	printf '%s\n' filelock fsspec jinja2 networkx sympy | \
 	"$$UV" pip compile --upgrade --universal --python-version 3.11 --extra workflow --extra data --extra test \
 	    --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	    --quiet --output-file constraints.txt pyproject.toml
+	    --quiet --output-file constraints.txt pyproject.toml -
+	echo torch==2.13.0 >>constraints.txt
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage build *.egg-info

@@ -1,0 +1,82 @@
+"""Linear denoisers trained by gradient descent on the exact loss (docs/theory.md, "Filters").
+
+At each noise level one matrix W_t of its own descends on half the objective
+‖I − √q W‖² + ᾱ tr(W Σ0 Wᵀ) + g ‖W‖², whose gradient is W (ᾱ Σ0 + (q + g) I) − √q I. It must follow
+the closed form of early stopping, `lindiff.science.filters.Bank` with a learning rate, at every
+step: that formula knows eigenvalues and no steps, this descent knows steps and no eigenvalues.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+
+def objective(
+    weights: Tensor, covariance: Tensor, alpha_bar: Tensor, q: Tensor, g: Tensor
+) -> Tensor:
+    """ℓ_t d + g ‖W_t‖², shape (models, levels).
+
+    Args:
+        weights: W_t, shape (models, levels, d, d).
+        covariance: Of the training data, shape (models, d, d).
+        alpha_bar: ᾱ_t of the levels, shape (levels,).
+        q: 1 − ᾱ_t, shape (levels,).
+        g: Penalty of each model and level, shape (models, levels).
+    """
+    eye = torch.eye(weights.shape[-1]).to(weights)
+    noise = (eye - q.sqrt()[:, None, None] * weights).square().sum(dim=(-2, -1))
+    signal = (weights @ covariance[:, None] * weights).sum(dim=(-2, -1))
+    return noise + alpha_bar * signal + g * weights.square().sum(dim=(-2, -1))
+
+
+def gradient(
+    weights: Tensor, covariance: Tensor, alpha_bar: Tensor, q: Tensor, g: Tensor
+) -> Tensor:
+    """Gradient of half the objective, shape (models, levels, d, d); arguments as there."""
+    root = q.sqrt()[:, None, None] * torch.eye(weights.shape[-1]).to(weights)
+    change = alpha_bar[:, None, None] * (weights @ covariance[:, None])
+    return change.addcmul_((q + g)[..., None, None], weights).sub_(root)
+
+
+def descend(
+    covariance: Tensor,
+    alpha_bar: Tensor,
+    q: Tensor,
+    g: Tensor,
+    learning_rate: Tensor,
+    stops: Sequence[int],
+    init_scale: float = 0.0,
+) -> Iterator[tuple[int, Tensor]]:
+    """Full gradient descent of all models and levels at once.
+
+    Args:
+        covariance: Of the training data, shape (models, d, d), float64 or float32.
+        alpha_bar: ᾱ_t of the levels, shape (levels,).
+        q: 1 − ᾱ_t, shape (levels,): given, for the difference loses digits at low noise.
+        g: Penalty of each model and level, shape (models, levels).
+        learning_rate: η of each model, shape (models,); it diverges from 2/(ᾱ λ + q + g) on.
+        stops: Numbers of steps, ascending, from 0.
+        init_scale: W_t(0) is this multiple of I.
+
+    Yields:
+        Each stop with W_t there, shape (models, levels, d, d): a copy of the caller's own.
+
+    Raises:
+        ValueError: The stops do not ascend.
+    """
+    if any(a >= b for a, b in itertools.pairwise((-1, *stops))):
+        raise ValueError(f"stops {tuple(stops)} do not ascend from 0")
+    d = covariance.shape[-1]
+    start = init_scale * torch.eye(d).to(covariance)
+    weights = start.repeat(len(covariance), len(q), 1, 1)
+    rate = learning_rate[:, None, None, None]
+    made = 0
+    for stop in stops:
+        for _ in range(stop - made):
+            weights.addcmul_(rate, gradient(weights, covariance, alpha_bar, q, g), value=-1)
+        made = stop
+        yield stop, weights.clone()

@@ -1,0 +1,109 @@
+"""What a training run draws: rows, noise levels and noise, the same in any company.
+
+Numbers come in blocks of `BLOCK` steps, each block from a generator of its own that is keyed by the
+run, the purpose and the block's number. So a run's numbers hang on nothing but its key, its batch
+size, N, d and T: not on the models beside it, nor on where a stopped training goes on.
+(`torch.randn` of small shapes gives other numbers when it is cut otherwise.)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+from lindiff.science.schedule import Schedule
+
+BLOCK = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step's inputs of several models.
+
+    Attributes:
+        x: x_t = √ᾱ_t x_0 + √q_t ε, shape (models, batch, d).
+        sigma: Noise to signal σ_t = √(q_t/ᾱ_t), shape (models, batch).
+        noise: ε, shape (models, batch, d).
+    """
+
+    x: Tensor
+    sigma: Tensor
+    noise: Tensor
+
+
+def torch_generator(purpose: str, **key: object) -> torch.Generator:
+    """CPU generator of one draw, keyed by what the draw is.
+
+    Torch's Mersenne Twister takes 32 bits of its seed: among 100,000 keys one pair is expected to
+    share its numbers, which does no harm to noise.
+
+    Args:
+        purpose: What the numbers are for.
+        key: JSON values that name the draw.
+    """
+    text = json.dumps([purpose, key], sort_keys=True, separators=(",", ":"))
+    digest = blake2b(text.encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
+
+
+def _block(
+    key: str, number: int, shape: tuple[int, int, int], samples: int, timesteps: int, out: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Indices of rows and of levels, shape (BLOCK, batch); the noise goes to `out`."""
+    index, level, noise = (
+        torch_generator(purpose, run=key, block=number) for purpose in ("index", "level", "noise")
+    )
+    torch.randn(shape, generator=noise, out=out)
+    return (
+        torch.randint(samples, shape[:2], generator=index),
+        torch.randint(timesteps, shape[:2], generator=level),
+    )
+
+
+def batches(
+    rows: Sequence[Tensor], keys: Sequence[str], batch_size: int, schedule: Schedule, start: int = 0
+) -> Iterator[Batch]:
+    """Training inputs without end, with rows and levels t uniform and drawn with replacement.
+
+    Args:
+        rows: Training rows of each model, shapes (N_m, d), of one dtype and device.
+        keys: What each model's numbers hang on.
+        batch_size: Rows a step.
+        schedule: The noise schedule.
+        start: Steps that were made before.
+
+    Yields:
+        The next step's batch, in the rows' dtype and on their device.
+    """
+    like, d = rows[0], rows[0].shape[1]
+    joined = torch.cat(list(rows))
+    counts = [len(r) for r in rows]
+    offsets = [sum(counts[:m]) for m in range(len(counts))]
+    root_alpha = torch.tensor(schedule.alpha_bar**0.5).to(like)
+    root_q = torch.tensor(schedule.q**0.5).to(like)
+    sigma_of = torch.tensor((schedule.q / schedule.alpha_bar) ** 0.5).to(like)
+    shape = BLOCK, batch_size, d
+    number, skip = divmod(start, BLOCK)
+    while True:
+        noise = torch.empty((len(rows), *shape), dtype=like.dtype)
+        index, level = zip(
+            *(
+                _block(key, number, shape, n, schedule.timesteps, out)
+                for key, n, out in zip(keys, counts, noise, strict=True)
+            ),
+            strict=True,
+        )
+        places = torch.stack([i + offset for i, offset in zip(index, offsets, strict=True)])
+        t = torch.stack(level).to(like.device)
+        noise = noise.to(like.device)
+        x = root_q[t][..., None] * noise
+        x.addcmul_(root_alpha[t][..., None], joined[places.to(like.device)])
+        sigma = sigma_of[t]
+        for step in range(skip, BLOCK):
+            yield Batch(x[:, step], sigma[:, step], noise[:, step])
+        number, skip = number + 1, 0
