@@ -118,8 +118,9 @@ SETTINGS: tuple[Column, ...] = (
         "model",
         "What learns the denoiser: `linear_exact`, from one training set; `linear_theory`, its "
         "large-system limit, which has no seed; `ledoit_wolf`, the denoiser of the covariance that "
-        "Ledoit and Wolf's estimator gives.",
-        choices=("linear_exact", "linear_theory", "ledoit_wolf"),
+        "Ledoit and Wolf's estimator gives; `empirical`, the empirical score, of all functions the "
+        "one with the least training loss.",
+        choices=("linear_exact", "linear_theory", "ledoit_wolf", "empirical"),
     ),
     Column(
         "data",
@@ -304,6 +305,18 @@ METRICS: tuple[Column, ...] = (
         "levels, per dimension.",
     ),
     Column(
+        "train_loss_se",
+        "float",
+        "standard error of the train loss",
+        "Standard error of `train_loss` where that is measured on noisy samples (`empirical`).",
+    ),
+    Column(
+        "test_loss_se",
+        "float",
+        "standard error of the test loss",
+        "Standard error of `test_loss` where that is measured on noisy samples (`empirical`).",
+    ),
+    Column(
         "optimal_loss",
         "float",
         "optimal loss",
@@ -371,6 +384,14 @@ METRICS: tuple[Column, ...] = (
         "Correlation of the samples of two models that are trained on disjoint sets of N samples "
         "each and given the same noise, about the population mean; needs a sampler that draws no "
         "noise of its own (`ddim`, `ideal`).",
+        default=False,
+    ),
+    Column(
+        "memorized_fraction",
+        "float",
+        "memorized fraction",
+        "Share of generated samples whose distance to the nearest training point is below 1/3 of "
+        "that to the second-nearest; null for N < 3.",
         default=False,
     ),
     Column(

@@ -219,7 +219,8 @@ def test_files_that_cannot_be_read(tmp_path):
         (
             "model",
             "linear_exakt",
-            "not a known value; allowed: linear_exact, linear_theory, ledoit_wolf "
+            "not a known value; allowed: linear_exact, linear_theory, ledoit_wolf, "
+            "empirical "
             "(did you mean linear_exact?)",
         ),
         (

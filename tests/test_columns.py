@@ -125,6 +125,7 @@ def test_parts_are_delivered_with_their_metric():
 def test_default_metrics_are_those_that_cost_little():
     assert set(REQUESTABLE) - set(DEFAULT_METRICS) == {
         "agreement",
+        "memorized_fraction",
         "bures",
         "monte_carlo_gap",
         "levels",

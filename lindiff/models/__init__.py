@@ -129,6 +129,22 @@ MODELS: dict[str, Model] = {
                 )
             ),
         ),
+        Model(
+            "empirical",
+            "lindiff.models.empirical",
+            "lindiff.models.empirical_planning",
+            settings=(
+                "model", "data", "spectrum", "spectrum_params", "d", "n", "population_mean",
+                "draw", *_SCHEDULE, *_SAMPLING, "seed",
+            ),
+            within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            metrics=frozenset(
+                (
+                    "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
+                    "residual_loss", "memorized_fraction", "pool_fraction", "levels",
+                )
+            ),
+        ),
     )
 }  # fmt: skip
 

@@ -160,8 +160,8 @@ def _bad_steps(values: dict[str, Any]) -> str | None:
 def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if values["draw"] == "samples" or values["data"] != GAUSSIAN:
         return None
-    if values["model"] == "ledoit_wolf":
-        return "ledoit_wolf needs the training samples; allowed: samples"
+    if values["model"] in ("ledoit_wolf", "empirical"):
+        return f"{values['model']} needs the training samples; allowed: samples"
     if "monte_carlo_gap" in metrics:
         return "monte_carlo_gap needs the training samples; allowed: samples"
     return None
