@@ -54,9 +54,8 @@ def query(metrics: pa.Table) -> pa.Table:
 
 
 def _with_gap(cells: pa.Table) -> pa.Table:
-    gap = pc.subtract(cells["test_loss"], cells["train_loss"])
-    share = pc.divide(cells["null_loss"], gap)
-    return _tables.with_columns(cells, exact_gap=gap, null_share=share)
+    cells = _tables.with_gap(cells)
+    return _tables.with_columns(cells, null_share=pc.divide(cells["null_loss"], cells["exact_gap"]))
 
 
 def _compare(group: dict[str, Any]) -> list[dict[str, Any]]:

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from lindiff.models.linear_cells import GAUSSIAN, Filters, groups, level_indices
 from lindiff.models.linear_family import (
     Family,
-    _held_out_loss,
     as_objects,
     make_family,
-    optimal_loss,
+    of_data,
     to_table,
 )
 from lindiff.science import empirical
@@ -82,16 +81,12 @@ def _levels(schedule: Schedule, train: Array, test: Array) -> list[dict[str, flo
 
 def _of_losses(family: Family, filters: Filters) -> dict[str, NDArray[Any]]:
     """The metrics that no sampler changes, arrays of shape (1,)."""
-    schedule, data = filters.make_schedule(), family.row["data"]
+    schedule = filters.make_schedule()
     train, test = _losses(family, schedule)
-    found: dict[str, float] = {"pool_fraction": np.nan}
+    found: dict[str, float] = {}
     found["train_loss"], found["train_loss_se"] = empirical.over_rounds(train)
     found["test_loss"], found["test_loss_se"] = empirical.over_rounds(test)
-    if data == GAUSSIAN:
-        found["optimal_loss"] = optimal_loss(*family.population[:3], filters.schedule)
-    else:
-        found["optimal_loss"] = _held_out_loss(data, filters.schedule)
-        found["pool_fraction"] = family.draw.n / make_pool(data).size
+    found["optimal_loss"], found["pool_fraction"] = of_data(family, filters.schedule)
     found["residual_loss"] = found["test_loss"] - found["optimal_loss"]
     levels = as_objects([_levels(schedule, train, test)])
     return {name: np.array([value]) for name, value in found.items()} | {"levels": levels}

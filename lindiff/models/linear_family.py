@@ -115,6 +115,14 @@ def at_infinity(
     return divergences(limit, mu, make_table(filters, span).at(mu.nodes), filters.root_alpha_bar)
 
 
+def of_data(family: Family, schedule: tuple[Any, ...]) -> tuple[float, float]:
+    """`optimal_loss` on a schedule and `pool_fraction`, which no model changes."""
+    data = family.row["data"]
+    if data == GAUSSIAN:
+        return optimal_loss(*family.population[:3], schedule), np.nan
+    return _held_out_loss(data, schedule), family.draw.n / make_pool(data).size
+
+
 def common_metrics(
     family: Family, filters: Filters, evaluated: Evaluated, wanted: frozenset[str]
 ) -> dict[str, NDArray[Any]]:
@@ -132,12 +140,7 @@ def common_metrics(
     """
     result: dict[str, NDArray[Any]] = metrics.losses(family.mu, evaluated)
     result |= divergences(family.draw, family.mu, evaluated, filters.root_alpha_bar)
-    data, fraction = family.row["data"], np.nan
-    if data == GAUSSIAN:
-        optimum = optimal_loss(*family.population[:3], filters.schedule)
-    else:
-        optimum = _held_out_loss(data, filters.schedule)
-        fraction = family.draw.n / make_pool(data).size
+    optimum, fraction = of_data(family, filters.schedule)
     result["optimal_loss"] = np.full_like(result["test_loss"], optimum)
     result["residual_loss"] = result["test_loss"] - optimum
     result["overlap_1"] = np.full_like(result["test_loss"], vectors.leading_overlap(family.draw))
