@@ -37,7 +37,7 @@ setup:
 # One lock for every platform and Python: bare pins with markers, no paths, no index. torch is pinned by
 # hand, for uv would add gigabytes of CUDA; what it needs besides is named here.
 lock:
-	printf '%s\n' filelock fsspec jinja2 networkx sympy | \
+	printf '%s\n' filelock fsspec jinja2 networkx safetensors sympy | \
 	"$$UV" pip compile --upgrade --universal --python-version 3.11 --extra workflow --extra data --extra test \
 	    --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    --quiet --output-file constraints.txt pyproject.toml -

@@ -1,6 +1,6 @@
 """Training many networks as one batch against a loop over them: milliseconds a step for all.
 
-Both are whole trainings of `lindiff.training.engine`, drawn numbers and optimiser included; the
+Both are whole trainings of `lindiff.training.engine`, drawn numbers and optimizer included; the
 loop is the same engine with one model a pack.
 Run: .venv/bin/python -m benchmarks.training [THREADS]
 """

@@ -21,7 +21,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lindiff import columns
-from lindiff.columns import METRIC, METRICS, OUTCOME, REQUESTABLE, SECONDS, SETTINGS, delivered
+from lindiff.columns import (
+    METRIC,
+    METRICS,
+    NESTED,
+    OUTCOME,
+    REQUESTABLE,
+    SECONDS,
+    SETTINGS,
+    delivered,
+)
 from lindiff.coverage import lookup
 from lindiff.errors import InputError
 from lindiff.files import atomic, remove_leftovers, write_table
@@ -31,7 +40,6 @@ from lindiff.plan import Plan, store_of
 from lindiff.progress import duration
 from lindiff.store import FORMAT, DamagedError, Shard, Store, read_table
 
-NESTED = ("levels", "modes")
 _STATUS = ("ok", "diverged", "failed")
 # Rows of a nested table that are unpacked at a time.
 _BATCH = 20_000
@@ -95,7 +103,8 @@ class _Merge:
         self.left[rows] &= ~mask
         self.status[rows] = np.maximum(self.status[rows], _codes(part["status"], _STATUS))
         for name, texts in self.text.items():
-            texts.add(rows, part[name])
+            if name in part.column_names:  # `torch` came after the first parts
+                texts.add(rows, part[name])
         if seconds is not None:
             before = self.seconds[rows]
             self.seconds[rows] = np.where(np.isnan(before), 0, before) + seconds[useful]

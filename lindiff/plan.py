@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lindiff import __file__ as package
+from lindiff.columns import NESTED
 from lindiff.config import Config
 from lindiff.coverage import Stale, cover, stale_policy
 from lindiff.errors import InputError
@@ -28,7 +29,10 @@ from lindiff.store import FORMAT, Shard, Store, write_spec
 from lindiff.validate import validate
 
 # Together with the resolved config their code decides which cells are wanted.
-_MEANING = ("columns.py", "grid.py", "ids.py", "models/__init__.py")
+_MEANING = (
+    "columns/column.py", "columns/settings.py", "columns/metrics.py", "columns/__init__.py",
+    "grid.py", "ids.py", "models/__init__.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Plan:
     def tables(self) -> tuple[str, ...]:
         """File names of the tables that the config asks for."""
         asked = {metric for e in self.config.experiments.values() for metric in e.metrics}
-        nested = [f"{name}.parquet" for name in ("levels", "modes") if name in asked]
+        nested = [f"{name}.parquet" for name in NESTED if name in asked]
         return ("metrics.parquet", *nested)
 
     @property

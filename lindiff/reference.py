@@ -23,7 +23,7 @@ from lindiff.yamlfile import shown
 FOLDER = Path(__file__).resolve().parents[1] / "config"
 
 _INTRODUCTION = """\
-<!-- Written by `python -m lindiff.reference` from lindiff/columns.py. Do not edit by hand. -->
+<!-- Written by `python -m lindiff.reference` from lindiff/columns/. Do not edit by hand. -->
 
 # Configuration
 

@@ -25,7 +25,14 @@ from pydantic_core import ErrorDetails
 
 from lindiff import figures, values
 from lindiff.axes import FORMS, SPANS, Section, axis, item, value_list_or_mapping, value_or_list
-from lindiff.columns import DEFAULT_METRICS, METRIC, REQUESTABLE, SETTINGS, Column
+from lindiff.columns import (
+    DEFAULT_METRICS,
+    METRIC,
+    REQUESTABLE,
+    SETTINGS,
+    Column,
+    with_standard_errors,
+)
 from lindiff.errors import InputError
 from lindiff.models import MODELS
 from lindiff.yamlfile import Document, Key, shown
@@ -81,7 +88,7 @@ def _as_list(value: Any) -> list[Any]:
 
 def _in_order(value: Any) -> tuple[str, ...]:
     asked = value.only if isinstance(value, Only) else [*DEFAULT_METRICS, *_as_list(value)]
-    return tuple(name for name in REQUESTABLE if name in asked)
+    return with_standard_errors(asked)
 
 
 _Metrics = Annotated[

@@ -68,6 +68,14 @@ def test_the_neutral_values_are_frozen():
         "stop": math.inf,
         "learning_rate": 0.0,
         "init_scale": 0.0,
+        "optimizer": "adam",
+        "stop_step": 0,
+        "batch_size": 64,
+        "warm_up": 0,
+        "learning_rate_decay": "constant",
+        "preconditioning": "edm",
+        "precision": "float32",
+        "train_seed": 0,
     }
 
 
@@ -125,11 +133,19 @@ def test_parts_are_delivered_with_their_metric():
 def test_default_metrics_are_those_that_cost_little():
     assert set(REQUESTABLE) - set(DEFAULT_METRICS) == {
         "agreement",
+        "agreement_se",
+        "uncentred_cosine",
+        "uncentred_cosine_se",
         "memorized_fraction",
+        "memorized_fraction_se",
         "bures",
+        "bures_se",
         "monte_carlo_gap",
         "levels",
         "modes",
+        "linearity",
+        "directions",
+        "pictures",
     }
 
 

@@ -148,7 +148,7 @@ def test_an_experiments_own_key_replaces_the_default(tmp_path):
     a, b = config.experiments["a"], config.experiments["b"]
     assert (a.axes["n"], a.axes["ridge"], a.axes["seed"]) == ([4, 8], [0.0, 1.0], [0, 1, 2])
     assert a.figures == ("kl",)
-    assert set(a.metrics) == {*DEFAULT_METRICS, "bures"}
+    assert set(a.metrics) == {*DEFAULT_METRICS, "bures", "bures_se"}
     assert "n" not in b.axes
     assert (b.axes["n_over_d"], b.axes["ridge"], b.figures) == ([2.0], [2.0], ())
     assert b.metrics == ("train_loss", "test_loss")

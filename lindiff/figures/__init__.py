@@ -5,8 +5,8 @@ A figure is a module of this folder, found by its file: nothing registers it. Th
 - a docstring, the caption: two sentences, what is seen and what is assumed;
 - ``NEEDS``: a `Needs`, what an experiment must have to feed it;
 - ``CATEGORY``: its heading in the HTML report;
-- ``query(metrics[, levels][, modes]) -> pa.Table``: the exact data drawn. ``levels`` and ``modes``
-  are passed, by name, where ``NEEDS.metrics`` has them;
+- ``query(metrics[, levels][, modes] …) -> pa.Table``: the exact data drawn. The tables of nested
+  metrics are passed, by name, where ``NEEDS.metrics`` has them;
 - ``draw(data) -> Figure``: the drawing of what `query` returned, and of nothing else.
 
 Figure modules import no matplotlib at their top level, so that `needs`, `caption` and `category`
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from lindiff.closure import closure
+from lindiff.columns import NESTED
 from lindiff.errors import InputError
 from lindiff.science import datasets
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from lindiff.config import Config
 
 _NOT_FIGURES = ("draw",)
-_TABLES = ("levels", "modes")
 _log = logging.getLogger(__name__)
 
 
@@ -176,7 +176,7 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
     ids = source.table["cell_id"]
     extra = {
         t: _tables.read_nested(Path(results_dir), t, ids)
-        for t in _TABLES
+        for t in NESTED
         if t in module.NEEDS.metrics
     }
     # Where the matrices of users are, for figures that ask for a spectrum.

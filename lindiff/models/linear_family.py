@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lindiff.columns import METRIC
 from lindiff.models.linear_cells import GAUSSIAN, Filters, spectrum
 from lindiff.science import measure, metrics, vectors
 from lindiff.science.agreement import Halves, make_halves
@@ -24,7 +25,6 @@ from lindiff.science.tables import Evaluated, Range, Table, node_range
 
 Array = NDArray[np.float64]
 
-_NESTED = ("levels", "modes")
 _KL = ("kl_model_data", "kl_data_model")
 
 
@@ -209,6 +209,6 @@ def as_objects(lists: list[list[dict[str, Any]]]) -> NDArray[Any]:
 
 def _empty(name: str, length: int) -> NDArray[Any]:
     """A column of undefined values: NaN, or None for lists."""
-    if name in _NESTED:
+    if METRIC[name].nested:
         return np.full(length, None, dtype=object)
     return np.full(length, np.nan)

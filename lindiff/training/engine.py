@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lindiff.science.schedule import Schedule
 from lindiff.training.noise import batches, torch_generator
-from lindiff.training.optimisers import DECAYS, OPTIMISERS, make_rows, rate_factor
+from lindiff.training.optimizers import DECAYS, OPTIMIZERS, make_rows, rate_factor
 
 Parameters = Mapping[str, Tensor]
 
@@ -77,7 +77,7 @@ class Recipe:
         steps: Steps in all.
         stops: Steps after which the hook is called, ascending, from 1 to `steps`.
         batch_size: Rows a step.
-        optimiser: A key of `OPTIMISERS`.
+        optimizer: A key of `OPTIMIZERS`.
         betas: Decay of Adam's running means.
         warm_up: Steps over which the learning rate rises to its value.
         decay: A key of `DECAYS`: the learning rate after that.
@@ -86,14 +86,14 @@ class Recipe:
     steps: int
     stops: tuple[int, ...] = ()
     batch_size: int = 64
-    optimiser: str = "adam"
+    optimizer: str = "adam"
     betas: tuple[float, float] = (0.9, 0.99)
     warm_up: int = 0
     decay: str = "constant"
 
     def __post_init__(self) -> None:
-        if self.optimiser not in OPTIMISERS:
-            raise ValueError(f"optimiser {self.optimiser!r} is none of {', '.join(OPTIMISERS)}")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer {self.optimizer!r} is none of {', '.join(OPTIMIZERS)}")
         if self.decay not in DECAYS:
             raise ValueError(f"decay {self.decay!r} is none of {', '.join(DECAYS)}")
         if not 0 <= self.warm_up < self.steps:
@@ -208,7 +208,7 @@ def _train_pack(
     scale = flat.new_tensor([run.scale for run in runs])
     keys = [run.key for run in runs]
     data = batches([run.rows for run in runs], keys, recipe.batch_size, schedule)
-    update, stops = OPTIMISERS[recipe.optimiser], set(recipe.stops)
+    update, stops = OPTIMIZERS[recipe.optimizer], set(recipe.stops)
     total, since = flat.new_zeros(len(runs)), 0
     for step, batch in zip(range(1, recipe.steps + 1), data, strict=False):
         loss = noise_loss(network.predict(leaves, batch.x, batch.sigma, scale), batch.noise)

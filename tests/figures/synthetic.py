@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from lindiff import columns
 
-SCALARS = [c.name for c in columns.METRICS if c.name not in ("levels", "modes")]
+SCALARS = [c.name for c in columns.METRICS if not c.nested]
 _ASKED = [name for name in columns.REQUESTABLE if name in SCALARS]
 SCHEMA = pa.schema(
     [
@@ -129,15 +129,19 @@ def sweep() -> tuple[pa.Table, pa.Table, pa.Table]:
     return table(made), nested("levels", levels), nested("modes", modes)
 
 
-def feed(name: str) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Tables that feed the figure `name`: `feeds/NAME.py` has a ``sweep`` where this one's is not
-    enough."""
+def feed(name: str) -> tuple[pa.Table, dict[str, pa.Table]]:
+    """Metrics, and the nested tables by name, that feed the figure `name`.
+
+    `feeds/NAME.py` has a ``sweep`` where this one's is not enough: it returns metrics, levels and
+    modes, or metrics and a mapping of nested tables by name.
+    """
     try:
-        module = importlib.import_module(f"tests.figures.feeds.{name}")
+        found = importlib.import_module(f"tests.figures.feeds.{name}").sweep()
     except ModuleNotFoundError:
-        return sweep()
-    tables: tuple[pa.Table, pa.Table, pa.Table] = module.sweep()
-    return tables
+        found = sweep()
+    metrics, *rest = found
+    given = rest[0] if isinstance(rest[0], dict) else dict(zip(("levels", "modes"), rest))
+    return metrics, {key: nested(key, []) for key in columns.NESTED} | given
 
 
 def write(folder: Path, metrics: pa.Table, **tables: pa.Table) -> None:

@@ -30,8 +30,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @cache
     def folder_of(name: str) -> Path:
         folder = tmp_path_factory.mktemp("results") / name
-        metrics, levels, modes = synthetic.feed(name)
-        synthetic.write(folder, metrics, levels=levels, modes=modes)
+        metrics, tables = synthetic.feed(name)
+        synthetic.write(folder, metrics, **tables)
         return folder
 
     return folder_of
@@ -139,11 +139,11 @@ def test_files_hold_what_was_drawn_and_are_the_same_bytes_again(
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_a_figure_of_one_training_set_has_no_bands_but_is_drawn(name: str, tmp_path: Path):
-    metrics, levels, modes = synthetic.feed(name)
+    metrics, tables = synthetic.feed(name)
     first = pc.min(metrics["seed"]).as_py()
     seed = pc.fill_null(metrics["seed"], first)
     one = metrics.filter(pc.equal(seed, first))
-    synthetic.write(tmp_path, one, levels=levels, modes=modes)
+    synthetic.write(tmp_path, one, **tables)
     *_, data = figures.draw_figure(name, tmp_path, FEEDS_ALL)
     if name != "null_directions":  # whose bands are those of the Monte Carlo noise
         assert pq.read_table(data)["low"].null_count == pq.read_table(data).num_rows

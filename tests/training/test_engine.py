@@ -20,7 +20,7 @@ from lindiff.training.engine import (  # noqa: E402
 )
 from lindiff.training.mlp import make_mlp  # noqa: E402
 from lindiff.training.noise import batches, torch_generator  # noqa: E402
-from lindiff.training.optimisers import rate_factor  # noqa: E402
+from lindiff.training.optimizers import rate_factor  # noqa: E402
 
 D = 8
 SCHEDULE = make_schedule("linear", 100)
@@ -68,14 +68,14 @@ def test_a_training_is_the_plain_loop_of_torch(name, reference):
     run = runs[1]
     start = network.initial(torch_generator("initial", run=run.key))
     parameters = {k: v.double()[None].clone().requires_grad_() for k, v in start.items()}
-    optimiser = reference(
+    optimizer = reference(
         list(parameters.values()),
         lr=run.learning_rate,
         betas=(0.9, 0.99),
         weight_decay=run.weight_decay,
     )
     factor = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda k: rate_factor("cosine", min(k + 1, 30), 30, 4)
+        optimizer, lambda k: rate_factor("cosine", min(k + 1, 30), 30, 4)
     )
     losses = []
     data = itertools.islice(batches([run.rows], [run.key], 16, SCHEDULE), 30)
@@ -83,9 +83,9 @@ def test_a_training_is_the_plain_loop_of_torch(name, reference):
         scale = torch.tensor([run.scale], dtype=torch.float64)
         prediction = network.predict(parameters, batch.x, batch.sigma, scale)
         loss = torch.nn.functional.mse_loss(prediction, batch.noise)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         factor.step()
         losses.append(float(loss.detach()))
     expected = torch.cat([parameters[key].detach().flatten() for key in network.shapes])
@@ -181,7 +181,7 @@ def test_large_models_are_trained_in_a_loop(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"optimiser": "adamm"}, "optimiser 'adamm' is none of adamw, adam, sgd"),
+        ({"optimizer": "adamm"}, "optimizer 'adamm' is none of adamw, adam, sgd"),
         ({"decay": "linear"}, "decay 'linear' is none of constant, cosine"),
         ({"warm_up": 10}, "warm_up = 10 is not from 0 to below 10 steps"),
         ({"stops": (0, 4)}, r"stops \(0, 4\) do not ascend from 1 to 10"),
@@ -212,7 +212,7 @@ def test_any_network_fits():
     )
     level = make_schedule("constant", 1, beta_max=5e-4)
     rows = torch.zeros((1, D))
-    (trained,) = train(network, [Run(rows, "a", 2.0)], Recipe(200, optimiser="sgd"), level)
+    (trained,) = train(network, [Run(rows, "a", 2.0)], Recipe(200, optimizer="sgd"), level)
     torch.testing.assert_close(
         trained.view(D, D), torch.eye(D) / level.q[0] ** 0.5, atol=0.02, rtol=0
     )

@@ -1,4 +1,4 @@
-"""Optimisers step by step against torch.optim, and learning rates over the steps."""
+"""Optimizers step by step against torch.optim, and learning rates over the steps."""
 
 import itertools
 import math
@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lindiff.training.optimisers import DECAYS, OPTIMISERS, make_rows, rate_factor  # noqa: E402
+from lindiff.training.optimizers import DECAYS, OPTIMIZERS, make_rows, rate_factor  # noqa: E402
 
 RATES, WEIGHT_DECAYS = (0.1, 0.003), (0.0, 0.3)
 REFERENCES = {
@@ -28,7 +28,7 @@ def objective(parameters):
     ].cosh().sum()
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_every_step_of_each_model_is_that_of_torch(name, dtype):
     generator = torch.Generator().manual_seed(3)
@@ -50,7 +50,7 @@ def test_every_step_of_each_model_is_that_of_torch(name, dtype):
         count += 1
         of_models = zip(*(g.unbind() for g in gradients), strict=True)
         for row, gradient, rate, decay in zip(rows, of_models, RATES, WEIGHT_DECAYS, strict=True):
-            OPTIMISERS[name](row, gradient, rate, decay)
+            OPTIMIZERS[name](row, gradient, rate, decay)
         for m, reference in enumerate(references):
             reference.zero_grad()
             objective(theirs[m]).backward()
@@ -66,7 +66,7 @@ def test_decoupled_and_coupled_decay_differ():
     for name in ("adamw", "adam"):
         parameters = {"w": torch.tensor([[2.0, -4.0]])}
         row = make_rows(parameters, (0.9, 0.99), torch.ones(()))[0]
-        OPTIMISERS[name](row, [torch.tensor([0.5, 0.5])], 0.1, 0.25)
+        OPTIMIZERS[name](row, [torch.tensor([0.5, 0.5])], 0.1, 0.25)
         moved[name] = parameters["w"][0]
     torch.testing.assert_close(moved["adamw"], torch.tensor([2 - 0.05 - 0.1, -4 + 0.1 - 0.1]))
     torch.testing.assert_close(moved["adam"], torch.tensor([2 - 0.1, -4 + 0.1]))

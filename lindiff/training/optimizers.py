@@ -1,4 +1,4 @@
-"""One step of an optimiser on one model, and learning rates over the steps.
+"""One step of an optimizer on one model, and learning rates over the steps.
 
 An update over the stacked tensors of many models costs as much as their gradient; torch's fused
 kernels, called once per model, cost a tenth of it and take a learning rate and a weight decay of
@@ -18,7 +18,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """What an optimiser reads and writes of one model.
+    """What an optimizer reads and writes of one model.
 
     Attributes:
         parameters: Views of the model's parameters.
@@ -107,7 +107,7 @@ def sgd(row: Row, gradient: Sequence[Tensor], rate: float, decay: float) -> None
 # A model's state, its gradients in the order of its parameters, learning rate and weight decay.
 Update = Callable[[Row, Sequence[Tensor], float, float], None]
 
-OPTIMISERS: dict[str, Update] = {
+OPTIMIZERS: dict[str, Update] = {
     "adamw": adamw,
     "adam": adam,
     "sgd": sgd,

@@ -1,0 +1,211 @@
+"""The metrics: the outputs of a cell, per dimension, and in nats where it applies.
+
+The standard error of a metric is a metric named ``…_se``, which is asked for together with it: some
+models measure what others compute.
+"""
+
+from __future__ import annotations
+
+from lindiff.columns.column import Column
+
+
+def _standard_error(name: str, label: str, default: bool = False) -> Column:
+    return Column(
+        f"{name}_se",
+        "float",
+        f"standard error of {label}",
+        f"Standard error of `{name}` over the noises that it is measured with; null where it is "
+        "computed.",
+        default=default,
+    )
+
+
+METRICS: tuple[Column, ...] = (
+    Column(
+        "train_loss",
+        "float",
+        "train loss",
+        "Denoising loss on the training set, mean over noise levels, per dimension.",
+    ),
+    Column(
+        "test_loss",
+        "float",
+        "test loss",
+        "Denoising loss on the population, of a data set on its held-out rows; mean over noise "
+        "levels, per dimension.",
+    ),
+    _standard_error("train_loss", "the train loss", default=True),
+    _standard_error("test_loss", "the test loss", default=True),
+    Column(
+        "optimal_loss",
+        "float",
+        "optimal loss",
+        "Test loss of the population optimum (N = ∞, no regularization, no early stop), of a data "
+        "set of the optimum for its whole pool.",
+    ),
+    Column(
+        "residual_loss",
+        "float",
+        "residual loss",
+        "Test loss minus optimal loss.",
+    ),
+    Column(
+        "null_loss",
+        "float",
+        "null directions' test loss",
+        "The part of the test loss that the population variance in the null space of Σ0 costs: "
+        "gain there · tr Σ over the null space / d.",
+    ),
+    *(
+        Column(
+            f"{name}{suffix}",
+            "float",
+            label + extra,
+            text + more,
+            unit="nats",
+            part_of=name if suffix not in ("", "_floor") else "",
+        )
+        for name, label, text in (
+            (
+                "kl_model_data",
+                r"$\mathrm{KL}(\rho_N\,\|\,\rho)/d$",
+                "KL(ρ_N‖ρ) of the generated from the population distribution, per dimension (of a "
+                "network the Gaussian with the mean and covariance of its samples, freed of the "
+                "bias of their finite number)",
+            ),
+            (
+                "kl_data_model",
+                r"$\mathrm{KL}(\rho\,\|\,\rho_N)/d$",
+                "KL(ρ‖ρ_N) of the population from the generated distribution, per dimension (of a "
+                "network as the other)",
+            ),
+        )
+        for suffix, extra, more in (
+            ("", "", "."),
+            ("_mean", ", mean part", ": the part of the mean."),
+            ("_spectrum", ", spectrum part", ": the part of the eigenvalues, paired by rank."),
+            ("_eigenvectors", ", eigenvector part", ": the part of the eigenvectors."),
+            ("_floor", r" at $N=\infty$", ", of the same denoiser and sampler at N = ∞."),
+        )
+    ),
+    _standard_error("kl_model_data", r"$\mathrm{KL}(\rho_N\,\|\,\rho)/d$", default=True),
+    _standard_error("kl_data_model", r"$\mathrm{KL}(\rho\,\|\,\rho_N)/d$", default=True),
+    Column(
+        "overlap_1",
+        "float",
+        "overlap of the leading eigenspace",
+        "‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; null where Σ is isotropic.",
+    ),
+    Column(
+        "c_mean",
+        "float",
+        r"mean of $v(\lambda_\nu)-\lambda_\nu$",
+        "Generated minus training variance, mean over the d modes.",
+    ),
+    Column(
+        "agreement",
+        "float",
+        "agreement of two halves",
+        "Correlation of the samples of two models that are trained on disjoint sets of N samples "
+        "each and given the same noise, about the population mean; needs a sampler that draws no "
+        "noise of its own (`ddim`, `ideal`).",
+        default=False,
+    ),
+    _standard_error("agreement", "the agreement"),
+    Column(
+        "uncentred_cosine",
+        "float",
+        "uncentred cosine of two halves",
+        "Mean cosine between the samples of the same two models as vectors from the origin of the "
+        "data as they come (Kadkhodaie et al. 2024), for data sets: high even for different "
+        "pictures, whose mean is far from 0.",
+        default=False,
+    ),
+    _standard_error("uncentred_cosine", "the uncentred cosine"),
+    Column(
+        "memorized_fraction",
+        "float",
+        "memorized fraction",
+        "Share of generated samples whose distance to the nearest training point is below 1/3 of "
+        "that to the second-nearest; null for N < 3.",
+        default=False,
+    ),
+    _standard_error("memorized_fraction", "the memorized fraction"),
+    Column(
+        "shrinkage",
+        "float",
+        "shrinkage",
+        "Ledoit and Wolf's weight of the isotropic target, between 0 and 1.",
+    ),
+    Column(
+        "pool_fraction",
+        "float",
+        "$N/M$",
+        "Share of a data set's pool that the training set takes; null for Gaussian data. Both KL "
+        "come out smaller by about this share than for independent samples; above 0.1 theory does "
+        "not apply.",
+    ),
+    Column(
+        "bures",
+        "float",
+        r"$W_2^2(\rho_N,\rho)/d$",
+        "Squared 2-Wasserstein (Bures) distance per dimension; a step of order d³ per cell.",
+        default=False,
+    ),
+    _standard_error("bures", r"$W_2^2(\rho_N,\rho)/d$"),
+    Column(
+        "monte_carlo_gap",
+        "float",
+        "test minus train loss, Monte Carlo",
+        "Test minus train loss measured on noisy training and fresh samples; needs "
+        "`data: gaussian` and `draw: samples`.",
+        default=False,
+    ),
+    Column(
+        "monte_carlo_gap_se",
+        "float",
+        "standard error of the Monte Carlo gap",
+        "Standard error of `monte_carlo_gap` over its noisy samples.",
+        default=False,
+        part_of="monte_carlo_gap",
+    ),
+    Column(
+        "levels",
+        "levels",
+        "losses per noise level",
+        "Train and test loss at up to 25 noise levels, log-spaced in t; `levels.parquet`.",
+        default=False,
+    ),
+    Column(
+        "modes",
+        "modes",
+        "modes",
+        "Eigenvalue, generated and population variance and overlap of each mode of Σ0; "
+        "`modes.parquet`.",
+        default=False,
+    ),
+    Column(
+        "linearity",
+        "linearity",
+        "linearity of the denoiser",
+        "At 8 noise levels, log-spaced in t, the residual of the best affine fit to the network's "
+        "x̂_0 on noisy test points over the variance of x̂_0; `linearity.parquet`.",
+        default=False,
+    ),
+    Column(
+        "directions",
+        "directions",
+        "distance from the linear model",
+        "At the same levels, the mean square of ε̂ less that of `linear_exact` on the same training "
+        "set, along each eigenvector of Σ0; `directions.parquet`.",
+        default=False,
+    ),
+    Column(
+        "pictures",
+        "pictures",
+        "pictures",
+        "The first 8 generated samples as pictures with their nearest training points, for data "
+        "sets of pictures; `pictures.parquet`.",
+        default=False,
+    ),
+)

@@ -1,0 +1,286 @@
+"""The settings: the inputs of a cell, in the order of the table.
+
+A setting added here with a neutral value changes no existing cell id, because a neutral setting is
+left out of the id.
+"""
+
+from __future__ import annotations
+
+import math
+
+from lindiff.columns.column import SAMPLERS_WITH_NETWORK, Column
+
+SETTINGS: tuple[Column, ...] = (
+    Column(
+        "model",
+        "str",
+        "model",
+        "What learns the denoiser: `linear_exact`, from one training set; `linear_theory`, its "
+        "large-system limit, which has no seed; `ledoit_wolf`, the denoiser of the covariance that "
+        "Ledoit and Wolf's estimator gives; `empirical`, the empirical score, of all functions the "
+        "one with the least training loss; `linear_trained`, one matrix a noise level, trained; "
+        "`mlp`, a multilayer perceptron; `unet`, a convolutional U-Net for pictures (the last "
+        "three need torch).",
+        choices=(
+            "linear_exact",
+            "linear_theory",
+            "ledoit_wolf",
+            "empirical",
+            "linear_trained",
+            "mlp",
+            "unet",
+        ),
+    ),
+    Column(
+        "data",
+        "str",
+        "data",
+        "Where the samples come from: `gaussian`, drawn with the covariance of `spectrum`; a data "
+        "set of that name (see below); `{file: PATH}`, the rows of a matrix (.npy, .npz or "
+        ".parquet, the path relative to the config's folder), `{file: PATH, array: NAME}` where "
+        "an .npz has several. A data set is split once into a pool, which training sets are drawn "
+        "from, and held-out rows, which test losses are taken over; it fixes d and `spectrum`.",
+        neutral="gaussian",
+        choices=("gaussian", "digits", "mnist", "patches"),
+    ),
+    Column(
+        "spectrum",
+        "str",
+        "spectrum",
+        "Eigenvalues of the population covariance Σ, scaled to tr Σ = d: `isotropic`, "
+        "`{power_law: k}` (s_j ∝ j^-k), `{spiked: {spike: s, count: m}}` (m eigenvalues s over a "
+        "bulk of 1), `{two_level: {ratio: r, fraction: f}}` (a fraction f of the modes r times "
+        "larger), `{eigenvalues: [...]}` or `{eigenvalues: FILE}` (text or .npy; fixes d), "
+        "`{dataset: NAME}` (those of a data set's pool, NAME as in `data`; fixes d).",
+        neutral="isotropic",
+        choices=("isotropic", "power_law", "spiked", "two_level", "eigenvalues", "dataset"),
+    ),
+    Column(
+        "spectrum_params",
+        "json",
+        "spectrum parameters",
+        "The parameters of the spectrum as JSON; written inside `spectrum` in a config.",
+        neutral="{}",
+    ),
+    Column("d", "int", "$d$", "Dimension of the data.", low=1),
+    Column("n", "int", "$N$", "Number of training samples.", low=2),
+    Column(
+        "population_mean",
+        "float",
+        r"population mean $\mu_j$",
+        "Each coordinate of the population mean μ in the eigenbasis of Σ.",
+        neutral=0.0,
+        only_with=("data", ("gaussian",)),
+    ),
+    Column(
+        "centre",
+        "str",
+        "centre",
+        "Whether the data are centred by the mean of the training set or by the true mean.",
+        neutral="estimated",
+        choices=("estimated", "known"),
+    ),
+    Column(
+        "draw",
+        "str",
+        "draw",
+        "`wishart`: the covariance from Bartlett's decomposition, at a cost that does not grow "
+        "with N; `samples`: the vectors themselves, a smaller set a prefix of a larger one.",
+        neutral="wishart",
+        choices=("wishart", "samples"),
+        void_unless=("data", ("gaussian",)),
+    ),
+    Column(
+        "schedule",
+        "str",
+        "schedule",
+        "How β_t grows with the noise level t.",
+        neutral="linear",
+        choices=("linear", "cosine", "constant"),
+    ),
+    Column(
+        "beta_min",
+        "float",
+        r"$\beta_{\min}$",
+        "β_1 at T = 1000 (scaled by 1000/T); linear schedule only.",
+        neutral=1e-4,
+        low=0,
+        low_open=True,
+        high=1,
+        high_open=True,
+        only_with=("schedule", ("linear",)),
+    ),
+    Column(
+        "beta_max",
+        "float",
+        r"$\beta_{\max}$",
+        "β_T at T = 1000 (scaled by 1000/T); every β_t of the constant schedule.",
+        neutral=1e-2,
+        low=0,
+        low_open=True,
+        high=1,
+        high_open=True,
+        only_with=("schedule", ("linear", "constant")),
+    ),
+    Column("timesteps", "int", "$T$", "Number of noise levels T.", neutral=1000, low=1),
+    Column(
+        "sampler",
+        "str",
+        "sampler",
+        "How samples are made: DDPM with σ_t² = β_t or β̃_t, DDIM, or `ideal`: N(μ0, Σ0 + ridge I) "
+        "without any sampling error.",
+        neutral="ddpm_beta",
+        choices=("ideal", *SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "final_noise",
+        "bool",
+        "final noise",
+        "Whether the last step of DDPM adds noise.",
+        neutral=False,
+        only_with=("sampler", ("ddpm_beta", "ddpm_beta_tilde")),
+    ),
+    Column(
+        "sampling_steps",
+        "int",
+        "sampling steps",
+        "Number of evenly spaced noise levels that the sampler visits; 0 for all.",
+        neutral=0,
+        low=0,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "ridge",
+        "float",
+        "ridge $c$",
+        "c: the denoiser is the exact one of N(μ0, Σ0 + c I).",
+        neutral=0.0,
+        low=0,
+    ),
+    Column(
+        "weight_decay",
+        "float",
+        r"weight decay $\gamma$",
+        "γ: coupled L2 penalty γ‖W_t‖² at every noise level.",
+        neutral=0.0,
+        low=0,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "stop",
+        "float",
+        r"training time $\tau$",
+        "Training time τ at which gradient descent stops; `.inf` is the optimum.",
+        neutral=math.inf,
+        low=0,
+        infinite=True,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "learning_rate",
+        "float",
+        r"learning rate $\eta$",
+        "η of discrete gradient descent, which takes the nearest whole number of steps to τ/η; "
+        "0 is gradient flow. A trained model needs one above 0.",
+        neutral=0.0,
+        low=0,
+        void_when=("stop", math.inf),
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "init_scale",
+        "float",
+        "initial scale",
+        "Gradient descent starts from this multiple of I.",
+        neutral=0.0,
+        void_when=("stop", math.inf),
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "optimizer",
+        "str",
+        "optimizer",
+        "How a model is trained: on drawn rows and noise by `adam` (weight decay as coupled L2), "
+        "`adamw` (decoupled) or `sgd` (coupled L2, no momentum); `linear_trained` also by "
+        "`gradient_descent` on the exact loss.",
+        neutral="adam",
+        choices=("adam", "adamw", "sgd", "gradient_descent"),
+    ),
+    Column(
+        "steps",
+        "int",
+        "training steps",
+        "Steps of a training run; its learning-rate schedule spans them.",
+        low=1,
+    ),
+    Column(
+        "stop_step",
+        "int",
+        "training step",
+        "Step of the run at which the model is taken, fewer than `steps`; 0 is its end. All stops "
+        "come from one run.",
+        neutral=0,
+        low=0,
+    ),
+    Column(
+        "batch_size",
+        "int",
+        "batch size",
+        "Noisy rows a step; of `linear_trained`, at each noise level.",
+        neutral=64,
+        low=1,
+        void_when=("optimizer", "gradient_descent"),
+    ),
+    Column(
+        "warm_up",
+        "int",
+        "warm-up steps",
+        "Steps over which the learning rate rises linearly to its value.",
+        neutral=0,
+        low=0,
+        void_when=("optimizer", "gradient_descent"),
+    ),
+    Column(
+        "learning_rate_decay",
+        "str",
+        "learning-rate decay",
+        "The learning rate after the warm-up: `constant`, or `cosine` to 0 at the end of the run.",
+        neutral="constant",
+        choices=("constant", "cosine"),
+        void_when=("optimizer", "gradient_descent"),
+    ),
+    Column(
+        "width",
+        "int",
+        "width",
+        "Units of each hidden layer of `mlp`; channels of `unet` at the full resolution.",
+        low=1,
+    ),
+    Column(
+        "preconditioning",
+        "str",
+        "preconditioning",
+        "What the network's output is: `edm`, mixed with its input after Karras et al. (2022); "
+        "`none`, ε̂ itself.",
+        neutral="edm",
+        choices=("edm", "none"),
+    ),
+    Column(
+        "precision",
+        "str",
+        "precision",
+        "Floating-point numbers of the training.",
+        neutral="float32",
+        choices=("float32", "float64"),
+    ),
+    Column("seed", "int", "seed", "Seed of the training set.", low=0),
+    Column(
+        "train_seed",
+        "int",
+        "training seed",
+        "Seed of the initial parameters and of the rows and noises drawn in training.",
+        neutral=0,
+        low=0,
+        void_when=("optimizer", "gradient_descent"),
+    ),
+)
