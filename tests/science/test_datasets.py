@@ -8,9 +8,18 @@ import pytest
 
 from lindiff.columns import SETTING
 from lindiff.science import datasets
-from lindiff.science.datasets import BUNDLED, digest, folder, identity, load, remember
+from lindiff.science.datasets import (
+    BUNDLED,
+    digest,
+    folder,
+    identity,
+    load,
+    picture,
+    remember,
+)
 
 SHAPES = {"digits": (1797, 64), "mnist": (5000, 784), "patches": (27143, 256)}
+PICTURES = {"digits": (8, 8), "mnist": (28, 28), "patches": (16, 16)}
 
 
 def test_the_setting_names_them_all():
@@ -24,6 +33,24 @@ def test_a_bundled_data_set_has_the_numbers_that_it_had(name):
     assert rows.values.shape == SHAPES[name]
     assert np.isfinite(rows.values).all()
     assert digest(rows.values) == BUNDLED[name].digest
+    assert rows.picture == picture(name) == PICTURES[name]
+
+
+def test_what_is_no_data_set_of_pictures():
+    name = remember(np.ones((3, 4)), "digits")
+    assert picture(name) is None
+    assert load(name).picture is None
+    assert picture("gaussian") is None
+
+
+def test_pixels_are_row_by_row():
+    """Neighbours along a row and along a column are alike, those a row less one pixel away less."""
+    for name, (height, width) in PICTURES.items():
+        values = load(name).values
+        pixels = values.reshape(-1, height, width)
+        step = [np.mean(np.diff(pixels, axis=axis) ** 2) for axis in (1, 2)]
+        wrong = np.mean((values[:, width // 2 :] - values[:, : -(width // 2)]) ** 2)
+        assert max(step) < 0.8 * wrong
 
 
 def test_digits_are_those_of_scikit_learn():

@@ -10,7 +10,7 @@ from lindiff.science.draws import make_draw
 from lindiff.science.exact import linear_metrics
 from lindiff.science.filters import Training
 from lindiff.science.measure import of_draw
-from lindiff.science.pools import make_pool, pool_of
+from lindiff.science.pools import _split, make_pool, pool_of
 
 KEY = "test"
 
@@ -63,6 +63,49 @@ def test_distances_between_rows_are_kept_but_for_one_factor():
     expected = np.sort(((values - values.mean(axis=0)) ** 2).sum(axis=1))
     found = ((both - both.mean(axis=0)) ** 2).sum(axis=1)[order]
     np.testing.assert_allclose(found / found[-1], expected / expected[-1], rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_rows_come_back(name):
+    data, pool = load(name), make_pool(name)
+    assert pool.picture == BUNDLED[name].picture
+    assert pool.axes.shape == (pool.columns, pool.d)
+    assert pool.origin.shape == (pool.columns,)
+    np.testing.assert_allclose(pool.axes.T @ pool.axes, np.eye(pool.d), atol=1e-12)
+    held_out = _split(len(data.values), name) if data.held_out is None else data.held_out
+    largest = np.abs(data.values).max()
+    rows = data.values[~held_out]
+    np.testing.assert_allclose(pool.restore(pool.rows), rows, rtol=0, atol=1e-12 * largest)
+    assert (np.abs(pool.axes).max(axis=1) == 0).sum() == pool.constant
+    rest, mean = data.values[held_out], rows.mean(axis=0)
+    missed = ((pool.restore(pool.held_out) - rest) ** 2).sum()
+    assert missed / ((rest - mean) ** 2).sum() == pytest.approx(pool.lost, rel=1e-6, abs=1e-24)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(10, 40),
+    st.integers(1, 12),
+    st.integers(0, 99),
+    st.sampled_from([1e-300, 1e-3, 1.0, 1e5, 1e300]),
+)
+def test_any_rows_come_back(count, columns, seed, factor):
+    """Rows are unit · (origin + coordinates @ axes.T), with constant columns and without."""
+    values = matrix(count, columns, seed) / 100 * factor
+    held_out = np.arange(count) % 4 == 1
+    values[:, 0] = 0.02 * factor if columns > 1 else values[:, 0]
+    pool = pool_of(Rows(values, held_out), KEY)
+    atol = 1e-13 * np.abs(values).max()
+    np.testing.assert_allclose(pool.restore(pool.rows), values[~held_out], rtol=0, atol=atol)
+    by_hand = pool.unit * (pool.origin + pool.rows[0] @ pool.axes.T)
+    np.testing.assert_allclose(by_hand, values[~held_out][0], rtol=0, atol=atol)
+    np.testing.assert_allclose(
+        pool.origin * pool.unit, values[~held_out].mean(axis=0), rtol=0, atol=atol
+    )
+    if pool.dependent == 0:
+        rest = values[held_out]
+        np.testing.assert_allclose(pool.restore(pool.held_out), rest, rtol=0, atol=10 * atol)
+    assert pool.picture is None
 
 
 def test_split_by_hand():

@@ -1,4 +1,4 @@
-"""The MLP: its preconditioning against the EDM formulas, and from memorizing to generalizing."""
+"""The MLP: layer by layer, and from memorizing to generalizing."""
 
 import math
 
@@ -10,46 +10,34 @@ torch = pytest.importorskip("torch")
 from lindiff.science.samplers import make_sampler  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
 from lindiff.training.engine import Recipe, Run, initial_parameters, noise_loss, train, views  # noqa: E402
-from lindiff.training.mlp import FREQUENCIES, embedding, make_mlp  # noqa: E402
+from lindiff.training.mlp import make_mlp  # noqa: E402
+from lindiff.training.modulation import FREQUENCIES, embedding  # noqa: E402
 from lindiff.training.noise import batches  # noqa: E402
 
 D = 8
 
 
-def fixed(network, runs):
+def start(network, models=1):
+    runs = [Run(torch.ones((1, D)), str(m), 0.1) for m in range(models)]
     return views(initial_parameters(network, runs).double(), network.shapes)
 
 
-def inputs(models, batch=64):
+def test_the_body_layer_by_layer():
+    network = make_mlp(D, 12, 2, "none")
+    p = start(network, 2)
     generator = torch.Generator().manual_seed(2)
-    x = torch.randn((models, batch, D), generator=generator, dtype=torch.float64)
-    sigma = torch.rand((models, batch), generator=generator, dtype=torch.float64) * 3 + 0.01
-    return x, sigma
-
-
-def test_preconditioning_is_that_of_karras_et_al():
-    """ε̂ = (y − D)/σ with D = c_skip y + c_out F(c_in y), their table 1, F layer by layer."""
-    network = make_mlp(D, 12, 2)
-    runs = [Run(torch.ones((1, D)), str(m), 0.1) for m in range(2)]
-    p, (x, sigma) = fixed(network, runs), inputs(2)
-    scale = torch.tensor([0.7, 2.0], dtype=torch.float64)
-    found = network.predict(p, x, sigma, scale)
+    x = torch.randn((2, 64, D), generator=generator, dtype=torch.float64)
+    sigma = torch.rand((2, 64), generator=generator, dtype=torch.float64) * 3 + 0.01
+    found = network.predict(p, x, sigma, torch.ones(2))
     for m in range(2):
-        s, noise = float(scale[m]), sigma[m][:, None]
-        y = x[m] * (1 + noise**2).sqrt()
-        c_skip = s**2 / (noise**2 + s**2)
-        c_out = noise * s / (noise**2 + s**2).sqrt()
-        c_in = 1 / (noise**2 + s**2).sqrt()
-        h = c_in * y
+        h, levels = x[m], embedding(sigma[m])
         for i in range(2):
-            levels = embedding(sigma[m])
             factor = levels @ p[f"factor_{i}"][m] + p[f"factor_{i}_bias"][m]
             shift = levels @ p[f"shift_{i}"][m] + p[f"shift_{i}_bias"][m]
             new = torch.nn.functional.silu(factor * (h @ p[f"hidden_{i}"][m]) + shift)
             h = new if i == 0 else h + new
-        body = h @ p["output"][m] + p["output_bias"][m]
-        denoised = c_skip * y + c_out * body
-        torch.testing.assert_close(found[m], (y - denoised) / noise, rtol=1e-10, atol=1e-10)
+        expected = h @ p["output"][m] + p["output_bias"][m]
+        torch.testing.assert_close(found[m], expected, rtol=1e-10, atol=1e-10)
 
 
 def test_embedding_is_sines_and_cosines_of_ln_sigma():
@@ -61,26 +49,15 @@ def test_embedding_is_sines_and_cosines_of_ln_sigma():
     assert found[1].tolist() == [0.0] * FREQUENCIES + [1.0] * FREQUENCIES
 
 
-def test_the_first_prediction_is_nearly_that_of_isotropic_data():
-    """With F small, ε̂ = √q/(ᾱ s² + q) x_t: the optimum of N(0, s² I), whatever the weights."""
-    network = make_mlp(D, 64)
-    p, (x, sigma) = fixed(network, [Run(torch.ones((1, D)), "a", 0.1)]), inputs(1)
-    scale = torch.tensor([1.5], dtype=torch.float64)
-    p["output"].zero_()
-    alpha_bar = 1 / (1 + sigma**2)
-    optimum = ((1 - alpha_bar).sqrt() / (alpha_bar * 1.5**2 + 1 - alpha_bar))[..., None] * x
-    torch.testing.assert_close(network.predict(p, x, sigma, scale), optimum)
-
-
 def test_initial_activations_keep_their_size():
     network = make_mlp(D, 512)
-    start = fixed(network, [Run(torch.ones((1, D)), "a", 0.1)])
+    p = start(network)
     for name, gain in (("hidden_1", 1.0), ("factor_0", 0.3), ("shift_2", 0.3), ("output", 0.1)):
         fan_in = network.shapes[name][0]
-        deviation = float(start[name].std()) * math.sqrt(fan_in)
-        assert deviation == pytest.approx(gain, rel=5 / math.sqrt(2 * start[name].numel()))
-    assert float(start["shift_0_bias"].abs().max()) == 0
-    assert start["factor_0_bias"].unique().tolist() == [1]
+        deviation = float(p[name].std()) * math.sqrt(fan_in)
+        assert deviation == pytest.approx(gain, rel=5 / math.sqrt(2 * p[name].numel()))
+    assert float(p["shift_0_bias"].abs().max()) == 0
+    assert p["factor_0_bias"].unique().tolist() == [1]
 
 
 def sample(network, parameters, scale, schedule, count, d):
@@ -117,7 +94,8 @@ def test_few_rows_are_memorized_and_many_are_not():
     network = make_mlp(d, 64)
     runs = [Run(data[:n], f"n {n}", 6e-3) for n in (4, 256)]
     recipe = Recipe(1500, (1500,), 64, "adam", (0.9, 0.99), 100, "cosine")
-    parameters = views(train(network, runs, recipe, schedule), network.shapes)
+    (end,) = train(network, runs, recipe, schedule).parameters
+    parameters = views(end, network.shapes)
     scale = torch.ones(2)
     samples = sample(network, parameters, scale, schedule, 200, d)
     shares = [memorized(samples[m], run.rows) for m, run in enumerate(runs)]

@@ -1,0 +1,42 @@
+"""Rows as pictures: the grid of pixels of a data set (docs/theory.md, "Real data")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lindiff.science.pools import Pool
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """How vectors of d coordinates are pictures: rows @ embed, row by row of pixels.
+
+    Attributes:
+        height: Pixels from top to bottom.
+        width: Pixels from left to right.
+        embed: Orthonormal rows, shape (d, height · width); 0 at pixels that never vary. White
+            noise of the coordinates is white noise in the span of the pictures.
+    """
+
+    height: int
+    width: int
+    embed: Array
+
+    def __post_init__(self) -> None:
+        if self.embed.ndim != 2 or self.embed.shape[1] != self.height * self.width:
+            raise ValueError(
+                f"embed of shape {self.embed.shape} has not the {self.height * self.width} pixels "
+                f"of {self.height} × {self.width}"
+            )
+
+
+def picture_of(pool: Pool) -> Picture | None:
+    """The pictures of a pool less its mean; None of rows that are no pictures."""
+    if pool.picture is None:
+        return None
+    return Picture(*pool.picture, pool.axes.T)

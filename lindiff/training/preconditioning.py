@@ -1,0 +1,51 @@
+"""What a network's output means: ε̂ itself, or a part of it (docs/theory.md, "Trained denoisers").
+
+A body is a network F of an input and σ. With y = x_t/√ᾱ_t = x_0 + σ ε, s the rms of the data and
+r = √(σ² + s²), Karras et al. (2022, "EDM", table 1) take D(y; σ) = c_skip y + c_out F(c_in y, σ) as
+the denoised y; in terms of the noise, ε̂ = (y − D)/σ, this is
+
+    ε̂ = σ y/r² − (s/r) F(y/r, σ).
+
+The loss stays the plain ε-loss. With `none` a network seldom memorizes, and one that predicts x_0
+ruins the ε-loss at low noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lindiff.training.engine import Parameters
+
+# F, shape (models, batch, d), of parameters of shapes (models, *shape), an input of shape
+# (models, batch, d) and of about unit variance, and σ, shape (models, batch).
+Body = Callable[[Parameters, Tensor, Tensor], Tensor]
+# ε̂ of parameters, x_t, σ and the rms of each model's data, shape (models,).
+Predict = Callable[[Parameters, Tensor, Tensor, Tensor], Tensor]
+
+
+def edm(body: Body) -> Predict:
+    """ε̂ = σ y/r² − (s/r) F(y/r, σ): the optimum of N(0, s² I), less what the body makes of it."""
+
+    def predict(parameters: Parameters, x: Tensor, sigma: Tensor, scale: Tensor) -> Tensor:
+        s, noise = scale[:, None, None], sigma[..., None]
+        r2 = noise.square() + s.square()
+        r = r2.sqrt()
+        y = x * (1 + noise.square()).sqrt()
+        return torch.addcmul(noise / r2 * y, s / r, body(parameters, y / r, sigma), value=-1)
+
+    return predict
+
+
+def none(body: Body) -> Predict:
+    """ε̂ = F(x_t, σ), whatever the data's rms."""
+
+    def predict(parameters: Parameters, x: Tensor, sigma: Tensor, scale: Tensor) -> Tensor:
+        return body(parameters, x, sigma)
+
+    return predict
+
+
+PRECONDITIONINGS: dict[str, Callable[[Body], Predict]] = {"edm": edm, "none": none}
