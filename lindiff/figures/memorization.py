@@ -1,0 +1,193 @@
+"""Memorized fraction over N, agreement of models of disjoint training sets, and samples.
+
+A sample is memorized where its distance to the nearest training point is below 1/3 of that to the
+second-nearest, the ratio that stands below each picture; agreement is the correlation about the
+population mean of the samples of two models trained on disjoint sets of N and given the same noise,
+open markers the mean cosine of the same samples not centred. Points are means over training sets,
+bands their 95 % t-intervals, drawn where at least 8 sets stand behind a point, the line the
+large-system theory of the linear model, dotted N = d; pictures are the first samples of one
+training set, in the grey levels of the training points, above their nearest training points.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lindiff.figures import Needs, _models, _slices, _tables, _words
+from lindiff.figures import draw as art
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+QUANTITIES = ("memorized_fraction", "agreement", "uncentred_cosine")
+NEEDS = Needs(axes=("n",), metrics=("memorized_fraction", "agreement", "pictures"))
+CATEGORY = "Networks"
+MODELS = ("linear_exact", "linear_theory", "linear_trained", "mlp", "unet", "empirical")
+_WITH_PICTURES = ("mlp", "unet", "linear_trained", "empirical", "linear_exact")
+_KEYS = ("model", *_models.PLACE, "n")
+_PICTURE = ("sample", "height", "generated", "nearest")
+_SIZES, _SAMPLES = 4, 4  # training sets of a strip, and samples of each
+
+
+def query(metrics: pa.Table, pictures: pa.Table) -> pa.Table:
+    """The three quantities over N of each model, and rows of pictures with their ratio as value.
+
+    Rows of the quantity `picture` have its training set's `seed`, the `sample`, its `height` in
+    pixels, and the pixels of `generated` and `nearest`, row by row.
+    """
+    known = pc.or_(*(pc.is_valid(metrics[name]) for name in QUANTITIES[:2]))
+    cells = _models.slices(metrics.filter(known), MODELS, choices={"sampler": _without_noise})
+    found = _models.summary(cells, _KEYS, QUANTITIES)
+    types = {name: pictures.schema.field(name).type for name in _PICTURE}
+    found = _tables.with_nulls(found, seed=pa.int64(), **types)
+    rows = _tables.join(pictures, cells)
+    shown = [row for place in _models.places(cells) for row in _strip(rows, place)]
+    return _tables.curve(found, shown)
+
+
+def _without_noise(names: list[str]) -> str:
+    """DDIM, whose samples of two models agree or do not; else the first sampler."""
+    return min(names, key=lambda name: (name != "ddim", name))
+
+
+def _strip(rows: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pictures of one place: of the first network that has any, of its seed with most N."""
+    rows = _models.where(rows, **place)
+    own = [model for model in _WITH_PICTURES if model in set(rows["model"].to_pylist())]
+    if not own:
+        return []
+    rows = _models.where(rows, model=own[0])
+    seeds = [seed for seed, _ in set(_tables.keys_of(rows, ("seed", "n")))]
+    rows = _models.where(rows, seed=max(set(seeds), key=lambda seed: (seeds.count(seed), -seed)))
+    rows = _tables.keep(rows, "n", _slices.spread(_tables.distinct(rows, "n"), _SIZES))
+    rows = _tables.keep(rows, "sample", _tables.distinct(rows, "sample")[:_SAMPLES])
+    names = (*_KEYS, "seed", *_PICTURE)
+    return [
+        {name: row[name] for name in names} | {"quantity": "picture", "value": row["ratio"]}
+        for row in rows.sort_by([("n", "ascending"), ("sample", "ascending")]).to_pylist()
+    ]
+
+
+def draw(data: pa.Table) -> Figure:
+    """A column for each kind of data, memorized fraction above agreement; below, pictures."""
+    places = _models.places(data)
+    strips = [strip for strip in (_tables.arrays(data, quantity="picture", **at) for at in places)
+              if len(strip["n"])]  # fmt: skip
+    figure, axes, images = _panels(len(places), len(strips))
+    for column, place in zip(axes.T, places, strict=True):
+        _memorized(column[0], data, place)
+        _agreement(column[1], data, place)
+    for ax in axes[:, 1:].flat:
+        ax.set_ylabel("")
+    for ax in axes[0]:
+        ax.set_xlabel("")
+    texts = [_models.place_words(place) for place in places] + [""] * len(places)
+    art.titles(np.append(axes.ravel(), images[:, 0]), texts + [_source(strip) for strip in strips])
+    for row, strip in zip(images, strips, strict=True):
+        _pictures(row, strip)
+    _models.heading(figure, data)
+    art.legend(figure, _entries(data), columns=4 if figure.get_figwidth() > art.ONE_COLUMN else 3)
+    return figure
+
+
+def _panels(columns: int, strips: int) -> tuple[Figure, NDArray[Any], NDArray[Any]]:
+    """The panels of the curves, shape (2, columns), and of the pictures, (strips, `_SIZES`)."""
+    from matplotlib.figure import Figure
+
+    wide = columns > 1 or strips
+    heights = (2 * 1.85, 1.65 * strips) if strips else (2 * 2.1,)
+    figure = Figure(figsize=(art.TWO_COLUMNS if wide else art.ONE_COLUMN, sum(heights)))
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    axes = parts[0].subplots(2, columns, squeeze=False, sharex="col", sharey="row")
+    if not strips:
+        return figure, axes, np.empty((0, _SIZES), object)
+    apart = {"wspace": 0.08}
+    return figure, axes, parts[1].subplots(strips, _SIZES, squeeze=False, gridspec_kw=apart)
+
+
+def _memorized(ax: Axes, data: pa.Table, place: dict[str, Any]) -> None:
+    for model in _models.names(data):
+        part = _tables.arrays(data, quantity="memorized_fraction", model=model, **place)
+        _models.points(ax, part["n"], part, model, filled=True)
+    _share(ax, place, "memorized_fraction", 0.0)
+
+
+def _agreement(ax: Axes, data: pa.Table, place: dict[str, Any]) -> None:
+    """Agreement in full markers, the uncentred cosine in open ones, theory as a line."""
+    theory = _tables.arrays(data, quantity="agreement_theory", **place)
+    art.line(ax, theory["n"], theory["value"], _models.LOOKS[_models.THEORY].colour, linewidth=0.8)
+    values = [theory["value"]]
+    for model in _models.names(data):
+        for quantity in ("uncentred_cosine", "agreement"):
+            part = _tables.arrays(data, quantity=quantity, model=model, **place)
+            _models.points(ax, part["n"], part, model, filled=quantity == "agreement")
+            values.append(part["value"])
+    _share(ax, place, "agreement", min(np.concatenate(values).min(initial=0.0), 0.0))
+
+
+def _share(ax: Axes, place: dict[str, Any], name: str, least: float) -> None:
+    """The axes of a quantity that is at most 1."""
+    art.axis(ax, "n", name, log="x")
+    ax.set_ylim(least - 0.05, 1.05)
+    _models.mark_dimension(ax, place)
+
+
+def _source(strip: dict[str, NDArray[Any]]) -> str:
+    """What the title of a strip says, which stands above its first pictures."""
+    name = str(strip["data"][0]).partition("@")[0]
+    return f"{name}, {_models.LOOKS[strip['model'][0]].words}, {_size(strip['n'][0])}"
+
+
+def _size(n: int) -> str:
+    return _words.setting("n", int(n))
+
+
+def _pictures(row: NDArray[Any], strip: dict[str, NDArray[Any]]) -> None:
+    """A panel for each N: samples side by side, each above its nearest training point."""
+    pixels = np.concatenate(strip["nearest"])
+    low, high = float(pixels.min()), float(pixels.max())
+    sizes = np.unique(strip["n"])
+    for ax in row[len(sizes) :]:
+        ax.set_visible(False)
+    for ax, n in zip(row, sizes, strict=False):
+        own = {name: column[strip["n"] == n] for name, column in strip.items()}
+        wall, width, height = _wall(own)
+        ax.imshow(wall, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        ax.set_xticks((np.arange(len(own["n"])) + 0.5) * (width + 1) - 1,
+                      [f"{ratio:.2f}" for ratio in own["value"]])  # fmt: skip
+        ax.set_yticks([])
+        ax.tick_params(length=0, labelsize=6)
+        ax.spines[:].set_visible(False)
+        if ax is row[0]:
+            ax.set_yticks([height / 2, 1.5 * height + 1], ["sample", "nearest"])
+            ax.set_xlabel("distance ratio", fontsize=6, labelpad=1)
+        else:
+            ax.set_title(_size(n), loc="left")
+
+
+def _wall(own: dict[str, NDArray[Any]]) -> tuple[NDArray[np.float64], int, int]:
+    """Samples above their nearest points, nan between them; width and height of a picture."""
+    height = int(own["height"][0])
+    width = len(own["generated"][0]) // height
+    wall = np.full((2 * height + 1, len(own["n"]) * (width + 1) - 1), np.nan)
+    for i, pair in enumerate(zip(own["generated"], own["nearest"], strict=True)):
+        for j, picture in enumerate(pair):
+            top, left = j * (height + 1), i * (width + 1)
+            wall[top : top + height, left : left + width] = picture.reshape(height, width)
+    return wall, width, height
+
+
+def _entries(data: pa.Table) -> list[Any]:
+    entries = [_models.entry(model) for model in _models.names(data)]
+    if "uncentred_cosine" in data["quantity"].to_pylist():
+        for quantity in ("agreement", "uncentred_cosine"):
+            text = _words.label(quantity)
+            full = quantity == "agreement"
+            entries.append(art.handle(art.GREY, text, marker="o", filled=full))
+    return entries

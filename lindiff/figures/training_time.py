@@ -1,0 +1,201 @@
+"""Losses and memorized fraction over the steps of a training run, and three times of it over N.
+
+Onset: the first step at which 1/10 of the samples are memorized (nearest training point closer than
+1/3 of the second-nearest). Best stop: the step with the least test loss, if it rises again after.
+Time to fixed quality: the first step at which the test loss is at the dotted level, a quarter of
+the way down that it goes at the largest N from the first stop to its least. Between stops curves
+are linear in ln step (minima: a cubic spline); a time is shown at the N where every training set
+reaches it within the run, whose count the titles give beside the exponent of the power law with its
+95 % t-interval over training sets. Points of curves are means, of times geometric means, with 95 %
+t-intervals where at least 8 sets stand behind a point.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lindiff.figures import Needs, _models, _slices, _tables, _times, _words
+from lindiff.figures import draw as art
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CURVES = ("train_loss", "test_loss", "memorized_fraction")
+NEEDS = Needs(axes=("n", "stop_step"), metrics=CURVES)
+CATEGORY = "Networks"
+MARKS = {"onset": "*", "best_stop": "P", "quality": "X"}  # no marker of an N
+_PLACES, _SIZES, _STOPS = 2, 5, 3  # most kinds of data, most N with curves; fewest stops
+_KEYS = ("model", *_models.PLACE, "n", "step")
+
+
+def query(metrics: pa.Table) -> pa.Table:
+    """Curves over `step` at some N, and the `time` of each kind over all N with its power law.
+
+    Of the first trained model that is stopped at three steps or more. Facts: `level`, the fixed
+    quality, and `sizes`, how many N have the curve of each time, of every place in order.
+    """
+    cells = _cells(metrics)
+    places = _models.places(cells)
+    parts = []
+    for place in places:
+        own = _models.where(cells, **place)
+        parts.append(_tables.keep(own, "n", _slices.spread(_tables.distinct(own, "n"), _SIZES)))
+    few = pa.concat_tables([cells.slice(0, 0), *parts])
+    found = _models.summary(few, _KEYS, CURVES)
+    found = _tables.with_nulls(found, time=pa.string())
+    levels, sizes, rows = [], [], []
+    for place in places:
+        own = _models.where(cells, **place)
+        losses = _times.curves(own, "test_loss")
+        memorized = _times.curves(own, "memorized_fraction")
+        quality = _times.level(losses)
+        made = _times.rows("onset", _times.times(memorized, _times.onset))
+        made += _times.rows("best_stop", _times.times(losses, _times.best_stop))
+        if quality is not None:
+            made += _times.rows("quality", _times.times(losses, _times.reaches(quality)))
+        model = own["model"][0].as_py()
+        rows += [{"model": model} | place | row for row in made]
+        levels.append(quality)
+        sizes.append([len(memorized), len(losses), len(losses)])
+    return _tables.with_facts(_tables.curve(found, rows), level=levels, sizes=sizes)
+
+
+def _cells(metrics: pa.Table) -> pa.Table:
+    """The rows of the first trained model with enough stops, with their `step`."""
+    for model in _models.TRAINED:
+        cells = _models.slices(metrics, (model,), ("n", "stop_step"), count=_PLACES)
+        end = pc.equal(cells["stop_step"], 0)
+        cells = _tables.with_columns(
+            cells, step=pc.if_else(end, cells["steps"], cells["stop_step"])
+        )
+        if len(_tables.distinct(cells, "step")) >= _STOPS:
+            return cells
+    return cells.slice(0, 0)
+
+
+def draw(data: pa.Table) -> Figure:
+    """For each kind of data curves above, the three times over N below."""
+    places = _models.places(data)
+    facts = _tables.facts(data)
+    figure, axes = art.panels(2 * len(places), 3, height=1.9)
+    texts = []
+    series = _series(data)
+    for i, place in enumerate(places):
+        above, below = axes[2 * i], axes[2 * i + 1]
+        for ax, quantity in zip(above, CURVES, strict=True):
+            _curves(ax, data, place, quantity, series)
+        _marks(above, data, place, series, facts["level"][i])
+        for ax, time in zip(below, _times.TIMES, strict=True):
+            _over_sizes(ax, data, place, time)
+        _same_limits(below, data, place)
+        texts += [_models.place_words(place), "", ""]
+        pairs = zip(_times.TIMES, facts["sizes"][i], strict=True)
+        texts += [_title(data, place, time, size) for time, size in pairs]
+    art.titles(axes, texts)
+    _models.heading(figure, data)
+    entries = [entry for *_, entry in series]
+    entries += [
+        art.handle(art.BLACK, _words.label(time), marker=MARKS[time]) for time in _times.TIMES
+    ]
+    entries.append(art.handle(art.BLACK, "power law", dash="-"))
+    art.legend(figure, entries, columns=5)
+    return figure
+
+
+def _series(data: pa.Table) -> list[tuple[int, Any, str, Any]]:
+    """N, colour, marker and legend entry of each N with curves, the colours from dark to light."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    sizes = _tables.distinct(_tables.keep(data, "quantity", CURVES), "n")
+    shades = [to_hex(shade) for shade in colormaps["viridis"](np.linspace(0, 0.9, len(sizes)))]
+    markers = [art.MARKERS[i % len(art.MARKERS)] for i in range(len(sizes))]
+    return [
+        (n, shade, marker, art.handle(shade, _words.setting("n", n), marker=marker))
+        for n, shade, marker in zip(sizes, shades, markers, strict=True)
+    ]
+
+
+def _curves(
+    ax: Axes, data: pa.Table, place: dict[str, Any], quantity: str, series: list[Any]
+) -> None:
+    for n, colour, marker, _ in series:
+        part = _tables.arrays(data, quantity=quantity, n=n, **place)
+        art.points(ax, part["step"], part, colour, marker)
+    share = quantity == "memorized_fraction"
+    art.axis(ax, "stop_step", quantity, log="x" if share else "xy")
+    if share:
+        ax.set_ylim(-0.05, 1.05)
+
+
+def _marks(
+    row: Any, data: pa.Table, place: dict[str, Any], series: list[Any], level: float | None
+) -> None:
+    """The times on the curves that they are read off, and the levels that define two of them."""
+    _, losses, memorized = row
+    memorized.axhline(_times.ONSET, color=art.GREY, linestyle=art.DASHES[2], linewidth=0.8)
+    if level is not None:
+        losses.axhline(level, color=art.GREY, linestyle=art.DASHES[2], linewidth=0.8)
+    for n, colour, *_ in series:
+        for time, ax, height in (
+            ("onset", memorized, _times.ONSET),
+            ("quality", losses, level),
+            ("best_stop", losses, None),
+        ):
+            x = _tables.arrays(data, time=time, n=n, **place)["value"]
+            curve = _tables.arrays(data, quantity="test_loss", n=n, **place)
+            y = [min(curve["value"], default=np.nan) if height is None else height] * len(x)
+            ax.scatter(
+                x, y, s=34, c=colour, marker=MARKS[time], edgecolors=art.BLACK, linewidths=0.7,
+                zorder=5,
+            )  # fmt: skip
+
+
+def _over_sizes(ax: Axes, data: pa.Table, place: dict[str, Any], time: str) -> None:
+    """One time over N, and its power law over the N that have it."""
+    part = _points(data, place, time)
+    art.bars(ax, part["n"], part, art.BLACK, MARKS[time])
+    if law := _law(data, place, time):
+        ends = np.array([part["n"].min(), part["n"].max()], float)
+        values = law["prefactor"]["value"] * ends ** law["exponent"]["value"]
+        art.line(ax, ends, values, linewidth=0.6)
+    art.axis(ax, "n", "stop_step" if time == _times.TIMES[0] else None)
+
+
+def _points(data: pa.Table, place: dict[str, Any], time: str) -> dict[str, Any]:
+    return _tables.arrays(data.filter(pc.is_valid(data["n"])), time=time, **place)
+
+
+def _law(data: pa.Table, place: dict[str, Any], time: str) -> dict[str, dict[str, Any]]:
+    """Exponent, prefactor and scatter of a time; empty where there is no power law."""
+    rows = _models.where(data, time=time, n=None, **place).to_pylist()
+    return {row["quantity"]: row for row in rows}
+
+
+def _same_limits(row: Any, data: pa.Table, place: dict[str, Any]) -> None:
+    """The panels of the three times over the same N and the same steps, so that they compare."""
+    found = [_points(data, place, time) for time in _times.TIMES]
+    steps = np.concatenate([part["value"] for part in found])
+    sizes = _tables.distinct(_models.where(data, **place), "n")
+    for ax in row:
+        art.fit(ax, steps, log=True)
+        ax.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
+
+
+def _title(data: pa.Table, place: dict[str, Any], time: str, size: int) -> str:
+    """The exponent of a time with its interval, and at how many N it is reached."""
+    words = time.replace("_", " ").capitalize()
+    if law := _law(data, place, time):
+        exponent = law["exponent"]
+        text = f"{exponent['value']:.2f}"
+        if exponent["low"] is not None:
+            half = (exponent["high"] - exponent["low"]) / 2
+            digits = 2 if half >= 0.01 else 3
+            text = rf"{exponent['value']:.{digits}f}\pm{half:.{digits}f}"
+        words += rf" $\propto N^{{{text}}}$"
+    return f"{words}, {len(_points(data, place, time)['n'])} of {size} $N$"

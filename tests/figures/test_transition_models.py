@@ -1,0 +1,181 @@
+"""The figure `transition_models`, and what figures of several models share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lindiff.figures import _models, _tables, draw, transition_models
+from lindiff.intervals import mean_interval
+from tests.figures import synthetic
+from tests.figures.feeds import transition_models as feed
+
+T_7 = 2.364624251592785  # 97.5 % quantile of Student's t with seven degrees of freedom
+
+
+def query(rows: list[dict[str, Any]]) -> pa.Table:
+    return transition_models.query(_tables.plain(synthetic.table(rows)))
+
+
+@pytest.fixture(scope="module")
+def data() -> pa.Table:
+    return query(feed.rows())
+
+
+def at(table: pa.Table, **equal: Any) -> dict[str, Any]:
+    return _tables.arrays(table, **equal)
+
+
+@pytest.mark.parametrize("loss", ["test_loss", "train_loss"])
+@pytest.mark.parametrize(("data_name", "d", "ns"), [("gaussian", 16, 10), ("digits", 61, 9)])
+def test_means_over_training_sets_with_intervals(
+    data: pa.Table, loss: str, data_name: str, d: int, ns: int
+):
+    factors = feed.STEP ** (np.arange(8) - 3.5)
+    half = T_7 * factors.std(ddof=1) / np.sqrt(8)
+    for model in ("linear_exact", "mlp", "empirical"):
+        found = at(data, quantity=loss, model=model, data=data_name)
+        exact = np.array([getattr(feed, loss)(model, d, n) for n in feed.NS[:ns]])
+        assert found["n"].tolist() == feed.NS[:ns]
+        assert found["value"] == pytest.approx(exact * factors.mean())
+        assert found["low"] == pytest.approx(exact * (factors.mean() - half))
+        assert found["high"] == pytest.approx(exact * (factors.mean() + half))
+        assert set(found["seeds"]) == {8}
+
+
+def test_a_model_has_the_places_and_the_sizes_that_it_was_run_at(data: pa.Table):
+    assert at(data, model="unet", data="gaussian")["n"].size == 0
+    unet = at(data, model="unet", quantity="test_loss")
+    assert unet["n"].tolist() == [4, 16, 64, 256, 1024]
+    assert np.isnan(unet["low"]).all()
+    assert np.isnan(unet["high"]).all()
+    theory = at(data, model="linear_theory", quantity="test_loss_theory")
+    assert set(theory["data"]) == {"gaussian"}
+    assert len(theory["n"]) == 18
+    exact = [feed.test_loss("linear_exact", 16, n) for n in theory["n"]]
+    assert theory["value"] == pytest.approx(exact)
+
+
+def test_the_optimum_spans_the_sizes_of_its_place(data: pa.Table):
+    gaussian = at(data, quantity="optimal_loss", data="gaussian")
+    assert gaussian["n"].tolist() == [4, 2048]
+    assert gaussian["value"] == pytest.approx([0.35, 0.35])
+    assert at(data, quantity="optimal_loss", data="digits")["n"].tolist() == [4, 1024]
+    rows = feed.rows()
+    for row in rows:
+        row["optimal_loss"] = None
+    assert "optimal_loss" not in query(rows)["quantity"].to_pylist()
+
+
+def test_what_is_null_is_left_out():
+    rows = feed.rows()
+    for row in rows:
+        if row["model"] == "empirical":
+            row["test_loss"] = None
+        if row["model"] == "mlp" and row["n"] == 8 and row["seed"] == 0:
+            row["train_loss"] = None
+        if row["model"] == "linear_trained":
+            row |= {"train_loss": None, "test_loss": None}
+    data = query(rows)
+    assert at(data, model="empirical", quantity="test_loss")["n"].size == 0
+    assert at(data, model="empirical", quantity="train_loss")["n"].size == 19
+    seven = at(data, model="mlp", quantity="train_loss", n=8)
+    assert set(seven["seeds"]) == {7}
+    assert np.isnan(seven["low"]).all()
+    assert "linear_trained" not in _models.names(data)
+    figure = transition_models.draw(data)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "linear, trained" not in texts
+    assert "MLP" in texts
+
+
+def test_training_is_held_for_each_model_and_place_and_said():
+    rows = feed.rows()
+    wide = {**feed.BUDGET["mlp"], "width": 512}
+    rows += synthetic.rows(
+        **feed.DIGITS, **feed.SAMPLING, **wide, n=[4, 8], seed=0, model="mlp", test_loss=9.0
+    )
+    for row in rows:
+        if row["model"] == "mlp" and row["d"] == 16:
+            row["steps"] = 2000
+    data = query(rows)
+    assert max(at(data, model="mlp", quantity="test_loss", data="digits")["value"]) < 9
+    budgets = _models.budgets(data)
+    assert budgets[0] == "linear, trained: $1000$ steps, batch $64$, learning rate $0.01$"
+    assert budgets[1].startswith("MLP, gaussian: width $256$, $2000$ steps, batch $64$")
+    assert budgets[2].startswith("MLP, digits: width $256$, $4000$ steps, batch $64$")
+    assert budgets[3].endswith(r"learning rate $3\times10^{-3}$ (cosine)")
+    held = [own for own in _tables.facts(data)["training"] if own["model"] == "mlp"]
+    assert [own["steps"] for own in held] == [4000, 2000]
+    title = transition_models.draw(data).get_suptitle()
+    assert "1 to 8 training sets a point" in title
+    assert all(budget in title for budget in budgets)
+
+
+def test_the_task_is_held_where_most_models_meet():
+    rows = feed.rows()
+    for row in feed.rows():
+        if row["model"] == "linear_exact":
+            own = {"sampler": "ddpm_beta", "test_loss": 9.0, "cell_id": row["cell_id"] + "ddpm"}
+            rows.append(row | own)
+    data = query(rows)
+    facts = _tables.facts(data)
+    assert facts["fixed"]["sampler"] == "ddim"
+    assert facts["choice"]["sampler"] == ["ddim", "ddpm_beta"]
+    assert max(at(data, model="linear_exact", quantity="test_loss")["value"]) < 9
+    assert _models.names(data) == list(transition_models.MODELS)
+    cells = _tables.plain(synthetic.table(rows))
+    chosen = _models.slices(cells, ("linear_exact",), choices={"sampler": max})
+    assert _tables.distinct(chosen, "sampler") == ["ddpm_beta"]
+
+
+def test_the_places_with_the_most_models_are_shown_gaussian_first():
+    rows = feed.rows()
+    for d in (4, 8):
+        linear = {"d": d, "draw": "samples", "test_loss": 1.0, "train_loss": 1.0}
+        rows += synthetic.rows(**linear, **feed.SAMPLING, n=[4, 8])
+    data = query(rows)
+    assert [(place["data"], place["d"]) for place in _models.places(data)] == [
+        ("gaussian", 4), ("gaussian", 16), ("digits", 61),
+    ]  # fmt: skip
+    words = [_models.place_words(place) for place in _models.places(data)]
+    assert words[0] == "Gaussian, isotropic, $d$ = $4$"
+    assert words[2] == "digits, $d$ = $61$"
+
+
+def test_a_surrogate_s_theory_stands_beside_its_data():
+    rows = feed.rows()
+    surrogate = feed.DIGITS | {"data": None, "seed": None, "model": "linear_theory"}
+    rows += synthetic.rows(**surrogate, **feed.SAMPLING, n=[4, 8], test_loss=2.0, train_loss=0.1)
+    theory = at(query(rows), data="digits", quantity="test_loss_theory")
+    assert theory["value"].tolist() == [2.0, 2.0]
+
+
+def test_a_model_looks_the_same_whatever_stands_beside_it(data: pa.Table):
+    def colours(table: pa.Table) -> dict[str, Any]:
+        handles = transition_models.draw(table).legends[0].legend_handles
+        return {handle.get_label(): (handle.get_color(), handle.get_marker()) for handle in handles}
+
+    every = colours(data)
+    two = colours(query([row for row in feed.rows() if row["model"] in ("mlp", "empirical")]))
+    assert two["MLP"] == every["MLP"] == (draw.COLOURS[1], "s")
+    assert two["empirical score"] == every["empirical score"]
+    looks = [(look.colour, look.marker) for look in _models.LOOKS.values()]
+    assert len(set(looks)) == len(looks)
+
+
+def test_no_band_for_fewer_than_eight_training_sets():
+    values = [1.0, 2.0, 4.0, 3.0, 2.0, 1.0, 5.0, 2.5]
+    assert _models.means(values) == mean_interval(values)
+    seven = _models.means(values[:7])
+    assert seven.value == pytest.approx(np.mean(values[:7]))
+    assert np.isnan([seven.low, seven.high]).all()
+    assert np.isnan(_models.geometric_means(values[:7]).high)
+    assert _models.geometric_means(values).high > 0
+
+
+def test_no_rows_give_no_data():
+    assert query(synthetic.rows(n=[4, 8], model="mlp", width=8, steps=1)).num_rows == 0
