@@ -90,7 +90,8 @@ def batches(
     shape = BLOCK, batch_size, d
     number, skip = divmod(start, BLOCK)
     while True:
-        noise = torch.empty((len(rows), *shape), dtype=like.dtype)
+        # Single precision whatever the training's: one noise for both.
+        noise = torch.empty((len(rows), *shape), dtype=torch.float32)
         index, level = zip(
             *(
                 _block(key, number, shape, n, schedule.timesteps, out)
@@ -100,7 +101,7 @@ def batches(
         )
         places = torch.stack([i + offset for i, offset in zip(index, offsets, strict=True)])
         t = torch.stack(level).to(like.device)
-        noise = noise.to(like.device)
+        noise = noise.to(like)
         x = root_q[t][..., None] * noise
         x.addcmul_(root_alpha[t][..., None], joined[places.to(like.device)])
         sigma = sigma_of[t]

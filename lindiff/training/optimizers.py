@@ -2,8 +2,7 @@
 
 An update over the stacked tensors of many models costs as much as their gradient; torch's fused
 kernels, called once per model, cost a tenth of it and take a learning rate and a weight decay of
-that model's own. They read the gradients where backward left them: gathering those of 32 models
-into one buffer took longer than the backward itself.
+that model's own.
 """
 
 from __future__ import annotations
@@ -39,17 +38,26 @@ class Row:
 
 
 def make_rows(
-    parameters: Mapping[str, Tensor], betas: tuple[float, float], count: Tensor
+    parameters: Mapping[str, Tensor],
+    betas: tuple[float, float],
+    count: Tensor,
+    means: Sequence[Mapping[str, Tensor]] = (),
 ) -> list[Row]:
-    """The state of each model before its first step.
+    """The rows of all models, views of what they are made from.
 
     Args:
         parameters: Shapes (models, *shape).
         betas: Decay of Adam's running means.
         count: Steps made, a float32 scalar that the caller raises before each step.
+        means: The running means of the gradients and of their squares, of the parameters' shapes;
+            left out before the first step, they are zeros of the rows' own.
     """
-    means = [[torch.zeros_like(view) for view in parameters.values()] for _ in range(2)]
-    of_models = (zip(*(v.unbind() for v in x), strict=True) for x in (parameters.values(), *means))
+    if not means:
+        means = [{key: torch.zeros_like(p) for key, p in parameters.items()} for _ in range(2)]
+    of_models = (
+        zip(*(view.unbind() for view in part.values()), strict=True)
+        for part in (parameters, *means)
+    )
     return [
         Row(list(own), list(first), list(second), [count] * len(parameters), betas)
         for own, first, second in zip(*of_models, strict=True)

@@ -140,8 +140,9 @@ def feed(name: str) -> tuple[pa.Table, dict[str, pa.Table]]:
     except ModuleNotFoundError:
         found = sweep()
     metrics, *rest = found
-    given = rest[0] if isinstance(rest[0], dict) else dict(zip(("levels", "modes"), rest))
-    return metrics, {key: nested(key, []) for key in columns.NESTED} | given
+    if not isinstance(rest[0], dict):
+        rest = [dict(zip(("levels", "modes"), rest, strict=True))]
+    return metrics, {key: nested(key, []) for key in columns.NESTED} | rest[0]
 
 
 def write(folder: Path, metrics: pa.Table, **tables: pa.Table) -> None:

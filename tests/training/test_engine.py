@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.training import engine  # noqa: E402
+from lindiff.training import devices, watch  # noqa: E402
 from lindiff.training.engine import (  # noqa: E402
     Network,
     Recipe,
@@ -37,18 +37,6 @@ def make_runs(count, dtype=torch.float32):
     return runs
 
 
-def recorded(network, runs, recipe=RECIPE, pack=0):
-    """Final parameters, and step, loss and parameters of every model's stops."""
-    stops = {}
-
-    def hook(stop):
-        for i, m in enumerate(stop.models):
-            values = torch.cat([p[i].flatten() for p in stop.parameters.values()])
-            stops.setdefault(m, []).append((stop.step, float(stop.loss[i]), values))
-
-    return train(network, runs, recipe, SCHEDULE, hook, pack), stops
-
-
 @pytest.mark.parametrize(
     ("name", "reference"),
     [
@@ -64,7 +52,7 @@ def test_a_training_is_the_plain_loop_of_torch(name, reference):
     """The textbook loop for one model, the second of three, with modules' backward and steps."""
     network, runs = make_mlp(D, 12, 2), make_runs(3, torch.float64)
     recipe = Recipe(30, (30,), 16, name, (0.9, 0.99), 4, "cosine")
-    trained, stops = recorded(network, runs, recipe)
+    trained = train(network, runs, recipe, SCHEDULE)
     run = runs[1]
     start = network.initial(torch_generator("initial", run=run.key))
     parameters = {k: v.double()[None].clone().requires_grad_() for k, v in start.items()}
@@ -89,55 +77,178 @@ def test_a_training_is_the_plain_loop_of_torch(name, reference):
         factor.step()
         losses.append(float(loss.detach()))
     expected = torch.cat([parameters[key].detach().flatten() for key in network.shapes])
-    torch.testing.assert_close(trained[1], expected, rtol=1e-11, atol=1e-12)
-    assert stops[1][0][1] == pytest.approx(sum(losses) / 30, rel=1e-12)
+    torch.testing.assert_close(trained.parameters[-1, 1], expected, rtol=1e-11, atol=1e-12)
+    assert float(trained.losses[-1, 1]) == pytest.approx(sum(losses) / 30, rel=1e-12)
+
+
+def assert_same(one, other, places):
+    """The models of `one` are those at `places` of `other`."""
+    assert one.stops == other.stops
+    torch.testing.assert_close(one.parameters, other.parameters[:, places], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(one.losses, other.losses[:, places], rtol=1e-6, atol=0)
 
 
 def test_a_model_does_not_feel_its_company():
-    """Alone, among 8, in reversed order, in packs of 3: seen equal to the bit."""
-    network, runs = make_mlp(D, 32, 3), make_runs(8)
-    together, stops = recorded(network, runs, pack=8)
-    order = {
-        "loop": (recorded(network, runs, pack=1), range(8)),
-        "packs of 3": (recorded(network, runs, pack=3), range(8)),
-        "reversed": (recorded(network, runs[::-1], pack=8), range(7, -1, -1)),
-    }
-    for name, ((parameters, others), places) in order.items():
-        torch.testing.assert_close(parameters[list(places)], together, rtol=1e-4, atol=1e-5)
-        for m, place in enumerate(places):
-            for (step, loss, at), (step_, loss_, at_) in zip(stops[m], others[place], strict=True):
-                assert step == step_
-                assert loss_ == pytest.approx(loss, rel=1e-6), (name, m, step)
-                torch.testing.assert_close(at_, at, rtol=1e-4, atol=1e-5)
+    """Alone, in packs of 3, all as one and in reversed order: seen equal to the bit."""
+    network, runs = make_mlp(D, 32, 3), make_runs(32)
+    recipe = Recipe(20, (1, 7), 16, "adamw", warm_up=5, decay="cosine")
+    together = train(network, runs, recipe, SCHEDULE, pack=32)
+    assert together.parameters.shape == (3, 32, network.size)
+    for pack in (1, 3):
+        assert_same(together, train(network, runs, recipe, SCHEDULE, pack=pack), range(32))
+    backwards = train(network, runs[::-1], recipe, SCHEDULE, pack=32)
+    assert_same(together, backwards, range(31, -1, -1))
 
 
-def test_a_model_that_diverges_takes_no_other_with_it():
+def test_a_snapshot_is_a_training_that_ended_there():
     network, runs = make_mlp(D, 16, 2), make_runs(3)
-    wild = Run(runs[1].rows, runs[1].key, 1e30)
-    recipe = Recipe(20, (20,), 16, "sgd")
-    calm, _ = recorded(network, runs, recipe, pack=3)
-    mixed, stops = recorded(network, [runs[0], wild, runs[2]], recipe, pack=3)
-    assert not mixed[1].isfinite().all()
-    assert not stops[1][0][1] < 1e10
-    torch.testing.assert_close(mixed[[0, 2]], calm[[0, 2]], rtol=1e-5, atol=1e-6)
+    stops = (3, 16, 17, 40, 48)
+    whole = train(network, runs, Recipe(50, stops, 16, "adamw", warm_up=2), SCHEDULE)
+    assert whole.stops == (*stops, 50)
+    for place, stop in enumerate(whole.stops):
+        recipe = Recipe(stop, (), 16, "adamw", warm_up=2)
+        short = train(network, runs, recipe, SCHEDULE)
+        assert torch.equal(short.parameters[0], whole.parameters[place]), stop
 
 
-def test_hooks_see_each_model_once_a_stop():
-    network, runs = make_mlp(D, 8, 1), make_runs(5)
-    trained, stops = recorded(network, runs, pack=2)
-    assert sorted(stops) == list(range(5))
-    for m, seen in stops.items():
-        assert [step for step, *_ in seen] == [1, 7, 40]
-        assert torch.equal(seen[-1][2], trained[m])
-        assert not torch.equal(seen[0][2], trained[m])
+def test_losses_are_means_since_the_stop_before():
+    network, runs = make_mlp(D, 16, 2), make_runs(2)
+    every = train(network, runs, Recipe(40, tuple(range(1, 41)), 16), SCHEDULE).losses
+    some = train(network, runs, Recipe(40, (5, 30), 16), SCHEDULE).losses
+    expected = torch.stack([part.mean(dim=0) for part in every.split([5, 25, 10])])
+    torch.testing.assert_close(some, expected)
 
 
 def test_the_loss_falls_on_a_single_row():
     """One training row: x_t determines ε, so the loss can go to 0."""
     runs = [Run(torch.ones((1, D)), "one", 0.01)]
     recipe = Recipe(800, (1, 700, 800), 32, decay="cosine")
-    _, stops = recorded(make_mlp(D, 16, 2), runs, recipe)
-    assert stops[0][-1][1] < 0.1 * stops[0][0][1]
+    losses = train(make_mlp(D, 16, 2), runs, recipe, SCHEDULE).losses
+    assert losses[-1, 0] < 0.1 * losses[0, 0]
+
+
+def spoilt(network, key_value, calls=None):
+    """The network, whose answer is nan for the model of that scale, from a call of predict on."""
+    calls = itertools.count(1) if calls is None else calls
+
+    def predict(parameters, x, sigma, scale):
+        first = next(calls) >= 21
+        bad = (scale == key_value) & first
+        return network.predict(parameters, x, sigma, scale).masked_fill(
+            bad[:, None, None], torch.nan
+        )
+
+    return Network(network.shapes, network.initial, predict)
+
+
+def test_a_model_that_fails_names_its_step_and_takes_no_other_with_it():
+    network, runs = make_mlp(D, 16, 2), make_runs(4)
+    recipe = Recipe(40, (7, 20, 30), 16)
+    calm = train(network, runs, recipe, SCHEDULE)
+    mixed = train(spoilt(network, runs[2].scale), runs, recipe, SCHEDULE)
+    assert mixed.failed == {2: "the loss is not finite at step 21"}
+    assert calm.failed == {}
+    others = [0, 1, 3]
+    assert torch.equal(mixed.parameters[:, others], calm.parameters[:, others])
+    assert torch.equal(mixed.losses[:, others], calm.losses[:, others])
+    assert torch.equal(mixed.parameters[:2, 2], calm.parameters[:2, 2])
+    assert mixed.parameters[2:, 2].isnan().all()
+
+
+def test_a_model_that_diverges_takes_no_other_with_it():
+    network, runs = make_mlp(D, 16, 2), make_runs(3)
+    wild = Run(runs[1].rows, runs[1].key, 1e30)
+    recipe = Recipe(20, (20,), 16, "sgd")
+    calm = train(network, runs, recipe, SCHEDULE)
+    mixed = train(network, [runs[0], wild, runs[2]], recipe, SCHEDULE)
+    assert mixed.failed.keys() == {1}
+    assert "not finite at step" in mixed.failed[1]
+    assert torch.equal(mixed.parameters[:, [0, 2]], calm.parameters[:, [0, 2]])
+
+
+def test_parameters_that_no_loss_shows_are_looked_at_too():
+    """A parameter without a part in the prediction, infinite from the first step on."""
+    network = Network(
+        {"w": (D,), "idle": (1,)},
+        lambda generator: {"w": torch.zeros(D), "idle": torch.full((1,), 3e38)},
+        lambda parameters, x, sigma, scale: (
+            x * parameters["w"][:, None] + 0 * parameters["idle"].nan_to_num()[:, None]
+        ),
+    )
+    run = Run(torch.ones((1, D)), "a", 1.0, weight_decay=-1e3)
+    trained = train(network, [run], Recipe(3, (), 4, "sgd"), SCHEDULE)
+    assert trained.failed == {0: "the parameters are not finite at step 3"}
+
+
+def test_nothing_is_trained_once_all_models_failed():
+    network, runs, calls = make_mlp(D, 8, 1), make_runs(1), itertools.count(1)
+    trained = train(spoilt(network, 1.0, calls), runs, Recipe(1000, (5,), 4), SCHEDULE)
+    assert trained.failed == {0: "the loss is not finite at step 21"}
+    assert next(calls) < 50
+    assert trained.parameters[0].isfinite().all()
+
+
+def narrow(network, most, error):
+    """The network with memory for so many models."""
+
+    def predict(parameters, x, sigma, scale):
+        if len(x) > most:
+            raise error
+        return network.predict(parameters, x, sigma, scale)
+
+    return Network(network.shapes, network.initial, predict)
+
+
+CPU_ALLOCATOR = RuntimeError(
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you "
+    "tried to allocate 4000000000000 bytes. Error code 12 (Cannot allocate memory)"
+)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), CPU_ALLOCATOR, MemoryError()]
+)
+def test_a_pack_that_does_not_fit_is_halved(error, capsys):
+    network, runs = make_mlp(D, 16, 2), make_runs(7)
+    whole = train(network, runs, RECIPE, SCHEDULE, pack=7)
+    halved = train(narrow(network, 2, error), runs, RECIPE, SCHEDULE, pack=7)
+    assert halved.failed == {}
+    assert_same(whole, halved, range(7))
+    assert capsys.readouterr().err.splitlines() == [
+        "out of memory with 7 models as one; going on with 3 and 4",
+        "out of memory with 3 models as one; going on with 1 and 2",
+        "out of memory with 4 models as one; going on with 2 and 2",
+    ]
+
+
+def test_one_model_that_does_not_fit_fails():
+    network, runs = make_mlp(D, 8, 1), make_runs(2)
+    trained = train(narrow(network, 0, MemoryError()), runs, Recipe(2), SCHEDULE)
+    assert trained.failed == dict.fromkeys(range(2), "out of memory on cpu")
+    assert trained.parameters.isnan().all()
+
+
+def test_other_errors_are_not_taken_for_a_full_memory():
+    network = narrow(
+        make_mlp(D, 8, 1), 0, RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    )
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        train(network, make_runs(2), Recipe(2), SCHEDULE)
+
+
+def test_watches_hear_of_every_pack(monkeypatch):
+    monkeypatch.setattr(watch, "WATCH_SECONDS", 0)
+    network, runs = make_mlp(D, 8, 1), make_runs(5)
+    heard = []
+    train(network, runs, RECIPE, SCHEDULE, pack=2, watch=heard.append)
+    assert [(w.step, w.models, w.pack) for w in heard] == [
+        (step, models, pack)
+        for pack, models in ((1, 2), (2, 2), (3, 1))
+        for step in (1, 7, 16, 32, 40)
+    ]
+    assert {(w.steps, w.packs) for w in heard} == {(40, 3)}
+    assert all(0 < w.low <= w.high < 10 and w.rate > 0 for w in heard)
+    assert [w.left == 0 for w in heard] == [w.step == 40 for w in heard]
 
 
 def test_views_share_the_buffer():
@@ -163,19 +274,20 @@ def test_stops_are_log_spaced():
     assert log_spaced(50, 1) == (1, 50)
 
 
+def test_the_end_is_always_a_stop():
+    assert Recipe(10).stops == (10,)
+    assert Recipe(10, (3,)).stops == (3, 10)
+    assert Recipe(10, (3, 10)).stops == (3, 10)
+
+
 def test_large_models_are_trained_in_a_loop(monkeypatch):
-    assert pack_size(engine.LOOP_FROM - 1) == engine.PACK > 1
-    assert pack_size(engine.LOOP_FROM) == 1
-    monkeypatch.setattr(engine, "LOOP_FROM", 1)
-    sizes = []
-    train(
-        make_mlp(D, 4, 1),
-        make_runs(3),
-        Recipe(2, (2,)),
-        SCHEDULE,
-        lambda stop: sizes.append(len(stop.models)),
-    )
-    assert sizes == [1, 1, 1]
+    assert pack_size(devices.LOOP_FROM - 1) == devices.PACK > 1
+    assert pack_size(devices.LOOP_FROM) == 1
+    monkeypatch.setattr(devices, "LOOP_FROM", 1)
+    monkeypatch.setattr(watch, "WATCH_SECONDS", 0)
+    heard = []
+    train(make_mlp(D, 4, 1), make_runs(3), Recipe(2), SCHEDULE, watch=heard.append)
+    assert [w.models for w in heard] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +324,7 @@ def test_any_network_fits():
     )
     level = make_schedule("constant", 1, beta_max=5e-4)
     rows = torch.zeros((1, D))
-    (trained,) = train(network, [Run(rows, "a", 2.0)], Recipe(200, optimizer="sgd"), level)
+    trained = train(network, [Run(rows, "a", 2.0)], Recipe(200, optimizer="sgd"), level)
     torch.testing.assert_close(
-        trained.view(D, D), torch.eye(D) / level.q[0] ** 0.5, atol=0.02, rtol=0
+        trained.parameters.view(D, D), torch.eye(D) / level.q[0] ** 0.5, atol=0.02, rtol=0
     )

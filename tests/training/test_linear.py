@@ -1,4 +1,7 @@
-"""Descent on the exact loss against autograd, and against the closed form of early stopping."""
+"""Descent on the exact loss against autograd and the closed form; on drawn noise against that."""
+
+import itertools
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +11,9 @@ torch = pytest.importorskip("torch")
 from lindiff.science.filters import Bank, Training  # noqa: E402
 from lindiff.science.schedule import SCHEDULES, make_schedule  # noqa: E402
 from lindiff.training.linear import descend, gradient, objective  # noqa: E402
+from lindiff.training.linear_noise import batches, train_levels  # noqa: E402
+from lindiff.training.noise import BLOCK  # noqa: E402
+from lindiff.training.task import Recipe, Run  # noqa: E402
 
 D = 6
 STOPS = (0, 1, 2, 5, 17, 100, 1000)
@@ -119,3 +125,105 @@ def test_stops_must_ascend(stops):
     one = torch.ones((1, 1), dtype=torch.float64)
     with pytest.raises(ValueError, match="do not ascend from 0"):
         next(descend(one[None], one[0], one[0], one, one[0], stops))
+
+
+NOISE = make_schedule("cosine", 12)
+ALL = range(12)
+
+
+def run_of(n=5, d=3, dtype=torch.float64, key="a", rate=0.05, decay=0.0):
+    rows = torch.randn((n, d), generator=torch.Generator().manual_seed(n), dtype=torch.float64)
+    return Run((rows - rows.mean(dim=0)).to(dtype), key, rate, decay)
+
+
+def train(run, levels=ALL, stops=(20,), steps=20, **recipe):
+    return train_levels(run, Recipe(steps=steps, **recipe), stops, NOISE, levels)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_in_the_mean_sgd_follows_the_exact_descent(decay):
+    """Batches are independent of W_t, so at every step: 100 runs, of 54 numbers each within 5."""
+    levels, stops = range(4, 10), (1, 7)
+    found = torch.stack(
+        [
+            train(run_of(key=str(k), rate=0.2, decay=decay), levels, stops, optimizer="sgd",
+                  batch_size=2).weights
+            for k in range(100)
+        ]
+    )  # fmt: skip
+    rows = run_of().rows
+    alpha_bar, q = (torch.tensor(a[4:10]) for a in (NOISE.alpha_bar, NOISE.q))
+    penalty, rate = torch.full((1, 6), decay, dtype=torch.float64), torch.tensor([0.2]).double()
+    exact = descend((rows.T @ rows / len(rows))[None], alpha_bar, q, penalty, rate, stops)
+    for place, (_, expected) in enumerate(exact):
+        error = found[:, place].std(dim=0) / 10
+        assert float(((found[:, place].mean(dim=0) - expected[0]).abs() / error).max()) < 5
+
+
+def test_levels_meet_rows_with_their_own_noise():
+    """Each draw of a level is one of its rows; noise is normal, and new at every level and step."""
+    run, count = run_of(7), 2 * BLOCK + 3
+    drawn = [torch.stack(pair) for pair in itertools.islice(batches(run, NOISE, ALL, 32), count)]
+    x, noise = torch.stack(drawn, dim=1).numpy()
+    assert noise.shape == (count, len(ALL), 32, 3)
+    root_q, root_alpha = (np.sqrt(a)[:, None, None] for a in (NOISE.q, NOISE.alpha_bar))
+    clean = (x - root_q * noise) / root_alpha
+    distance = np.abs(clean[..., None, :] - run.rows.numpy()).max(axis=-1)
+    assert distance.min(axis=-1).max() < 1e-9
+    times = np.bincount(distance.argmin(axis=-1).ravel(), minlength=7)
+    assert np.abs(times - times.mean()).max() < 5 * np.sqrt(times.mean())
+    assert abs(noise.mean()) < 5 / math.sqrt(noise.size)
+    assert abs(noise.var() - 1) < 5 * math.sqrt(2 / noise.size)
+    assert len(np.unique(noise[:, :, 0, 0])) == count * len(ALL)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_a_level_is_the_same_in_any_company(optimizer):
+    """Numbers are; products of other shapes may differ in the last bits."""
+    run = run_of(d=6, decay=0.1)
+    whole = train(run, optimizer=optimizer, stops=(3, 20)).weights
+    for levels in (range(1), range(5, 9), range(11, 12)):
+        part = train(run, levels, optimizer=optimizer, stops=(3, 20)).weights
+        torch.testing.assert_close(whole[:, levels.start : levels.stop], part, rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_stops_are_states_of_one_run(optimizer):
+    run = run_of(decay=0.1)
+    recipe = {"optimizer": optimizer, "warm_up": 4, "decay": "cosine", "steps": 40}
+    together = train(run, stops=(2, 11, 40), **recipe).weights
+    for place, stop in enumerate((2, 11, 40)):
+        assert torch.equal(train(run, stops=(stop,), **recipe).weights[0], together[place])
+    assert not torch.equal(together[0], together[1])
+
+
+def test_weight_decay_is_coupled_or_not():
+    """First step from 0 the same; then SGD adds γ W to the gradient, AdamW shrinks W by η γ."""
+    plain, decayed = run_of(), run_of(decay=0.4)
+    for optimizer in ("sgd", "adamw"):
+        (a1, a2), (b1, b2) = (
+            train(run, stops=(1, 2), steps=2, optimizer=optimizer).weights
+            for run in (plain, decayed)
+        )
+        torch.testing.assert_close(a1, b1)
+        torch.testing.assert_close(b2, a2 - 0.05 * 0.4 * a1)
+    adam, other = (train(run, stops=(2,), optimizer="adam").weights for run in (plain, decayed))
+    assert not torch.allclose(adam, other)
+
+
+def test_random_numbers_do_not_hang_on_the_rate_and_do_on_the_key():
+    one, other, third = (
+        next(batches(run, NOISE, ALL, 4))[1]
+        for run in (run_of(), run_of(rate=0.3, decay=1.0), run_of(key="b"))
+    )
+    assert torch.equal(one, other)
+    assert not torch.equal(one, third)
+
+
+@pytest.mark.parametrize(("rate", "stops"), [(1e30, (1, 5, 400)), (30.0, (1, 5, 400))])
+def test_a_loss_that_is_not_finite_ends_the_training(rate, stops):
+    found = train(run_of(rate=rate, dtype=torch.float32), stops=stops, steps=400, optimizer="sgd")
+    assert 1 < found.failed <= 400
+    for stop, weights in zip(stops, found.weights, strict=True):
+        assert torch.isfinite(weights).all() == (stop < found.failed)
+        assert torch.isnan(weights).all() == (stop >= found.failed)

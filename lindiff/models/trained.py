@@ -1,0 +1,243 @@
+"""Networks that are trained, many at once, and measured as every denoiser is.
+
+The cells of several families come together; each family is one training run, and its stops are
+snapshots of that run (docs/theory.md, "Trained denoisers"). Training sets, held-out rows, noises of
+the losses and of the samples are those of the other models, so that rows compare pairwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lindiff import session
+from lindiff.models.linear_cells import GAUSSIAN, groups
+from lindiff.models.linear_family import Family, make_family, to_table
+from lindiff.models.measured import measure, reason, training_points
+from lindiff.science.denoisers import Denoiser
+from lindiff.science.pictures import picture_of
+from lindiff.science.pools import make_pool
+from lindiff.science.schedule import Schedule
+from lindiff.training.devices import device_of
+from lindiff.training.engine import train
+from lindiff.training.networks import NETWORKS, Form
+from lindiff.training.task import Network, Recipe, Run, views
+from lindiff.training.watch import Watch, line
+
+Array = NDArray[np.float64]
+
+BETAS = (0.9, 0.99)
+OF_A_PAIR = frozenset(("agreement", "uncentred_cosine"))
+# Numbers of the snapshots that are held at a time.
+_SNAPSHOTS = 30_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One family on its way: its cells and what is trained for them.
+
+    Attributes:
+        cells: The cells of the family.
+        family: Its draw and population.
+        runs: The model, and its partner where halves are to be compared.
+    """
+
+    cells: pa.Table
+    family: Family
+    runs: tuple[Run, ...]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The settings of the first cell."""
+        return self.family.row
+
+
+def stop_of(row: dict[str, Any]) -> int:
+    """The number of steps that a cell's model has made."""
+    return int(row["stop_step"] or row["steps"])
+
+
+def _recipe(row: dict[str, Any], stops: Sequence[int]) -> Recipe:
+    return Recipe(
+        steps=row["steps"],
+        stops=tuple(stops),
+        batch_size=row["batch_size"],
+        optimizer=row["optimizer"],
+        betas=BETAS,
+        warm_up=row["warm_up"],
+        decay=row["learning_rate_decay"],
+    )
+
+
+@lru_cache(maxsize=8)
+def _network(model: str, data: str, d: int, width: int, preconditioning: str) -> Network:
+    """The network of a model, for pictures where the data are some."""
+    picture = None if data == GAUSSIAN else picture_of(make_pool(data))
+    return NETWORKS[model](Form(d, width, preconditioning, picture))
+
+
+def _make_run(row: dict[str, Any], points: Array, key: dict[str, object]) -> Run:
+    """One training run.
+
+    Its random numbers hang on the training set and `train_seed` only, so runs that differ in
+    learning rate, weight decay or width see the same rows and noises.
+
+    Args:
+        row: Settings of the family.
+        points: The training set less its centre, shape (N, d).
+        key: What names the training set.
+    """
+    device = device_of(session.current().device)
+    named = {**key, "data": row["data"], "train_seed": row["train_seed"]}
+    return Run(
+        rows=torch.as_tensor(points).to(device, getattr(torch, row["precision"])),
+        key=json.dumps(named, sort_keys=True),
+        learning_rate=row["learning_rate"],
+        weight_decay=row["weight_decay"],
+        scale=float(np.sqrt(np.mean(points**2))),
+    )
+
+
+def _task(cells: pa.Table, pair: bool) -> Task:
+    """The training runs of one family: the model and, of a pair, the one on the other half."""
+    family = make_family(cells)
+    runs = [_make_run(family.row, training_points(family), family.key)]
+    if pair:
+        other = family.halves.other.centred
+        assert other is not None
+        runs.append(_make_run(family.row, other, {**family.key, "half": 1}))
+    return Task(cells, family, tuple(runs))
+
+
+def as_denoiser(network: Network, parameters: Tensor, run: Run, schedule: Schedule) -> Denoiser:
+    """The denoiser of one model.
+
+    Args:
+        network: Its form.
+        parameters: Its parameters, shape (parameters,).
+        run: Its run: precision, device and rms of its data.
+        schedule: The noise schedule.
+    """
+    own = views(parameters.to(run.rows)[None], network.shapes)
+    scale = run.rows.new_tensor([run.scale])
+    sigma = np.sqrt(schedule.q / schedule.alpha_bar)
+
+    @torch.no_grad()
+    def denoise(x: Array, index: int) -> Array:
+        given = torch.as_tensor(x).to(run.rows)[None]
+        level = given.new_full(given.shape[:2], float(sigma[index]))
+        found: Array = network.predict(own, given, level, scale)[0].double().cpu().numpy()
+        return found
+
+    return denoise
+
+
+def _log(watch: Watch) -> None:
+    session.current().log(line(watch))
+
+
+def _measured(
+    task: Task, network: Network, snapshots: Mapping[int, Tensor], lost: str, wanted: Sequence[str]
+) -> pa.Table:
+    """The rows of a family.
+
+    Args:
+        task: The family and its runs.
+        network: Their form.
+        snapshots: Parameters at each step of a stop, shape (runs, parameters); nan from the step on
+            at which a run diverged.
+        lost: Why one did.
+        wanted: Names of the metric columns.
+    """
+    cells, results = task.cells, []
+    message = [reason(task.family, wanted)] * len(cells)
+    status = ["ok"] * len(cells)
+    stops = [stop_of(row) for row in cells.select(["stop_step", "steps"]).to_pylist()]
+    for rows, filters in groups(cells):
+        schedule = filters.make_schedule()
+        for row in rows:
+            parameters = snapshots[stops[row]]
+            if not parameters.isfinite().all():
+                status[row], message[row] = "diverged", lost
+                continue
+            denoisers = [
+                as_denoiser(network, own, run, schedule)
+                for own, run in zip(parameters, task.runs, strict=True)
+            ]
+            found = measure(task.family, filters, denoisers[0], wanted, *denoisers[1:])
+            if all(np.isfinite(found.get(name, 0)) for name in ("train_loss", "test_loss")):
+                results.append(([row], found))
+            else:
+                status[row] = "diverged"
+                message[row] = f"the loss is not finite after step {stops[row]}"
+    return to_table(cells, wanted, results, status, message)
+
+
+def _families(cells: pa.Table) -> Iterator[NDArray[np.int64]]:
+    """The rows of each family."""
+    codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
+    for code in range(codes.max() + 1):
+        yield np.flatnonzero(codes == code)
+
+
+def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    """All cells of families of one network, data set, dimension, schedule and recipe.
+
+    Args:
+        cells: Cells in the schema of `lindiff.columns.cell_schema`; their families share
+            `Model.together`.
+        wanted: Names of the metric columns.
+
+    Returns:
+        ``cell_id``, the metric columns, ``status`` and ``message``, rows as in `cells`.
+
+    Raises:
+        ValueError: A draw has no samples, or the data are no pictures where they must be.
+    """
+    members = list(_families(cells))
+    row = cells.slice(0, 1).to_pylist()[0]
+    stops = sorted({stop_of(each) for each in cells.select(["stop_step", "steps"]).to_pylist()})
+    names = ("model", "data", "d", "width", "preconditioning")
+    network = _network(*(row[name] for name in names))
+    pair = bool(OF_A_PAIR & set(wanted))
+    at_once = max(1, _SNAPSHOTS // (network.size * len(stops) * (1 + pair)))
+    found = []
+    for start in range(0, len(members), at_once):
+        chunk = members[start : start + at_once]
+        tasks = [_task(cells.take(pa.array(rows)), pair) for rows in chunk]
+        found += _trained(tasks, network, _recipe(row, stops), wanted)
+    order = np.argsort(np.concatenate(members))
+    return pa.concat_tables(found).take(pa.array(order))
+
+
+def _trained(
+    tasks: Sequence[Task], network: Network, recipe: Recipe, wanted: Sequence[str]
+) -> list[pa.Table]:
+    """Train the runs of all tasks together and measure each family."""
+    runs = [run for task in tasks for run in task.runs]
+    schedule = groups(tasks[0].cells)[0][1].make_schedule()
+    folder = session.current().checkpoints
+    if folder is not None:
+        # Names of checkpoints tell shapes apart, not what is made of them.
+        folder /= tasks[0].row["preconditioning"]
+    trained = train(network, runs, recipe, schedule, checkpoints=folder, watch=_log)
+    tables, first = [], 0
+    for task in tasks:
+        own = range(first, first + len(task.runs))
+        snapshots = {
+            stop: trained.parameters[place, own.start : own.stop]
+            for place, stop in enumerate(recipe.stops)
+        }
+        lost = "; ".join(trained.failed[model] for model in own if model in trained.failed)
+        tables.append(_measured(task, network, snapshots, lost, wanted))
+        first += len(task.runs)
+    return tables
