@@ -1,0 +1,299 @@
+"""The linear denoiser that is trained: one matrix a noise level, with exact metrics.
+
+By full gradient descent on the exact loss, which must meet `linear_exact` with a stop, or by an
+optimizer on drawn rows and noise. Levels do not touch each other, so each chunk of them is trained
+to the end, measured at every stop, handed to the samplers on their way from high noise to low, and
+forgotten (docs/theory.md, "Trained denoisers").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from lindiff import session
+from lindiff.models.linear import _modes
+from lindiff.models.linear_cells import Filters, groups, level_indices
+from lindiff.models.linear_family import Family, as_objects, make_family, of_data, to_table
+from lindiff.science import matrices
+from lindiff.science.draws import Draw
+from lindiff.science.filters import Bank, Training
+from lindiff.science.matrices import Generation
+from lindiff.science.schedule import Schedule
+from lindiff.training.devices import device_of
+from lindiff.training.linear import descend
+from lindiff.training.linear_noise import Levels, train_levels
+from lindiff.training.noise import BLOCK
+from lindiff.training.task import Recipe, Run
+
+Array = NDArray[np.float64]
+
+EXACT = "gradient_descent"
+# Numbers of the largest array of a chunk of levels. A chunk does not hang on the stops, so a cell
+# has the same numbers in any company.
+_NUMBERS = 1 << 22
+# Without these a cell is nothing.
+_ESSENTIAL = ("test_loss", "kl_model_data", "kl_data_model")
+
+
+def stop_of(row: dict[str, Any]) -> int:
+    """The number of steps that a cell's model has made."""
+    return int(row["stop_step"] or row["steps"])
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What one training run gave.
+
+    Attributes:
+        train: Train loss at each stop and level, shape (K, T).
+        test: Test loss, shape (K, T).
+        generated: For each sampler what it generates at each stop.
+        failed: The first step whose loss is not finite, or None.
+        unstable: Why it was not trained at all, or None.
+    """
+
+    train: Array
+    test: Array
+    generated: Mapping[Filters, Generation]
+    failed: int | None
+    unstable: str | None
+
+    def reason(self, stop: int) -> str | None:
+        """Why the model after `stop` steps has no metrics, or None."""
+        if self.failed is None or stop < self.failed:
+            return self.unstable
+        return f"the loss is not finite at step {self.failed}"
+
+
+def _unstable(row: dict[str, Any], draw: Draw, schedule: Schedule) -> str | None:
+    """Why full gradient descent diverges on this draw, or None."""
+    bank = Bank(schedule, (Training(weight_decay=row["weight_decay"] or 0.0),))
+    largest = bank.largest_stable_rate(draw.eigenvalues.max(initial=0))[0]
+    if row["optimizer"] != EXACT or row["learning_rate"] < largest:
+        return None
+    return (
+        f"gradient descent diverges: learning_rate = {row['learning_rate']:g}, "
+        f"largest stable {largest:.4g}"
+    )
+
+
+def _by_descent(
+    row: dict[str, Any], draw: Draw, schedule: Schedule, stops: Sequence[int], levels: range
+) -> Levels:
+    """Full gradient descent on the exact loss at some levels."""
+    kind = getattr(torch, row["precision"])
+    device = device_of(session.current().device)
+    make = partial(torch.as_tensor, dtype=kind, device=device)
+    alpha_bar, q = (make(a[levels.start : levels.stop]) for a in (schedule.alpha_bar, schedule.q))
+    decay = make([[row["weight_decay"] or 0.0] * len(levels)])
+    covariance = make(matrices.training_covariance(draw))[None]
+    rate = make([row["learning_rate"]])
+    found = descend(covariance, alpha_bar, q, decay, rate, stops)
+    return Levels(torch.cat([weights for _, weights in found]))
+
+
+def _run(row: dict[str, Any], draw: Draw, key: dict[str, object]) -> Run:
+    """The run on drawn noise; its random numbers hang on the training set and `train_seed` only."""
+    if draw.centred is None:
+        raise ValueError(
+            f"linear_trained with optimizer {row['optimizer']} needs the training samples: "
+            "set `draw: samples`"
+        )
+    device = device_of(session.current().device)
+    named = {**key, "data": row["data"], "train_seed": row["train_seed"]}
+    return Run(
+        rows=torch.as_tensor(draw.centred).to(device, getattr(torch, row["precision"])),
+        key=json.dumps(named, sort_keys=True),
+        learning_rate=row["learning_rate"],
+        weight_decay=row["weight_decay"] or 0.0,
+    )
+
+
+def _chunks(timesteps: int, size: int) -> Iterator[range]:
+    """The levels from high noise to low, `size` at a time."""
+    for stop in range(timesteps, 0, -size):
+        yield range(max(0, stop - size), stop)
+
+
+def trained(
+    row: dict[str, Any],
+    draw: Draw,
+    key: dict[str, object],
+    schedule: Schedule,
+    stops: Sequence[int],
+) -> Iterator[tuple[range, Levels]]:
+    """W_t of one training run at each stop, chunks of levels from high noise to low.
+
+    Args:
+        row: Settings of the family.
+        draw: The training set.
+        key: What names it.
+        schedule: The noise schedule.
+        stops: Steps at which the model is wanted, ascending.
+
+    Raises:
+        ValueError: Noise is to be drawn for a draw without samples.
+    """
+    if row["optimizer"] == EXACT:
+        size = max(1, _NUMBERS // draw.d**2)
+        for levels in _chunks(schedule.timesteps, size):
+            yield levels, _by_descent(row, draw, schedule, stops, levels)
+        return
+    run = _run(row, draw, key)
+    recipe = Recipe(
+        steps=row["steps"],
+        batch_size=row["batch_size"],
+        optimizer=row["optimizer"],
+        warm_up=row["warm_up"],
+        decay=row["learning_rate_decay"],
+    )
+    size = max(1, _NUMBERS // (draw.d * max(draw.d, BLOCK * recipe.batch_size)))
+    for levels in _chunks(schedule.timesteps, size):
+        yield levels, train_levels(run, recipe, stops, schedule, levels)
+
+
+def _measure(
+    row: dict[str, Any],
+    draw: Draw,
+    key: dict[str, object],
+    samplings: Sequence[Filters],
+    stops: Sequence[int],
+) -> Measured:
+    """Train and measure one half; arguments as of `trained`, `samplings` its samplers."""
+    schedule = samplings[0].make_schedule()
+    train, test = np.full((2, len(stops), schedule.timesteps), np.nan)
+    moments = matrices.training_covariance(draw), matrices.population_moment(draw)
+    generated, failed = _generations(samplings, draw, len(stops)), None
+    unstable = _unstable(row, draw, schedule)
+    if unstable is not None:
+        return Measured(train, test, generated, failed, unstable)
+    for levels, found in trained(row, draw, key, schedule, stops):
+        weights = found.weights.double().cpu().numpy()
+        if found.failed is not None:
+            failed = min(found.failed, failed or found.failed)
+        for losses, moment in zip((train, test), moments, strict=True):
+            of_chunk = matrices.losses(weights, schedule, levels, moment)
+            losses[:, levels.start : levels.stop] = of_chunk
+        for place in range(len(levels) - 1, -1, -1):
+            for generation in generated.values():
+                generation.step(weights[:, place], levels[place])
+    return Measured(train, test, generated, failed, unstable)
+
+
+def _generations(samplings: Sequence[Filters], draw: Draw, count: int) -> dict[Filters, Generation]:
+    """For each sampler its start under `count` models."""
+    found = {}
+    for filters in samplings:
+        sampler = filters.make_sampler()
+        if sampler is None:
+            raise ValueError("linear_trained has no `sampler: ideal`")
+        found[filters] = Generation(sampler, filters.make_schedule(), draw.centre, count)
+    return found
+
+
+def _levels(schedule: Schedule, train: Array, test: Array) -> list[dict[str, float]]:
+    """Losses at noise levels log-spaced in t, from those of all levels, shape (T,) each."""
+    return [
+        {
+            "t": index + 1,
+            "alpha_bar": float(schedule.alpha_bar[index]),
+            "train_loss": float(train[index]),
+            "test_loss": float(test[index]),
+        }
+        for index in level_indices(schedule.timesteps)
+    ]
+
+
+def _cell(
+    family: Family,
+    filters: Filters,
+    halves: Sequence[Measured],
+    place: int,
+    wanted: frozenset[str],
+) -> dict[str, NDArray[Any]]:
+    """The metrics of one cell, arrays of shape (1,).
+
+    Args:
+        family: The family.
+        filters: Schedule and sampler.
+        halves: The model's training run, and its partner's if there is one.
+        place: Which of the stops.
+        wanted: Names of the metric columns.
+    """
+    draw, train, test = family.draw, halves[0].train[place], halves[0].test[place]
+    generated, *others = (half.generated[filters].result(place) for half in halves)
+    optimum, fraction = of_data(family, filters.schedule)
+    found = {"train_loss": train.mean(), "test_loss": test.mean(), "optimal_loss": optimum}
+    found |= {"residual_loss": found["test_loss"] - optimum, "pool_fraction": fraction}
+    kl = matrices.divergences(generated, draw.mean, draw.spectrum)
+    found["kl_model_data"], found["kl_data_model"] = kl
+    if "bures" in wanted:
+        found["bures"] = matrices.bures(generated, draw.mean, draw.spectrum)
+    found["agreement"] = np.nan
+    for other in others:
+        found["agreement"] = matrices.agreement(generated, other, draw.mean)
+    result = {name: np.array([value]) for name, value in found.items()}
+    if "levels" in wanted:
+        result["levels"] = as_objects([_levels(filters.make_schedule(), train, test)])
+    if "modes" in wanted:
+        with np.errstate(divide="ignore"):
+            log_v = np.log(matrices.node_variances(draw, generated))
+        result["modes"] = as_objects(_modes(draw, family.mu, log_v[:, None]))
+    return result
+
+
+def _halves(
+    family: Family, samplings: Sequence[Filters], stops: Sequence[int], paired: bool
+) -> list[Measured]:
+    """The training run of the family, and that of its partner where halves are to be compared."""
+    halves = [_measure(family.row, family.draw, family.key, samplings, stops)]
+    noiseless = [filters for filters in samplings if filters.noiseless]
+    if paired and noiseless and halves[0].reason(stops[0]) is None:
+        key = {**family.key, "half": 1}
+        halves.append(_measure(family.row, family.halves.other, key, noiseless, stops))
+    return halves
+
+
+def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    """All cells of one family: one training run gives all stops and samplers.
+
+    Args:
+        cells: Cells of one family, in the schema of `lindiff.columns.cell_schema`.
+        wanted: Names of the metric columns.
+
+    Returns:
+        ``cell_id``, the metric columns, ``status`` and ``message``, rows as in `cells`.
+
+    Raises:
+        ValueError: Settings that the model cannot compute.
+    """
+    family, samplings = make_family(cells), groups(cells)
+    of_cell = [stop_of(row) for row in cells.select(["stop_step", "steps"]).to_pylist()]
+    stops = sorted(set(of_cell))
+    halves = _halves(family, [filters for _, filters in samplings], stops, "agreement" in wanted)
+    status = ["ok"] * len(cells)
+    message: list[str | None] = [None] * len(cells)
+    results = []
+    for rows, filters in samplings:
+        able = [half for half in halves if filters in half.generated]
+        for i in rows:
+            reason, *others = [half.reason(of_cell[i]) for half in able]
+            if reason is None:
+                sound = [half for half in able if half.reason(of_cell[i]) is None]
+                found = _cell(family, filters, sound, stops.index(of_cell[i]), frozenset(wanted))
+                results.append(([i], found))
+                message[i] = next((f"the other half: {text}" for text in others if text), None)
+                if np.isnan([found[name][0] for name in _ESSENTIAL]).any():
+                    reason = "a loss or a divergence is not a number"
+            if reason is not None:
+                status[i], message[i] = "diverged", reason
+    return to_table(cells, wanted, results, status, message)

@@ -1,0 +1,107 @@
+"""Linear denoisers trained on drawn rows and noise (docs/theory.md, "Trained denoisers").
+
+At every noise level one matrix W_t of its own meets, at each step, a batch of training rows with
+noise of its own. Its loss is half the mean over the batch of |ε − W_t x_t|²: the expected gradient
+is W_t (ᾱ Σ0 + q I) − √q I, that of `lindiff.training.linear.gradient` without penalty, and coupled
+L2 with weight decay γ adds γ W_t, the penalty g = γ there. So a learning rate means the same in
+both, and SGD follows the exact descent in the mean.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lindiff.science.schedule import Schedule
+from lindiff.training.noise import BLOCK, torch_generator
+from lindiff.training.optimizers import OPTIMIZERS, make_rows, rate_factor
+from lindiff.training.task import Recipe, Run
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """The matrices of some noise levels.
+
+    Attributes:
+        weights: W_t at each stop, shape (stops, levels, d, d); NaN from the failed step on.
+        failed: The first step whose loss or matrices are not finite, or None.
+    """
+
+    weights: Tensor
+    failed: int | None = None
+
+
+def batches(run: Run, schedule: Schedule, levels: range, size: int) -> Iterator[tuple[Tensor, ...]]:
+    """x_t and its noise ε at some levels, step after step, shapes (levels, size, d).
+
+    The noise is a view of what later steps overwrite.
+
+    The numbers of a level hang on the run's key, its size and shape, and the level: not on which
+    levels come together.
+
+    Args:
+        run: Rows and key.
+        schedule: The noise schedule.
+        levels: Indices t − 1.
+        size: Rows a level and step, drawn with replacement.
+    """
+    like, (samples, d) = run.rows, run.rows.shape
+    root_alpha, root_q = (
+        torch.tensor(a[levels.start : levels.stop] ** 0.5).to(like)[:, None, None]
+        for a in (schedule.alpha_bar, schedule.q)
+    )
+    noise = torch.empty((len(levels), BLOCK, size, d), dtype=like.dtype)
+    index = torch.empty((len(levels), BLOCK, size), dtype=torch.int64)
+    for block in itertools.count():
+        for place, level in enumerate(levels):
+            rows, normal = (
+                torch_generator(purpose, run=run.key, level=level, block=block)
+                for purpose in ("level index", "level noise")
+            )
+            torch.randint(samples, index.shape[1:], generator=rows, out=index[place])
+            torch.randn(noise.shape[1:], generator=normal, out=noise[place])
+        for step in range(BLOCK):
+            epsilon = noise[:, step].to(like.device)
+            # An index of two axes takes several times as long.
+            chosen = run.rows.index_select(0, index[:, step].flatten().to(like.device))
+            x = (root_q * epsilon).addcmul_(root_alpha, chosen.view_as(epsilon))
+            yield x, epsilon
+
+
+def train_levels(
+    run: Run, recipe: Recipe, stops: Sequence[int], schedule: Schedule, levels: range
+) -> Levels:
+    """Train W_t from 0 at some noise levels, up to the last stop.
+
+    Args:
+        run: Rows, shape (N, d), in the dtype and on the device of the training, key, learning rate
+            and weight decay (of AdamW decoupled, else coupled).
+        recipe: How the run is trained, its own stops aside.
+        stops: Steps after which W_t is wanted, ascending from 1; training ends at the last.
+        schedule: The noise schedule.
+        levels: Indices t − 1 of the levels, which do not change each other's numbers.
+    """
+    d = run.rows.shape[1]
+    weights = run.rows.new_zeros((len(levels), d, d))
+    kept = weights.new_full((len(stops), *weights.shape), math.nan)
+    count = torch.zeros((), device=weights.device)
+    (row,) = make_rows({"weights": weights[None]}, recipe.betas, count)
+    update, data = OPTIMIZERS[recipe.optimizer], batches(run, schedule, levels, recipe.batch_size)
+    for step, (x, noise) in zip(range(1, stops[-1] + 1), data, strict=False):
+        error = torch.baddbmm(noise, x, weights.transpose(1, 2), beta=-1)
+        if not math.isfinite(float(torch.linalg.vector_norm(error))):
+            return Levels(kept, step)
+        slope = torch.bmm(error.transpose(1, 2), x).div_(recipe.batch_size)
+        count.add_(1)
+        factor = rate_factor(recipe.decay, step, recipe.steps, recipe.warm_up)
+        update(row, [slope], factor * run.learning_rate, run.weight_decay)
+        if step in stops:
+            if not torch.isfinite(weights).all():
+                return Levels(kept, step)
+            kept[stops.index(step)] = weights
+    return Levels(kept)
