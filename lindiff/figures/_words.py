@@ -18,6 +18,11 @@ _DERIVED = {
     "generated_variance": "generated variance $v$",
     "learning_time": r"learning time $\tau_2$",
     "t": r"noise level $t$",
+    "emergence_step": "emergence step",
+    "decay_gain": "least relative test loss",
+    "best_decay": r"best weight decay $\gamma$",
+    "distance": "distance from linear",
+    "nonlinearity": "nonlinearity",
     "share": r"gap $\times\,t/T$ over mean gap",
     "rank": r"rank over $d$",
     "eigenvalue": r"variance $s$ of a mode",
@@ -31,6 +36,9 @@ _DERIVED = {
     "df1": r"$\mathrm{df}_1$",
     "df2": r"$\mathrm{df}_2$",
     "participation": r"$(\mathrm{tr}\,\Sigma)^2/\mathrm{tr}\,\Sigma^2$",
+    "onset": "onset of memorization",
+    "best_stop": "best stop",
+    "quality": "time to fixed quality",
     "trace_ratio": r"$\mathrm{df}_1(\mathrm{df}_1-\mathrm{df}_2)/d$",
 }
 

@@ -1,0 +1,271 @@
+"""Variance that trained denoisers generate along the modes of Σ0 over training, and its emergence.
+
+Points are geometric means over runs (with their 95 % interval as band from 8 on), dotted lines the
+targets λ. A mode emerges at the step from which its variance v stays within a factor of 2 of that
+at the end of the run, half of the way in 1/v where it falls from far above; modes count that do so
+within the first quarter of every run. Exponents are means over runs of a fit to the modes of each
+(95 % t-interval from 3 on), `linear` is the closed form at τ = η · step with η of the linear
+training, else of SGD; the black lines are fitted to nothing but moved to the mean of the first
+series: what gradient flow of the linear denoiser does, and 1/λ, its limit for small λ.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lindiff.figures import Needs, _crossings, _models, _slices, _tables, _words
+from lindiff.figures import draw as art
+from lindiff.intervals import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    Rows = list[dict[str, Any]]
+
+NEEDS = Needs(axes=("stop_step",), metrics=("modes",))
+CATEGORY = "Networks"
+EXACT = "linear_exact"
+OPTIMIZERS = {
+    "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "gradient_descent": "gradient descent",
+}  # fmt: skip
+_SERIES = ("model", "optimizer")
+_KEYS = (*_models.PLACE, *_SERIES, "mode", "mode_eigenvalue", "step")
+_CHOICES: dict[str, _slices.Choice] = {
+    "preconditioning": max,  # "none", which is ε̂ itself, before "edm"
+    "sampler": lambda names: min(names, key=lambda name: (name != "ddim", name)),
+}
+_FOLLOWED, _PANELS = 5, 3
+
+
+def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
+    """Variance over the step for a few modes, the emergence of all, and laws; by series."""
+    cells, facts = _cells(metrics)
+    found = {key: _crossings.runs(_tables.join(modes, own)) for key, own in cells.items()}
+    found = {key: runs for key, runs in found.items() if runs.variance.size}
+    trained = [key for key in found if key[0] != EXACT]
+    typed = _tables.with_nulls(
+        metrics.slice(0, 0), mode=pa.int64(), mode_eigenvalue=pa.float64(), step=pa.float64()
+    )
+    trainings = max((len(runs.sets) for runs in found.values()), default=0)
+    typed = _tables.with_facts(typed, **facts, trainings=trainings)
+    like = _tables.summary_schema(typed, _KEYS).empty_table()
+    if not trained:
+        return like
+    few = _spread(found[trained[0]])
+    rows: Rows = []
+    for key, runs in found.items():
+        own = {name: cells[key][name][0].as_py() for name in (*_models.PLACE, *_SERIES)}
+        own["seeds"] = len(np.unique(runs.sets))
+        if key in trained[:_PANELS]:
+            rows += [own | row for row in _variances(runs, few)]
+        rows += [own | row for row in _emergence(runs)]
+    cell = cells[trained[0]].slice(0, 1).to_pylist()[0]
+    return _tables.curve(like, rows + _shapes(rows, cell))
+
+
+def _cells(metrics: pa.Table) -> tuple[dict[tuple[str, Any], pa.Table], dict[str, Any]]:
+    """The cells of each model and optimizer with their ``step``, and the facts of all."""
+    largest = max(_tables.distinct(_tables.keep(metrics, "model", _models.TRAINED), "n"), default=0)
+    choices = _CHOICES | {"n": lambda _: largest}
+    table = _models.slices(
+        metrics, (*_models.TRAINED, EXACT), _models.TRAINING, choices=choices, count=1
+    )
+    facts = _tables.facts(table) | {"training": []}
+    found = {}
+    for model in (name for name in _models.names(table) if name != EXACT):
+        of_model = _models.where(table, model=model)
+        for optimizer in _tables.distinct(of_model, "optimizer"):
+            own = _models.where(of_model, optimizer=optimizer)
+            own = _models.slices(own, [model], ("n", "stop_step", "train_seed"), choices)
+            facts["training"] += _tables.facts(own)["training"]
+            step = pc.if_else(pc.equal(own["stop_step"], 0), own["steps"], own["stop_step"])
+            found[model, optimizer] = _tables.with_columns(own, step=step.cast(pa.float64()))
+    exact = _models.slices(table, [EXACT], ("n", "stop", "learning_rate"), choices)
+    rate = _rate(found)
+    if rate is not None and any(0 < stop < math.inf for stop in _tables.distinct(exact, "stop")):
+        found[EXACT, None] = _tables.with_columns(exact, step=pc.divide(exact["stop"], rate))
+    return dict(sorted(found.items(), key=lambda item: _order(item[0]))), facts
+
+
+def _order(key: tuple[str, Any]) -> tuple[bool, int, str]:
+    """Networks first, then the linear models."""
+    model, optimizer = key
+    return model == EXACT, _models.TRAINED.index(model) if model != EXACT else 0, optimizer or ""
+
+
+def _rate(cells: dict[tuple[str, Any], pa.Table]) -> float | None:
+    """η that turns a training time into steps: of the linear training, else of SGD, else none."""
+    wanted = [("linear_trained", "gradient_descent"), ("linear_trained", "sgd"), ("mlp", "sgd")]
+    for key in (*wanted, ("unet", "sgd")):
+        rates = _tables.distinct(cells[key], "learning_rate") if key in cells else []
+        if rates and rates[0] > 0:
+            return float(rates[0])
+    return None
+
+
+def _spread(runs: _crossings.Runs) -> list[int]:
+    """Ranks of a few modes that all runs have, evenly spread in ln λ."""
+    log = np.log(runs.eigenvalue).mean(axis=0)
+    have = np.isfinite(log)
+    if not have.any():
+        return []
+    targets = np.linspace(np.nanmax(log), np.nanmin(log), _FOLLOWED)
+    log = np.where(have, log, np.inf)
+    return sorted({int(runs.modes[np.argmin(np.abs(log - target))]) for target in targets})
+
+
+def _variances(runs: _crossings.Runs, ranks: list[int]) -> Rows:
+    """v of the modes of these ranks over the step."""
+    return [
+        {"mode": int(mode), "mode_eigenvalue": runs.geometric_mean(runs.eigenvalue[:, i]).value}
+        | {"step": float(step), "quantity": "generated_variance"}
+        | _ends(runs.geometric_mean(runs.variance[:, i, k]))
+        for i, mode in enumerate(runs.modes)
+        for k, step in enumerate(runs.steps)
+        if mode in ranks and np.isfinite(runs.variance[:, i, k]).all()
+    ]
+
+
+def _emergence(runs: _crossings.Runs) -> Rows:
+    """The step of every mode that emerges, and exponent and prefactor of their power law."""
+    times = runs.emergence
+    found: Rows = [
+        {"mode": int(runs.modes[i]), "quantity": "emergence_step"}
+        | {"mode_eigenvalue": runs.geometric_mean(runs.eigenvalue[:, i]).value}
+        | _ends(runs.geometric_mean(times[:, i]))
+        for i in np.flatnonzero(runs.learned)
+    ]
+    law = runs.power_law()
+    if law is not None:
+        found.append({"quantity": "exponent"} | _ends(law[0]))
+        found.append({"quantity": "prefactor", "value": law[1]})
+    return found
+
+
+def _ends(interval: Interval) -> dict[str, float | None]:
+    low, high = (None if math.isnan(end) else end for end in (interval.low, interval.high))
+    return {"value": interval.value, "low": low, "high": high}
+
+
+def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:
+    """The linear denoiser and 1/λ over the modes of the first series, moved to their mean."""
+    steps = [row for row in rows if row["quantity"] == "emergence_step" and row["model"] != EXACT]
+    steps = [row for row in steps if all(row[key] == steps[0][key] for key in _SERIES)]
+    if len(steps) < 2:
+        return []
+    x, y = (np.log([row[name] for row in steps]) for name in ("mode_eigenvalue", "value"))
+    nodes, times = _crossings.linear_times(cell, np.exp(x))
+    shift = y.mean() - np.interp(x, np.log(nodes), np.log(times)).mean()
+    shapes = {"linear_shape": times * math.exp(shift), "law_shape": np.exp((x + y).mean()) / nodes}
+    return [
+        {"quantity": name, "mode_eigenvalue": value, "value": step}
+        for name, curve in shapes.items()
+        for value, step in zip(nodes.tolist(), curve.tolist(), strict=True)
+    ]
+
+
+def draw(data: pa.Table) -> Figure:
+    """A panel of variances per trained series, then the emergence of the modes of all."""
+    series = _series(data)
+    followed = _tables.keep(data, "quantity", ["generated_variance"])
+    shown = [key for key in series if key in set(_tables.keys_of(followed, _SERIES))]
+    columns = len(shown) + 1 if len(shown) < _PANELS else 2
+    rows = math.ceil((len(shown) + 1) / columns)
+    figure, axes = art.panels(rows, columns, height=1.6 + 1.4 / rows)
+    shades = _shades(followed)
+    for ax, (model, optimizer) in zip(axes.flat, shown, strict=False):
+        _variance_panel(ax, followed, model, optimizer, shades)
+    _emergence_panel(axes.flat[len(shown)], data, series)
+    art.titles(axes, [*(_name(*key) for key in shown), "emergence"])
+    sets, trainings = max(data["seeds"].drop_null().to_pylist()), _tables.facts(data)["trainings"]
+    notes = [f"{trainings} trainings"] * (trainings > sets)
+    notes += [_models.place_words(place) for place in _models.places(data)]
+    _models.heading(figure, data, note=", ".join(notes))
+    entries = [entry for *_, entry in shades.values()]
+    entries.append(art.handle(art.GREY, r"target $\lambda$", dash=art.DASHES[2]))
+    entries += [_entry(data, *key, filled=filled) for key, filled in series.items()]
+    entries.append(art.handle(art.BLACK, "shape: linear denoiser", dash="-"))
+    entries.append(art.handle(art.BLACK, r"shape: $1/\lambda$", dash=art.DASHES[1]))
+    art.legend(figure, entries, columns=3)
+    return figure
+
+
+def _series(data: pa.Table) -> dict[tuple[str, Any], bool]:
+    """The series in order, and whether their markers are filled: those of a model's first."""
+    keys = [key for key in _tables.distinct_keys(data, _SERIES) if key[0] is not None]
+    found: dict[tuple[str, Any], bool] = {}
+    for key in sorted(keys, key=_order):
+        found[key] = all(model != key[0] for model, _ in found)
+    return found
+
+
+def _name(model: str, optimizer: str | None) -> str:
+    words = _models.LOOKS[model].words
+    return f"{words}, {OPTIMIZERS[optimizer]}" if optimizer else words
+
+
+def _shades(followed: pa.Table) -> dict[int, tuple[Any, str, Any]]:
+    """Colour, marker and legend entry of each mode, from the leading to the trailing one."""
+    from matplotlib import colormaps
+
+    modes = _tables.distinct(followed, "mode")
+    colours = colormaps["viridis"](np.linspace(0, 0.85, len(modes)))
+    found = {}
+    for mode, colour, marker in zip(modes, colours, art.MARKERS, strict=False):
+        value = _tables.arrays(followed, mode=mode)["mode_eigenvalue"][0]
+        text = rf"mode {mode}, $\lambda$ = {_words.number(float(f'{value:.2g}'))}"
+        found[mode] = (colour, marker, art.handle(colour, text, marker=marker, dash="-"))
+    return found
+
+
+def _variance_panel(
+    ax: Axes, followed: pa.Table, model: str, optimizer: str, shades: dict[int, Any]
+) -> None:
+    """v over the step, with λ as a thin line."""
+    own = _models.where(followed, model=model, optimizer=optimizer)
+    for mode, (colour, marker, _) in shades.items():
+        part = _tables.arrays(own, mode=mode)
+        if len(part["step"]):
+            art.line(ax, part["step"], part["value"], colour, linewidth=0.6, zorder=1)
+            art.points(ax, part["step"], part, colour, marker)
+            target = part["mode_eigenvalue"][0]
+            ax.axhline(target, color=colour, linestyle=art.DASHES[2], linewidth=0.7, zorder=0)
+    art.axis(ax, "stop_step", "generated_variance")
+
+
+def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], bool]) -> None:
+    """The step over λ with the power law of each series, and the shapes of laws."""
+    for (model, optimizer), filled in series.items():
+        own = _models.where(data, model=model, optimizer=optimizer)
+        part = _tables.arrays(own, quantity="emergence_step")
+        order = np.argsort(part["mode_eigenvalue"])
+        part = {name: column[order] for name, column in part.items()}
+        x = part["mode_eigenvalue"]
+        _models.points(ax, x, part, model, filled=filled)
+        law = _tables.arrays(own, quantity="exponent")["value"]
+        if len(law):
+            y = _tables.arrays(own, quantity="prefactor")["value"][0] * x ** law[0]
+            art.line(ax, x, y, _models.LOOKS[model].colour, linewidth=0.8, zorder=2)
+    for name, dash in (("linear_shape", "-"), ("law_shape", art.DASHES[1])):
+        part = _tables.arrays(data, quantity=name)
+        art.line(ax, part["mode_eigenvalue"], part["value"], art.BLACK, dash, linewidth=0.7)
+    art.axis(ax, "mode_eigenvalue", "emergence_step")
+    art.fit(ax, _tables.arrays(data, quantity="emergence_step")["value"], log=True)
+
+
+def _entry(data: pa.Table, model: str, optimizer: str | None, *, filled: bool) -> Any:
+    """The legend entry of a series, with its exponent."""
+    own = _models.where(data, model=model, optimizer=optimizer, quantity="exponent")
+    text = _name(model, optimizer)
+    for row in own.to_pylist():
+        text += rf": $\lambda^{{{row['value']:.2f}}}$"
+        if row["low"] is not None:
+            text += f" ({row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
+    look = _models.LOOKS[model]
+    return art.handle(look.colour, text, marker=look.marker, dash="-", filled=filled)
