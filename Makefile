@@ -24,7 +24,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 run:
 	@test -f "$$CONFIG" || { echo "lindiff: CONFIG=$$CONFIG: no such file" >&2; exit 2; }
-	@tools/setup.sh workflow
+	@tools/setup.sh workflow,train
 	@tools/run.sh $(SNAKEMAKE)
 
 test:

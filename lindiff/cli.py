@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lindiff.errors import InputError
+from lindiff.session import DEVICES
 
 if TYPE_CHECKING:
     from lindiff.config import Config
@@ -114,11 +115,18 @@ def plan(
 @main.command()
 @click.argument("spec", type=_path)
 @click.option("--out", required=True, type=_path, help="The part to write.")
-def run(spec: Path, out: Path) -> None:
+@click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="Where models are trained.",
+)
+def run(spec: Path, out: Path, device: str) -> None:
     """Compute the shard of SPEC."""
     from lindiff.run import run_spec
 
-    if not run_spec(spec, out):
+    if not run_spec(spec, out, device):
         click.echo(f"{out}: already there")
 
 

@@ -102,6 +102,7 @@ class Config(_Resolved):
         name: Stem of the file: its results are in ``results/NAME``.
         experiments: The experiments by name.
         stale: ``rerun``, ``error`` or ``keep``; None leaves it to each model.
+        device: Where models are trained, one of `lindiff.session.DEVICES`.
         target_seconds: Time that a shard aims at.
         target_bytes: Memory that a shard aims at.
         max_cells: A grid of more cells is refused.
@@ -110,6 +111,7 @@ class Config(_Resolved):
     name: str
     experiments: dict[str, Experiment]
     stale: str | None = None
+    device: str = "auto"
     target_seconds: float
     target_bytes: int
     max_cells: int = MAX_CELLS
@@ -191,6 +193,7 @@ def resolve(
         name=name,
         experiments=experiments,
         stale=sheet.stale,
+        device=sheet.device,
         target_seconds=sheet.shard.seconds,
         target_bytes=sheet.shard.memory,
         max_cells=sheet.max_cells,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,18 +19,19 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from lindiff.columns import delivered, result_schema
 from lindiff.errors import InputError
 from lindiff.files import lock_shard, remove_leftovers
-from lindiff.models import MODELS
+from lindiff.models import MODELS, Model
 from lindiff.models.fingerprint import fingerprint
 from lindiff.progress import Heartbeat
 from lindiff.science import datasets
 from lindiff.science.pools import make_pool
+from lindiff.session import Session, session
 from lindiff.store import DamagedError, Shard, Store, read_header, read_table, write_part
 from lindiff.values import GAUSSIAN
 
 Run = Callable[[pa.Table, Sequence[str]], pa.Table]
 
 
-def run_spec(spec_path: Path, part_path: Path) -> bool:
+def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
     """Compute the shard of a spec.
 
     One process computes a shard at a time: a second one waits and finds the part. Linear algebra
@@ -37,14 +39,17 @@ def run_spec(spec_path: Path, part_path: Path) -> bool:
 
     Args:
         spec_path: The spec.
-        part_path: Where the part goes. In the store of the spec, progress is reported there too.
+        part_path: Where the part goes. In the store of the spec, progress is reported there too,
+            and training leaves checkpoints there, from which a killed run goes on.
+        device: Where models are trained, one of `lindiff.session.DEVICES`.
 
     Returns:
         Whether anything had to be computed: False if a whole part was there.
 
     Raises:
         InputError: There is no such spec, it is damaged or of a newer lindiff, the model's code is
-            not the one that it was planned for, or a data set of its cells cannot be loaded.
+            not the one that it was planned for, a data set of its cells cannot be loaded, or its
+            model needs torch or a GPU that is not there.
     """
     spec_path, part_path = Path(spec_path), Path(part_path)
     shard = _read_spec(spec_path)
@@ -62,13 +67,38 @@ def run_spec(spec_path: Path, part_path: Path) -> bool:
         part_path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(part_path)
         report = store.progress_file(shard.name) if own else None
+        checkpoints = store.checkpoints / shard.name if own else None
+        model = MODELS[shard.model]
         with threadpool_limits(1), datasets.folder(store.data):
             cells = read_table(spec_path)
             _load_data(cells, spec_path)
-            with Heartbeat(report, shard.name, shard.cells) as beat:
-                table = compute(cells, shard, MODELS[shard.model].load(), beat)
+            run = _load_model(model, device, spec_path)
+            with (
+                session(Session(device, checkpoints)),
+                Heartbeat(report, shard.name, shard.cells) as beat,
+            ):
+                table = compute(cells, shard, run, beat, model.together)
                 write_part(part_path, shard, table)
+        if checkpoints is not None:
+            shutil.rmtree(checkpoints, ignore_errors=True)
     return True
+
+
+def _load_model(model: Model, device: str, spec_path: Path) -> Run:
+    """The model's `run`; a trained one needs torch, and the device that it is told."""
+    if not model.exact:
+        try:
+            from lindiff.training import devices
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{spec_path}: {model.name} is trained and needs the package {error.name}: "
+                "pip install 'lindiff[train]'"
+            ) from None
+        try:
+            devices.prepare(device)
+        except ValueError as error:
+            raise InputError(f"{spec_path}: {error}") from None
+    return model.load()
 
 
 def _load_data(cells: pa.Table, spec_path: Path) -> None:
@@ -117,44 +147,77 @@ def _is_finished(path: Path, shard: Shard, store: Store | None) -> bool:
     return False
 
 
-def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat) -> pa.Table:
+def compute(
+    cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, together: Sequence[str] = ()
+) -> pa.Table:
     """The rows of a part.
 
     Args:
         cells: Cells in `columns.cell_schema`; the cells of a family stand together.
         shard: Which metrics, and what each row says of its origin.
-        run: The model's function of one family.
+        run: The model's function of one family, or of several that share `together`.
         beat: Told of every family.
+        together: `Model.together`.
 
     Returns:
         The cells with what `run` returned, in the order of `cells`. A cell that fails has status
         ``failed``, its message, and no metrics.
     """
-    found = []
+    found, order = [], []
     metrics = delivered(shard.metrics)
-    for family in _families(cells):
+    families = _families(cells)
+    seconds = np.zeros(len(families))
+    for members in _calls(cells, families, together):
         start = time.perf_counter()
-        found.append(_isolated(run, family, metrics))
-        beat.family_seconds.append(time.perf_counter() - start)
-        beat.done += family.num_rows
-    results = pa.concat_tables(found)
+        rows = np.concatenate([np.arange(*families[member]) for member in members])
+        own = cells.slice(rows[0], len(rows)) if len(members) == 1 else cells.take(pa.array(rows))
+        found.append(_isolated(run, own, metrics))
+        order.append(rows)
+        seconds[members] = (time.perf_counter() - start) / len(members)
+        beat.done += len(rows)
+    beat.family_seconds = seconds.tolist()
+    results = pa.concat_tables(found).take(pa.array(np.argsort(np.concatenate(order))))
     table = cells
     for name in results.column_names[1:]:
         table = table.append_column(results.schema.field(name), results[name])
-    for name, value in (("fingerprint", shard.fingerprint), ("numpy", np.__version__)):
-        table = table.append_column(name, pa.repeat(value, len(cells)).dictionary_encode())
+    return _with_origin(table, shard)
+
+
+def _with_origin(table: pa.Table, shard: Shard) -> pa.Table:
+    """The rows with what made them: fingerprint, and versions of NumPy and, if it was used, torch.
+
+    A model that is not trained has no version of torch, whatever this process has imported.
+    """
+    trained = shard.model in MODELS and not MODELS[shard.model].exact
+    torch = str(sys.modules["torch"].__version__) if trained else None
+    origin = (("fingerprint", shard.fingerprint), ("numpy", np.__version__), ("torch", torch))
+    for name, value in origin:
+        column = pa.repeat(pa.scalar(value, pa.string()), len(table)).dictionary_encode()
+        table = table.append_column(name, column)
     return table
 
 
-def _families(cells: pa.Table) -> Iterator[pa.Table]:
+def _families(cells: pa.Table) -> list[tuple[int, int]]:
+    """First row and the one after the last of each family."""
     codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
-    starts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
-    for start, stop in pairwise(starts):
-        yield cells.slice(start, stop - start)
+    return list(pairwise([0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]))
+
+
+def _calls(
+    cells: pa.Table, families: Sequence[tuple[int, int]], together: Sequence[str]
+) -> list[list[int]]:
+    """The families of each call: those that share `together`, else each its own."""
+    if not together:
+        return [[member] for member in range(len(families))]
+    first = cells.select(list(together)).take(pa.array([start for start, _ in families]))
+    calls: dict[tuple[object, ...], list[int]] = {}
+    for member, row in enumerate(first.to_pylist()):
+        calls.setdefault(tuple(row.values()), []).append(member)
+    return list(calls.values())
 
 
 def _isolated(run: Run, family: pa.Table, metrics: Sequence[str]) -> pa.Table:
-    """What `run` gives for `family`; if it raises, for its halves, down to the cells that fail."""
+    """What `run` gives for some cells; if it raises, for their halves, down to those that fail."""
     schema = result_schema(metrics)
     try:
         result = run(family, metrics).select(schema.names).cast(schema)

@@ -35,6 +35,7 @@ from lindiff.columns import (
 )
 from lindiff.errors import InputError
 from lindiff.models import MODELS
+from lindiff.session import DEVICES
 from lindiff.yamlfile import Document, Key, shown
 
 STALE = ("rerun", "error", "keep")
@@ -87,8 +88,9 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _in_order(value: Any) -> tuple[str, ...]:
-    asked = value.only if isinstance(value, Only) else [*DEFAULT_METRICS, *_as_list(value)]
-    return with_standard_errors(asked)
+    if isinstance(value, Only):
+        return tuple(name for name in REQUESTABLE if name in value.only)
+    return with_standard_errors([*DEFAULT_METRICS, *_as_list(value)])
 
 
 _Metrics = Annotated[
@@ -117,7 +119,10 @@ def setting_of(key: str) -> str:
     return "n" if key == "n_over_d" else key
 
 
-METRICS_HELP = "Metrics to compute besides the default ones, or `{only: [...]}` for these alone."
+METRICS_HELP = (
+    "Metrics to compute besides the default ones, each with its standard error where there is one; "
+    "or `{only: [...]}` for these alone."
+)
 FIGURES_HELP = "Figures that this experiment feeds; each names what it needs (`lindiff/figures/`)."
 
 
@@ -179,6 +184,12 @@ _STALE = Column(
     "or `keep` them. Left out: rerun for exact models, error for trained ones.",
     choices=STALE,
 )  # fmt: skip
+_DEVICE = Column(
+    "device", "str", "",
+    "Where models are trained: `cuda` (each job asks for one GPU), `cpu`, or `auto`, a GPU where "
+    "the job finds one. No part of a cell, though numbers differ in their last digits.",
+    choices=DEVICES,
+)  # fmt: skip
 _MEMORY_SCHEMA = {
     "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\s*\d"}]
 }
@@ -206,6 +217,7 @@ class Sheet(Section):
     stale: item(_STALE) = Field(  # type: ignore[valid-type]
         default=None, description=_STALE.help, json_schema_extra=_no_default
     )
+    device: item(_DEVICE) = Field(default="auto", description=_DEVICE.help)  # type: ignore[valid-type]
     shard: Shard = Field(default_factory=Shard, description="The size that jobs aim at.")
     max_cells: item(_MAX_CELLS) = Field(default=MAX_CELLS, description=_MAX_CELLS.help)  # type: ignore[valid-type]
 

@@ -147,6 +147,7 @@ class Store:
         specs: Folder of the specs.
         parts: Folder of the parts.
         progress: Folder of the progress files.
+        checkpoints: Folder of the running shards' checkpoints, a folder each.
         data: Folder of the matrices of users that cells name, by their hash.
         damaged: Folder of the damaged parts that were moved aside.
     """
@@ -156,6 +157,7 @@ class Store:
         self.specs = self.root / "specs"
         self.parts = self.root / "parts"
         self.progress = self.root / "progress"
+        self.checkpoints = self.root / "checkpoints"
         self.data = self.root / "data"
         self.damaged = self.root / "damaged"
 

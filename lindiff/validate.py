@@ -85,7 +85,8 @@ def _unavailable(experiment: Experiment) -> Iterator[str]:
     """Metrics asked for that none of the experiment's models gives."""
     names = experiment.axes["model"]
     known = {metric for name in names for metric in MODELS[name].metrics}
-    lost = [m for m in experiment.metrics if m not in known]
+    # A standard error comes with its metric; models that compute have none.
+    lost = [m for m in experiment.metrics if m not in known and m.removesuffix("_se") not in known]
     for metric in lost:
         if not METRIC[metric].default or len(lost) == len(experiment.metrics):
             message = f"model {', '.join(names)} does not give this metric"

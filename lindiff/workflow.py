@@ -20,6 +20,7 @@ from lindiff import __file__ as package
 from lindiff import config, figures
 from lindiff.errors import InputError
 from lindiff.files import lock_run
+from lindiff.models import MODELS
 from lindiff.plan import Plan, find_plan, make_plan
 from lindiff.progress import duration
 from lindiff.store import Shard, Store, read_header
@@ -164,6 +165,11 @@ def memory(shard: Shard, attempt: int) -> int:
 def minutes(shard: Shard, attempt: int) -> int:
     """Time limit of a shard's job in minutes; grows with the attempt."""
     return (_START_MINUTES + math.ceil(_MARGIN * shard.seconds / 60)) * attempt
+
+
+def gpus(shard: Shard, settings: config.Config) -> int:
+    """GPUs of a shard's job: one where the config says that its model is trained on one."""
+    return int(settings.device == "cuda" and not MODELS[shard.model].exact)
 
 
 def table_memory(plan: Plan, attempt: int) -> int:

@@ -67,6 +67,27 @@ def test_each_family_is_one_call(planned: tuple[Sweep, Shard]) -> None:
     assert {row["fingerprint"] for row in rows} == {"f" * 16}
 
 
+def test_families_that_go_together_are_one_call_and_keep_their_places(
+    planned: tuple[Sweep, Shard],
+) -> None:
+    sweep, shard = planned
+    cells = read_table(sweep.store.spec(shard.name))
+    seeds = cells["seed"].to_pylist()
+    spread = cells.set_column(
+        cells.column_names.index("d"), "d", pa.array([4 + seed % 2 for seed in seeds])
+    )
+    model, beat = FakeModel(set()), Heartbeat(None, "s", 8)
+    shard = Shard("s", "fake", METRICS, "f" * 16, 8, 4, 1.0, 1)
+    table = compute(spread, shard, model, beat, together=("d",))
+    assert model.calls == [4, 4]
+    assert table["cell_id"].to_pylist() == cells["cell_id"].to_pylist()
+    # Each call numbered its own cells: odd and even seeds alternate in the spec.
+    positions = {parity: [x for x, s in zip(table["test_loss"].to_pylist(), seeds, strict=True)
+                          if s % 2 == parity] for parity in (0, 1)}  # fmt: skip
+    assert positions == {0: [0.0, 1.0, 2.0, 3.0], 1: [0.0, 1.0, 2.0, 3.0]}
+    assert (beat.done, len(beat.family_seconds)) == (8, 4)
+
+
 def test_failing_cell_becomes_a_row_and_the_rest_is_kept(
     planned: tuple[Sweep, Shard], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,8 @@ class Model:
         within: Settings that vary inside a family: one computation yields all their values.
         metrics: The metrics that it can give.
         exact: Whether its cells are the same to 1e-12 in any packing.
+        together: Settings that families must share to be computed in one call, for which they
+            need not be neighbours; empty where every family is a call of its own.
     """
 
     name: str
@@ -40,9 +42,10 @@ class Model:
     within: frozenset[str]
     metrics: frozenset[str]
     exact: bool = True
+    together: tuple[str, ...] = ()
 
     def load(self) -> Callable[[pa.Table, Sequence[str]], pa.Table]:
-        """The model's `run`: one family of cells and the metric columns wanted -> a table."""
+        """The model's `run`: one family of cells, or those `together`, and metrics -> a table."""
         function: Callable[..., pa.Table] = import_module(self.module).run
         return function
 
@@ -79,6 +82,37 @@ _SAMPLING = ("sampler", "final_noise", "sampling_steps")
 _DATA = (
     "data", "spectrum", "spectrum_params", "d", "n", "population_mean", "centre", "draw", "seed",
 )  # fmt: skip
+_RUN = (
+    "optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "precision",
+)  # fmt: skip
+_NETWORK = ("width", "preconditioning")
+_MEASURED = frozenset(
+    (
+        "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
+        "residual_loss", "kl_model_data", "kl_model_data_se", "kl_data_model",
+        "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
+        "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
+        "levels", "modes", "linearity", "directions", "pictures",
+    )
+)  # fmt: skip
+
+
+def _network(name: str) -> Model:
+    """A trained network: a new one is a line here, one of `NETWORKS`, and its file."""
+    return Model(
+        name,
+        "lindiff.models.trained",
+        "lindiff.models.trained_planning",
+        settings=(
+            "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
+            "stop_step", *_NETWORK, "train_seed",
+        ),
+        within=frozenset((*_SAMPLING, "stop_step")),
+        metrics=_MEASURED,
+        exact=False,
+        together=("data", "d", *_SCHEDULE, *_RUN, *_NETWORK),
+    )  # fmt: skip
+
 
 MODELS: dict[str, Model] = {
     model.name: model
@@ -138,13 +172,27 @@ MODELS: dict[str, Model] = {
                 "draw", *_SCHEDULE, *_SAMPLING, "seed",
             ),
             within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            metrics=_MEASURED,
+        ),
+        Model(
+            "linear_trained",
+            "lindiff.models.linear_trained",
+            "lindiff.models.linear_trained_planning",
+            settings=(
+                "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
+                "stop_step", "train_seed",
+            ),
+            within=frozenset((*_SAMPLING, "stop_step")),
             metrics=frozenset(
                 (
-                    "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
-                    "residual_loss", "memorized_fraction", "pool_fraction", "levels",
+                    "train_loss", "test_loss", "optimal_loss", "residual_loss", "kl_model_data",
+                    "kl_data_model", "bures", "agreement", "pool_fraction", "levels", "modes",
                 )
             ),
+            exact=False,
         ),
+        _network("mlp"),
+        _network("unet"),
     )
 }  # fmt: skip
 

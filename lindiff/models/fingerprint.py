@@ -2,7 +2,8 @@
 
 Editing an imported package makes Snakemake re-run nothing, so staleness is ours (design: "Store
 and plan"). The fingerprint hashes the syntax of every module that the model's entry imports from
-``lindiff.science`` and ``lindiff.models``, without docstrings, comments and layout.
+``lindiff.science``, ``lindiff.models`` and ``lindiff.training``, without docstrings, comments and
+layout.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from hashlib import blake2b
 from lindiff.closure import closure
 from lindiff.models import MODELS
 
-ROOMS = ("lindiff.science", "lindiff.models")
+ROOMS = ("lindiff.science", "lindiff.models", "lindiff.training")
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

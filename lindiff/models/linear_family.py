@@ -51,7 +51,7 @@ class Family:
     @cached_property
     def halves(self) -> Halves:
         """The training set and its partner, which is drawn on first use."""
-        return make_halves(self.draw, _draw(self.row, half=1))
+        return make_halves(self.draw, partner_draw(self.row))
 
 
 def _draw(row: dict[str, Any], half: int) -> Draw:
@@ -65,6 +65,11 @@ def _draw(row: dict[str, Any], half: int) -> Draw:
         # Not in the key of the first: it keeps its numbers whether or not there is a second.
         key["half"] = half
     return make_draw(row["draw"], s, row["n"], row["seed"], key, row["population_mean"], known)
+
+
+def partner_draw(row: dict[str, Any]) -> Draw:
+    """The training set disjoint from that of the family whose first cell is `row`."""
+    return _draw(row, half=1)
 
 
 def make_family(cells: pa.Table) -> Family:
@@ -192,9 +197,14 @@ def to_table(
     columns = {name: _empty(name, len(cells)) for name in wanted}
     for rows, result in results:
         for name, column in columns.items():
-            column[rows] = result[name]
+            # A model that measures a metric may have no parts of it.
+            if name in result or not METRIC[name].part_of:
+                column[rows] = result[name]
     # A metric that is undefined is null, never NaN: `from_pandas` reads NaN as null.
-    arrays = {name: pa.array(values, from_pandas=True) for name, values in columns.items()}
+    arrays = {
+        name: pa.array(values, METRIC[name].arrow_type, from_pandas=True)
+        for name, values in columns.items()
+    }
     outcome = {"status": pa.array(status), "message": pa.array(message, pa.string())}
     return pa.table({"cell_id": cells["cell_id"]} | arrays | outcome)
 

@@ -41,6 +41,9 @@ _BASE_BYTES = 150e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
 _LARGEST_ALPHA_BAR = 0.05
+# Models that need the training samples themselves.
+SAMPLES = ("ledoit_wolf", "empirical", "mlp", "unet")
+_OF_HALVES = frozenset(("agreement", "uncentred_cosine"))
 
 
 def _column(table: pa.Table, name: str) -> Array:
@@ -66,7 +69,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     draw_size = 48 * d**2 + np.where(samples, 24 * n * d, 0)
     seconds = _FAMILY + draw + cells * _CELL * (1 + d / 256)
     size = _BASE_BYTES + draw_size + 64 * d * cells
-    pools = map(make_pool, filter(_is_real, data.unique().to_pylist()))
+    pools = map(make_pool, filter(is_real, data.unique().to_pylist()))
     size += sum(_COPIES * 8 * (pool.size + len(pool.held_out)) * pool.columns for pool in pools)
     if "agreement" in metrics:
         # The partner's draw, the overlaps of its modes, and their traces.
@@ -88,12 +91,12 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     return seconds, size
 
 
-def _is_real(name: str | None) -> bool:
+def is_real(name: str | None) -> bool:
     """Whether a value of `data` is a data set; it is null where a model reads none."""
     return name not in (None, GAUSSIAN)
 
 
-def _distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
+def distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
     """The distinct combinations of some columns, each with the first row that has it."""
     rows = pa.array(np.arange(len(cells)))
     table = pa.table({name: cells[name] for name in names} | {"row": rows})
@@ -129,7 +132,7 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     findings = [
         (row, setting, message)
         for names, setting, find in checks
-        for row, values in _distinct(cells, names)
+        for row, values in distinct(cells, names)
         if (message := find(values)) is not None
     ]
     return findings or _unstable(cells)
@@ -160,7 +163,7 @@ def _bad_steps(values: dict[str, Any]) -> str | None:
 def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if values["draw"] == "samples" or values["data"] != GAUSSIAN:
         return None
-    if values["model"] in ("ledoit_wolf", "empirical"):
+    if values["model"] in SAMPLES:
         return f"{values['model']} needs the training samples; allowed: samples"
     if "monte_carlo_gap" in metrics:
         return "monte_carlo_gap needs the training samples; allowed: samples"
@@ -168,27 +171,29 @@ def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | No
 
 
 def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
-    if "agreement" in metrics and values["sampler"] not in NOISELESS:
+    asked = sorted(_OF_HALVES & set(metrics))
+    if asked and values["sampler"] not in NOISELESS:
         allowed = ", ".join(NOISELESS)
-        return f"agreement needs a sampler that draws no noise of its own; allowed: {allowed}"
+        return f"{asked[0]} needs a sampler that draws no noise of its own; allowed: {allowed}"
     return None
 
 
 def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
-    if "monte_carlo_gap" in metrics and _is_real(values["data"]):
+    if "monte_carlo_gap" in metrics and is_real(values["data"]):
         return f"monte_carlo_gap needs fresh samples of the population; allowed: {GAUSSIAN}"
     return None
 
 
 def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
-    if not _is_real(values["data"]):
+    if not is_real(values["data"]):
         return None
     size, n = make_pool(values["data"]).size, values["n"]
     if n > size:
         return f"more than the pool of {values['data']} has: {size:,} rows"
-    if "agreement" in metrics and 2 * n > size:
+    asked = sorted(_OF_HALVES & set(metrics))
+    if asked and 2 * n > size:
         return (
-            f"agreement needs two disjoint sets; the pool of {values['data']} has {size:,} rows, "
+            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {size:,} rows, "
             f"so n is at most {size // 2:,}"
         )
     return None
@@ -206,7 +211,7 @@ def _unstable(cells: pa.Table) -> list[Finding]:
         return []
     names = ("spectrum", "spectrum_params", "d", "n", *SCHEDULE, *SAMPLING, *TRAINING)
     findings = []
-    for row, values in _distinct(cells.take(some), names):
+    for row, values in distinct(cells.take(some), names):
         s = spectrum(values["spectrum"], values["spectrum_params"], values["d"])
         training = Training(**{k: values[k] for k in TRAINING if values[k] is not None})
         bank = filters(tuple(values[k] for k in (*SCHEDULE, *SAMPLING)), (training,)).make_bank()
@@ -230,7 +235,7 @@ def warn(cells: pa.Table) -> list[Finding]:
     take so much of a pool that theory does not apply.
     """
     findings = _pools(cells) + _dependent(cells)
-    for row, values in _distinct(cells, SCHEDULE):
+    for row, values in distinct(cells, SCHEDULE):
         alpha_bar = float(_schedule_of(values).make_schedule().alpha_bar[-1])
         if alpha_bar > _LARGEST_ALPHA_BAR:
             findings.append(
@@ -246,26 +251,26 @@ def warn(cells: pa.Table) -> list[Finding]:
 
 def _pools(cells: pa.Table) -> list[Finding]:
     """What each data set of `cells` became: rows, dimension, and what was left out."""
-    named = [(row, "data", values["data"]) for row, values in _distinct(cells, ("data",))]
+    named = [(row, "data", values["data"]) for row, values in distinct(cells, ("data",))]
     named += [
         (row, "spectrum", json.loads(values["spectrum_params"])["name"])
-        for row, values in _distinct(cells, ("spectrum", "spectrum_params"))
+        for row, values in distinct(cells, ("spectrum", "spectrum_params"))
         if values["spectrum"] == "dataset"
     ]
     first = {name: (row, setting) for row, setting, name in reversed(named)}
     return [
         (row, setting, make_pool(name).summary())
         for name, (row, setting) in first.items()
-        if _is_real(name)
+        if is_real(name)
     ]
 
 
 def _dependent(cells: pa.Table) -> list[Finding]:
     """For each data set the smallest n that theory does not apply to, and how many are larger."""
     found: dict[str, list[tuple[int, int]]] = {}
-    for row, values in _distinct(cells, ("data", "n")):
+    for row, values in distinct(cells, ("data", "n")):
         name, n = values["data"], values["n"]
-        if _is_real(name) and n > INDEPENDENT * make_pool(name).size:
+        if is_real(name) and n > INDEPENDENT * make_pool(name).size:
             found.setdefault(name, []).append((n, row))
     findings: list[Finding] = []
     for name, sizes in found.items():

@@ -11,12 +11,17 @@ from scipy.special import logsumexp
 
 from lindiff import columns
 from lindiff.models import MODELS, linear
-from lindiff.models.empirical import run, training_points
+from lindiff.models.empirical import run
 from lindiff.models.empirical_planning import check, estimate, warn
 from lindiff.models.linear_cells import level_indices
 from lindiff.models.linear_family import make_family
+from lindiff.models.measured import METRICS, OF_SAMPLES, SAMPLES, training_points
+from lindiff.science import denoisers
+from lindiff.science.denoisers import linear as linear_denoiser
+from lindiff.science.denoisers import monte_carlo_losses, rounds_of, rows_of
 from lindiff.science.draws import generator, make_draw
-from lindiff.science.empirical import empirical, monte_carlo_losses, rows_of
+from lindiff.science.empirical import empirical
+from lindiff.science.filters import Bank, Training
 from lindiff.science.pools import make_pool
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectra import make_spectrum
@@ -24,8 +29,9 @@ from tests.configs import BASE, Maker, message
 from tests.science.helpers import make_cells
 from tests.sweeps import Sweep
 
-WANTED = columns.delivered(MODELS["empirical"].metrics)
-LOSSES = tuple(name for name in WANTED if name != "memorized_fraction")
+WANTED = columns.delivered(METRICS)
+LOSSES = tuple(name for name in WANTED if name not in OF_SAMPLES | {"linearity", "directions"})
+MEMORIZED = ("memorized_fraction",)
 PARAMS = '{"exponent": 1.0}'
 GAUSSIAN = {
     "model": "empirical", "draw": "samples", "spectrum": "power_law", "spectrum_params": PARAMS,
@@ -49,8 +55,9 @@ def rows(cells, wanted=WANTED):
     return run(cells, wanted).to_pylist()
 
 
-def brute_force(points, test, key, schedule, rounds=32):
+def brute_force(points, test, key, schedule):
     """Train and test loss at every level as the definition says, one noisy point at a time."""
+    rounds = rounds_of(schedule.timesteps)
     rng, losses = generator("loss", **key), np.zeros((2, schedule.timesteps, rounds))
     for t, (ab, q) in enumerate(zip(schedule.alpha_bar, schedule.q, strict=True)):
         known, fresh = points[rng.integers(len(points), size=rounds)], test(rng, rounds)
@@ -67,8 +74,10 @@ def brute_force(points, test, key, schedule, rounds=32):
 
 @pytest.mark.parametrize("data", ["gaussian", "digits"])
 @pytest.mark.parametrize("n", [2, 12])
-def test_losses_against_the_definition(n, data):
+def test_losses_against_the_definition(n, data, monkeypatch):
     """Training set, held-out rows and noises are those of the draw; ε is compared with ε̂."""
+    monkeypatch.setattr(denoisers, "_NOISY", 320)
+    monkeypatch.setattr(denoisers, "_ROUNDS", 16)
     given = {"n": n, "seed": 3, "timesteps": 20}
     if data == "gaussian":
         cells, s = gaussian(**given), make_spectrum("power_law", 6, exponent=1.0)
@@ -91,7 +100,7 @@ def test_losses_against_the_definition(n, data):
     (row,) = rows(cells)
     for kind, name in enumerate(("train_loss", "test_loss")):
         assert row[name] == pytest.approx(losses[kind].mean(), rel=1e-9)
-        error = losses[kind].mean(axis=0).std(ddof=1) / np.sqrt(32)
+        error = losses[kind].mean(axis=0).std(ddof=1) / np.sqrt(16)
         assert row[f"{name}_se"] == pytest.approx(error, rel=1e-9)
         at = losses[kind].mean(axis=1)[level_indices(20)]
         levels = [level[name] for level in row["levels"]]
@@ -103,8 +112,8 @@ def test_losses_against_the_definition(n, data):
 @pytest.mark.parametrize("n", [4, 40, 400])
 def test_beside_the_linear_model_of_the_same_draw(n, cells):
     """Same points, same optimum; at every level a lower training loss, within its spread."""
-    own = cells(n=n, seed=1)
-    other = cells(n=n, seed=1, model="linear_exact", centre="estimated")
+    own = cells(n=n, seed=1, timesteps=200)
+    other = cells(n=n, seed=1, timesteps=200, model="linear_exact", centre="estimated")
     exact = make_family(other).draw
     np.testing.assert_array_equal(training_points(make_family(own)), exact.centred)
     (row,) = rows(own, LOSSES)
@@ -124,16 +133,11 @@ def test_at_every_level_the_training_loss_is_below_the_linear_models(n, cells):
     """On the same 32 points and noises, at all thousand levels, within the standard error."""
     points = training_points(make_family(cells(n=n)))
     schedule, source = make_schedule(), rows_of(points)
-    values, U = np.linalg.eigh(points.T @ points / n)
-
-    def linear_model(x, index):
-        # √ᾱ Σ0 (ᾱ Σ0 + q)⁻¹: the linear x̂_0 of least training loss.
-        ab, q = schedule.alpha_bar[index], schedule.q[index]
-        return x @ (U * (np.sqrt(ab) * values / (ab * values + q))) @ U.T
-
+    draw = make_family(cells(n=n)).draw
+    exact = linear_denoiser(draw.vectors, draw.eigenvalues, Bank(schedule, [Training()]))
     one, other = (
         monte_carlo_losses(f, schedule, (source, source), np.random.default_rng(n))[0]
-        for f in (empirical(points, schedule), linear_model)
+        for f in (empirical(points, schedule), exact)
     )
     excess = other - one
     error = excess.std(axis=1, ddof=1) / np.sqrt(32)
@@ -142,20 +146,24 @@ def test_at_every_level_the_training_loss_is_below_the_linear_models(n, cells):
     assert np.mean(excess.mean(axis=1) < -2 * error) < 0.05
 
 
-@pytest.mark.parametrize("n", [4, 256])
+@pytest.mark.parametrize("n", [4, 64])
 @pytest.mark.parametrize("cells", [lambda **given: gaussian(d=16, **given), digits])
 def test_every_sample_is_memorized(cells, n):
-    found = rows(cells(n=n, sampler=["ddim", "ddpm_beta"]), ("memorized_fraction",))
+    found = rows(
+        cells(n=n, timesteps=200, sampler=["ddim", "ddpm_beta"]),
+        (*MEMORIZED, "memorized_fraction_se"),
+    )
     assert [row["memorized_fraction"] for row in found] == [1, 1]
+    assert [row["memorized_fraction_se"] for row in found] == [0, 0]
 
 
 def test_samplers_that_do_not_resolve_the_end_memorize_less():
     few = gaussian(d=16, n=64, sampler="ddim", sampling_steps=[1, 20])
-    one, some = (row["memorized_fraction"] for row in rows(few, ("memorized_fraction",)))
+    one, some = (row["memorized_fraction"] for row in rows(few, MEMORIZED))
     assert one < 0.1
     assert some > 0.9
     # Samples of `ideal` are training points.
-    (row,) = rows(gaussian(n=3, sampler="ideal"), ("memorized_fraction",))
+    (row,) = rows(gaussian(n=3, sampler="ideal"), MEMORIZED)
     assert row["memorized_fraction"] == 1
 
 
@@ -177,29 +185,118 @@ def test_the_losses_do_not_see_the_sampler_nor_where_the_data_are():
     (moved,) = rows(gaussian(n=9, timesteps=25, population_mean=40.0), LOSSES)
     for name in ("train_loss", "train_loss_se", "test_loss", "test_loss_se"):
         assert moved[name] == pytest.approx(first[name], rel=1e-9)
-    (moved,) = rows(gaussian(d=16, n=9, population_mean=3.0), ("memorized_fraction",))
+    (moved,) = rows(gaussian(d=16, n=9, population_mean=3.0), MEMORIZED)
     assert moved["memorized_fraction"] == 1
 
 
-@settings(max_examples=15, deadline=None)
+def test_samples_of_few_points_are_infinitely_far_from_the_population():
+    """As those of the linear model without noise in the last step; the Bures distance is not."""
+    names = ("kl_model_data", "kl_data_model", "bures", "bures_se", "kl_data_model_se", "modes")
+    (row,) = rows(gaussian(d=16, n=8, sampler="ddpm_beta"), names)
+    assert row["kl_model_data"] == row["kl_data_model"] == np.inf
+    assert row["kl_data_model_se"] is None
+    assert 0 < 5 * row["bures_se"] < row["bures"]
+    assert row["modes"][-1]["multiplicity"] == 9
+    assert row["modes"][-1]["generated_variance"] < 1e-20
+    # Samples that stop at some noise are far in the other directions only.
+    (row,) = rows(gaussian(d=16, n=8, sampler="ddpm_beta", final_noise=True), names)
+    assert 100 < row["kl_data_model"] < 1e6
+    assert 0 < row["kl_data_model_se"] < 0.1 * row["kl_data_model"]
+    assert row["kl_model_data"] > 1
+
+
+def test_samples_have_the_covariance_of_the_training_set():
+    """With many points of few dimensions that is Σ0, whatever the sampler."""
+    family = make_family(gaussian(d=2, n=400, seed=2))
+    names = ("modes", "bures", "kl_model_data", "kl_model_data_se")
+    for sampler in ("ideal", "ddpm_beta"):
+        (row,) = rows(gaussian(d=2, n=400, seed=2, timesteps=100, sampler=sampler), names)
+        for mode, value in zip(row["modes"], family.draw.eigenvalues[::-1], strict=True):
+            assert mode["eigenvalue"] == pytest.approx(value)
+            assert mode["generated_variance"] == pytest.approx(value, rel=4 * np.sqrt(2 / SAMPLES))
+        assert row["bures"] < 0.02
+        assert abs(row["kl_model_data"]) < 0.02 + 4 * row["kl_model_data_se"]
+
+
+def test_halves_agree_the_more_the_more_points_there_are():
+    names = ("agreement", "agreement_se", "uncentred_cosine")
+    found = rows(gaussian(n=4, timesteps=50, sampler=["ddim", "ideal"]), names)
+    few, ideal = found
+    (many,) = rows(gaussian(n=500, sampler="ddim", sampling_steps=50), names)
+    assert few["agreement"] + 5 * few["agreement_se"] < many["agreement"] < 1
+    assert many["uncentred_cosine"] is None
+    # Points drawn at random are no function of a noise.
+    assert ideal["agreement"] is None
+    assert ideal["message"].startswith("halves are compared on samples that are functions of a n")
+    (real,) = rows(digits(n=20, sampler="ddim", sampling_steps=50), names)
+    # Of all pictures the mean is far from 0.
+    assert real["agreement"] < 0.6 < real["uncentred_cosine"] < 1
+
+
+def test_nonlinear_where_it_knows_the_points():
+    """At low noise the points of a training set are islands; at high noise they are one."""
+    (row,) = rows(gaussian(n=4, seed=1), ("linearity", "directions"))
+    levels = row["linearity"]
+    assert len(levels) == 8
+    assert levels[0]["t"] == 1
+    assert levels[-1]["t"] == 1000
+    assert max(level["nonlinearity"] for level in levels) > 0.2
+    assert all(0 <= level["nonlinearity"] < 1.2 for level in levels)
+    assert all(0 < level["nonlinearity_se"] < 0.1 for level in levels)
+    # Three modes and a null space, at every level.
+    assert [(each["t"], each["mode"]) for each in row["directions"][:5]] == [
+        (1, 1), (1, 2), (1, 3), (1, 4), (levels[1]["t"], 1),
+    ]  # fmt: skip
+    # Off its points the empirical score is nothing that the linear model is; in the null space
+    # both are −x_t/√q.
+    for each in row["directions"]:
+        if each["mode"] == 4:
+            assert each["eigenvalue"] == 0
+            assert each["distance"] < 1e-20
+        else:
+            assert each["distance"] > 5 * each["distance_se"] > 0
+
+
+def test_pictures_are_digits_with_their_nearest():
+    (row,) = rows(digits(n=20, sampler="ddim", sampling_steps=100), ("pictures",))
+    pool, family = make_pool("digits"), make_family(digits(n=20))
+    known = pool.restore(training_points(family) + family.draw.centre)
+    assert [each["sample"] for each in row["pictures"]] == list(range(8))
+    for each in row["pictures"]:
+        assert each["height"] == 8
+        assert len(each["generated"]) == len(each["nearest"]) == 64
+        assert 0 <= each["ratio"] < 1 / 3
+        near = np.array(each["nearest"], dtype=float)
+        assert np.abs(known - near).max(axis=1).min() < 1e-4
+        # Pixels are whole numbers from 0 to 16.
+        np.testing.assert_allclose(near, np.rint(near), atol=1e-5)
+        np.testing.assert_allclose(each["generated"], near, atol=2)
+    (row,) = rows(gaussian(n=20, sampler="ideal"), ("pictures",))
+    assert row["pictures"] is None
+
+
+PACKED = (*LOSSES, *MEMORIZED, "bures", "bures_se", "linearity")
+
+
+@settings(max_examples=5, deadline=None)
 @given(
     st.lists(
         st.tuples(
             st.sampled_from(["ideal", "ddpm_beta", "ddpm_beta_tilde", "ddim"]),
-            st.sampled_from([20, 30]),
+            st.sampled_from([15, 20]),
         ),
-        min_size=1, max_size=6, unique=True,
+        min_size=1, max_size=4, unique=True,
     ),
     st.integers(2, 20),
 )  # fmt: skip
 def test_packing_never_changes_a_row(combinations, n):
     """To the bit: noises are named by the draw, and every level is its own product."""
-    cells = pa.concat_tables([gaussian(n=n, sampler=s, timesteps=t) for s, t in combinations])
-    together = run(cells, WANTED)
+    cells = pa.concat_tables([gaussian(d=3, n=n, sampler=s, timesteps=t) for s, t in combinations])
+    together = run(cells, PACKED)
     for i in range(len(cells)):
-        assert run(cells.slice(i, 1), WANTED).equals(together.slice(i, 1))
-        (row,) = rows(cells.slice(i, 1), ("memorized_fraction",))
-        assert row["memorized_fraction"] == together["memorized_fraction"][i].as_py()
+        assert run(cells.slice(i, 1), PACKED).equals(together.slice(i, 1))
+    (row,) = rows(cells.slice(i, 1), MEMORIZED)
+    assert row["memorized_fraction"] == together["memorized_fraction"][i].as_py()
 
 
 def test_what_is_refused(tmp_path):
@@ -257,7 +354,6 @@ def test_plan_run_and_collect(tmp_path):
     for row in found:
         assert row["status"] == "ok"
         assert (row["train_loss_se"] is None) == (row["model"] == "linear_exact")
-        assert (row["kl_model_data"] is None) == (row["model"] == "empirical")
         assert (row["memorized_fraction"] is None) == (row not in own or row["n"] == 2)
         assert (row["centre"] is None) == (row["model"] == "empirical")
         assert row["test_loss"] > row["train_loss"]

@@ -327,7 +327,7 @@ def test_pairs_give_the_spectrum_parts(name: str, params: dict, ratio: float):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ratio", [0.3, 1.0, 1.2, 3.0, 20.0, 100.0])
+@pytest.mark.parametrize("ratio", [0.3, 1.2, 20.0])
 @pytest.mark.parametrize(("name", "params"), SPECTRA, ids=IDS)
 def test_pairs_give_the_spectrum_parts_at_200(name: str, params: dict, ratio: float):
     for c in (1e-2, 1e-4):

@@ -7,21 +7,19 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 from lindiff.science import empirical
-from lindiff.science.draws import make_draw
-from lindiff.science.empirical import (
-    generate,
-    memorized_fraction,
+from lindiff.science.denoisers import (
+    linear,
     monte_carlo_losses,
+    nonlinearity,
     normal,
     over_rounds,
-    posterior_mean,
     rows_of,
 )
+from lindiff.science.draws import make_draw
+from lindiff.science.empirical import posterior_mean
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import SAMPLERS, make_sampler
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectra import make_spectrum
-from tests.science.helpers import denoiser
 
 SHORT = make_schedule("linear", 25)
 
@@ -37,17 +35,6 @@ def point_by_point(points, x, alpha_bar, q):
 
 def training_set(n, d=16, seed=0):
     return make_draw("samples", make_spectrum("power_law", d, exponent=1.0), n, seed)
-
-
-def linear(covariance, schedule):
-    """x̂_0 of the exact linear denoiser of a covariance, for centred points."""
-    weights = [denoiser(schedule, i, covariance, Training()) for i in range(schedule.timesteps)]
-
-    def denoise(x, index):
-        noise = x @ weights[index].T
-        return (x - np.sqrt(schedule.q[index]) * noise) / np.sqrt(schedule.alpha_bar[index])
-
-    return denoise
 
 
 @pytest.mark.parametrize("block", [1, 40, 1 << 20])
@@ -102,7 +89,8 @@ def test_no_function_has_a_lower_training_loss(n):
 
     def nearest(x, index):
         scaled = np.sqrt(SHORT.alpha_bar[index]) * points
-        return points[((x[:, None] - scaled) ** 2).sum(axis=2).argmin(axis=1)]
+        found = scaled[((x[:, None] - scaled) ** 2).sum(axis=2).argmin(axis=1)]
+        return (x - found) / np.sqrt(SHORT.q[index])
 
     def train_loss(denoise):
         source = rows_of(points)
@@ -111,7 +99,8 @@ def test_no_function_has_a_lower_training_loss(n):
         )[0]
 
     own = train_loss(empirical.empirical(points, SHORT))
-    for other in (linear(points.T @ points / n, SHORT), nearest):
+    exact = linear(draw.vectors, draw.eigenvalues, Bank(SHORT, [Training()]))
+    for other in (exact, nearest):
         excess = train_loss(other) - own
         spread = excess.std(axis=1, ddof=1) / np.sqrt(rounds)
         assert np.all(excess.mean(axis=1) > -3 * spread - 1e-12)
@@ -177,64 +166,21 @@ def test_turning_moving_and_sorting_the_points(seed, n, alpha_bar):
     assert np.all(found >= points.min(axis=0) - 1e-12)
 
 
-@pytest.mark.parametrize("final_noise", [False, True])
-@pytest.mark.parametrize("steps", [0, 10])
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_a_linear_denoiser_generates_what_its_filter_says(name, steps, final_noise):
-    s, centre, count = np.array([2.0, 0.5, 0.01]), np.array([1.0, -0.4, 3.0]), 20_000
-    sampler = make_sampler(name, SHORT, final_noise, steps)
-    response = Bank(SHORT, [Training()]).response(s, sampler)
-    v, P = np.exp(response.log_v[:, 0]), response.P[:, 0]
-    x = generate(linear(np.diag(s), SHORT), SHORT, sampler, centre, np.random.default_rng(5), count)
-    mean = -np.sqrt(SHORT.alpha_bar[-1]) * P * centre
-    if name == "ddim":
-        start = np.random.default_rng(5).standard_normal((count, 3))
-        np.testing.assert_allclose(x, mean + P * start, atol=1e-11)
-    np.testing.assert_allclose(x.mean(axis=0), mean, atol=4 * np.sqrt(v.max() / count))
-    np.testing.assert_allclose(x.var(axis=0), v, rtol=4 * np.sqrt(2 / count))
-
-
-def test_memorized_fraction_by_hand():
-    points = np.array([[0.0], [1.0], [4.0]])
-    # Ratios 0, 1/9, 3/7, 1, and 1/2 beyond the end.
-    samples = np.array([[0.0], [0.1], [0.3], [0.5], [-1.0]])
-    assert memorized_fraction(samples, points) == pytest.approx(2 / 5)
-    assert memorized_fraction(np.array([[0.24]]), points) == 1
-    assert memorized_fraction(np.array([[0.26]]), points) == 0
-    # A training point that is there twice is its own second-nearest.
-    assert memorized_fraction(points[:1], np.array([[0.0], [0.0], [4.0]])) == 0
-    # Near duplicates far from the origin, whose squares differ in the 19th digit.
-    far = 1e6 + np.array([[0.0], [1e-3], [1.0]])
-    assert memorized_fraction(far[:1] + 1e-4, far) == 1
-    with pytest.raises(ValueError, match="2 training points; the ratio needs at least 3"):
-        memorized_fraction(samples, points[:2])
-
-
-def test_fresh_samples_are_not_memorized():
-    draw = training_set(256)
-    fresh = normal(draw.mean - draw.centre, draw.spectrum)(np.random.default_rng(0), 500)
-    assert memorized_fraction(fresh, draw.centred) < 0.02
-    assert memorized_fraction(draw.centred, draw.centred) == 1
-
-
-def test_standard_error_over_rounds():
-    losses = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 7.0]])
-    mean, error = over_rounds(losses)
-    assert mean == 3
-    assert error == pytest.approx(np.sqrt(3) / np.sqrt(3))
-
-
-def test_both_sources_have_the_same_noise():
-    """A denoiser that knows nothing of the data leaves x_0 itself: equal points, equal losses."""
-    source = rows_of(np.full((1, 4), 2.0))
-    x_seen = []
-
-    def denoise(x, index):
-        x_seen.append(x)
-        return 0 * x
-
-    train, test = monte_carlo_losses(denoise, SHORT, (source, source), np.random.default_rng(0), 3)
-    np.testing.assert_array_equal(train, test)
-    np.testing.assert_allclose(train, np.outer(SHORT.alpha_bar / SHORT.q * 4, np.ones(3)))
-    for x in x_seen:
-        np.testing.assert_array_equal(x[:3], x[3:])
+def test_two_points_are_as_nonlinear_as_a_sign_in_noise():
+    """x̂_0 = a tanh(√ᾱ a x/q) at one level, its best affine fit by quadrature."""
+    a, index, count, repeats = 2.0, 12, 2000, 40
+    ab, q = SHORT.alpha_bar[index], SHORT.q[index]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    # Both signs of x_0: the mean of x and of x̂_0 is 0.
+    x = np.sqrt(ab) * a + np.sqrt(q) * nodes
+    found = a * np.tanh(np.sqrt(ab) * a * x / q)
+    xx, xy, yy = (np.sum(weights * f) / weights.sum() for f in (x * x, x * found, found**2))
+    exact = 1 - xy**2 / (xx * yy)
+    points = np.array([[-a], [a]])
+    rng, denoise = np.random.default_rng(4), empirical.empirical(points, SHORT)
+    values, errors = np.array([
+        nonlinearity(denoise, SHORT, index, rows_of(points), rng, count) for _ in range(repeats)
+    ]).T  # fmt: skip
+    assert exact > 0.02
+    assert values.mean() == pytest.approx(exact, abs=4 * values.std() / np.sqrt(repeats))
+    assert errors.mean() == pytest.approx(values.std(), rel=0.4)

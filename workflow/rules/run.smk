@@ -1,4 +1,4 @@
-from lindiff.workflow import memory, minutes
+from lindiff.workflow import gpus, memory, minutes
 
 
 # The plan file is named by what it says: it exists exactly when there is nothing new to plan.
@@ -33,7 +33,9 @@ rule shard:
         runtime=lambda wildcards, attempt: minutes(
             sweep.shard(wildcards.shard), attempt
         ),
+        gpu=lambda wildcards: gpus(sweep.shard(wildcards.shard), sweep.plan.config),
     params:
+        device=sweep.plan.config.device,
         spec=f"{sweep.store}/specs/{{shard}}.parquet",
     shell:
-        "lindiff run {params.spec:q} --out {output:q} > {log:q} 2>&1"
+        "lindiff run {params.spec:q} --out {output:q} --device {params.device:q} > {log:q} 2>&1"

@@ -1,0 +1,305 @@
+"""From a denoiser that is a function to metric columns: what measured models have in common.
+
+The counterpart of `linear_family.common_metrics`, which computes: here losses, samples and
+linearity are measured, for the empirical score and trained networks alike (docs/theory.md). All
+random numbers are keyed by the family and never by the model, so that all models of a family meet
+the same points and noises; nothing is measured that is not wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lindiff.models.linear_cells import GAUSSIAN, Filters, level_indices
+from lindiff.models.linear_family import Family, as_objects, of_data
+from lindiff.science import denoisers, samples
+from lindiff.science.denoisers import Denoiser, Points
+from lindiff.science.draws import generator
+from lindiff.science.filters import Bank, Training
+from lindiff.science.pools import Pool, make_pool
+from lindiff.science.schedule import Schedule
+
+Array = NDArray[np.float64]
+Metrics = dict[str, NDArray[Any]]
+
+# Generated samples of a cell; its metrics are all of these.
+SAMPLES = 1024
+# Samples that are kept as pictures.
+PICTURES = 8
+# Noise levels of `linearity` and `directions`, and noisy points of `directions` at each.
+LEVELS = 8
+DIRECTION_POINTS = 1024
+
+_LOSSES = frozenset(
+    (
+        "train_loss", "train_loss_se", "test_loss", "test_loss_se", "residual_loss", "levels",
+    )
+)  # fmt: skip
+_FAMILY = frozenset(("optimal_loss", "pool_fraction"))
+_MEMORIZED = frozenset(("memorized_fraction", "memorized_fraction_se"))
+_DISTANCES = frozenset(
+    (
+        "kl_model_data", "kl_model_data_se", "kl_data_model", "kl_data_model_se", "bures",
+        "bures_se",
+    )
+)  # fmt: skip
+PAIR = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
+
+OF_SCHEDULE = _FAMILY | _LOSSES | {"linearity", "directions"}
+OF_SAMPLES = _MEMORIZED | _DISTANCES | PAIR | {"modes", "pictures"}
+# What `measure` can give.
+METRICS = OF_SCHEDULE | OF_SAMPLES
+
+
+def training_points(family: Family) -> Array:
+    """The training set less its centre, shape (N, d).
+
+    Raises:
+        ValueError: The draw has no samples.
+    """
+    if family.draw.centred is None:
+        model = family.row["model"]
+        raise ValueError(f"{model} needs the training samples: set `draw: samples`")
+    return family.draw.centred
+
+
+def fresh_points(family: Family) -> Points:
+    """Where test points less the centre come from: the population, or the held-out rows."""
+    draw, pool = family.draw, _pool(family)
+    if pool is None:
+        return denoisers.normal(draw.mean - draw.centre, draw.spectrum)
+    return denoisers.rows_of(pool.held_out - draw.centre)
+
+
+def reason(family: Family, wanted: Iterable[str]) -> str | None:
+    """Why metrics of this family are null, or None."""
+    asked = frozenset(wanted)
+    if asked & _MEMORIZED and family.draw.n < 3:
+        return (
+            "memorized_fraction needs 3 training points: of two, the second-nearest is the other "
+            "one"
+        )
+    if asked & (_DISTANCES - {"bures", "bures_se"}) and family.draw.d + 2 >= SAMPLES:
+        return f"both KL need more than d + 2 samples; there are {SAMPLES:,}"
+    return None
+
+
+def measure(
+    family: Family,
+    filters: Filters,
+    denoise: Denoiser,
+    wanted: Iterable[str],
+    partner: Denoiser | None = None,
+) -> Metrics:
+    """All wanted metrics of one denoiser with one sampler: `of_schedule` and `of_samples`.
+
+    Args:
+        family: The family, with its training samples.
+        filters: The schedule and the sampler; not `ideal`, which generates without a denoiser.
+        denoise: The denoiser on that schedule.
+        wanted: Names of metric columns, out of `METRICS`; others are ignored.
+        partner: The denoiser of the same model trained on `family.halves.other`, relative to the
+            centre of that; without it the metrics of a pair are NaN.
+
+    Returns:
+        Arrays of shape (1,) by name.
+    """
+    asked, result = frozenset(wanted), of_schedule(family, filters.schedule, denoise, wanted)
+    if not asked & OF_SAMPLES:
+        return result
+    made = make_samples(family, filters, denoise)
+    other = None
+    if partner is not None and asked & PAIR and filters.noiseless:
+        other = make_samples(family, filters, partner, half=1)
+    return result | of_samples(family, made, wanted, other)
+
+
+def of_schedule(
+    family: Family, schedule: tuple[Any, ...], denoise: Denoiser, wanted: Iterable[str]
+) -> Metrics:
+    """The metrics that no sampler changes, as `measure`.
+
+    Args:
+        family: The family.
+        schedule: Arguments of `make_schedule`.
+        denoise: The denoiser on that schedule.
+        wanted: Names of metric columns.
+    """
+    asked = frozenset(wanted)
+    made, result = Filters(schedule, None, ()).make_schedule(), Metrics()
+    if asked & (_FAMILY | {"residual_loss"}):
+        optimum, fraction = of_data(family, schedule)
+        result |= {"optimal_loss": np.array([optimum]), "pool_fraction": np.array([fraction])}
+    if asked & _LOSSES:
+        result |= _losses(family, made, denoise)
+    if "residual_loss" in asked:
+        result["residual_loss"] = result["test_loss"] - result["optimal_loss"]
+    if "linearity" in asked:
+        result["linearity"] = as_objects([_linearity(family, made, denoise)])
+    if "directions" in asked:
+        result["directions"] = as_objects([_directions(family, made, denoise)])
+    return result
+
+
+def make_samples(family: Family, filters: Filters, denoise: Denoiser, half: int = 0) -> Array:
+    """Generated points less the centre, shape (SAMPLES, d); the same noises for every model.
+
+    Args:
+        family: The family.
+        filters: The schedule and the sampler.
+        denoise: The denoiser.
+        half: Whose centre it is relative to: 0 the family's training set, 1 its partner.
+
+    Raises:
+        ValueError: The sampler is `ideal`, which generates without a denoiser.
+    """
+    schedule, sampler = filters.make_schedule(), filters.make_sampler()
+    if sampler is None:
+        raise ValueError("sampler ideal needs no denoiser")
+    draw = family.halves.other if half else family.draw
+    rng = generator("samples", **family.key)
+    return denoisers.generate(denoise, schedule, sampler, draw.centre, rng, SAMPLES)
+
+
+def of_samples(
+    family: Family, made: Array, wanted: Iterable[str], other: Array | None = None
+) -> Metrics:
+    """The metrics of generated samples, as `measure`.
+
+    Args:
+        family: The family.
+        made: Samples less the centre, shape (S, d).
+        wanted: Names of metric columns.
+        other: The partner's samples of the same noises less the partner's centre.
+    """
+    asked, draw, found = frozenset(wanted), family.draw, dict[str, samples.Estimate]()
+    if asked & _MEMORIZED:
+        points = training_points(family)
+        found["memorized_fraction"] = (
+            (np.nan, np.nan) if len(points) < 3 else samples.memorized_fraction(made, points)
+        )
+    if asked & _DISTANCES:
+        found |= samples.gaussian_distances(made, draw.mean - draw.centre, draw.spectrum)
+    if asked & PAIR:
+        found |= _of_pair(family, made, other)
+    result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
+    result |= {f"{name}_se": np.array([error]) for name, (_, error) in found.items()}
+    if "modes" in asked:
+        result["modes"] = as_objects([_modes(family, made)])
+    if "pictures" in asked:
+        result["pictures"] = np.full(1, None, dtype=object)
+        rows = _pictures(family, made[:PICTURES])
+        if rows:
+            result["pictures"] = as_objects([rows])
+    return result
+
+
+def _pool(family: Family) -> Pool | None:
+    """The data set of a family; None of Gaussian data."""
+    return None if family.row["data"] == GAUSSIAN else make_pool(family.row["data"])
+
+
+def _of_pair(family: Family, made: Array, other: Array | None) -> dict[str, samples.Estimate]:
+    """Agreement and uncentred cosine of samples less the centre of each; NaN where undefined."""
+    found = {"agreement": (np.nan, np.nan), "uncentred_cosine": (np.nan, np.nan)}
+    if other is None:
+        return found
+    draw, pool = family.draw, _pool(family)
+    one, two = made + draw.centre, other + family.halves.other.centre
+    found["agreement"] = samples.agreement(one, two, draw.mean)
+    if pool is not None:
+        found["uncentred_cosine"] = samples.cosine(pool.restore(one), pool.restore(two))
+    return found
+
+
+def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
+    """A row a sample: its pixels and its nearest training point's, in the data's own units."""
+    pool = _pool(family)
+    if pool is None or pool.picture is None:
+        return []
+    points, centre = training_points(family), family.draw.centre
+    index, ratio = samples.nearest(made, points)
+    generated, near = pool.restore(made + centre), pool.restore(points[index] + centre)
+    return [
+        {
+            "sample": i,
+            "height": pool.picture[0],
+            "generated": generated[i].tolist(),
+            "nearest": near[i].tolist(),
+            "ratio": float(ratio[i]),
+        }
+        for i in range(len(made))
+    ]
+
+
+def _losses(family: Family, schedule: Schedule, denoise: Denoiser) -> Metrics:
+    sources = denoisers.rows_of(training_points(family)), fresh_points(family)
+    rng, result = generator("loss", **family.key), Metrics()
+    losses = denoisers.monte_carlo_losses(denoise, schedule, sources, rng)
+    for name, values in zip(("train_loss", "test_loss"), losses, strict=True):
+        value, error = denoisers.over_rounds(values)
+        result |= {name: np.array([value]), f"{name}_se": np.array([error])}
+    train, test = (values.mean(axis=1) for values in losses)
+    levels = [
+        _level(schedule, i) | {"train_loss": float(train[i]), "test_loss": float(test[i])}
+        for i in level_indices(schedule.timesteps)
+    ]
+    return result | {"levels": as_objects([levels])}
+
+
+def _level(schedule: Schedule, index: int) -> dict[str, float]:
+    return {"t": index + 1, "alpha_bar": float(schedule.alpha_bar[index])}
+
+
+def _linearity(family: Family, schedule: Schedule, denoise: Denoiser) -> list[dict[str, Any]]:
+    points, count = fresh_points(family), denoisers.fit_count(family.draw.d)
+    rows = []
+    for index in denoisers.log_levels(schedule.timesteps, LEVELS):
+        rng = generator("linearity", t=index + 1, **family.key)
+        value, error = denoisers.nonlinearity(denoise, schedule, index, points, rng, count)
+        rows.append(_level(schedule, index) | {"nonlinearity": value, "nonlinearity_se": error})
+    return rows
+
+
+def _directions(family: Family, schedule: Schedule, denoise: Denoiser) -> list[dict[str, Any]]:
+    """A row a level and mode, from the largest; last the null space, a mean over its directions."""
+    draw, points = family.draw, fresh_points(family)
+    U, eigenvalues = draw.vectors[:, ::-1], draw.eigenvalues[::-1]
+    reference = denoisers.linear(U, eigenvalues, Bank(schedule, [Training()]))
+    nodes = np.append(eigenvalues, 0.0) if draw.null else eigenvalues
+    rows = []
+    for index in denoisers.log_levels(schedule.timesteps, LEVELS):
+        rng = generator("directions", t=index + 1, **family.key)
+        distances = denoisers.direction_distances(
+            denoise, reference, U, schedule, index, points, rng, DIRECTION_POINTS
+        )
+        for mode, numbers in enumerate(zip(nodes, *distances, strict=True), 1):
+            names = ("eigenvalue", "distance", "distance_se")
+            found = dict(zip(names, map(float, numbers), strict=True))
+            rows.append(_level(schedule, index) | {"mode": mode} | found)
+    return rows
+
+
+def _modes(family: Family, made: Array) -> list[dict[str, Any]]:
+    """Every mode of Σ0 from the largest; last the null space, a mean with its multiplicity."""
+    draw, mu = family.draw, family.mu
+    U = draw.vectors[:, ::-1]
+    generated = samples.variances(made, U)
+    rank = U.shape[1]
+    overlap = [*(U[np.arange(rank), np.arange(rank)] ** 2).tolist(), None]
+    population = (mu.sigma / mu.identity)[::-1]
+    return [
+        {
+            "mode": i + 1,
+            "multiplicity": int(mu.identity[::-1][i]),
+            "eigenvalue": float(mu.nodes[::-1][i]),
+            "generated_variance": float(generated[i]),
+            "population_variance": float(population[i]),
+            "overlap": overlap[i],
+        }
+        for i in range(len(mu.nodes))
+    ]

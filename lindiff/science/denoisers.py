@@ -1,0 +1,274 @@
+"""What is measured of any denoiser: losses, samples, linearity (docs/theory.md).
+
+Sections "Empirical score" and "Trained denoisers". A denoiser is a function of noisy points and a
+noise level, whatever made it: a sum over training points, a network, a matrix. All points are
+relative to one centre, which moves them but changes nothing else. Random numbers are drawn in an
+order that the denoiser has no part in: the same generator measures all of them on the same points
+and noises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lindiff.science.filters import Bank
+from lindiff.science.samplers import Sampler
+from lindiff.science.samples import squares_along
+from lindiff.science.schedule import Schedule
+
+Array = NDArray[np.float64]
+
+# x_t less √ᾱ_t · centre, shape (K, d), and the index t − 1 of its level -> ε̂, shape (K, d).
+Denoiser = Callable[[Array, int], Array]
+# A source of numbers and a count K -> K points less the centre, shape (K, d).
+Points = Callable[[np.random.Generator, int], Array]
+
+# Noisy points of a loss, over all levels, and the least at each.
+_NOISY, _ROUNDS = 6400, 32
+# Points of an affine fit, for each dimension, and the least in all.
+_PER_DIMENSION, _FIT = 32, 1024
+
+
+def rounds_of(timesteps: int) -> int:
+    """Rounds R of a loss on T levels: max(32, 6400 // T)."""
+    return max(_ROUNDS, _NOISY // timesteps)
+
+
+def fit_count(d: int) -> int:
+    """Points of `nonlinearity` in d dimensions: max(1024, 32 d), so that a half has 16 d."""
+    return max(_FIT, _PER_DIMENSION * d)
+
+
+def log_levels(timesteps: int, count: int) -> list[int]:
+    """Up to `count` noise levels log-spaced in t from 1 to T, as indices t − 1, ascending."""
+    chosen = np.unique(np.rint(np.geomspace(1, timesteps, count)).astype(int)) - 1
+    indices: list[int] = chosen.tolist()
+    return indices
+
+
+def rows_of(rows: Array) -> Points:
+    """Draws from given rows, shape (M, d), with replacement."""
+    return lambda rng, count: rows[rng.integers(len(rows), size=count)]
+
+
+def normal(mean: Array, spectrum: Array) -> Points:
+    """Draws from N(mean, diag(spectrum)), shape (d,) each."""
+    root = np.sqrt(spectrum)
+    return lambda rng, count: mean + rng.standard_normal((count, len(mean))) * root
+
+
+def linear(U: Array, eigenvalues: Array, bank: Bank) -> Denoiser:
+    """The exact linear denoiser W_t = U w_t(λ) Uᵀ + w_t(0) (I − U Uᵀ), ε̂ = W_t x.
+
+    Args:
+        U: Orthonormal columns, shape (d, r): eigenvectors of Σ0. What they leave out is its null
+            space.
+        eigenvalues: λ of each column, shape (r,).
+        bank: Filters, of which the first is taken.
+    """
+    null = U.shape[1] < len(U)
+
+    def denoise(x: Array, index: int) -> Array:
+        # Without a null space w(0), the largest of all, would only cost digits.
+        nodes = np.append(eigenvalues, 0.0) if null else eigenvalues
+        w = bank.level(nodes, index)[3][:, 0]
+        if not null:
+            return ((x @ U) * w) @ U.T
+        along = x @ U
+        rest: Array = (along * w[:-1]) @ U.T + w[-1] * (x - along @ U.T)
+        return rest
+
+    return denoise
+
+
+def noisy(
+    schedule: Schedule, index: int, points: Points, rng: np.random.Generator, count: int
+) -> tuple[Array, Array]:
+    """x_t = √ᾱ_t x_0 + √q_t ε and ε of `count` points at one level, shape (K, d) each."""
+    clean = points(rng, count)
+    noise = rng.standard_normal(clean.shape)
+    return np.sqrt(schedule.alpha_bar[index]) * clean + np.sqrt(schedule.q[index]) * noise, noise
+
+
+def noisy_pairs(
+    schedule: Schedule, sources: tuple[Points, Points], rng: np.random.Generator, rounds: int
+) -> Iterator[tuple[int, Array, Array]]:
+    """At every level the noisy points that losses are measured on: index, x_t and ε.
+
+    Args:
+        schedule: The noise schedule.
+        sources: Where training and test points come from.
+        rng: Source of points and noises; after this iterator it is in the same state whatever
+            was done with the points.
+        rounds: Number of rounds R.
+
+    Yields:
+        t − 1, x_t of shape (2, R, d), train before test, and the noise, shape (R, d), which both
+        have in common.
+    """
+    for index, (alpha_bar, q) in enumerate(zip(schedule.alpha_bar, schedule.q, strict=True)):
+        points = np.stack([source(rng, rounds) for source in sources])
+        noise = rng.standard_normal(points.shape[1:])
+        yield index, np.sqrt(alpha_bar) * points + np.sqrt(q) * noise, noise
+
+
+def monte_carlo_losses(
+    denoise: Denoiser,
+    schedule: Schedule,
+    sources: tuple[Points, Points],
+    rng: np.random.Generator,
+    rounds: int | None = None,
+) -> tuple[Array, Array]:
+    """Loss per dimension |ε − ε̂|²/d on points of two sources, at every level, (T, R) each.
+
+    In each round every noise level meets one point of each source, both with the same noise.
+
+    Args:
+        denoise: The denoiser.
+        schedule: The noise schedule.
+        sources: Where training and test points come from.
+        rng: Source of points and noises.
+        rounds: Number of rounds R; None is `rounds_of`.
+    """
+    rounds = rounds_of(schedule.timesteps) if rounds is None else rounds
+    losses = np.empty((2, schedule.timesteps, rounds))
+    for index, x, noise in noisy_pairs(schedule, sources, rng, rounds):
+        found = denoise(x.reshape(-1, x.shape[-1]), index).reshape(x.shape)
+        losses[:, index] = ((noise - found) ** 2).mean(axis=-1)
+    return losses[0], losses[1]
+
+
+def over_rounds(losses: Array) -> tuple[float, float]:
+    """Mean over levels and rounds of losses of shape (T, R), and its standard error over rounds."""
+    rounds = losses.mean(axis=0)
+    return float(rounds.mean()), float(rounds.std(ddof=1) / np.sqrt(len(rounds)))
+
+
+def generate(
+    denoise: Denoiser,
+    schedule: Schedule,
+    sampler: Sampler,
+    centre: Array,
+    rng: np.random.Generator,
+    count: int,
+) -> Array:
+    """Generated points x − centre, shape (`count`, d), from x ~ N(0, I) at the last level.
+
+    Args:
+        denoise: The denoiser, of points relative to `centre`.
+        schedule: The noise schedule.
+        sampler: The coefficients of every step.
+        centre: What the denoiser's points are relative to, shape (d,).
+        rng: Source of the noises.
+        count: Number of points.
+    """
+    x = rng.standard_normal((count, len(centre)))
+    steps = zip(sampler.levels.tolist(), sampler.A, sampler.B, sampler.variance, strict=True)
+    for index, A, B, variance in steps:
+        noise = denoise(x - np.sqrt(schedule.alpha_bar[index]) * centre, index)
+        x = A * x - B * noise
+        if variance:
+            x += np.sqrt(variance) * rng.standard_normal(x.shape)
+    return x - centre
+
+
+def nonlinearity(
+    denoise: Denoiser,
+    schedule: Schedule,
+    index: int,
+    points: Points,
+    rng: np.random.Generator,
+    count: int,
+) -> tuple[float, float]:
+    """Share of the variance of x̂_0 that no affine map of x_t explains, with its standard error.
+
+    The map is fitted on one half of the noisy points and its residual taken on the other half,
+    and the other way round; both over the variance of x̂_0, summed over dimensions. A fit to n
+    points in d dimensions adds (1 + 1/n)(n − 2)/(n − d − 2) − 1, about d/n, to a residual that
+    does not depend on x_t (normal x_t): that factor is divided out. Of a residual that is larger
+    where |x_t| is, a bias of the order d/n of it is left, a few percent at `fit_count`. The
+    standard error is that of the ratio of two means over the points at the fitted maps: too
+    small for points that are few beside d.
+
+    Args:
+        denoise: The denoiser.
+        schedule: The noise schedule.
+        index: t − 1.
+        points: Where the points come from.
+        rng: Source of points and noises.
+        count: Number of points, `fit_count` for a fit that is good enough.
+
+    Returns:
+        Between 0 and about 1; NaN where x̂_0 does not vary.
+
+    Raises:
+        ValueError: Half of the points are no more than d + 2.
+    """
+    x, _ = noisy(schedule, index, points, rng, count)
+    half, d = count // 2, x.shape[1]
+    if half <= d + 2:
+        raise ValueError(f"{count} points; an affine fit to each half needs more than {2 * d + 5}")
+    clean = x - np.sqrt(schedule.q[index]) * denoise(x, index)
+    clean /= np.sqrt(schedule.alpha_bar[index])
+    square = np.concatenate([
+        _unexplained(x[half:], clean[half:], x[:half], clean[:half]),
+        _unexplained(x[:half], clean[:half], x[half:], clean[half:]),
+    ])  # fmt: skip
+    total = ((clean - clean.mean(axis=0)) ** 2).sum(axis=1) * (count / (count - 1))
+    if not total.any():
+        return np.nan, np.nan
+    value = square.mean() / total.mean()
+    error = (square - value * total).std(ddof=1) / np.sqrt(count) / total.mean()
+    return float(value), float(error)
+
+
+def _unexplained(x: Array, y: Array, other_x: Array, other_y: Array) -> Array:
+    """|residual|² at each of the other points of the affine fit to y(x), without the fit's share.
+
+    Args:
+        x: Points of the fit, shape (n, d).
+        y: Its values, shape (n, d).
+        other_x: Other points, shape (m, d).
+        other_y: Their values, shape (m, d).
+    """
+    n, d = x.shape
+    centre, level = x.mean(axis=0), y.mean(axis=0)
+    slope, *_ = np.linalg.lstsq(x - centre, y - level, rcond=None)
+    residual = other_y - level - (other_x - centre) @ slope
+    inflation = (1 + 1 / n) * (n - 2) / (n - d - 2)
+    square: Array = (residual**2).sum(axis=1) / inflation
+    return square
+
+
+def direction_distances(
+    denoise: Denoiser,
+    reference: Denoiser,
+    U: Array,
+    schedule: Schedule,
+    index: int,
+    points: Points,
+    rng: np.random.Generator,
+    count: int,
+) -> tuple[Array, Array]:
+    """Mean over noisy points of (uᵀ(ε̂ − ε̂_ref))² along every column u of U, and standard error.
+
+    Args:
+        denoise: The denoiser.
+        reference: The denoiser that it is compared with.
+        U: Orthonormal columns, shape (d, r).
+        schedule: The noise schedule.
+        index: t − 1.
+        points: Where the points come from.
+        rng: Source of points and noises.
+        count: Number of points, at least 2.
+
+    Returns:
+        Both of shape (m,): the r columns and, for r < d, last the mean over the d − r directions
+        that are orthogonal to them.
+    """
+    x, _ = noisy(schedule, index, points, rng, count)
+    squares = squares_along(denoise(x, index) - reference(x, index), U)
+    return squares.mean(axis=0), squares.std(axis=0, ddof=1) / np.sqrt(count)

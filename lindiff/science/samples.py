@@ -1,0 +1,215 @@
+"""What is measured of generated samples, whatever made them (docs/theory.md, "Samples").
+
+Distances of a Gaussian fit from the population, agreement of two sets, memorized samples; each
+with a standard error over the samples, which are taken as independent. Those of a function of all
+samples are of a jackknife that leaves out one of 16 blocks (Efron & Stein 1981).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Estimate = tuple[float, float]
+
+_RATIO = 1 / 3
+_BLOCKS = 16
+
+
+def squares_along(vectors: Array, U: Array) -> Array:
+    """Squares of vectors (K, d) along the orthonormal columns of U (d, r), shape (K, m).
+
+    For r < d the last of the m = r + 1 columns is the mean square over the d − r directions that
+    are orthogonal to U, in whatever basis of them.
+    """
+    along = vectors @ U
+    squares: Array = along**2
+    outside = U.shape[0] - U.shape[1]
+    if not outside:
+        return squares
+    rest = ((vectors - along @ U.T) ** 2).sum(axis=1, keepdims=True)
+    return np.concatenate([squares, rest / outside], axis=1)
+
+
+def variances(samples: Array, U: Array) -> Array:
+    """Unbiased variances of samples (S, d) along the columns of U, shape (m,) as `squares_along`.
+
+    Args:
+        samples: The samples, S ≥ 2.
+        U: Orthonormal columns, shape (d, r).
+    """
+    squares = squares_along(samples - samples.mean(axis=0), U)
+    variance: Array = squares.sum(axis=0) / (len(samples) - 1)
+    return variance
+
+
+def nearest(samples: Array, points: Array) -> tuple[NDArray[np.int64], Array]:
+    """Which training point is nearest to each sample, and how near, shape (S,) each.
+
+    Args:
+        samples: Generated points, shape (S, d).
+        points: Training points, shape (N, d).
+
+    Returns:
+        Its row, and the ratio of its distance to that of the second-nearest; 1 where both are 0.
+
+    Raises:
+        ValueError: There is no second training point.
+    """
+    if len(points) < 2:
+        raise ValueError(f"{len(points)} training points; a second-nearest needs 2")
+    index, ratio = np.empty(len(samples), dtype=np.int64), np.ones(len(samples))
+    for i, x in enumerate(samples):
+        # Differences, not |x|² + |y|² − 2 x·y, which has no digits left at near duplicates.
+        squares = ((points - x) ** 2).sum(axis=1)
+        index[i] = squares.argmin()
+        first, second = np.partition(squares, 1)[:2]
+        if second:
+            ratio[i] = np.sqrt(first / second)
+    return index, ratio
+
+
+def memorized_fraction(samples: Array, points: Array) -> Estimate:
+    """Share of samples that are nearer to one training point than to a third of the next.
+
+    The ratio of the distances to the nearest and the second-nearest training point is below 1/3
+    (Yoon et al. 2023). A point that occurs twice in the training set is not memorized by it.
+
+    Args:
+        samples: Generated points, shape (S, d), S ≥ 2.
+        points: Training points, shape (N, d).
+
+    Returns:
+        The share and its standard error, 0 where all samples are alike.
+
+    Raises:
+        ValueError: There are fewer than three training points: of two, the second-nearest is
+            always the other one.
+    """
+    if len(points) < 3:
+        raise ValueError(f"{len(points)} training points; the ratio needs at least 3")
+    return _mean(nearest(samples, points)[1] < _RATIO)
+
+
+def cosine(one: Array, other: Array) -> Estimate:
+    """Mean cosine between the rows of two arrays (S, d), with its standard error.
+
+    Args:
+        one: Vectors, none of them 0, S ≥ 2.
+        other: Vectors, each beside one of the first.
+    """
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return _mean((one * other).sum(axis=1) / lengths)
+
+
+def _mean(values: NDArray[np.bool_] | Array) -> Estimate:
+    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def agreement(one: Array, other: Array, mean: Array) -> Estimate:
+    """E⟨x − m, x′ − m⟩/√(E|x − m|² E|x′ − m|²) of two sets of samples of the same noises.
+
+    The sample form of `lindiff.science.agreement`, with the standard error of a jackknife.
+
+    Args:
+        one: Samples x of one model, shape (S, d).
+        other: Samples x′ of the other, each of the same noise.
+        mean: The population mean m, shape (d,).
+
+    Returns:
+        Between −1 and 1; NaN where a model makes nothing but m.
+    """
+    one, other = one - mean, other - mean
+    sums = np.stack([(a * b).sum(axis=1) for a, b in ((one, other), (one, one), (other, other))])
+    blocks = np.array([sums[:, block].sum(axis=1) for block in _blocks(len(one))])
+    left = blocks.sum(axis=0) - blocks
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, *folds = (float(a / np.sqrt(b * c)) for a, b, c in (blocks.sum(axis=0), *left))
+    return value, _jackknife(np.array(folds))
+
+
+def gaussian_distances(samples: Array, mean: Array, spectrum: Array) -> dict[str, Estimate]:
+    """Distances of the Gaussian of some samples from N(mean, diag(spectrum)), per dimension.
+
+    For S normal samples of mean m and covariance C, n = S − 1 and W = Σ (x − x̄)(x − x̄)ᵀ, both KL
+    are free of the bias of finite S, by exact expectations of the Wishart distribution (Anderson
+    2003, sections 3.2, 7.2, 7.7):
+    E tr W = n tr C, E ln det W = ln det C + d ln 2 + Σ_{i<d} ψ((n − i)/2),
+    E W⁻¹ = C⁻¹/(n − d − 1), E x̄ᵀAx̄ = mᵀAm + tr(AC)/S, and x̄ is independent of W. Samples
+    that are far from normal have a bias of their own. Values below 0 are within the error of 0.
+    The squared 2-Wasserstein (Bures) distance is freed of its bias of order 1/S by the jackknife.
+
+    Args:
+        samples: The samples, shape (S, d), S ≥ 2.
+        mean: Of the population, shape (d,).
+        spectrum: Variances of the population, shape (d,).
+
+    Returns:
+        `kl_model_data` and `kl_data_model`, in nats, and `bures`, each with its standard error.
+        Samples that lie in fewer directions than they could, to the rounding of float64, have an
+        infinite KL, with NaN as its error. With too few samples to tell, the KL are NaN:
+        `kl_model_data` needs S > d, `kl_data_model` S > d + 2; an error needs that of 15/16 of S.
+    """
+    whole = _fit(samples, mean, spectrum)
+    folds = np.array([
+        _fit(np.delete(samples, block, axis=0), mean, spectrum) for block in _blocks(len(samples))
+    ])  # fmt: skip
+    count = len(folds)
+    bures = count * whole[2] - (count - 1) * folds[:, 2].mean()
+    values = (whole[0], whole[1], bures)
+    names = ("kl_model_data", "kl_data_model", "bures")
+    return {
+        name: (float(value), _jackknife(fold))
+        for name, value, fold in zip(names, values, folds.T, strict=True)
+    }
+
+
+def _fit(samples: Array, mean: Array, spectrum: Array) -> tuple[float, float, float]:
+    """Both KL, without their bias, and the Bures distance, with it, per dimension."""
+    count, d = samples.shape
+    shift = samples.mean(axis=0)
+    # W = RᵀR. Of R, not of W: a product would lose half of the digits of small variances.
+    R = np.asarray(np.linalg.qr(samples - shift, mode="r"))
+    shift = shift - mean
+    root = np.sqrt(spectrum)
+    cross = np.linalg.svd(R * root, compute_uv=False).sum() / np.sqrt(count - 1)
+    bures = shift @ shift + spectrum.sum() + (R**2).sum() / (count - 1) - 2 * cross
+    singular = np.linalg.svd(R, compute_uv=False)
+    tolerance = max(count, d) * np.finfo(float).eps * singular[0]
+    if np.sum(singular > tolerance) < min(count - 1, d):
+        return np.inf, np.inf, bures / d
+    forward, backward = _divergences(R / root, shift / root, count)
+    return forward / (2 * d), backward / (2 * d), bures / d
+
+
+def _divergences(R: Array, shift: Array, count: int) -> tuple[float, float]:
+    """2 KL(model‖N(0, I)) and 2 KL(N(0, I)‖model) without bias, of W = RᵀR and mean `shift`."""
+    from scipy.special import digamma
+
+    freedom, d = count - 1, len(shift)
+    if freedom < d:
+        return np.nan, np.nan
+    trace = (R**2).sum() / freedom
+    log_det = 2 * np.log(np.abs(np.diagonal(R))).sum() - d * np.log(2)
+    log_det -= digamma((freedom - np.arange(d)) / 2).sum()
+    forward = trace - d - log_det + shift @ shift - trace / count
+    if freedom - d - 1 <= 0:
+        return forward, np.nan
+    inverse = np.linalg.inv(R)
+    total = (inverse**2).sum() + ((shift @ inverse) ** 2).sum()
+    backward = (freedom - d - 1) * total - d / count - d + log_det
+    return forward, backward
+
+
+def _blocks(count: int) -> list[NDArray[np.int64]]:
+    """The rows of up to 16 blocks of about the same size."""
+    return np.array_split(np.arange(count), min(_BLOCKS, count))
+
+
+def _jackknife(folds: Array) -> float:
+    """Standard error from the values without one block each; NaN where one of them is no number."""
+    if not np.isfinite(folds).all():
+        return np.nan
+    count = len(folds)
+    return float(np.sqrt((count - 1) * folds.var()))

@@ -1,0 +1,167 @@
+"""Metrics measured on exact linear denoisers against the model that computes them."""
+
+import numpy as np
+import pytest
+
+from lindiff import columns
+from lindiff.models import MODELS, linear, measured
+from lindiff.models.linear_cells import groups
+from lindiff.models.linear_family import make_family
+from lindiff.science.denoisers import linear as linear_denoiser
+from lindiff.science.filters import Bank
+from tests.science.helpers import make_cells
+
+PARAMS = '{"exponent": 1.0}'
+BOTH = (
+    "train_loss", "test_loss", "optimal_loss", "residual_loss", "kl_model_data", "kl_data_model",
+    "bures", "agreement", "levels", "modes",
+)  # fmt: skip
+
+
+def cells(**given):
+    return make_cells(
+        **{"spectrum": "power_law", "spectrum_params": PARAMS, "draw": "samples", "d": 6,
+           "population_mean": 0.3, "timesteps": 100, "sampler": "ddim"} | given
+    )  # fmt: skip
+
+
+def denoiser(draw, filters):
+    return linear_denoiser(
+        draw.vectors, draw.eigenvalues, Bank(filters.make_schedule(), filters.trainings)
+    )
+
+
+def both(wanted=None, **given):
+    """The metrics of one linear model: measured, and computed."""
+    table = cells(**given)
+    family, ((_, filters),) = make_family(table), groups(table)
+    partner = denoiser(family.halves.other, filters)
+    own = denoiser(family.draw, filters)
+    found = measured.measure(family, filters, own, wanted or measured.METRICS, partner)
+    (computed,) = linear.run(table, BOTH).to_pylist()
+    return {name: column[0] for name, column in found.items()}, computed
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+@pytest.mark.parametrize("n", [5, 20, 200])
+def test_all_that_the_linear_model_computes(n, ridge):
+    """With a null space (the last step adds noise there, so that KL are finite) and without."""
+    given = {"n": n, "seed": 1, "ridge": ridge}
+    if n < 6 and not ridge:
+        given["sampler"] = ["ddpm_beta"]
+        given["final_noise"] = True
+    found, computed = (
+        both(set(BOTH) - {"agreement"} | {f"{name}_se" for name in BOTH}, **given)
+        if n < 6 and not ridge
+        else both(**given)
+    )
+    names = ["train_loss", "test_loss", "kl_model_data", "kl_data_model", "bures"]
+    if given.get("sampler") is None:
+        names.append("agreement")
+    for name in names:
+        error = found[f"{name}_se"]
+        assert found[name] == pytest.approx(computed[name], abs=4 * error + 1e-12)
+        assert 0 < error < 0.3 * abs(computed[name]) + 0.01
+    assert found["optimal_loss"] == computed["optimal_loss"]
+    assert found["residual_loss"] == found["test_loss"] - found["optimal_loss"]
+
+
+@pytest.mark.parametrize("n", [4, 30])
+def test_modes_and_levels_are_rows_of_the_same_form(n):
+    found, computed = both(n=n, ridge=0.05)
+    spread = 4 * np.sqrt(2 / measured.SAMPLES)
+    for one, other in zip(found["modes"], computed["modes"], strict=True):
+        assert list(one) == [name for name in list(one) if name in other]
+        value, exact = one.pop("generated_variance"), other.pop("generated_variance")
+        assert value == pytest.approx(exact, rel=spread)
+        assert one == pytest.approx(other)
+    for one, other in zip(found["levels"], computed["levels"], strict=True):
+        assert list(one) == list(other)
+        assert one["t"] == other["t"]
+        assert one["alpha_bar"] == other["alpha_bar"]
+        assert one["test_loss"] == pytest.approx(other["test_loss"], rel=0.6, abs=0.05)
+
+
+@pytest.mark.parametrize("n", [4, 30])
+def test_a_linear_model_is_linear_and_at_no_distance_from_itself(n):
+    found, _ = both(("linearity", "directions"), n=n)
+    assert len(found["linearity"]) == 8
+    assert [row["t"] for row in found["linearity"]][::7] == [1, 100]
+    modes = min(n, 7) if n < 6 else 6
+    assert len(found["directions"]) == 8 * modes
+    for row in found["linearity"]:
+        assert abs(row["nonlinearity"]) < 1e-18
+    for row in found["directions"]:
+        assert row["distance"] < 1e-20
+        assert row["distance_se"] < 1e-20
+
+
+def test_directions_of_another_ridge():
+    """(w − w')² times the second moment of x_t along each mode; the null space is one of them."""
+    found, _ = both(("directions",), n=4, ridge=0.2)
+    table = cells(n=4, ridge=0.2)
+    family, ((_, filters),) = make_family(table), groups(table)
+    schedule, mu = filters.make_schedule(), family.mu
+    second = (mu.test / mu.identity)[::-1]
+    for row in found["directions"]:
+        index, value = row["t"] - 1, row["eigenvalue"]
+        ab, q = schedule.alpha_bar[index], schedule.q[index]
+        w = np.sqrt(q) / (ab * (value + np.array([0.0, 0.2])) + q)
+        exact = (w[1] - w[0]) ** 2 * (ab * second[row["mode"] - 1] + q)
+        assert row["distance"] == pytest.approx(exact, abs=5 * row["distance_se"])
+        assert row["alpha_bar"] == ab
+    assert found["directions"][3]["eigenvalue"] == 0
+
+
+def test_nothing_is_measured_that_is_not_wanted():
+    table = cells(n=10)
+    family, ((_, filters),) = make_family(table), groups(table)
+    own, calls = denoiser(family.draw, filters), []
+
+    def denoise(x, index):
+        calls.append((len(x), index))
+        return own(x, index)
+
+    def count(*wanted):
+        calls.clear()
+        found = measured.measure(family, filters, denoise, wanted)
+        assert set(wanted) <= set(found)
+        return len(calls)
+
+    assert count() == count("optimal_loss", "pool_fraction") == 0
+    assert count("train_loss") == count("levels", "test_loss_se") == 100
+    assert count("bures") == count("modes", "memorized_fraction", "kl_model_data_se") == 100
+    assert count("linearity") == count("directions") == 8
+    assert count("residual_loss", "bures", "linearity") == 208
+    # Without a partner there is no agreement, but a name for it.
+    assert count("agreement", "uncentred_cosine_se") == 100
+
+
+def test_numbers_do_not_hang_on_company_nor_on_the_model():
+    one, _ = both(n=10)
+    for name in ("train_loss", "bures", "agreement", "kl_data_model"):
+        alone, _ = both((name,), n=10)
+        assert alone[name] == one[name]
+    with pytest.raises(ValueError, match="sampler ideal needs no denoiser"):
+        both(n=10, sampler="ideal")
+
+
+def test_why_metrics_are_null():
+    family = make_family(cells(n=2))
+    assert measured.reason(family, ["bures"]) is None
+    assert "needs 3 training points" in measured.reason(family, ["memorized_fraction"])
+    large = make_family(cells(n=3, d=1100))
+    assert measured.reason(large, ["kl_model_data"]) == (
+        "both KL need more than d + 2 samples; there are 1,024"
+    )
+    assert measured.reason(large, ["bures", "memorized_fraction"]) is None
+
+
+def test_the_registry_names_what_is_measured():
+    assert MODELS["empirical"].metrics == measured.METRICS
+    # Parts of the divergences are computed, not measured.
+    assert {n for n in columns.delivered(measured.METRICS) if n not in measured.METRICS} == {
+        f"{kl}_{part}"
+        for kl in ("kl_model_data", "kl_data_model")
+        for part in ("mean", "spectrum", "eigenvectors")
+    }
