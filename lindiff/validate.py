@@ -85,10 +85,12 @@ def _unavailable(experiment: Experiment) -> Iterator[str]:
     """Metrics asked for that none of the experiment's models gives."""
     names = experiment.axes["model"]
     known = {metric for name in names for metric in MODELS[name].metrics}
-    # A standard error comes with its metric; models that compute have none.
-    lost = [m for m in experiment.metrics if m not in known and m.removesuffix("_se") not in known]
+    # A standard error comes with its metric and is not spoken of beside it.
+    asked = [m for m in experiment.metrics if m.removesuffix("_se") not in experiment.metrics
+             or not m.endswith("_se")]  # fmt: skip
+    lost = [m for m in asked if m not in known]
     for metric in lost:
-        if not METRIC[metric].default or len(lost) == len(experiment.metrics):
+        if not METRIC[metric].default or len(lost) == len(asked):
             message = f"model {', '.join(names)} does not give this metric"
             yield experiment.line("metrics", message, metric)
 

@@ -82,7 +82,10 @@ def test_messages(make, added, found):
 
 def test_the_ideal_sampler_is_for_gaussians(make):
     found = message(make(with_line("sampler: ideal"), BASE))
-    assert "cannot be combined with sampler = 'ideal'" in found or "mlp generates by its denoiser" in found
+    assert (
+        "cannot be combined with sampler = 'ideal'" in found
+        or "mlp generates by its denoiser" in found
+    )
 
 
 @pytest.mark.parametrize("key", ["width", "steps"])

@@ -21,10 +21,11 @@ from lindiff.models.linear_family import (
     common_metrics,
     make_family,
     make_table,
+    mode_rows,
 )
 from lindiff.science import measure, vectors
 from lindiff.science.agreement import agreement
-from lindiff.science.draws import Draw, generator
+from lindiff.science.draws import generator
 from lindiff.science.filters import Bank
 from lindiff.science.tables import Evaluated
 
@@ -44,26 +45,6 @@ def _levels(mu: measure.Measure, bank: Bank) -> list[list[dict[str, float]]]:
         for row, a, b in zip(rows, train.tolist(), test.tolist(), strict=True):
             row.append(level | {"train_loss": a, "test_loss": b})
     return rows
-
-
-def _modes(draw: Draw, mu: measure.Measure, log_v: Array) -> list[list[dict[str, Any]]]:
-    """Every mode of Σ0 from the largest; the null space is one row with its multiplicity."""
-    ranked = draw.vectors[: len(draw.eigenvalues), ::-1].diagonal()[::-1] ** 2
-    overlap = [None] * bool(draw.null) + ranked.tolist()
-    fixed = [
-        {
-            "mode": len(mu.nodes) - i,
-            "multiplicity": int(mu.identity[i]),
-            "eigenvalue": float(mu.nodes[i]),
-            "population_variance": float(mu.sigma[i] / mu.identity[i]),
-            "overlap": overlap[i],
-        }
-        for i in range(len(mu.nodes))
-    ]
-    return [
-        [row | {"generated_variance": x} for row, x in zip(fixed, v, strict=True)][::-1]
-        for v in np.exp(log_v).T.tolist()
-    ]
 
 
 def _agreement(family: Family, filters: Filters, evaluated: Evaluated) -> Array:
@@ -99,7 +80,8 @@ def _group_metrics(
     if "levels" in wanted:
         result["levels"] = as_objects(_levels(mu, table.bank))
     if "modes" in wanted:
-        result["modes"] = as_objects(_modes(draw, mu, evaluated.pointwise("log_v")))
+        variances = np.exp(evaluated.pointwise("log_v")).T
+        result["modes"] = as_objects([mode_rows(draw, mu, v) for v in variances])
     return result
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
 from lindiff.science.samplers import Sampler, make_sampler, start_factor
-from lindiff.science.schedule import BETA_MAX, BETA_MIN, Schedule, make_schedule
+from lindiff.science.schedule import BETA_MAX, BETA_MIN, Schedule, log_levels, make_schedule
 from lindiff.science.spectra import make_spectrum
 
 Array = NDArray[np.float64]
@@ -37,9 +37,7 @@ _LEVELS = 25
 
 def level_indices(timesteps: int) -> list[int]:
     """The noise levels of the metric `levels`, t − 1 each, log-spaced in t."""
-    chosen = np.unique(np.rint(np.geomspace(1, timesteps, _LEVELS)).astype(int)) - 1
-    indices: list[int] = chosen.tolist()
-    return indices
+    return log_levels(timesteps, _LEVELS)
 
 
 @dataclass(frozen=True)

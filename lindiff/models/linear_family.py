@@ -156,6 +156,29 @@ def common_metrics(
     return result
 
 
+def mode_rows(draw: Draw, mu: measure.Measure, generated: Array) -> list[dict[str, Any]]:
+    """The metric `modes`: every mode of Σ0 from the largest, the null space as one row.
+
+    Args:
+        draw: The training set.
+        mu: Its measure.
+        generated: Generated variance at each node of the measure.
+    """
+    ranked = draw.vectors[: len(draw.eigenvalues), ::-1].diagonal()[::-1] ** 2
+    overlap = [None] * bool(draw.null) + ranked.tolist()
+    return [
+        {
+            "mode": len(mu.nodes) - i,
+            "multiplicity": int(mu.identity[i]),
+            "eigenvalue": float(mu.nodes[i]),
+            "population_variance": float(mu.sigma[i] / mu.identity[i]),
+            "overlap": overlap[i],
+            "generated_variance": float(generated[i]),
+        }
+        for i in reversed(range(len(mu.nodes)))
+    ]
+
+
 def as_table(
     cells: pa.Table,
     wanted: Iterable[str],

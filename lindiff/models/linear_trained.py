@@ -20,9 +20,15 @@ import torch
 from numpy.typing import NDArray
 
 from lindiff import session
-from lindiff.models.linear import _modes
 from lindiff.models.linear_cells import Filters, groups, level_indices
-from lindiff.models.linear_family import Family, as_objects, make_family, of_data, to_table
+from lindiff.models.linear_family import (
+    Family,
+    as_objects,
+    make_family,
+    mode_rows,
+    of_data,
+    to_table,
+)
 from lindiff.science import matrices
 from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank, Training
@@ -245,9 +251,8 @@ def _cell(
     if "levels" in wanted:
         result["levels"] = as_objects([_levels(filters.make_schedule(), train, test)])
     if "modes" in wanted:
-        with np.errstate(divide="ignore"):
-            log_v = np.log(matrices.node_variances(draw, generated))
-        result["modes"] = as_objects(_modes(draw, family.mu, log_v[:, None]))
+        variances = matrices.node_variances(draw, generated)
+        result["modes"] = as_objects([mode_rows(draw, family.mu, variances)])
     return result
 
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.models.linear_cells import GAUSSIAN, Filters, level_indices
-from lindiff.models.linear_family import Family, as_objects, of_data
+from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data
 from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Points
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank, Training
 from lindiff.science.pools import Pool, make_pool
-from lindiff.science.schedule import Schedule
+from lindiff.science.schedule import Schedule, log_levels
 
 Array = NDArray[np.float64]
 Metrics = dict[str, NDArray[Any]]
@@ -189,7 +189,9 @@ def of_samples(
     result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
     result |= {f"{name}_se": np.array([error]) for name, (_, error) in found.items()}
     if "modes" in asked:
-        result["modes"] = as_objects([_modes(family, made)])
+        # Of nodes as the measure has them, ascending; the table's first mode is the largest.
+        generated = samples.variances(made, draw.vectors[:, ::-1])[::-1]
+        result["modes"] = as_objects([mode_rows(draw, family.mu, generated)])
     if "pictures" in asked:
         result["pictures"] = np.full(1, None, dtype=object)
         rows = _pictures(family, made[:PICTURES])
@@ -258,7 +260,7 @@ def _level(schedule: Schedule, index: int) -> dict[str, float]:
 def _linearity(family: Family, schedule: Schedule, denoise: Denoiser) -> list[dict[str, Any]]:
     points, count = fresh_points(family), denoisers.fit_count(family.draw.d)
     rows = []
-    for index in denoisers.log_levels(schedule.timesteps, LEVELS):
+    for index in log_levels(schedule.timesteps, LEVELS):
         rng = generator("linearity", t=index + 1, **family.key)
         value, error = denoisers.nonlinearity(denoise, schedule, index, points, rng, count)
         rows.append(_level(schedule, index) | {"nonlinearity": value, "nonlinearity_se": error})
@@ -272,7 +274,7 @@ def _directions(family: Family, schedule: Schedule, denoise: Denoiser) -> list[d
     reference = denoisers.linear(U, eigenvalues, Bank(schedule, [Training()]))
     nodes = np.append(eigenvalues, 0.0) if draw.null else eigenvalues
     rows = []
-    for index in denoisers.log_levels(schedule.timesteps, LEVELS):
+    for index in log_levels(schedule.timesteps, LEVELS):
         rng = generator("directions", t=index + 1, **family.key)
         distances = denoisers.direction_distances(
             denoise, reference, U, schedule, index, points, rng, DIRECTION_POINTS
@@ -282,24 +284,3 @@ def _directions(family: Family, schedule: Schedule, denoise: Denoiser) -> list[d
             found = dict(zip(names, map(float, numbers), strict=True))
             rows.append(_level(schedule, index) | {"mode": mode} | found)
     return rows
-
-
-def _modes(family: Family, made: Array) -> list[dict[str, Any]]:
-    """Every mode of Σ0 from the largest; last the null space, a mean with its multiplicity."""
-    draw, mu = family.draw, family.mu
-    U = draw.vectors[:, ::-1]
-    generated = samples.variances(made, U)
-    rank = U.shape[1]
-    overlap = [*(U[np.arange(rank), np.arange(rank)] ** 2).tolist(), None]
-    population = (mu.sigma / mu.identity)[::-1]
-    return [
-        {
-            "mode": i + 1,
-            "multiplicity": int(mu.identity[::-1][i]),
-            "eigenvalue": float(mu.nodes[::-1][i]),
-            "generated_variance": float(generated[i]),
-            "population_variance": float(population[i]),
-            "overlap": overlap[i],
-        }
-        for i in range(len(mu.nodes))
-    ]

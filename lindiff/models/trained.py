@@ -22,7 +22,15 @@ from torch import Tensor
 from lindiff import session
 from lindiff.models.linear_cells import GAUSSIAN, groups
 from lindiff.models.linear_family import Family, make_family, to_table
-from lindiff.models.measured import measure, reason, training_points
+from lindiff.models.measured import (
+    OF_SAMPLES,
+    PAIR,
+    Metrics,
+    measure,
+    of_schedule,
+    reason,
+    training_points,
+)
 from lindiff.science.denoisers import Denoiser
 from lindiff.science.pictures import picture_of
 from lindiff.science.pools import make_pool
@@ -36,7 +44,7 @@ from lindiff.training.watch import Watch, line
 Array = NDArray[np.float64]
 
 BETAS = (0.9, 0.99)
-OF_A_PAIR = frozenset(("agreement", "uncentred_cosine"))
+_LOSSES = ("train_loss", "test_loss")
 # Numbers of the snapshots that are held at a time.
 _SNAPSHOTS = 30_000_000
 
@@ -146,7 +154,11 @@ def _log(watch: Watch) -> None:
 
 
 def _measured(
-    task: Task, network: Network, snapshots: Mapping[int, Tensor], lost: str, wanted: Sequence[str]
+    task: Task,
+    network: Network,
+    snapshots: Mapping[int, Tensor],
+    failed: Sequence[str | None],
+    wanted: Sequence[str],
 ) -> pa.Table:
     """The rows of a family.
 
@@ -154,31 +166,37 @@ def _measured(
         task: The family and its runs.
         network: Their form.
         snapshots: Parameters at each step of a stop, shape (runs, parameters); nan from the step on
-            at which a run diverged.
-        lost: Why one did.
+            at which a run failed.
+        failed: Why each run did, or None.
         wanted: Names of the metric columns.
     """
     cells, results = task.cells, []
     message = [reason(task.family, wanted)] * len(cells)
     status = ["ok"] * len(cells)
     stops = [stop_of(row) for row in cells.select(["stop_step", "steps"]).to_pylist()]
+    of_stop: dict[int, Metrics] = {}
     for rows, filters in groups(cells):
-        schedule = filters.make_schedule()
         for row in rows:
-            parameters = snapshots[stops[row]]
-            if not parameters.isfinite().all():
-                status[row], message[row] = "diverged", lost
+            stop = stops[row]
+            sound = snapshots[stop].isfinite().all(dim=1).tolist()
+            if not sound[0]:
+                status[row], message[row] = "diverged", failed[0]
                 continue
-            denoisers = [
-                as_denoiser(network, own, run, schedule)
-                for own, run in zip(parameters, task.runs, strict=True)
-            ]
-            found = measure(task.family, filters, denoisers[0], wanted, *denoisers[1:])
-            if all(np.isfinite(found.get(name, 0)) for name in ("train_loss", "test_loss")):
-                results.append(([row], found))
-            else:
+            denoise, *partner = (
+                as_denoiser(network, own, run, filters.make_schedule())
+                for own, run, fine in zip(snapshots[stop], task.runs, sound, strict=True)
+                if fine
+            )
+            if not all(sound):
+                message[row] = f"the other half: {failed[1]}"
+            if stop not in of_stop:
+                of_stop[stop] = of_schedule(task.family, filters.schedule, denoise, wanted)
+            if not all(np.isfinite(of_stop[stop].get(name, 0)) for name in _LOSSES):
                 status[row] = "diverged"
-                message[row] = f"the loss is not finite after step {stops[row]}"
+                message[row] = f"the loss is not finite after step {stop}"
+                continue
+            found = measure(task.family, filters, denoise, OF_SAMPLES & set(wanted), *partner)
+            results.append(([row], of_stop[stop] | found))
     return to_table(cells, wanted, results, status, message)
 
 
@@ -208,7 +226,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     stops = sorted({stop_of(each) for each in cells.select(["stop_step", "steps"]).to_pylist()})
     names = ("model", "data", "d", "width", "preconditioning")
     network = _network(*(row[name] for name in names))
-    pair = bool(OF_A_PAIR & set(wanted))
+    pair = bool(PAIR & set(wanted))
     at_once = max(1, _SNAPSHOTS // (network.size * len(stops) * (1 + pair)))
     found = []
     for start in range(0, len(members), at_once):
@@ -237,7 +255,7 @@ def _trained(
             stop: trained.parameters[place, own.start : own.stop]
             for place, stop in enumerate(recipe.stops)
         }
-        lost = "; ".join(trained.failed[model] for model in own if model in trained.failed)
-        tables.append(_measured(task, network, snapshots, lost, wanted))
+        failed = [trained.failed.get(model) for model in own]
+        tables.append(_measured(task, network, snapshots, failed, wanted))
         first += len(task.runs)
     return tables

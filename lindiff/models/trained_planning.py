@@ -112,7 +112,8 @@ def _warm_up(values: dict[str, Any]) -> str | None:
 def _sampler(values: dict[str, Any]) -> str | None:
     if values["sampler"] == "ideal":
         return (
-            f"{values['model']} generates by its denoiser; allowed: ddpm_beta, ddpm_beta_tilde, ddim"
+            f"{values['model']} generates by its denoiser; "
+            "allowed: ddpm_beta, ddpm_beta_tilde, ddim"
         )
     return None
 

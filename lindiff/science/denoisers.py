@@ -42,13 +42,6 @@ def fit_count(d: int) -> int:
     return max(_FIT, _PER_DIMENSION * d)
 
 
-def log_levels(timesteps: int, count: int) -> list[int]:
-    """Up to `count` noise levels log-spaced in t from 1 to T, as indices t − 1, ascending."""
-    chosen = np.unique(np.rint(np.geomspace(1, timesteps, count)).astype(int)) - 1
-    indices: list[int] = chosen.tolist()
-    return indices
-
-
 def rows_of(rows: Array) -> Points:
     """Draws from given rows, shape (M, d), with replacement."""
     return lambda rng, count: rows[rng.integers(len(rows), size=count)]

@@ -103,3 +103,10 @@ def make_schedule(
             "is not inside (0, 1)"
         )
     return Schedule(beta)
+
+
+def log_levels(timesteps: int, count: int) -> list[int]:
+    """Up to `count` noise levels log-spaced in t from 1 to T, as indices t − 1, ascending."""
+    chosen = np.unique(np.rint(np.geomspace(1, timesteps, count)).astype(int)) - 1
+    indices: list[int] = chosen.tolist()
+    return indices

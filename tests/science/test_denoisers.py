@@ -11,7 +11,6 @@ from lindiff.science.denoisers import (
     fit_count,
     generate,
     linear,
-    log_levels,
     monte_carlo_losses,
     noisy_pairs,
     nonlinearity,
@@ -24,7 +23,7 @@ from lindiff.science.draws import make_draw
 from lindiff.science.exact import linear_metrics
 from lindiff.science.filters import Bank, Training
 from lindiff.science.samplers import SAMPLERS, make_sampler
-from lindiff.science.schedule import make_schedule
+from lindiff.science.schedule import log_levels, make_schedule
 from lindiff.science.spectra import make_spectrum
 from tests.science.helpers import denoiser
 
