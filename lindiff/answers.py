@@ -7,6 +7,7 @@ sentences. A sentence whose rows a sweep does not have is left out; an answer wi
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +21,13 @@ import pyarrow.parquet as pq
 
 from lindiff import figures, files
 from lindiff.errors import InputError
-from lindiff.figures import _slices, _tables
+from lindiff.figures import _models, _slices, _tables
 from lindiff.science.scaling import crossing
 
 Sentences = Iterator[str | None]
+
+# A share of memorized samples that counts as none.
+_FEW = 0.02
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,26 @@ def _real_data(rows: Rows) -> Sentences:
         )
 
 
+def _memorization(rows: Rows) -> Sentences:
+    trained = [name for name in _models.names(rows.table) if name in _models.TRAINED]
+    for place, model in itertools.product(_models.places(rows.table), trained):
+        own = rows.of("memorized_fraction", **place, model=model)
+        if not len(own["n"]):
+            continue
+        order = np.argsort(own["n"])
+        n, share = own["n"][order].astype(float), own["value"][order].astype(float)
+        above = np.flatnonzero(share > _FEW)
+        rest = n[above[-1] + 1 :] if len(above) else n
+        words, data = _models.LOOKS[model].words, str(place["data"]).partition("@")[0]
+        yield _say(
+            f"Of the samples of the {words} on {data} data (d = {place['d']}) a share of {{}} is "
+            f"memorized at N = {{}}, and at most {_FEW} from N = {{}} on.",
+            share[0],
+            n[0],
+            rest[0] if len(rest) else math.nan,
+        )
+
+
 ANSWERS: tuple[Answer, ...] = (
     Answer("How many samples does the loss need?", "transition", _transition),
     Answer("How many does the distribution need?", "kl", _kl),
@@ -261,6 +285,7 @@ ANSWERS: tuple[Answer, ...] = (
     Answer("Which regularization is best?", "tuned", _tuned),
     Answer("When do two models agree?", "agreement", _agreement),
     Answer("Are real data like this?", "real_data", _real_data),
+    Answer("When does a network memorize?", "memorization", _memorization),
 )
 
 

@@ -249,13 +249,18 @@ def _experiment(
 
 
 def _missing(given: Mapping[str, Any]) -> list[str]:
-    """Required keys that are not given, of the settings that some model of the experiment reads."""
-    models = [MODELS[model] for model in given.get("model", []) if model in MODELS]
+    """Required keys that are not given, of the settings that some model of the experiment reads.
+
+    Where the model itself is missing, those of the first one.
+    """
+    models = [MODELS[model] for model in given.get("model", MODELS) if model in MODELS]
+    if "model" not in given:
+        models = models[:1]
     read_by_some = {setting for model in models for setting in model.settings}
     missing = []
     for column in SETTINGS:
         name = column.name
-        if column.neutral is not REQUIRED or (models and name not in read_by_some):
+        if column.neutral is not REQUIRED or name not in read_by_some:
             continue
         if name not in given and not (name == "n" and "n_over_d" in given):
             missing.append("n or n_over_d" if name == "n" else name)

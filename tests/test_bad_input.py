@@ -25,7 +25,7 @@ def test_unknown_key(make):
     )
     assert message(make(base="stael: keep\n" + BASE)) == (
         "c.yaml:1:1: stael: unknown key (did you mean stale?); "
-        "allowed: defaults, experiments, stale, shard, max_cells"
+        "allowed: defaults, experiments, stale, device, shard, max_cells"
     )
     assert message(make(base="shard: {second: 3}\n" + BASE)) == (
         "c.yaml:1:9: shard.second: unknown key (did you mean seconds?); allowed: seconds, memory"
@@ -220,7 +220,7 @@ def test_files_that_cannot_be_read(tmp_path):
             "model",
             "linear_exakt",
             "not a known value; allowed: linear_exact, linear_theory, ledoit_wolf, "
-            "empirical "
+            "empirical, linear_trained, mlp, unet "
             "(did you mean linear_exact?)",
         ),
         (
@@ -373,7 +373,7 @@ def test_bad_metrics(make):
         "c.yaml:7:15: experiments.a.metrics[0] = 'kl_model_data_mean': "
         "comes with kl_model_data; ask for that"
     )
-    assert message(make("metrics: burse")).endswith("levels, modes (did you mean bures?)")
+    assert message(make("metrics: burse")).endswith("directions, pictures (did you mean bures?)")
     assert "metrics.only = []: empty list; give at least one value" in message(
         make("metrics: {only: []}")
     )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lindiff.axes import _RULES
-from lindiff.columns import DEFAULT_METRICS, REQUESTABLE, SETTINGS
+from lindiff.columns import DEFAULT_METRICS, REQUESTABLE, REQUIRED, SETTINGS
 from lindiff.config import Config, load
 from lindiff.errors import InputError
 from lindiff.grid import expand
@@ -157,14 +157,15 @@ def test_an_experiments_own_key_replaces_the_default(tmp_path):
 def test_settings_that_are_not_given_are_neutral(axes):
     found = axes("")
     for column in SETTINGS:
-        if column.name not in ("model", "d", "n", "seed", "spectrum", "spectrum_params"):
+        if column.neutral is not REQUIRED and column.name not in ("spectrum", "spectrum_params"):
             assert found[column.name] == [column.neutral]
     assert found["spectrum"] == [{"kind": "isotropic"}]
 
 
 def test_metrics_are_added_to_the_default_ones_in_order(make):
     found = load(make("metrics: [modes, bures]")).experiments["a"].metrics
-    assert found == tuple(m for m in REQUESTABLE if m in {*DEFAULT_METRICS, "modes", "bures"})
+    asked = {*DEFAULT_METRICS, "modes", "bures", "bures_se"}
+    assert found == tuple(m for m in REQUESTABLE if m in asked)
 
 
 def test_the_top_of_the_file(make):
