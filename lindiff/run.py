@@ -55,8 +55,10 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
     shard = _read_spec(spec_path)
     store = Store(spec_path.parent.parent)
     own = _same(spec_path, store.spec(shard.name)) and _same(part_path, store.part(shard.name))
+    checkpoints = store.checkpoints / shard.name if own else None
     with lock_shard(spec_path):
         if _is_finished(part_path, shard, store if own else None):
+            _drop(checkpoints)
             return False
         code = fingerprint(shard.model)
         if code != shard.fingerprint:
@@ -67,7 +69,6 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
         part_path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(part_path)
         report = store.progress_file(shard.name) if own else None
-        checkpoints = store.checkpoints / shard.name if own else None
         model = MODELS[shard.model]
         with threadpool_limits(1), datasets.folder(store.data):
             cells = read_table(spec_path)
@@ -79,9 +80,14 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
             ):
                 table = compute(cells, shard, run, beat, model.together)
                 write_part(part_path, shard, table)
-        if checkpoints is not None:
-            shutil.rmtree(checkpoints, ignore_errors=True)
+        _drop(checkpoints)
     return True
+
+
+def _drop(checkpoints: Path | None) -> None:
+    """Remove the checkpoints of a shard whose part is whole."""
+    if checkpoints is not None and checkpoints.exists():
+        shutil.rmtree(checkpoints)
 
 
 def _load_model(model: Model, device: str, spec_path: Path) -> Run:

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from lindiff import columns, grid  # noqa: E402
 from lindiff.models import MODELS, trained  # noqa: E402
 from lindiff.models.linear_family import make_family  # noqa: E402
+from lindiff.run import run_spec  # noqa: E402
 from lindiff.science.pools import make_pool  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
 from lindiff.session import Session, session  # noqa: E402
@@ -247,6 +248,10 @@ def test_a_part_after_a_kill_is_the_part_without_one(tmp_path: Path, monkeypatch
     assert (
         sweep.store.part(shard.name).read_bytes() == undisturbed.store.part(shard.name).read_bytes()
     )
+    assert not folder.exists()
+    # Killed after its part: the next run removes what is left.
+    folder.mkdir()
+    assert not run_spec(sweep.store.spec(shard.name), sweep.store.part(shard.name))
     assert not folder.exists()
     row = read_table(sweep.store.part(shard.name)).to_pylist()[0]
     assert row["torch"] == torch.__version__
