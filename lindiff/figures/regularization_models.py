@@ -180,7 +180,10 @@ def _best(ax: Axes, data: pa.Table, quantity: str, models: list[str]) -> None:
     art.line(ax, theory["n"], theory["value"], _models.LOOKS[_models.THEORY].colour, art.DASHES[1])
     for place in _models.places(data):
         _models.mark_dimension(ax, place)
-    art.axis(ax, "n", quantity, log="xy" if quantity == "best_decay" else "x")
+    shown = _tables.keep(data, "quantity", [quantity, f"{quantity}_theory"]).num_rows
+    art.axis(ax, "n", quantity, log="xy" if quantity == "best_decay" and shown else "x")
+    if not shown:
+        ax.text(0.5, 0.5, "none inside its axis", transform=ax.transAxes, ha="center")
     if quantity == "decay_gain":
         ax.axhline(1, color=art.GREY, linewidth=0.5, zorder=0)
 
