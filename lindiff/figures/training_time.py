@@ -6,8 +6,9 @@ Time to fixed quality: the first step at which the test loss is at the dotted le
 the way down that it goes at the largest N from the first stop to its least. Between stops curves
 are linear in ln step (minima: a cubic spline); a time is shown at the N where every training set
 reaches it within the run, whose count the titles give beside the exponent of the power law with its
-95 % t-interval over training sets. Points of curves are means, of times geometric means, with 95 %
-t-intervals where at least 8 sets stand behind a point.
+95 % t-interval over training sets, which does not know how far the points are from a power law.
+Points of curves are means, of times geometric means, with 95 % t-intervals where at least 8 sets
+stand behind a point.
 """
 
 from __future__ import annotations
