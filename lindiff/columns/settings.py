@@ -161,7 +161,8 @@ SETTINGS: tuple[Column, ...] = (
         "weight_decay",
         "float",
         r"weight decay $\gamma$",
-        "γ: coupled L2 penalty γ‖W_t‖² at every noise level.",
+        "γ: coupled L2 penalty γ‖W_t‖² at every noise level; of a trained model a term γw in the "
+        "gradient (`adamw`: decoupled), which for networks is of a mean per dimension.",
         neutral=0.0,
         low=0,
         only_with=("sampler", SAMPLERS_WITH_NETWORK),

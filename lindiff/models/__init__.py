@@ -1,7 +1,8 @@
 """The models, as a registry that imports neither NumPy nor the models themselves.
 
-A model is a function ``run(cells, metrics) -> table`` over the cells of one family, and what the
-planner must know before it calls it. A new model is its file and one entry here.
+A model is a function ``run(cells, metrics) -> table`` over the cells of one family, or of several
+that share `Model.together`, and what the planner must know before it calls it. A new model is its
+file and one entry here.
 """
 
 from __future__ import annotations

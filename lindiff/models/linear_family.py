@@ -5,7 +5,7 @@ A model differs in the eigenvalues at which its filters are evaluated, and in wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -232,7 +232,7 @@ def to_table(
     return pa.table({"cell_id": cells["cell_id"]} | arrays | outcome)
 
 
-def as_objects(lists: list[list[dict[str, Any]]]) -> NDArray[Any]:
+def as_objects(lists: Sequence[list[dict[str, Any]] | None]) -> NDArray[Any]:
     """The lists as the elements of one array; NumPy would otherwise stack those of equal length."""
     array = np.empty(len(lists), dtype=object)
     for i, values in enumerate(lists):

@@ -83,6 +83,8 @@ def reason(family: Family, wanted: Iterable[str]) -> str | None:
             "memorized_fraction needs 3 training points: of two, the second-nearest is the other "
             "one"
         )
+    if "linearity" in asked and _fit_points(family)[1] // 2 <= family.draw.d + 2:
+        return "linearity needs more than 2 d + 4 rows that the model was not trained on"
     if asked & (_DISTANCES - {"bures", "bures_se"}) and family.draw.d + 2 >= SAMPLES:
         return f"both KL need more than d + 2 samples; there are {SAMPLES:,}"
     return None
@@ -139,7 +141,7 @@ def of_schedule(
     if "residual_loss" in asked:
         result["residual_loss"] = result["test_loss"] - result["optimal_loss"]
     if "linearity" in asked:
-        result["linearity"] = as_objects([_linearity(family, made, denoise)])
+        result["linearity"] = as_objects([_linearity(family, made, denoise) or None])
     if "directions" in asked:
         result["directions"] = as_objects([_directions(family, made, denoise)])
     return result
@@ -257,8 +259,28 @@ def _level(schedule: Schedule, index: int) -> dict[str, float]:
     return {"t": index + 1, "alpha_bar": float(schedule.alpha_bar[index])}
 
 
+def _fit_points(family: Family) -> tuple[tuple[Points, Points], int]:
+    """Where the points of both halves of an affine fit come from, and how many there are in all.
+
+    Of a data set rows that neither half shares, each once: the held-out ones and, where they are
+    too few, those of the pool that the model was not trained on.
+    """
+    draw, pool, count = family.draw, _pool(family), denoisers.fit_count(family.draw.d)
+    if pool is None:
+        fresh = fresh_points(family)
+        return (fresh, fresh), count
+    rows = pool.held_out
+    if len(rows) < count:
+        rows = np.concatenate([rows, pool.rest(draw.n, family.row["seed"])])
+    rows = rows - draw.centre
+    halves = denoisers.each_once(rows[::2]), denoisers.each_once(rows[1::2])
+    return halves, min(count, 2 * (len(rows) // 2))
+
+
 def _linearity(family: Family, schedule: Schedule, denoise: Denoiser) -> list[dict[str, Any]]:
-    points, count = fresh_points(family), denoisers.fit_count(family.draw.d)
+    points, count = _fit_points(family)
+    if count // 2 <= family.draw.d + 2:
+        return []
     rows = []
     for index in log_levels(schedule.timesteps, LEVELS):
         rng = generator("linearity", t=index + 1, **family.key)

@@ -8,6 +8,7 @@ the losses and of the samples are those of the other models, so that rows compar
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,8 +46,9 @@ Array = NDArray[np.float64]
 
 BETAS = (0.9, 0.99)
 _LOSSES = ("train_loss", "test_loss")
-# Numbers of the snapshots that are held at a time.
-_SNAPSHOTS = 30_000_000
+# Numbers of snapshots and training sets that are held at a time, and of a forward pass.
+_HELD = 30_000_000
+_ACTIVATIONS = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +141,17 @@ def as_denoiser(network: Network, parameters: Tensor, run: Run, schedule: Schedu
     scale = run.rows.new_tensor([run.scale])
     sigma = np.sqrt(schedule.q / schedule.alpha_bar)
 
+    # Rows at a time, by the network alone: of pictures all at once would not fit in the memory.
+    block = max(1, _ACTIVATIONS // network.kept)
+
     @torch.no_grad()
     def denoise(x: Array, index: int) -> Array:
-        given = torch.as_tensor(x).to(run.rows)[None]
-        level = given.new_full(given.shape[:2], float(sigma[index]))
-        found: Array = network.predict(own, given, level, scale)[0].double().cpu().numpy()
+        found = np.empty_like(x)
+        for start in range(0, len(x), block):
+            given = torch.as_tensor(x[start : start + block]).to(run.rows)[None]
+            level = given.new_full(given.shape[:2], float(sigma[index]))
+            made = network.predict(own, given, level, scale)[0]
+            found[start : start + block] = made.double().cpu().numpy()
         return found
 
     return denoise
@@ -180,7 +188,10 @@ def _measured(
             stop = stops[row]
             sound = snapshots[stop].isfinite().all(dim=1).tolist()
             if not sound[0]:
-                status[row], message[row] = "diverged", failed[0]
+                # A busy GPU is no property of the cell: such a row may be run again.
+                lost = str(failed[0])
+                status[row] = "failed" if lost.startswith("out of memory") else "diverged"
+                message[row] = lost
                 continue
             denoise, *partner = (
                 as_denoiser(network, own, run, filters.make_schedule())
@@ -189,13 +200,19 @@ def _measured(
             )
             if not all(sound):
                 message[row] = f"the other half: {failed[1]}"
-            if stop not in of_stop:
-                of_stop[stop] = of_schedule(task.family, filters.schedule, denoise, wanted)
+            try:
+                if stop not in of_stop:
+                    of_stop[stop] = of_schedule(task.family, filters.schedule, denoise, wanted)
+                found = measure(task.family, filters, denoise, OF_SAMPLES & set(wanted), *partner)
+            except Exception as error:
+                # Here, not around the call: the others of the batch would be trained again.
+                status[row], message[row] = "failed", f"{type(error).__name__}: {error}"
+                traceback.print_exc()
+                continue
             if not all(np.isfinite(of_stop[stop].get(name, 0)) for name in _LOSSES):
                 status[row] = "diverged"
                 message[row] = f"the loss is not finite after step {stop}"
                 continue
-            found = measure(task.family, filters, denoise, OF_SAMPLES & set(wanted), *partner)
             results.append(([row], of_stop[stop] | found))
     return to_table(cells, wanted, results, status, message)
 
@@ -227,7 +244,8 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     names = ("model", "data", "d", "width", "preconditioning")
     network = _network(*(row[name] for name in names))
     pair = bool(PAIR & set(wanted))
-    at_once = max(1, _SNAPSHOTS // (network.size * len(stops) * (1 + pair)))
+    largest = max(cells["n"].to_pylist()) * row["d"]
+    at_once = max(1, _HELD // ((network.size * len(stops) + 3 * largest) * (1 + pair)))
     found = []
     for start in range(0, len(members), at_once):
         chunk = members[start : start + at_once]

@@ -32,7 +32,6 @@ _SAMPLING = frozenset(
 )  # fmt: skip
 # Parameters, gradients and both means of a pack, snapshots, work arrays, and torch itself.
 _BYTES = 450e6
-_COPIES = 4 * 8
 _SNAPSHOT_BYTES = 4 * 30e6
 
 _EMBEDDING = 32

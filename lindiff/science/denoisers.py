@@ -47,6 +47,11 @@ def rows_of(rows: Array) -> Points:
     return lambda rng, count: rows[rng.integers(len(rows), size=count)]
 
 
+def each_once(rows: Array) -> Points:
+    """Draws from given rows, shape (M, d), without replacement: at most M of them."""
+    return lambda rng, count: rows[rng.permutation(len(rows))[:count]]
+
+
 def normal(mean: Array, spectrum: Array) -> Points:
     """Draws from N(mean, diag(spectrum)), shape (d,) each."""
     root = np.sqrt(spectrum)
@@ -172,7 +177,7 @@ def nonlinearity(
     denoise: Denoiser,
     schedule: Schedule,
     index: int,
-    points: Points,
+    points: tuple[Points, Points],
     rng: np.random.Generator,
     count: int,
 ) -> tuple[float, float]:
@@ -190,7 +195,8 @@ def nonlinearity(
         denoise: The denoiser.
         schedule: The noise schedule.
         index: t − 1.
-        points: Where the points come from.
+        points: Where the points of each half come from: clean points that both had would make the
+            residual one of the fit itself.
         rng: Source of points and noises.
         count: Number of points, `fit_count` for a fit that is good enough.
 
@@ -200,8 +206,10 @@ def nonlinearity(
     Raises:
         ValueError: Half of the points are no more than d + 2.
     """
-    x, _ = noisy(schedule, index, points, rng, count)
-    half, d = count // 2, x.shape[1]
+    half = count // 2
+    count = 2 * half
+    x = np.concatenate([noisy(schedule, index, source, rng, half)[0] for source in points])
+    d = x.shape[1]
     if half <= d + 2:
         raise ValueError(f"{count} points; an affine fit to each half needs more than {2 * d + 5}")
     clean = x - np.sqrt(schedule.q[index]) * denoise(x, index)

@@ -109,6 +109,10 @@ class Pool:
         order = generator("subset", data=self.key, seed=seed).permutation(self.size)
         return self.rows[order[start : start + n]]
 
+    def rest(self, n: int, seed: int) -> Array:
+        """The rows of the pool that the training set of `subset` leaves, shape (M − n, d)."""
+        return self.subset(self.size - n, seed, start=n)
+
     def restore(self, rows: Array) -> Array:
         """Rows in the data's own columns and units, shape (n, columns), from shape (n, d).
 

@@ -44,7 +44,10 @@ def prepare(name: str) -> None:
     Raises:
         ValueError: See `device_of`.
     """
-    device_of(name)
+    if device_of(name).type == "cuda":
+        # Single precision is single precision, and a run the same again, in convolutions too.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
     torch.set_num_threads(1)
 
 

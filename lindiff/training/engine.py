@@ -84,7 +84,7 @@ def train(
         schedule: The noise schedule.
         pack: Models trained as one; 1 is a loop over single trainings, 0 what suits the device.
         checkpoints: Folder for checkpoints, which no other process uses meanwhile; they stay until
-            `lindiff.training.checkpoint.discard`. None keeps none.
+            the caller removes them. None keeps none.
         watch: Called with the state of affairs, at most every `WATCH_SECONDS`.
 
     Raises:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lindiff.models.linear_cells import level_indices
 from lindiff.science.denoisers import (
     direction_distances,
+    each_once,
     fit_count,
     generate,
     linear,
@@ -172,7 +173,7 @@ def test_log_levels(timesteps):
 def test_a_linear_denoiser_is_linear_to_rounding(t, n):
     draw, schedule = training_set(n), make_schedule()
     value, error = nonlinearity(
-        of_draw(draw, schedule), schedule, t - 1, fresh(draw), np.random.default_rng(t), 1024
+        of_draw(draw, schedule), schedule, t - 1, (fresh(draw),) * 2, np.random.default_rng(t), 1024
     )
     assert 0 <= value < 1e-20
     assert 0 <= error < 1e-20
@@ -198,7 +199,7 @@ def test_nonlinearity_has_no_bias_where_the_residual_is_noise(d, count, repeats)
     denoise, points = plus(lambda x: np.sin(1000 * x), d)
     rng = np.random.default_rng(count)
     found = np.array([
-        nonlinearity(denoise, SHORT, 12, points, rng, count) for _ in range(repeats)
+        nonlinearity(denoise, SHORT, 12, (points, points), rng, count) for _ in range(repeats)
     ])  # fmt: skip
     value, exact, spread = found[:, 0].mean(), 0.5 / (d + 0.5), found[:, 0].std()
     # The variance below the line is itself an estimate: a ratio of means is off by 2/(d count).
@@ -213,7 +214,7 @@ def test_nonlinearity_of_a_square_at_the_default_count():
     denoise, points = plus(lambda x: x**2 - 1, d)
     rng, count = np.random.default_rng(2), fit_count(4)
     found = np.array([
-        nonlinearity(denoise, SHORT, 12, points, rng, count) for _ in range(repeats)
+        nonlinearity(denoise, SHORT, 12, (points, points), rng, count) for _ in range(repeats)
     ])  # fmt: skip
     spread = found[:, 0].std()
     assert found[:, 0].mean() == pytest.approx(
@@ -225,17 +226,37 @@ def test_nonlinearity_of_a_square_at_the_default_count():
     assert fit_count(100) == 3200
 
 
+def test_of_rows_that_both_halves_know_the_fit_would_know_the_residual():
+    """A function of the row that is as good as random: all of it is nonlinear."""
+    rng, d = np.random.default_rng(3), 20
+    rows = rng.standard_normal((400, d))
+    turn = rng.standard_normal((d, d))
+
+    def denoise(x, index):
+        clean = np.sin(1000 * np.round(x, 1) @ turn)
+        return (x - np.sqrt(SHORT.alpha_bar[index]) * clean) / np.sqrt(SHORT.q[index])
+
+    apart = each_once(rows[::2]), each_once(rows[1::2])
+    found = [nonlinearity(denoise, SHORT, 0, apart, rng, 400) for _ in range(20)]
+    values, errors = np.array(found).T
+    assert values.mean() == pytest.approx(1, abs=0.03)
+    assert errors.mean() < 0.05
+    assert len(np.unique(each_once(rows)(rng, 400), axis=0)) == 400
+
+
 def test_nonlinearity_where_there_is_nothing_to_fit():
     points = normal(np.zeros(3), np.ones(3))
 
     def constant(x, index):
         return x / np.sqrt(SHORT.q[index])
 
-    value, error = nonlinearity(constant, SHORT, 24, points, np.random.default_rng(0), 100)
+    value, error = nonlinearity(
+        constant, SHORT, 24, (points, points), np.random.default_rng(0), 100
+    )
     assert np.isnan(value) or value <= 2
     assert np.isnan(error) or error >= 0
     with pytest.raises(ValueError, match="10 points; an affine fit to each half needs more than"):
-        nonlinearity(constant, SHORT, 0, points, np.random.default_rng(0), 10)
+        nonlinearity(constant, SHORT, 0, both, np.random.default_rng(0), 10)
 
 
 @pytest.mark.parametrize("n", [5, 40])

@@ -178,8 +178,9 @@ def test_two_points_are_as_nonlinear_as_a_sign_in_noise():
     exact = 1 - xy**2 / (xx * yy)
     points = np.array([[-a], [a]])
     rng, denoise = np.random.default_rng(4), empirical.empirical(points, SHORT)
+    sources = rows_of(points), rows_of(points)
     values, errors = np.array([
-        nonlinearity(denoise, SHORT, index, rows_of(points), rng, count) for _ in range(repeats)
+        nonlinearity(denoise, SHORT, index, sources, rng, count) for _ in range(repeats)
     ]).T  # fmt: skip
     assert exact > 0.02
     assert values.mean() == pytest.approx(exact, abs=4 * values.std() / np.sqrt(repeats))
