@@ -246,13 +246,12 @@ def test_of_rows_that_both_halves_know_the_fit_would_know_the_residual():
 
 def test_nonlinearity_where_there_is_nothing_to_fit():
     points = normal(np.zeros(3), np.ones(3))
+    both = points, points
 
     def constant(x, index):
         return x / np.sqrt(SHORT.q[index])
 
-    value, error = nonlinearity(
-        constant, SHORT, 24, (points, points), np.random.default_rng(0), 100
-    )
+    value, error = nonlinearity(constant, SHORT, 24, both, np.random.default_rng(0), 100)
     assert np.isnan(value) or value <= 2
     assert np.isnan(error) or error >= 0
     with pytest.raises(ValueError, match="10 points; an affine fit to each half needs more than"):
