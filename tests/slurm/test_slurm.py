@@ -67,7 +67,7 @@ def local(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("local")
     profile = str(PROFILE.with_name("default"))
     run = command(sweep, "--workflow-profile", profile, "--cores", "2")
-    subprocess.run(run, cwd=folder, check=True, timeout=300, stdin=subprocess.DEVNULL)
+    subprocess.run(run, cwd=folder, check=True, timeout=1200, stdin=subprocess.DEVNULL)
     return folder
 
 
@@ -91,7 +91,7 @@ def audited(cluster: Cluster, sweep: Path, tmp_path_factory: pytest.TempPathFact
         cwd=folder,
         env=environment,
         check=True,
-        timeout=600,
+        timeout=1800,
         stdin=subprocess.DEVNULL,
     )
     states = {job: state for job, state in cluster.job_states().items() if job not in before}
@@ -151,7 +151,7 @@ def test_cancelled_job_is_retried(
     try:
         cancelled = running_shard(cluster, since, process)
         cluster.client("scancel", str(cancelled))
-        code = process.wait(timeout=600)
+        code = process.wait(timeout=1800)
     finally:
         if process.poll() is None:
             process.terminate()
