@@ -81,7 +81,7 @@ def _group_metrics(
         result["levels"] = as_objects(_levels(mu, table.bank))
     if "modes" in wanted:
         variances = np.exp(evaluated.pointwise("log_v")).T
-        result["modes"] = as_objects([mode_rows(draw, mu, v) for v in variances])
+        result["modes"] = as_objects(mode_rows(draw, mu, variances))
     return result
 
 

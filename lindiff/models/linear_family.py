@@ -5,6 +5,7 @@ A model differs in the eigenvalues at which its filters are evaluated, and in wh
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -51,7 +52,7 @@ class Family:
     @cached_property
     def halves(self) -> Halves:
         """The training set and its partner, which is drawn on first use."""
-        return make_halves(self.draw, partner_draw(self.row))
+        return make_halves(self.draw, _draw(self.row, half=1))
 
 
 def _draw(row: dict[str, Any], half: int) -> Draw:
@@ -65,11 +66,6 @@ def _draw(row: dict[str, Any], half: int) -> Draw:
         # Not in the key of the first: it keeps its numbers whether or not there is a second.
         key["half"] = half
     return make_draw(row["draw"], s, row["n"], row["seed"], key, row["population_mean"], known)
-
-
-def partner_draw(row: dict[str, Any]) -> Draw:
-    """The training set disjoint from that of the family whose first cell is `row`."""
-    return _draw(row, half=1)
 
 
 def make_family(cells: pa.Table) -> Family:
@@ -156,27 +152,43 @@ def common_metrics(
     return result
 
 
-def mode_rows(draw: Draw, mu: measure.Measure, generated: Array) -> list[dict[str, Any]]:
+def mode_rows(draw: Draw, mu: measure.Measure, generated: Array) -> list[list[dict[str, Any]]]:
     """The metric `modes`: every mode of Σ0 from the largest, the null space as one row.
 
     Args:
         draw: The training set.
-        mu: Its measure.
-        generated: Generated variance at each node of the measure.
+        mu: Its measure, of m nodes.
+        generated: Generated variance of each of F models at each node, shape (F, m).
     """
     ranked = draw.vectors[: len(draw.eigenvalues), ::-1].diagonal()[::-1] ** 2
     overlap = [None] * bool(draw.null) + ranked.tolist()
-    return [
+    fixed = [
         {
             "mode": len(mu.nodes) - i,
             "multiplicity": int(mu.identity[i]),
             "eigenvalue": float(mu.nodes[i]),
             "population_variance": float(mu.sigma[i] / mu.identity[i]),
             "overlap": overlap[i],
-            "generated_variance": float(generated[i]),
         }
-        for i in reversed(range(len(mu.nodes)))
+        for i in range(len(mu.nodes))
     ]
+    return [
+        [row | {"generated_variance": x} for row, x in zip(fixed, v, strict=True)][::-1]
+        for v in generated.tolist()
+    ]
+
+
+def training_key(row: dict[str, Any], key: dict[str, object]) -> str:
+    """What the random numbers of a training run hang on: its training set and `train_seed`.
+
+    So runs that differ in learning rate, weight decay or width see the same rows and noises.
+
+    Args:
+        row: Settings of the family.
+        key: What names the training set.
+    """
+    named = {**key, "data": row["data"], "train_seed": row["train_seed"]}
+    return json.dumps(named, sort_keys=True)
 
 
 def as_table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,8 @@ from lindiff.science.pools import INDEPENDENT, make_pool
 
 Array = NDArray[np.float64]
 Finding = tuple[int, str, str]
+# Settings looked at, the setting that a message names, and what finds the message.
+Check = tuple[Sequence[str], str, Callable[[dict[str, Any]], str | None]]
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 1.5e-3
@@ -46,7 +48,8 @@ SAMPLES = ("ledoit_wolf", "empirical", "mlp", "unet")
 _OF_HALVES = frozenset(("agreement", "uncentred_cosine"))
 
 
-def _column(table: pa.Table, name: str) -> Array:
+def column(table: pa.Table, name: str) -> Array:
+    """A column of numbers as floats, null as NaN."""
     return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
 
 
@@ -58,11 +61,11 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
             `cells` (a count).
         metrics: Metrics asked for.
     """
-    d, n, cells = (_column(families, name) for name in ("d", "n", "cells"))
+    d, n, cells = (column(families, name) for name in ("d", "n", "cells"))
     data = pc.fill_null(families["data"].cast("string"), GAUSSIAN)
     real = np.asarray(pc.not_equal(data, GAUSSIAN))
     samples = real | (np.asarray(families["draw"].cast("string")) == "samples")
-    timesteps = _column(families, "timesteps")
+    timesteps = column(families, "timesteps")
     small = np.minimum(d, n)
     draw = _CUBE * (small**3 + d * small**2)
     draw += np.where(samples, _SAMPLE * n * d * (1 + small / 256), 0)
@@ -120,7 +123,7 @@ def _largest_eigenvalue(s: Array, n: int) -> float:
 
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
-    checks: tuple[tuple[Sequence[str], str, Callable[[dict[str, Any]], str | None]], ...] = (
+    checks: tuple[Check, ...] = (
         (("spectrum", "spectrum_params", "d"), "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
         (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
@@ -129,13 +132,17 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("data",), "data", partial(_no_population, metrics)),
         (("data", "n"), "n", partial(_too_few_rows, metrics)),
     )
-    findings = [
+    return find(cells, checks) or _unstable(cells)
+
+
+def find(cells: pa.Table, checks: Iterable[Check]) -> list[Finding]:
+    """What some checks find in the distinct values of the settings that they look at."""
+    return [
         (row, setting, message)
-        for names, setting, find in checks
+        for names, setting, look in checks
         for row, values in distinct(cells, names)
-        if (message := find(values)) is not None
+        if (message := look(values)) is not None
     ]
-    return findings or _unstable(cells)
 
 
 def _bad_spectrum(values: dict[str, Any]) -> str | None:
@@ -205,8 +212,8 @@ def _schedule_of(values: dict[str, Any]) -> Any:
 
 def _unstable(cells: pa.Table) -> list[Finding]:
     """Discrete gradient descent that would diverge, with the largest stable learning rate."""
-    rates = np.nan_to_num(_column(cells, "learning_rate"))
-    some = np.flatnonzero((rates > 0) & np.isfinite(_column(cells, "stop")))
+    rates = np.nan_to_num(column(cells, "learning_rate"))
+    some = np.flatnonzero((rates > 0) & np.isfinite(column(cells, "stop")))
     if not len(some):
         return []
     names = ("spectrum", "spectrum_params", "d", "n", *SCHEDULE, *SAMPLING, *TRAINING)

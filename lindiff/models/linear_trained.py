@@ -8,7 +8,6 @@ forgotten (docs/theory.md, "Trained denoisers").
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from lindiff import session
-from lindiff.models.linear_cells import Filters, groups, level_indices
+from lindiff.models.linear_cells import Filters, groups, level_indices, stops_of
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -28,6 +27,7 @@ from lindiff.models.linear_family import (
     mode_rows,
     of_data,
     to_table,
+    training_key,
 )
 from lindiff.science import matrices
 from lindiff.science.draws import Draw
@@ -48,11 +48,6 @@ EXACT = "gradient_descent"
 _NUMBERS = 1 << 22
 # Without these a cell is nothing.
 _ESSENTIAL = ("test_loss", "kl_model_data", "kl_data_model")
-
-
-def stop_of(row: dict[str, Any]) -> int:
-    """The number of steps that a cell's model has made."""
-    return int(row["stop_step"] or row["steps"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +110,9 @@ def _run(row: dict[str, Any], draw: Draw, key: dict[str, object]) -> Run:
             "set `draw: samples`"
         )
     device = device_of(session.current().device)
-    named = {**key, "data": row["data"], "train_seed": row["train_seed"]}
     return Run(
         rows=torch.as_tensor(draw.centred).to(device, getattr(torch, row["precision"])),
-        key=json.dumps(named, sort_keys=True),
+        key=training_key(row, key),
         learning_rate=row["learning_rate"],
         weight_decay=row["weight_decay"] or 0.0,
     )
@@ -252,7 +246,7 @@ def _cell(
         result["levels"] = as_objects([_levels(filters.make_schedule(), train, test)])
     if "modes" in wanted:
         variances = matrices.node_variances(draw, generated)
-        result["modes"] = as_objects([mode_rows(draw, family.mu, variances)])
+        result["modes"] = as_objects(mode_rows(draw, family.mu, variances[None]))
     return result
 
 
@@ -282,7 +276,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         ValueError: Settings that the model cannot compute.
     """
     family, samplings = make_family(cells), groups(cells)
-    of_cell = [stop_of(row) for row in cells.select(["stop_step", "steps"]).to_pylist()]
+    of_cell = stops_of(cells)
     stops = sorted(set(of_cell))
     halves = _halves(family, [filters for _, filters in samplings], stops, "agreement" in wanted)
     status = ["ok"] * len(cells)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.models import linear_planning
-from lindiff.models.linear_planning import Finding, distinct, is_real
+from lindiff.models.linear_planning import Finding, column, distinct, is_real
 from lindiff.models.trained_planning import check_training
 
 Array = NDArray[np.float64]
@@ -34,10 +34,6 @@ _BYTES = 400e6
 _CHUNK = 1 << 22
 
 
-def _column(table: pa.Table, name: str) -> Array:
-    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
-
-
 def _text(table: pa.Table, name: str) -> NDArray[np.object_]:
     return np.asarray(table[name].cast("string").to_numpy(zero_copy_only=False), dtype=object)
 
@@ -51,7 +47,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         metrics: Metrics asked for.
     """
     d, cells, timesteps, steps, batch = (
-        _column(families, name) for name in ("d", "cells", "timesteps", "steps", "batch_size")
+        column(families, name) for name in ("d", "cells", "timesteps", "steps", "batch_size")
     )
     # The draw of the linear models, with none of the cells' own work.
     once = families.set_column(families.column_names.index("cells"), "cells", pa.array(0 * d))
@@ -90,10 +86,10 @@ def _as_exact(cells: pa.Table) -> pa.Table:
 
     Those of other optimizers have no stop, so nothing is asked of their learning rate.
     """
-    stop = np.nan_to_num(_column(cells, "learning_rate")) * _column(cells, "steps")
+    stop = np.nan_to_num(column(cells, "learning_rate")) * column(cells, "steps")
     exact = _text(cells, "optimizer") == EXACT
-    column = pa.array(np.where(exact, stop, np.nan), from_pandas=True)
-    return cells.set_column(cells.column_names.index("stop"), "stop", column)
+    stops = pa.array(np.where(exact, stop, np.nan), from_pandas=True)
+    return cells.set_column(cells.column_names.index("stop"), "stop", stops)
 
 
 def warn(cells: pa.Table) -> list[Finding]:

@@ -193,7 +193,7 @@ def of_samples(
     if "modes" in asked:
         # Of nodes as the measure has them, ascending; the table's first mode is the largest.
         generated = samples.variances(made, draw.vectors[:, ::-1])[::-1]
-        result["modes"] = as_objects([mode_rows(draw, family.mu, generated)])
+        result["modes"] = as_objects(mode_rows(draw, family.mu, generated[None]))
     if "pictures" in asked:
         result["pictures"] = np.full(1, None, dtype=object)
         rows = _pictures(family, made[:PICTURES])

@@ -7,7 +7,6 @@ the losses and of the samples are those of the other models, so that rows compar
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lindiff import session
-from lindiff.models.linear_cells import GAUSSIAN, groups
-from lindiff.models.linear_family import Family, make_family, to_table
+from lindiff.models.linear_cells import GAUSSIAN, groups, stops_of
+from lindiff.models.linear_family import Family, make_family, to_table, training_key
 from lindiff.models.measured import (
     OF_SAMPLES,
     PAIR,
@@ -71,11 +70,6 @@ class Task:
         return self.family.row
 
 
-def stop_of(row: dict[str, Any]) -> int:
-    """The number of steps that a cell's model has made."""
-    return int(row["stop_step"] or row["steps"])
-
-
 def _recipe(row: dict[str, Any], stops: Sequence[int]) -> Recipe:
     return Recipe(
         steps=row["steps"],
@@ -98,19 +92,15 @@ def _network(model: str, data: str, d: int, width: int, preconditioning: str) ->
 def _make_run(row: dict[str, Any], points: Array, key: dict[str, object]) -> Run:
     """One training run.
 
-    Its random numbers hang on the training set and `train_seed` only, so runs that differ in
-    learning rate, weight decay or width see the same rows and noises.
-
     Args:
         row: Settings of the family.
         points: The training set less its centre, shape (N, d).
         key: What names the training set.
     """
     device = device_of(session.current().device)
-    named = {**key, "data": row["data"], "train_seed": row["train_seed"]}
     return Run(
         rows=torch.as_tensor(points).to(device, getattr(torch, row["precision"])),
-        key=json.dumps(named, sort_keys=True),
+        key=training_key(row, key),
         learning_rate=row["learning_rate"],
         weight_decay=row["weight_decay"],
         scale=float(np.sqrt(np.mean(points**2))),
@@ -181,7 +171,7 @@ def _measured(
     cells, results = task.cells, []
     message = [reason(task.family, wanted)] * len(cells)
     status = ["ok"] * len(cells)
-    stops = [stop_of(row) for row in cells.select(["stop_step", "steps"]).to_pylist()]
+    stops = stops_of(cells)
     of_stop: dict[int, Metrics] = {}
     for rows, filters in groups(cells):
         for row in rows:
@@ -240,7 +230,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     """
     members = list(_families(cells))
     row = cells.slice(0, 1).to_pylist()[0]
-    stops = sorted({stop_of(each) for each in cells.select(["stop_step", "steps"]).to_pylist()})
+    stops = sorted(set(stops_of(cells)))
     names = ("model", "data", "d", "width", "preconditioning")
     network = _network(*(row[name] for name in names))
     pair = bool(PAIR & set(wanted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.models import linear_planning
-from lindiff.models.linear_planning import Finding, distinct, is_real
+from lindiff.models.linear_planning import Check, Finding, column, find, is_real
 from lindiff.science.pools import make_pool
 
 Array = NDArray[np.float64]
@@ -54,10 +54,6 @@ OPERATIONS: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def _column(table: pa.Table, name: str) -> Array:
-    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
-
-
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """Seconds and bytes of each family.
 
@@ -67,7 +63,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         metrics: Metrics asked for.
     """
     names = ("d", "n", "cells", "timesteps", "width", "steps", "batch_size")
-    d, n, cells, timesteps, width, steps, batch = (_column(families, name) for name in names)
+    d, n, cells, timesteps, width, steps, batch = (column(families, name) for name in names)
     once = families.set_column(families.column_names.index("cells"), "cells", pa.array(0 * n))
     seconds, size = linear_planning.estimate(once, ())
     models = families["model"].cast("string").to_pylist()
@@ -137,9 +133,6 @@ def _pictures(values: dict[str, Any]) -> str | None:
     return None
 
 
-# Settings looked at, the setting that a message names, and what finds the message.
-Check = tuple[tuple[str, ...], str, Callable[[dict[str, Any]], str | None]]
-
 _TRAINING: tuple[Check, ...] = (
     (("model", "learning_rate"), "learning_rate", _rate),
     (("stop_step", "steps"), "stop_step", _stop),
@@ -151,22 +144,13 @@ _TRAINING: tuple[Check, ...] = (
 
 def check_training(cells: pa.Table) -> list[Finding]:
     """Errors of the settings of a training run, which every trained model has."""
-    return _find(cells, _TRAINING)
-
-
-def _find(cells: pa.Table, checks: Iterable[Check]) -> list[Finding]:
-    return [
-        (row, setting, message)
-        for names, setting, look in checks
-        for row, values in distinct(cells, names)
-        if (message := look(values)) is not None
-    ]
+    return find(cells, _TRAINING)
 
 
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
     own: list[Check] = [(("model", "data"), "data", _pictures)]
-    return [*check_training(cells), *_find(cells, own), *linear_planning.check(cells, metrics)]
+    return [*check_training(cells), *find(cells, own), *linear_planning.check(cells, metrics)]
 
 
 def warn(cells: pa.Table) -> list[Finding]:
