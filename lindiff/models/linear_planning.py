@@ -53,6 +53,11 @@ def column(table: pa.Table, name: str) -> Array:
     return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
 
 
+def text(table: pa.Table, name: str) -> NDArray[np.object_]:
+    """A column of words."""
+    return np.asarray(table[name].cast("string").to_numpy(zero_copy_only=False), dtype=object)
+
+
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """Seconds and bytes of each family.
 

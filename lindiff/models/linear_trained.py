@@ -151,6 +151,7 @@ def trained(
     run = _run(row, draw, key)
     recipe = Recipe(
         steps=row["steps"],
+        stops=tuple(stops),
         batch_size=row["batch_size"],
         optimizer=row["optimizer"],
         warm_up=row["warm_up"],
@@ -158,7 +159,7 @@ def trained(
     )
     size = max(1, _NUMBERS // (draw.d * max(draw.d, BLOCK * recipe.batch_size)))
     for levels in _chunks(schedule.timesteps, size):
-        yield levels, train_levels(run, recipe, stops, schedule, levels)
+        yield levels, train_levels(run, recipe, schedule, levels)
 
 
 def _measure(

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.models import linear_planning
-from lindiff.models.linear_planning import Finding, column, distinct, is_real
+from lindiff.models.linear_planning import Finding, column, distinct, is_real, text
 from lindiff.models.trained_planning import check_training
 
 Array = NDArray[np.float64]
@@ -34,10 +34,6 @@ _BYTES = 400e6
 _CHUNK = 1 << 22
 
 
-def _text(table: pa.Table, name: str) -> NDArray[np.object_]:
-    return np.asarray(table[name].cast("string").to_numpy(zero_copy_only=False), dtype=object)
-
-
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """Seconds and bytes of each family.
 
@@ -55,8 +51,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     seconds, size = linear_planning.estimate(once, ("agreement",) if paired else ())
     noisy = _STEP + batch * d * (_NUMBER + 2 * d * _PRODUCT) + d**2 * _UPDATE
     exact = _EXACT_STEP + d**3 * _DESCENT
-    step = np.where(_text(families, "optimizer") == EXACT, exact, noisy)
-    step *= np.where(_text(families, "precision") == "float64", 2, 1)
+    step = np.where(text(families, "optimizer") == EXACT, exact, noisy)
+    step *= np.where(text(families, "precision") == "float64", 2, 1)
     work = _FAMILY + timesteps * (steps * step + cells * d**3 * _CUBE)
     seconds += work * (2 if paired else 1)
     snapshots = cells * np.maximum(np.minimum(timesteps * d**2, _CHUNK), d**2)
@@ -87,7 +83,7 @@ def _as_exact(cells: pa.Table) -> pa.Table:
     Those of other optimizers have no stop, so nothing is asked of their learning rate.
     """
     stop = np.nan_to_num(column(cells, "learning_rate")) * column(cells, "steps")
-    exact = _text(cells, "optimizer") == EXACT
+    exact = text(cells, "optimizer") == EXACT
     stops = pa.array(np.where(exact, stop, np.nan), from_pandas=True)
     return cells.set_column(cells.column_names.index("stop"), "stop", stops)
 

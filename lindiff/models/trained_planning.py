@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.models import linear_planning
-from lindiff.models.linear_planning import Check, Finding, column, find, is_real
+from lindiff.models.linear_planning import Check, Finding, column, find, is_real, text
 from lindiff.science.pools import make_pool
 
 Array = NDArray[np.float64]
@@ -30,27 +30,47 @@ _SAMPLING = frozenset(
     ("kl_model_data", "kl_data_model", "bures", "memorized_fraction", "agreement",
      "uncentred_cosine", "modes", "pictures")
 )  # fmt: skip
-# Parameters, gradients and both means of a pack, snapshots, work arrays, and torch itself.
+# Torch itself, the work arrays, and the snapshots that are held at a time.
 _BYTES = 450e6
 _SNAPSHOT_BYTES = 4 * 30e6
+# Models that are trained as one; parameters, gradients, both means and a copy on the way.
+_PACK = 16
+_COPIES = 5
 
 _EMBEDDING = 32
 _PIXELS = 64
 
 
-def mlp_operations(d: Array, width: Array) -> Array:
-    """Products that the perceptron takes a row: as many as it has weights."""
-    return 2 * d * width + 2 * width**2 + 6 * _EMBEDDING * width
+class Demand(NamedTuple):
+    """What one model takes; arrays of one number a family.
+
+    Attributes:
+        operations: Products a row.
+        weights: Numbers that are trained.
+        kept: Numbers that a row keeps for the gradient.
+    """
+
+    operations: Array
+    weights: Array
+    kept: Array
 
 
-def unet_operations(d: Array, width: Array) -> Array:
-    """Products that the U-Net takes a row: its convolutions at both resolutions."""
-    return 9 * width**2 * (4 + 24 / 4) * np.maximum(d, _PIXELS)
+def mlp(d: Array, width: Array) -> Demand:
+    """The perceptron: as many products a row as it has weights."""
+    weights = 2 * d * width + 2 * width**2 + 6 * _EMBEDDING * width
+    return Demand(weights, weights, 30 * width + 4 * d)
 
 
-OPERATIONS: dict[str, Callable[[Array, Array], Array]] = {
-    "mlp": mlp_operations,
-    "unet": unet_operations,
+def unet(d: Array, width: Array) -> Demand:
+    """The U-Net: its convolutions at both resolutions, and the modulation of its channels."""
+    pixels = np.maximum(d, _PIXELS)
+    weights = 225 * width**2 + 33 * _EMBEDDING * width
+    return Demand(9 * width**2 * (4 + 24 / 4) * pixels, weights, 34 * width * pixels)
+
+
+DEMANDS: dict[str, Callable[[Array, Array], Demand]] = {
+    "mlp": mlp,
+    "unet": unet,
 }
 
 
@@ -59,7 +79,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
     Args:
         families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps`,
-            `sampling_steps`, `width`, `steps`, `batch_size` and `cells` (a count).
+            `sampling_steps`, `width`, `steps`, `batch_size`, `precision` and `cells` (a count).
         metrics: Metrics asked for.
     """
     names = ("d", "n", "cells", "timesteps", "width", "steps", "batch_size")
@@ -67,9 +87,9 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     once = families.set_column(families.column_names.index("cells"), "cells", pa.array(0 * n))
     seconds, size = linear_planning.estimate(once, ())
     models = families["model"].cast("string").to_pylist()
-    operations = np.array(
-        [float(OPERATIONS[m](a, b)) for m, a, b in zip(models, d, width, strict=True)]
-    )
+    operations, weights, kept = np.array(
+        [DEMANDS[m](a, b) for m, a, b in zip(models, d, width, strict=True)]
+    ).T
     row = _ROW + _OPERATION * operations + d * _NUMBER
     halves = 1 + bool({"agreement", "uncentred_cosine"} & set(metrics))
     # A step is forward and twice that backward.
@@ -83,7 +103,10 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         work += halves * visited * (_CALL + _SAMPLES * row) + _SAMPLES * n * d * 2e-9
     if {"linearity", "directions"} & set(metrics):
         work += _FIT_LEVELS * (_CALL + _FIT * d * (row + d**2 * 1e-10))
-    return seconds + training + cells * work, size + _BYTES + 16 * n * d + _SNAPSHOT_BYTES
+    numbers = _PACK * (_COPIES * weights + batch * kept) + 2 * halves * cells * weights
+    numbers *= np.where(text(families, "precision") == "float64", 8, 4)
+    size += _BYTES + _SNAPSHOT_BYTES + 16 * n * d + numbers
+    return seconds + training + cells * work, size
 
 
 def _rate(values: dict[str, Any]) -> str | None:

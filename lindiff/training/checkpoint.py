@@ -34,7 +34,7 @@ SHARE = 0.05
 # A network that answers the probe otherwise by more than this is another one.
 TOLERANCE = 1e-3
 
-PATTERN = "pack-*.safetensors"
+NAME = "pack-{}.safetensors"
 
 
 class Unfit(Exception):
@@ -84,7 +84,7 @@ class Keeper:
         self._pack = identity(network, runs, recipe, schedule)
         self._answer = probe(network, runs[0])
         self._stops = recipe.stops
-        self.path = folder / PATTERN.replace("*", self._pack)
+        self.path = folder / NAME.format(self._pack)
         self._due = time.monotonic() + CHECKPOINT_SECONDS
         self._works = True
 
@@ -153,17 +153,6 @@ class Keeper:
         for name, part in parts.items():
             part.copy_(tensors[name])
         state.step, state.failed = step, failed
-
-
-def discard(folder: Path) -> None:
-    """Removes the checkpoints in `folder`, and the folder if nothing else is in it."""
-    if not folder.is_dir():
-        return
-    for pattern in (PATTERN, f".{PATTERN}.*.tmp"):
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
 
 
 def _say(line: str) -> None:

@@ -11,7 +11,7 @@ from lindiff.training.noise import BLOCK
 from lindiff.training.task import Network, Recipe, Run
 
 # Models trained as one on a CPU: of more, the work arrays leave the cache.
-PACK = 8
+PACK = 16
 # Parameters of one model from which a loop over the models is as fast (benchmarks/training.py).
 LOOP_FROM = 200_000
 # Of a GPU's free memory what is planned with; the rest is the allocator's and the kernels'.

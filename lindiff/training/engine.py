@@ -7,6 +7,8 @@ was killed goes on from the checkpoints of its packs.
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,7 +54,7 @@ class Trained:
     """What a training gives.
 
     Attributes:
-        stops: The recipe's stops; the last is the end.
+        stops: The recipe's stops.
         parameters: The parameters at each stop, shape (stops, models, parameters), on the CPU in
             the training's dtype; nan from a model's failure on.
         losses: Mean of the batches' losses since the stop before, shape (stops, models).
@@ -82,7 +84,8 @@ def train(
         runs: The models; their rows are of one d, dtype and device.
         recipe: How they are trained.
         schedule: The noise schedule.
-        pack: Models trained as one; 1 is a loop over single trainings, 0 what suits the device.
+        pack: Models trained as one at the most; 1 is a loop over single trainings, 0 what suits
+            the device.
         checkpoints: Folder for checkpoints, which no other process uses meanwhile; they stay until
             the caller removes them. None keeps none.
         watch: Called with the state of affairs, at most every `WATCH_SECONDS`.
@@ -102,7 +105,7 @@ def train(
         failed={},
     )
     size = pack or models_at_once(network, runs, recipe)
-    todo = [range(m, min(m + size, len(runs))) for m in range(0, len(runs), size)]
+    todo = _packs(len(runs), size)
     done = 0
     while todo:
         models = todo.pop(0)
@@ -120,6 +123,13 @@ def train(
             continue
         done += 1
     return trained
+
+
+def _packs(models: int, size: int) -> list[range]:
+    """As few packs of at most `size` as there can be, of near-equal sizes, the larger first."""
+    count = math.ceil(models / size)
+    ends = [math.ceil(models * i / count) for i in range(count + 1)]
+    return [range(a, b) for a, b in itertools.pairwise(ends)]
 
 
 def _halves(models: range) -> list[range]:
@@ -152,7 +162,7 @@ def _train_pack(
         for losses in advance(network, runs, recipe, schedule, state):
             if keeper:
                 keeper.save_if_due(state)
-            reporter.tell(state.step, recipe.steps, losses)
+            reporter.tell(state.step, recipe.stops[-1], losses)
         if keeper and state.step > before:
             keeper.save(state)
     except (RuntimeError, MemoryError) as error:

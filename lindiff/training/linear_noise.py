@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -73,20 +73,17 @@ def batches(run: Run, schedule: Schedule, levels: range, size: int) -> Iterator[
             yield x, epsilon
 
 
-def train_levels(
-    run: Run, recipe: Recipe, stops: Sequence[int], schedule: Schedule, levels: range
-) -> Levels:
+def train_levels(run: Run, recipe: Recipe, schedule: Schedule, levels: range) -> Levels:
     """Train W_t from 0 at some noise levels, up to the last stop.
 
     Args:
         run: Rows, shape (N, d), in the dtype and on the device of the training, key, learning rate
             and weight decay (of AdamW decoupled, else coupled).
-        recipe: How the run is trained, its own stops aside.
-        stops: Steps after which W_t is wanted, ascending from 1; training ends at the last.
+        recipe: How the run is trained, and the stops at which W_t is wanted.
         schedule: The noise schedule.
         levels: Indices t − 1 of the levels, which do not change each other's numbers.
     """
-    d = run.rows.shape[1]
+    d, stops = run.rows.shape[1], recipe.stops
     weights = run.rows.new_zeros((len(levels), d, d))
     kept = weights.new_full((len(stops), *weights.shape), math.nan)
     count = torch.zeros((), device=weights.device)

@@ -50,7 +50,7 @@ class State:
 
     def ended(self, recipe: Recipe) -> bool:
         """Whether there is nothing left to train."""
-        return self.step == recipe.steps or len(self.failed) == len(self.flat)
+        return self.step == recipe.stops[-1] or len(self.failed) == len(self.flat)
 
 
 def begin(network: Network, runs: Sequence[Run], recipe: Recipe) -> State:
@@ -94,7 +94,8 @@ def advance(
     leaves = {name: view.detach().requires_grad_() for name, view in parameters.items()}
     count = torch.tensor(float(state.step), device=state.flat.device)
     join = network.size < JOIN_BELOW or state.flat.is_cuda
-    if join:
+    joined = torch.empty_like(state.flat) if join else None
+    if joined is not None:
         whole = [{"all": x} for x in (state.flat, state.first, state.second)]
         rows = make_rows(whole[0], recipe.betas, count, whole[1:])
     else:
@@ -113,8 +114,9 @@ def advance(
         batch = next(data)
         loss = noise_loss(network.predict(leaves, batch.x, batch.sigma, scale), batch.noise)
         gradients = torch.autograd.grad(loss.sum(), tuple(leaves.values()))
-        if join:
-            gradients = (torch.cat([gradient.flatten(1) for gradient in gradients], dim=1),)
+        if joined is not None:
+            parts = [gradient.flatten(1) for gradient in gradients]
+            gradients = (torch.cat(parts, dim=1, out=joined),)
         count.add_(1)
         factor = rate_factor(recipe.decay, step, recipe.steps, recipe.warm_up)
         of_models = zip(*(gradient.unbind() for gradient in gradients), strict=True)

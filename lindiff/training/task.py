@@ -77,9 +77,9 @@ class Recipe:
     """How all models of a training are trained.
 
     Attributes:
-        steps: Steps in all.
-        stops: Steps after which the parameters are kept, ascending from 1; `steps`, always the
-            last of them, need not be given.
+        steps: Steps of the whole run, which the decay of the learning rate counts.
+        stops: Steps after which the parameters are kept, ascending from 1; training ends at the
+            last. None are `steps` alone.
         batch_size: Rows a step.
         optimizer: A key of `OPTIMIZERS`.
         betas: Decay of Adam's running means.
@@ -108,8 +108,8 @@ class Recipe:
         stops = (0, *self.stops, self.steps + 1)
         if any(a >= b for a, b in itertools.pairwise(stops)):
             raise ValueError(f"stops {self.stops} do not ascend from 1 to {self.steps}")
-        if self.steps not in self.stops:
-            object.__setattr__(self, "stops", (*self.stops, self.steps))
+        if not self.stops:
+            object.__setattr__(self, "stops", (self.steps,))
 
 
 def log_spaced(steps: int, count: int) -> tuple[int, ...]:

@@ -36,12 +36,7 @@ SAMPLES = ("kl_model_data", "bures", "memorized_fraction", "agreement", "agreeme
 FEW = (*LOSSES, "memorized_fraction", "agreement")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def cells(**given: Any) -> pa.Table:

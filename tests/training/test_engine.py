@@ -91,7 +91,7 @@ def assert_same(one, other, places):
 def test_a_model_does_not_feel_its_company():
     """Alone, in packs of 3, all as one and in reversed order: seen equal to the bit."""
     network, runs = make_mlp(D, 32, 3), make_runs(32)
-    recipe = Recipe(20, (1, 7), 16, "adamw", warm_up=5, decay="cosine")
+    recipe = Recipe(20, (1, 7, 20), 16, "adamw", warm_up=5, decay="cosine")
     together = train(network, runs, recipe, SCHEDULE, pack=32)
     assert together.parameters.shape == (3, 32, network.size)
     for pack in (1, 3):
@@ -102,9 +102,9 @@ def test_a_model_does_not_feel_its_company():
 
 def test_a_snapshot_is_a_training_that_ended_there():
     network, runs = make_mlp(D, 16, 2), make_runs(3)
-    stops = (3, 16, 17, 40, 48)
+    stops = (3, 16, 17, 40, 48, 50)
     whole = train(network, runs, Recipe(50, stops, 16, "adamw", warm_up=2), SCHEDULE)
-    assert whole.stops == (*stops, 50)
+    assert whole.stops == stops
     for place, stop in enumerate(whole.stops):
         recipe = Recipe(stop, (), 16, "adamw", warm_up=2)
         short = train(network, runs, recipe, SCHEDULE)
@@ -114,7 +114,7 @@ def test_a_snapshot_is_a_training_that_ended_there():
 def test_losses_are_means_since_the_stop_before():
     network, runs = make_mlp(D, 16, 2), make_runs(2)
     every = train(network, runs, Recipe(40, tuple(range(1, 41)), 16), SCHEDULE).losses
-    some = train(network, runs, Recipe(40, (5, 30), 16), SCHEDULE).losses
+    some = train(network, runs, Recipe(40, (5, 30, 40), 16), SCHEDULE).losses
     expected = torch.stack([part.mean(dim=0) for part in every.split([5, 25, 10])])
     torch.testing.assert_close(some, expected)
 
@@ -137,6 +137,16 @@ def spoilt(network, key_value, calls=None):
         return network.predict(parameters, x, sigma, scale).masked_fill(
             bad[:, None, None], torch.nan
         )
+
+    return Network(network.shapes, network.initial, predict)
+
+
+def counted(network, calls):
+    """The network, with its calls counted."""
+
+    def predict(*arguments):
+        next(calls)
+        return network.predict(*arguments)
 
     return Network(network.shapes, network.initial, predict)
 
@@ -182,7 +192,7 @@ def test_parameters_that_no_loss_shows_are_looked_at_too():
 
 def test_nothing_is_trained_once_all_models_failed():
     network, runs, calls = make_mlp(D, 8, 1), make_runs(1), itertools.count(1)
-    trained = train(spoilt(network, 1.0, calls), runs, Recipe(1000, (5,), 4), SCHEDULE)
+    trained = train(spoilt(network, 1.0, calls), runs, Recipe(1000, (5, 1000), 4), SCHEDULE)
     assert trained.failed == {0: "the loss is not finite at step 21"}
     assert next(calls) < 50
     assert trained.parameters[0].isfinite().all()
@@ -274,10 +284,17 @@ def test_stops_are_log_spaced():
     assert log_spaced(50, 1) == (1, 50)
 
 
-def test_the_end_is_always_a_stop():
+@pytest.mark.parametrize("decay", ["constant", "cosine"])
+def test_training_ends_at_the_last_stop(decay):
+    """The learning rate is that of the whole run."""
     assert Recipe(10).stops == (10,)
-    assert Recipe(10, (3,)).stops == (3, 10)
-    assert Recipe(10, (3, 10)).stops == (3, 10)
+    network, runs, calls = make_mlp(D, 8, 1), make_runs(2), itertools.count(1)
+    whole = train(network, runs, Recipe(40, (5, 9, 40), 4, decay=decay), SCHEDULE)
+    recipe = Recipe(40, (5, 9), 4, decay=decay)
+    short = train(counted(network, calls), runs, recipe, SCHEDULE)
+    assert torch.equal(short.parameters, whole.parameters[:2])
+    assert torch.equal(short.losses, whole.losses[:2])
+    assert next(calls) == 10
 
 
 def test_large_models_are_trained_in_a_loop(monkeypatch):

@@ -137,7 +137,7 @@ def run_of(n=5, d=3, dtype=torch.float64, key="a", rate=0.05, decay=0.0):
 
 
 def train(run, levels=ALL, stops=(20,), steps=20, **recipe):
-    return train_levels(run, Recipe(steps=steps, **recipe), stops, NOISE, levels)
+    return train_levels(run, Recipe(steps=steps, stops=stops, **recipe), NOISE, levels)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
