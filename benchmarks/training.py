@@ -1,10 +1,11 @@
 """Training many networks as one batch against two loops over them: milliseconds a step for all.
 
 The batch is a whole training of `lindiff.training.engine`, drawn numbers and optimizer included.
-The references, measured in turn with it, are the same engine with one model a pack, and the loop
-that one would write by hand: a torch.nn.Module of the same form a model, its numbers drawn in
-place, backward, torch.optim.AdamW with its defaults.
-Run: .venv/bin/python -m benchmarks.training [--threads 1 2] [--widths …] [--models …] [--packs …]
+The references, measured in turn with it, are the same engine with one model a pack, and, of the
+MLP, the loop that one would write by hand: a torch.nn.Module of the same form a model, its numbers
+drawn in place, backward, torch.optim.AdamW with its defaults. The U-Net's pictures are 8×8.
+Run: .venv/bin/python -m benchmarks.training [--threads 1 2] [--widths …] [--channels …]
+    [--models …] [--packs …]
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, silu
 
 from benchmarks.timing import header, report, seconds
+from lindiff.science.pictures import Picture
 from lindiff.science.schedule import make_schedule
 from lindiff.training.engine import Network, Recipe, Run, pack_size, train, views
 from lindiff.training.mlp import make_mlp
 from lindiff.training.modulation import embedding
+from lindiff.training.unet import make_unet
 
 D, N, BATCH = 64, 256, 64
+SQUARE = Picture(8, 8, np.eye(64))
 RATE, WEIGHT_DECAY = 1e-3, 1e-4
 SCHEDULE = make_schedule()
 
@@ -92,8 +96,10 @@ def check_form() -> None:
     torch.testing.assert_close(plain(x[0], sigma), expected[0], rtol=1e-4, atol=1e-5)
 
 
-def compare(width: int, models: int, packs: list[int], steps: int, repeats: int) -> None:
-    network = make_mlp(D, width)
+def compare(
+    network: Network, models: int, packs: list[int], steps: int, repeats: int, width: int = 0
+) -> None:
+    """Prints the times of all ways to train; the plain loop is of the MLP of this width."""
     rows = list(torch.randn((models, N, D), generator=torch.Generator().manual_seed(0)))
     runs = [Run(r, str(m), RATE, WEIGHT_DECAY) for m, r in enumerate(rows)]
     recipe = Recipe(steps, batch_size=BATCH, optimizer="adamw")
@@ -101,17 +107,19 @@ def compare(width: int, models: int, packs: list[int], steps: int, repeats: int)
     def engine(pack: int) -> Callable[[], object]:
         return lambda: train(network, runs, recipe, SCHEDULE, pack=pack)
 
-    ways = {"plain torch loop": lambda: plain_loop(width, rows, steps), "engine, loop": engine(1)}
+    ways = {"plain torch loop": lambda: plain_loop(width, rows, steps)} if width else {}
+    ways["engine, loop"] = engine(1)
+    references = list(ways)
     ways |= {f"engine, packs of {pack}": engine(pack) for pack in packs}
     times: dict[str, list[float]] = {name: [] for name in ways}
     # In turn, so that a slow spell of the machine meets all; the first round warms up.
     for _, name in itertools.product(range(repeats + 1), ways):
         times[name].append(seconds(ways[name], 1)[0] / steps)
-    print(f" width {width} × {models} models, {network.size} parameters each")
+    print(f"  {models} models, {network.size} parameters each")
     taken = {name: np.array(values[1:]) for name, values in times.items()}
     for name, values in taken.items():
         report(name, values)
-    for pack, reference in itertools.product(packs, list(ways)[:2]):
+    for pack, reference in itertools.product(packs, references):
         ratio = np.median(taken[reference]) / np.median(taken[f"engine, packs of {pack}"])
         chosen = " (the engine's choice)" if pack == pack_size(network.size) else ""
         print(f"  packs of {pack}{chosen} over {reference}: {ratio:.2f} ×")
@@ -122,10 +130,11 @@ def main() -> None:
     for name, default in (
         ("threads", [1, 2]),
         ("widths", [64, 128, 256]),
+        ("channels", [8]),
         ("models", [8, 32]),
-        ("packs", [8, 32]),
+        ("packs", [8, 16, 32]),
     ):
-        parser.add_argument(f"--{name}", type=int, nargs="+", default=default)
+        parser.add_argument(f"--{name}", type=int, nargs="*", default=default)
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=7)
     given = parser.parse_args()
@@ -135,9 +144,15 @@ def main() -> None:
     for threads in given.threads:
         torch.set_num_threads(threads)
         print(f"{threads} thread(s)")
-        for width, models in itertools.product(given.widths, given.models):
+        for models in given.models:
             packs = [pack for pack in given.packs if pack <= models]
-            compare(width, models, packs, given.steps, given.repeats)
+            for width in given.widths:
+                print(f" MLP, width {width}")
+                compare(make_mlp(D, width), models, packs, given.steps, given.repeats, width)
+            for channels in given.channels:
+                print(f" U-Net, {channels} channels")
+                network = make_unet(SQUARE, channels)
+                compare(network, models, packs, given.steps, given.repeats)
 
 
 if __name__ == "__main__":

@@ -265,10 +265,14 @@ def _memorization(rows: Rows) -> Sentences:
         n, share = own["n"][order].astype(float), own["value"][order].astype(float)
         above = np.flatnonzero(share > _FEW)
         rest = n[above[-1] + 1 :] if len(above) else n
-        words, data = _models.LOOKS[model].words, str(place["data"]).partition("@")[0]
+        held = next(held for held in _tables.facts(rows.table)["training"]
+                    if held | place | {"model": model} == held)  # fmt: skip
+        steps, words = held.get("stop_step") or held["steps"], _models.LOOKS[model].words
+        data = _spectrum(place["spectrum"], place["spectrum_params"])
         yield _say(
-            f"Of the samples of the {words} on {data} data (d = {place['d']}) a share of {{}} is "
-            f"memorized at N = {{}}, and at most {_FEW} from N = {{}} on.",
+            f"Of the samples of the {words} on {data} data (d = {place['d']}), "
+            f"trained for {steps:,} steps, a share of {{}} is memorized at N = {{}}, and at most "
+            f"{_FEW} at every N of the sweep from {{}} on.",
             share[0],
             n[0],
             rest[0] if len(rest) else math.nan,

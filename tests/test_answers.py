@@ -43,6 +43,11 @@ def test_every_answer_has_sentences_from_its_figure(name, smoke):
         assert "{" not in text
 
 
+def test_memorization_is_said_with_its_data_and_budget(smoke):
+    ((_, sentences),) = answers.answers(smoke, ["memorization"])
+    assert any("the U-Net on digits data (d = 61), trained for 40 steps, a" in s for s in sentences)
+
+
 def test_numbers_are_those_of_the_rows():
     rows = answers.Rows(
         pa.table(

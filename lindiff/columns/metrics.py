@@ -189,15 +189,17 @@ METRICS: tuple[Column, ...] = (
         "linearity",
         "linearity of the denoiser",
         "At 8 noise levels, log-spaced in t, the residual of the best affine fit to the network's "
-        "x̂_0 on noisy test points over the variance of x̂_0; `linearity.parquet`.",
+        "x̂_0 on noisy rows that it was not trained on (held-out ones; where these are few, those "
+        "that the training set leaves of the pool too) over the variance of x̂_0; "
+        "`linearity.parquet`.",
         default=False,
     ),
     Column(
         "directions",
         "directions",
         "distance from the linear model",
-        "At the same levels, the mean square of ε̂ less that of `linear_exact` on the same training "
-        "set, along each eigenvector of Σ0; `directions.parquet`.",
+        "At the same levels, the mean square of the difference of ε̂ and that of `linear_exact` on "
+        "the same training set, along each eigenvector of Σ0; `directions.parquet`.",
         default=False,
     ),
     Column(

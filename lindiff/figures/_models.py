@@ -258,18 +258,20 @@ def heading(figure: Figure, data: pa.Table, *, without: Iterable[str] = (), note
 
 
 def budgets(data: pa.Table) -> list[str]:
-    """The training of each trained model of a figure's data in words, places named if they differ.
+    """The training of each model of a figure's data in words, places named if they differ.
 
-    ``MLP: width 256, 4000 steps, batch 64, learning rate 0.006 (cosine)``.
+    ``MLP: width 256, 4000 steps, batch 64, learning rate 0.006 (cosine)``; nothing of a linear
+    model without regularization.
     """
     lines = []
-    for model in (name for name in names(data) if name in TRAINED):
+    for model in names(data):
         own = [held for held in _tables.facts(data)["training"] if held["model"] == model]
         said = {_budget(held): held for place in places(data) for held in own
                 if {k: held[k] for k in PLACE} == place}  # fmt: skip
         for text, held in said.items():
             at = "" if len(said) == 1 else f", {str(held['data']).partition('@')[0]}"
-            lines.append(f"{LOOKS[model].words}{at}: {text}")
+            if text:
+                lines.append(f"{LOOKS[model].words}{at}: {text}")
     return lines
 
 
@@ -282,13 +284,17 @@ def _budget(held: Mapping[str, Any]) -> str:
         ("learning_rate", "learning rate {}"),
     ):
         drawn = name != "batch_size" or held.get("optimizer") != "gradient_descent"
-        if drawn and held.get(name) is not None:
+        if drawn and held.get(name):
             words.append(text.format(_words.number(held[name])))
     if held.get("learning_rate_decay", "constant") != "constant":
         words[-1] += f" ({held['learning_rate_decay']})"
-    for name in ("ridge", "weight_decay"):
-        if held.get(name):
+    if held.get("stop_step"):
+        words.append(f"taken after {_words.number(held['stop_step'])}")
+    for name in ("ridge", "weight_decay", "stop"):
+        if held.get(name, SETTING[name].neutral) not in (None, SETTING[name].neutral):
             words.append(_words.setting(name, held[name]))
+    if held.get("preconditioning") == "none":
+        words.append("not preconditioned")
     if held.get("optimizer", "adam") != "adam":
         words.append(_words.number(held["optimizer"]))
     return ", ".join(words)

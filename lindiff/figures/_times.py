@@ -23,6 +23,7 @@ Place = Callable[[Array, Array], float | None]
 
 TIMES = ("onset", "best_stop", "quality")
 ONSET = 0.1  # the memorized fraction at its onset
+RISE = 0.01  # how far the test loss rises above its least value where that is a best stop
 FALL = 0.25  # the share of the fall of the test loss at the largest N that is the fixed quality
 
 
@@ -68,9 +69,12 @@ def onset(steps: Array, values: Array) -> float | None:
 
 
 def best_stop(steps: Array, losses: Array) -> float | None:
-    """The step with the least test loss, if the loss rises again after it."""
+    """The step with the least test loss, if it is by `RISE` higher at the end of the run.
+
+    On a plateau training noise alone makes a minimum inside.
+    """
     found = optima.minimum(steps, losses)
-    return found.x if found.inside else None
+    return found.x if found.inside and losses[-1] > (1 + RISE) * losses.min() else None
 
 
 def level(losses: Curves) -> float | None:

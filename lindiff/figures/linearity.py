@@ -1,11 +1,11 @@
 """How far from affine a trained denoiser is, and how far from the linear model of the same data.
 
-Nonlinearity is the residual of the best affine fit to the network's x̂_0 on noisy test points over
-the variance of x̂_0 (0: affine), dotted that of the empirical score; distance is the mean square of
-ε̂ less that of the linear model of the same training set, averaged over the leading or the trailing
-quarter of the modes of Σ0 with λ > 0. Points are means over training sets, with a 95 % t-interval
-as band from 8 on and else with a bar of one standard error of their measurement; a dotted line
-marks N = d.
+Nonlinearity is the residual of the best affine fit to the network's x̂_0 over the variance of x̂_0,
+on noisy rows that it was not trained on (0: affine), dotted that of the empirical score; distance
+is the mean square of the difference of ε̂ and that of the linear model of the same training set,
+averaged over the leading or the trailing quarter of the modes of Σ0 with λ > 0. Points are means
+over training sets, with a 95 % t-interval as band from 8 on and else with a bar of one standard
+error of their measurement (of distances an upper bound); a dotted line marks N = d.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def _quarter(lists: Sequence[dict[str, Any]], end: str, schema: pa.Schema) -> pa
         errors = [0.0 if error is None else error for error in row["distance_se_list"][part]]
         means = {
             name: float(np.mean(row["distance_list"][part])),
-            f"{name}_se": float(np.sqrt(np.sum(np.square(errors)))) / count,
+            # All modes are measured on the same rows: the bound for errors that go together.
+            f"{name}_se": float(np.mean(errors)),
         }
         found.append({key: row[key] for key in schema.names} | means)
     for column in (name, f"{name}_se"):

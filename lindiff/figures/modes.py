@@ -5,7 +5,7 @@ targets λ. A mode emerges at the step from which its variance v stays within a 
 at the end of the run, half of the way in 1/v where it falls from far above; modes count that do so
 within the first quarter of every run. Exponents are means over runs of a fit to the modes of each
 (95 % t-interval from 3 on), `linear` is the closed form at τ = η · step with η of the linear
-training, else of SGD; the black lines are fitted to nothing but moved to the mean of the first
+training; the black lines are fitted to nothing but moved to the mean of the first
 series: what gradient flow of the linear denoiser does, and 1/λ, its limit for small λ.
 """
 
@@ -71,22 +71,25 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
 
 def _cells(metrics: pa.Table) -> tuple[dict[tuple[str, Any], pa.Table], dict[str, Any]]:
     """The cells of each model and optimizer with their ``step``, and the facts of all."""
-    largest = max(_tables.distinct(_tables.keep(metrics, "model", _models.TRAINED), "n"), default=0)
-    choices = _CHOICES | {"n": lambda _: largest}
-    table = _models.slices(
-        metrics, (*_models.TRAINED, EXACT), _models.TRAINING, choices=choices, count=1
-    )
+    shown = (*_models.TRAINING, "n")
+    table = _models.slices(metrics, (*_models.TRAINED, EXACT), shown, _CHOICES, count=1)
     facts = _tables.facts(table) | {"training": []}
-    found = {}
+    found: dict[tuple[str, Any], pa.Table] = {}
+    sizes = _tables.distinct(_tables.keep(table, "model", _models.TRAINED), "n")
+    if not sizes:
+        return found, facts
+    table = _models.where(table, n=max(sizes))
+    facts["fixed"] = facts["fixed"] | {"n": max(sizes)}
+    facts["choice"] = facts["choice"] | ({"n": sizes} if len(sizes) > 1 else {})
     for model in (name for name in _models.names(table) if name != EXACT):
         of_model = _models.where(table, model=model)
         for optimizer in _tables.distinct(of_model, "optimizer"):
             own = _models.where(of_model, optimizer=optimizer)
-            own = _models.slices(own, [model], ("n", "stop_step", "train_seed"), choices)
+            own = _models.slices(own, [model], ("n", "stop_step", "train_seed"), _CHOICES)
             facts["training"] += _tables.facts(own)["training"]
             step = pc.if_else(pc.equal(own["stop_step"], 0), own["steps"], own["stop_step"])
             found[model, optimizer] = _tables.with_columns(own, step=step.cast(pa.float64()))
-    exact = _models.slices(table, [EXACT], ("n", "stop", "learning_rate"), choices)
+    exact = _models.slices(table, [EXACT], ("n", "stop", "learning_rate"), _CHOICES)
     rate = _rate(found)
     if rate is not None and any(0 < stop < math.inf for stop in _tables.distinct(exact, "stop")):
         found[EXACT, None] = _tables.with_columns(exact, step=pc.divide(exact["stop"], rate))
@@ -100,9 +103,8 @@ def _order(key: tuple[str, Any]) -> tuple[bool, int, str]:
 
 
 def _rate(cells: dict[tuple[str, Any], pa.Table]) -> float | None:
-    """η that turns a training time into steps: of the linear training, else of SGD, else none."""
-    wanted = [("linear_trained", "gradient_descent"), ("linear_trained", "sgd"), ("mlp", "sgd")]
-    for key in (*wanted, ("unet", "sgd")):
+    """η that turns a training time into steps: of the linear training, or none."""
+    for key in (("linear_trained", "gradient_descent"), ("linear_trained", "sgd")):
         rates = _tables.distinct(cells[key], "learning_rate") if key in cells else []
         if rates and rates[0] > 0:
             return float(rates[0])

@@ -1,12 +1,14 @@
 """Losses and memorized fraction over the steps of a training run, and three times of it over N.
 
 Onset: the first step at which 1/10 of the samples are memorized (nearest training point closer than
-1/3 of the second-nearest). Best stop: the step with the least test loss, if it rises again after.
+1/3 of the second-nearest). Best stop: the step with the least test loss, if that is at least 1 %
+higher at the end of the run.
 Time to fixed quality: the first step at which the test loss is at the dotted level, a quarter of
 the way down that it goes at the largest N from the first stop to its least. Between stops curves
 are linear in ln step (minima: a cubic spline); a time is shown at the N where every training set
-reaches it within the run, whose count the titles give beside the exponent of the power law with its
-95 % t-interval over training sets, which does not know how far the points are from a power law.
+whose training did not fail reaches it within the run. Titles give their count and the exponent of
+the power law with its 95 % t-interval over training sets, which does not know how far the points
+are from a power law.
 Points of curves are means, of times geometric means, with 95 % t-intervals where at least 8 sets
 stand behind a point.
 """

@@ -2,7 +2,8 @@
 
 Points are means over training sets, bands their 95 % t-intervals, drawn where at least 8 sets stand
 behind a point; coloured lines the large-system theory of the linear model, thin black ones the loss
-of the linear optimum for the whole population or pool, dotted N = d. The networks are trained by
+of the linear optimum for the population, or on held-out rows that for the pool, dotted N = d. The
+networks are trained by
 the budget that the title gives, on which their losses at small N depend; losses are means over all
 noise levels, per dimension, of data sets the test loss on held-out rows.
 """
@@ -41,6 +42,8 @@ def query(metrics: pa.Table) -> pa.Table:
 def _optimum(cells: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
     """The optimal loss of a place, over the range of N there; nothing where no cell has it."""
     own = _models.where(cells, **place)
+    # The theory's optimum is of Gaussian data, also at the place of a data set.
+    own = own.filter(pc.not_equal(own["model"], _models.THEORY))
     known = own["optimal_loss"].drop_null()
     if not len(known):
         return []
@@ -73,8 +76,9 @@ def draw(data: pa.Table) -> Figure:
 
 
 def _panel(ax: Axes, data: pa.Table, place: dict[str, Any], loss: str) -> None:
-    best = _tables.arrays(data, quantity="optimal_loss", **place)
-    art.line(ax, best["n"], best["value"], linewidth=0.6)
+    if loss == "test_loss" or place["data"] == "gaussian":
+        best = _tables.arrays(data, quantity="optimal_loss", **place)
+        art.line(ax, best["n"], best["value"], linewidth=0.6)
     theory = _tables.arrays(data, quantity=f"{loss}_theory", **place)
     art.line(ax, theory["n"], theory["value"], _models.LOOKS[_models.THEORY].colour, linewidth=0.8)
     for model in _models.names(data):

@@ -263,14 +263,15 @@ def _fit_points(family: Family) -> tuple[tuple[Points, Points], int]:
     """Where the points of both halves of an affine fit come from, and how many there are in all.
 
     Of a data set rows that neither half shares, each once: the held-out ones and, where they are
-    too few, those of the pool that the model was not trained on.
+    too few, those of the pool that the model was not trained on, unless these are more like the
+    training rows than the held-out ones (overlapping patches of one photograph).
     """
     draw, pool, count = family.draw, _pool(family), denoisers.fit_count(family.draw.d)
     if pool is None:
         fresh = fresh_points(family)
         return (fresh, fresh), count
     rows = pool.held_out
-    if len(rows) < count:
+    if len(rows) < count and not pool.own_split:
         rows = np.concatenate([rows, pool.rest(draw.n, family.row["seed"])])
     rows = rows - draw.centre
     halves = denoisers.each_once(rows[::2]), denoisers.each_once(rows[1::2])

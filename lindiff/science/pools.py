@@ -50,6 +50,8 @@ class Pool:
         origin: The pool's mean in the data's own columns, shape (columns,), in units of the pool.
         unit: One unit of the pool, in units of the data.
         picture: Height and width of the pictures that the data's columns are, row by row.
+        own_split: Whether the data set says which rows are held out, because rows of the two parts
+            are not like independent draws from one set.
     """
 
     key: str
@@ -64,6 +66,7 @@ class Pool:
     origin: Array
     unit: float
     picture: tuple[int, int] | None = None
+    own_split: bool = False
 
     @property
     def d(self) -> int:
@@ -182,6 +185,7 @@ def pool_of(data: Rows, key: str) -> Pool:
         origin=mean / farthest * scale,
         unit=float(farthest / scale * largest),
         picture=data.picture,
+        own_split=data.held_out is not None,
     )
 
 

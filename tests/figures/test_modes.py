@@ -110,13 +110,30 @@ def test_one_mode_that_every_run_learns_has_no_exponent():
     assert found.power_law() is None
 
 
-def test_without_sgd_the_closed_form_has_no_step():
-    made = [*cells("mlp", "adam"), *cells("linear_exact", None)]
+def test_without_linear_training_the_closed_form_has_no_step():
+    """A network descends on another multiple of the loss, so its rate says nothing of τ."""
+    made = [*cells("mlp", "adam"), *cells("mlp", "sgd"), *cells("linear_exact", None)]
     assert set(query(*tables(made))["model"].to_pylist()) == {"mlp", None}
-    made += cells("mlp", "sgd", learning_rate=0.2)
+    made += cells("linear_trained", "sgd", learning_rate=0.2)
     found = query(*tables(made))
     exact, twice = (of(found, "emergence_step", ("linear_exact", None)), PREFACTOR / 2)
     assert exact["value"] * exact["mode_eigenvalue"] == pytest.approx(twice, rel=0.02)
+
+
+@pytest.mark.parametrize("sizes", [[16], [4, 16]])
+def test_the_largest_n_is_that_of_the_place_that_is_shown(sizes: list[int]):
+    """Gaussian data come first, whatever N a data set has."""
+    made = [row for n in sizes for row in cells("mlp", "sgd", n=n)]
+    other = cells("mlp", "sgd", n=64, data="zoo")
+    for row in other:
+        row["cell_id"] += "zoo"
+    found = query(*tables([*made, *other]))
+    assert {place["data"] for place in _models.places(found)} == {"gaussian"}
+    assert _tables.facts(found)["fixed"]["n"] == 16
+    assert _tables.facts(found)["choice"].get("n", [16]) == sizes
+    assert of(found, "exponent")["value"] == pytest.approx(
+        [np.mean(EXPONENTS["mlp", "sgd"])], abs=0.01
+    )
 
 
 def test_an_epsilon_network_is_shown_where_there_is_one():

@@ -52,7 +52,8 @@ def test_the_planted_onset_is_found_where_every_set_reaches_it(data: pa.Table):
 
 def test_the_planted_best_stop_is_found_where_the_loss_rises_again(data: pa.Table):
     found = times(data, "best_stop")
-    assert list(found) == [8, 16, 32, 64, 128, 256]
+    # At 256 the run ends before the loss is by 1 % above its least value.
+    assert list(found) == [8, 16, 32, 64, 128]
     for n, row in found.items():
         assert row["value"] == pytest.approx(feed.best_stop(n), rel=1e-5)
     exponent = law(data, "best_stop")["exponent"]
@@ -77,7 +78,7 @@ def test_how_many_sizes_have_the_curves_is_said(data: pa.Table):
     assert _tables.facts(data)["sizes"] == [[8, 8, 8]]
     titles = [ax.get_title(loc="left") for ax in training_time.draw(data).axes]
     assert titles[3] == r"(d) Onset $\propto N^{1.000\pm0.000}$, 5 of 8 $N$"
-    assert titles[4].endswith("6 of 8 $N$")
+    assert titles[4].endswith("5 of 8 $N$")
 
 
 def test_curves_of_some_sizes_are_means_over_training_sets(data: pa.Table):
@@ -158,6 +159,9 @@ def test_an_onset_or_a_quality_before_the_first_stop_is_unknown():
     assert _times.onset(steps, np.array([0.2, 0.05, 0.3])) is None
     assert _times.reaches(0.3)(steps, np.array([0.2, 0.4, 0.1])) is None
     assert _times.best_stop(steps, np.array([0.3, 0.2, 0.1])) is None
+    # Half a percent up from the least is a plateau with noise.
+    assert _times.best_stop(steps, np.array([0.3, 0.2, 0.201])) is None
+    assert _times.best_stop(steps, np.array([0.3, 0.2, 0.203])) == pytest.approx(20, rel=0.5)
     assert _times.best_stop(steps, np.array([0.1, 0.2, 0.3])) is None
 
 

@@ -70,6 +70,43 @@ def test_the_optimum_spans_the_sizes_of_its_place(data: pa.Table):
     assert "optimal_loss" not in query(rows)["quantity"].to_pylist()
 
 
+def test_the_optimum_of_a_data_set_is_not_mixed_with_that_of_its_theory():
+    rows = feed.rows()
+    theory = [row for row in rows if row["model"] == "linear_theory"]
+    digits = next(row for row in rows if row["data"] == "digits")
+    keys = ("spectrum", "spectrum_params", "d")
+    own = {key: digits[key] for key in keys} | {"optimal_loss": 0.01}
+    rows += [row | own | {"cell_id": row["cell_id"] + "digits", "n": 4096} for row in theory]
+    found, plain = (
+        at(query(given), quantity="optimal_loss", data="digits") for given in (rows, feed.rows())
+    )
+    assert found["value"].tolist() == plain["value"].tolist()
+    assert found["n"].tolist() == [4, 1024]
+
+
+def test_the_training_losses_of_a_data_set_have_no_line_of_held_out_rows(data: pa.Table):
+    with draw.style():
+        lines = [
+            sum(line.get_color() == draw.BLACK for line in ax.lines)
+            for ax in transition_models.draw(data).axes
+        ]
+    assert lines == [1, 1, 1, 0]
+
+
+def test_what_sets_a_model_apart_is_said():
+    rows = feed.rows()
+    for row in rows:
+        if row["model"] == "linear_exact":
+            row["ridge"] = 0.1
+        if row["model"] == "mlp":
+            row |= {"stop_step": 10, "preconditioning": "none"}
+    linear, *others = _models.budgets(query(rows))
+    assert linear == "linear: $c$ = $0.1$"
+    own = [text for text in others if text.startswith("MLP")]
+    assert own
+    assert all("taken after $10$" in text and "not preconditioned" in text for text in own)
+
+
 def test_what_is_null_is_left_out():
     rows = feed.rows()
     for row in rows:

@@ -1,5 +1,7 @@
 """Metrics measured on exact linear denoisers against the model that computes them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,10 @@ from lindiff import columns
 from lindiff.models import MODELS, linear, measured
 from lindiff.models.linear_cells import groups
 from lindiff.models.linear_family import make_family
+from lindiff.science.denoisers import fit_count
 from lindiff.science.denoisers import linear as linear_denoiser
 from lindiff.science.filters import Bank
+from lindiff.science.pools import make_pool
 from tests.science.helpers import make_cells
 
 PARAMS = '{"exponent": 1.0}'
@@ -94,6 +98,23 @@ def test_a_linear_model_is_linear_and_at_no_distance_from_itself(n):
     for row in found["directions"]:
         assert row["distance"] < 1e-20
         assert row["distance_se"] < 1e-20
+
+
+@pytest.mark.parametrize("own_split", [False, True])
+def test_rows_like_the_training_rows_are_no_test_points(monkeypatch, own_split):
+    """Of a data set with a split of its own (overlapping patches) held-out rows alone are taken."""
+    pool = replace(make_pool("digits"), own_split=own_split)
+    monkeypatch.setattr(measured, "_pool", lambda family: pool)
+    given = {"data": "digits", "d": pool.d, "spectrum": "dataset", "n": 64, "seed": 2}
+    given |= {"spectrum_params": '{"name":"digits"}', "draw": None, "population_mean": None}
+    family = make_family(cells(**given))
+    (one, other), count = measured._fit_points(family)
+    rng = np.random.default_rng(0)
+    seen = np.concatenate([half(rng, 10_000) for half in (one, other)])
+    held_out = len(pool.held_out)
+    expected = held_out if own_split else held_out + pool.size - 64
+    assert len(np.unique(seen, axis=0)) == expected
+    assert count == min(fit_count(pool.d), 2 * (expected // 2))
 
 
 def test_directions_of_another_ridge():

@@ -27,6 +27,32 @@ AUDIT = ROOT / "tests" / "slurm" / "audit"
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
+# Several shards of two models, and figures: .ci/run takes the whole smoke config through Slurm.
+SWEEP = """\
+shard: {seconds: 0.5}
+defaults: {seed: {range: [0, 4]}}
+experiments:
+  linear:
+    model: linear_exact
+    d: [8, 16]
+    n_over_d: [0.25, 0.5, 1, 2, 4, 8]
+    spectrum: [isotropic, {power_law: 1.0}]
+    ridge: [0, 1.0e-2, 1.0e-1, 1]
+    figures: [kl]
+  trained:
+    model: mlp
+    d: 8
+    n: [4, 64]
+    spectrum: isotropic
+    draw: samples
+    timesteps: 100
+    sampler: ddim
+    width: 16
+    steps: 60
+    learning_rate: 1.0e-2
+    figures: [transition_models]
+"""
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
@@ -45,10 +71,8 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The smoke config, cut into several shards."""
-    text = (ROOT / "config" / "smoke.yaml").read_text()
-    path = tmp_path_factory.mktemp("config") / "smoke.yaml"
-    path.write_text(f"{text}shard: {{seconds: 0.5}}\n")
+    path = tmp_path_factory.mktemp("config") / "small.yaml"
+    path.write_text(SWEEP)
     return path
 
 
@@ -100,7 +124,7 @@ def audited(cluster: Cluster, sweep: Path, tmp_path_factory: pytest.TempPathFact
 
 
 def test_same_tables_as_a_local_run(audited: Audited, local: Path) -> None:
-    assert compare(local / "results" / "smoke", audited.folder / "results" / "smoke") == []
+    assert compare(local / "results" / "small", audited.folder / "results" / "small") == []
     specs = len(list((audited.folder / "results" / "store" / "specs").iterdir()))
     assert specs > 1, "the sweep should make several shards"
     assert len(audited.states) > specs, "shards, collect and figures should be jobs"
@@ -160,7 +184,7 @@ def test_cancelled_job_is_retried(
     assert code == 0, text
     assert cluster.job_states()[cancelled] == "CANCELLED"
     assert "Trying to restart job" in text
-    assert compare(local / "results" / "smoke", folder / "results" / "smoke") == []
+    assert compare(local / "results" / "small", folder / "results" / "small") == []
     parts = folder / "results" / "store" / "parts"
     specs = folder / "results" / "store" / "specs"
     assert {p.name for p in parts.iterdir()} == {s.name for s in specs.iterdir()}
