@@ -268,8 +268,9 @@ def budgets(data: pa.Table) -> list[str]:
         own = [held for held in _tables.facts(data)["training"] if held["model"] == model]
         said = {_budget(held): held for place in places(data) for held in own
                 if {k: held[k] for k in PLACE} == place}  # fmt: skip
+        several = len({held["data"] for held in said.values()}) > 1
         for text, held in said.items():
-            at = "" if len(said) == 1 else f", {str(held['data']).partition('@')[0]}"
+            at = f", {str(held['data']).partition('@')[0]}" if several else ""
             if text:
                 lines.append(f"{LOOKS[model].words}{at}: {text}")
     return lines
