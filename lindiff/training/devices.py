@@ -13,7 +13,7 @@ from lindiff.training.task import Network, Recipe, Run
 # Models trained as one on a CPU: of more, the work arrays leave the cache.
 PACK = 16
 # Parameters of one model from which a loop over the models is as fast (benchmarks/training.py).
-LOOP_FROM = 200_000
+LOOP_FROM = 500_000
 # Of a GPU's free memory what is planned with; the rest is the allocator's and the kernels'.
 USED = 0.7
 # Parameters, both running means, gradients and a copy on the way.
