@@ -29,7 +29,7 @@ run:
 
 test:
 	@tools/setup.sh workflow,data,train,test
-	.venv/bin/python -m pytest -n 2 -m "not slow" $(PYTEST)
+	.venv/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST)
 
 setup:
 	@tools/setup.sh workflow,data,train,test
