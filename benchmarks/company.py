@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from lindiff import columns, grid
+from lindiff import columns
 from lindiff.models import MODELS, trained
 from lindiff.science.pools import make_pool
-from tests.science.helpers import make_cells
+from tests.science.helpers import sweep_cells
 
 CASES: dict[str, dict[str, Any]] = {
     "mlp, Gaussian d = 16": {
@@ -45,10 +45,7 @@ def cells(case: dict[str, Any], steps: int) -> pa.Table:
         params = json.dumps({"name": "digits"})
         given |= {"d": make_pool("digits").d, "spectrum": "dataset", "spectrum_params": params}
         given |= {"draw": None, "population_mean": None}
-    table = make_cells(**given)
-    for name, ids in (("family_id", grid.family_ids(table)), ("cell_id", grid.cell_ids(table))):
-        table = table.set_column(table.column_names.index(name), name, ids)
-    return table
+    return sweep_cells(**given)
 
 
 def rows(table: pa.Table) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lindiff import grid
 from lindiff.models import measured, trained
 from lindiff.models.linear_cells import groups
 from lindiff.models.linear_family import Family, make_family
@@ -26,7 +25,7 @@ from lindiff.science.pools import make_pool
 from lindiff.science.schedule import Schedule
 from lindiff.training.devices import prepare
 from lindiff.training.engine import train
-from tests.science.helpers import make_cells
+from tests.science.helpers import sweep_cells
 
 TRAINING = {
     "model": "mlp", "timesteps": 100, "sampler": "ddim", "learning_rate": 6e-3, "warm_up": 100,
@@ -75,19 +74,18 @@ def losses(
 
 def compare(base: dict[str, Any], n: int, seed: int, rounds: int) -> None:
     """One line for each other model of one training set."""
-    cells = make_cells(**TRAINING | base | {"n": n, "seed": seed})
-    for name, ids in (("family_id", grid.family_ids(cells)), ("cell_id", grid.cell_ids(cells))):
-        cells = cells.set_column(cells.column_names.index(name), name, ids)
+    cells = sweep_cells(**TRAINING | base | {"n": n, "seed": seed})
     family, ((_, filters),) = make_family(cells), groups(cells)
     schedule = filters.make_schedule()
     least = losses(family, schedule, empirical(measured.training_points(family), schedule), rounds)
     for name, denoise in (("linear", linear(family, cells)), ("mlp", mlp(cells, schedule))):
         other = losses(family, schedule, denoise, rounds)
-        above = least - other
-        z = above.mean(axis=1) / (above.std(axis=1, ddof=1) / np.sqrt(rounds))
+        difference = least - other
+        above = difference.mean(axis=1)
+        z = above / (difference.std(axis=1, ddof=1) / np.sqrt(rounds))
         worst = int(z.argmax())
-        share = above.mean(axis=1)[worst] / other.mean(axis=1)[worst]
-        print(f"  N = {n}, seed {seed}, {name}: above at {(above.mean(axis=1) > 0).sum()} of "
+        share = above[worst] / other[worst].mean()
+        print(f"  N = {n}, seed {seed}, {name}: above at {(above > 0).sum()} of "
               f"{len(z)} levels, at the worst by {z[worst]:.2f} standard errors "
               f"({share:.1e} of the loss, t = {worst + 1})", flush=True)  # fmt: skip
 

@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lindiff import columns, grid  # noqa: E402
+from lindiff import columns  # noqa: E402
 from lindiff.models import MODELS, trained  # noqa: E402
 from lindiff.models.linear_family import make_family  # noqa: E402
 from lindiff.run import run_spec  # noqa: E402
@@ -23,7 +23,7 @@ from lindiff.store import read_table  # noqa: E402
 from lindiff.training import checkpoint, watch  # noqa: E402
 from lindiff.training.networks import NETWORKS, Form  # noqa: E402
 from lindiff.training.task import Run  # noqa: E402
-from tests.science.helpers import make_cells  # noqa: E402
+from tests.science.helpers import sweep_cells  # noqa: E402
 from tests.sweeps import Sweep  # noqa: E402
 
 BASE = {
@@ -40,11 +40,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def cells(**given: Any) -> pa.Table:
-    """Cells with the ids that a sweep gives them."""
-    table = make_cells(**BASE | given)
-    for name, ids in (("family_id", grid.family_ids(table)), ("cell_id", grid.cell_ids(table))):
-        table = table.set_column(table.column_names.index(name), name, ids)
-    return table
+    return sweep_cells(**BASE | given)
 
 
 def digits(**given: Any) -> pa.Table:

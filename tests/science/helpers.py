@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lindiff import columns
+from lindiff import columns, grid
 from lindiff.models import MODELS
 from lindiff.science.filters import Training
 from lindiff.science.schedule import Schedule
@@ -55,3 +55,11 @@ def make_cells(**settings: Any) -> pa.Table:
         unread = set(columns.SETTING).difference(MODELS[row["model"]].settings)
         row.update(dict.fromkeys(unread.difference(settings)))
     return pa.Table.from_pylist(rows, schema=columns.cell_schema())
+
+
+def sweep_cells(**settings: Any) -> pa.Table:
+    """`make_cells` with the ids that a sweep gives them."""
+    table = make_cells(**settings)
+    for name, ids in (("family_id", grid.family_ids(table)), ("cell_id", grid.cell_ids(table))):
+        table = table.set_column(table.column_names.index(name), name, ids)
+    return table
