@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import header
-from lindiff import intervals
+from lindiff.drawing import intervals
 from lindiff.science import measure, metrics
 from lindiff.science.draws import make_draw
 from lindiff.science.exact import divergences

@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from benchmarks.timing import header
 from lindiff.columns import part_schema
-from lindiff.config import load
-from lindiff.plan import make_plan, store_of, write_plan
-from lindiff.store import read_header, read_table, write_part
+from lindiff.config.resolve import load
+from lindiff.sweep.plan import make_plan, store_of, write_plan
+from lindiff.sweep.store import read_header, read_table, write_part
 
 CONFIG = """
 defaults: {{model: linear_exact, seed: {{range: [0, {seeds}]}}}}

@@ -16,7 +16,7 @@ from lindiff.errors import InputError
 from lindiff.session import DEVICES
 
 if TYPE_CHECKING:
-    from lindiff.config import Config
+    from lindiff.config.resolve import Config
 
 
 class _Group(click.Group):
@@ -43,7 +43,7 @@ _path = click.Path(path_type=Path)
 
 
 def _load(file: Path, max_cells: int | None = None) -> Config:
-    from lindiff.config import load
+    from lindiff.config.resolve import load
 
     return load(file, None if max_cells is None else {"max_cells": max_cells})
 
@@ -60,8 +60,8 @@ def main() -> None:
 @_json
 def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
     """Check CONFIG and count its cells."""
-    from lindiff.validate import validate as check
-    from lindiff.validate import warnings as warn
+    from lindiff.sweep.validate import validate as check
+    from lindiff.sweep.validate import warnings as warn
 
     loaded = _load(config, max_cells)
     grid = check(loaded)
@@ -94,7 +94,7 @@ def plan(
     digest: str | None,
 ) -> None:
     """Show what CONFIG would run, how long and how big."""
-    from lindiff.plan import make_plan, write_plan_at
+    from lindiff.sweep.plan import make_plan, write_plan_at
 
     loaded = _load(config, max_cells)
     if write is not None:
@@ -103,11 +103,11 @@ def plan(
         return
     made = make_plan(loaded, results)
     if as_json:
-        from lindiff.plan import to_dict
+        from lindiff.sweep.plan import to_dict
 
         click.echo(json.dumps(to_dict(made), indent=2))
         return
-    from lindiff.console import print_plan
+    from lindiff.report.console import print_plan
 
     print_plan(made)
 
@@ -124,7 +124,7 @@ def plan(
 )
 def run(spec: Path, out: Path, device: str) -> None:
     """Compute the shard of SPEC."""
-    from lindiff.run import run_spec
+    from lindiff.sweep.run import run_spec
 
     if not run_spec(spec, out, device):
         click.echo(f"{out}: already there")
@@ -134,8 +134,8 @@ def run(spec: Path, out: Path, device: str) -> None:
 @click.argument("plan_file", type=_path)
 def collect(plan_file: Path) -> None:
     """Write the tables of the plan in PLAN_FILE beside it."""
-    from lindiff.collect import collect as gather
-    from lindiff.plan import read_plan
+    from lindiff.sweep.collect import collect as gather
+    from lindiff.sweep.plan import read_plan
 
     for line in gather(read_plan(plan_file), plan_file.parent).lines():
         click.echo(line)
@@ -147,7 +147,7 @@ def collect(plan_file: Path) -> None:
 def figures(plan_file: Path, names: tuple[str, ...]) -> None:
     """Draw the figures NAMES (all by default) of the plan in PLAN_FILE from its tables."""
     from lindiff.figures import draw_figure
-    from lindiff.plan import read_plan
+    from lindiff.sweep.plan import read_plan
 
     plan = read_plan(plan_file)
     for name in names or plan.figures:
@@ -159,8 +159,8 @@ def figures(plan_file: Path, names: tuple[str, ...]) -> None:
 @click.argument("plan_file", type=_path)
 def answers(plan_file: Path) -> None:
     """Write the answers in words of the plan in PLAN_FILE, from the data of its figures."""
-    from lindiff.answers import write
-    from lindiff.plan import read_plan
+    from lindiff.report.answers import write
+    from lindiff.sweep.plan import read_plan
 
     path = plan_file.parent / "answers.html"
     write(plan_file.parent, read_plan(plan_file).figures, path)
@@ -174,13 +174,13 @@ def answers(plan_file: Path) -> None:
 @click.option("--watch", is_flag=True, help="Show it again every two seconds until all is done.")
 def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
     """Show how far CONFIG is."""
-    from lindiff.status import Watcher
+    from lindiff.report.status import Watcher
 
     watcher = Watcher(_load(config), results)
     if as_json:
         click.echo(json.dumps(watcher.look().to_dict(), indent=2))
         return
-    from lindiff.console import print_status, watch_status
+    from lindiff.report.console import print_status, watch_status
 
     if watch:
         watch_status(watcher)
@@ -204,8 +204,8 @@ def cells(
     as_json: bool,
 ) -> None:
     """Show the cells of results/CONFIG that meet all CONDITIONS, such as 'd=64' 'ridge=0,0.01'."""
-    from lindiff.console import print_cells, write_csv
-    from lindiff.query import cells as query
+    from lindiff.report.console import print_cells, write_csv
+    from lindiff.report.query import cells as query
 
     table = query(folder, conditions, columns.split(",") if columns else ())
     if as_csv:
@@ -239,10 +239,10 @@ def theory(
     lindiff theory d=200 n=400 'spectrum={power_law: 1}' 'ridge={log: [1.0e-4, 1, 30]}' \\
         'sampler=[ddpm_beta, ddim]' --metric kl_model_data --out curve.png
     """
-    from lindiff.curve import make_curve
+    from lindiff.report.curve import make_curve
 
     if out is not None:
-        from lindiff.curve_files import check_path, write_curve
+        from lindiff.report.curve_files import check_path, write_curve
 
         check_path(out)
     curve = make_curve(settings, metrics)
@@ -252,13 +252,13 @@ def theory(
         write_curve(curve, out)
         click.echo(f"{out}: {len(curve.table):,} points")
     if as_csv:
-        from lindiff.console import write_csv
+        from lindiff.report.console import write_csv
 
         write_csv(curve.table, sys.stdout.buffer)
     elif as_json:
         click.echo(json.dumps(curve.table.to_pylist(), indent=1))
     elif out is None:
-        from lindiff.console import print_curve
+        from lindiff.report.console import print_curve
 
         print_curve(curve)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lindiff.config import load
+from lindiff.config.resolve import load
 from lindiff.errors import InputError
-from lindiff.validate import validate
+from lindiff.sweep.validate import validate
 
 BASE = """\
 experiments:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from lindiff.collect import Collected, collect
-from lindiff.config import Config, load
-from lindiff.plan import Plan, make_plan, write_plan
-from lindiff.run import run_spec
-from lindiff.store import Store
+from lindiff.config.resolve import Config, load
+from lindiff.sweep.collect import Collected, collect
+from lindiff.sweep.plan import Plan, make_plan, write_plan
+from lindiff.sweep.run import run_spec
+from lindiff.sweep.store import Store
 
 DEFAULTS = (
     "{model: linear_exact, timesteps: 20, beta_max: 9.0e-3, seed: [0, 1],"

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lindiff.cli import main
-from lindiff.query import cells
-from lindiff.store import read_header, read_table, write_part
+from lindiff.report.query import cells
+from lindiff.sweep.store import read_header, read_table, write_part
 from tests.sweeps import Sweep
 
 

@@ -22,8 +22,8 @@ from lindiff.columns import (
     part_schema,
     result_schema,
 )
+from lindiff.config.values import SPECTRA, checked
 from lindiff.models import MODELS
-from lindiff.values import SPECTRA, checked
 
 EVERY = (*SETTINGS, *METRICS, *OUTCOME, SECONDS)
 WITH_NEUTRAL = [c for c in SETTINGS if c.neutral is not REQUIRED and c.type != "json"]

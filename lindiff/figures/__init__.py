@@ -21,38 +21,22 @@ import logging
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from lindiff.closure import closure
 from lindiff.columns import NESTED
+from lindiff.drawing.needs import Needs
 from lindiff.errors import InputError
+from lindiff.fingerprint import closure
 from lindiff.science import datasets
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-    from lindiff.config import Config
+    from lindiff.config.resolve import Config
 
-_NOT_FIGURES = ("draw",)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What an experiment must have to feed a figure.
-
-    Attributes:
-        axes: Settings that must have at least two values; ``n`` is met by ``n_over_d`` as well.
-        metrics: Names of `lindiff.columns.REQUESTABLE` that must be asked for.
-        settings: ``(setting, value)`` pairs: values that must be among that setting's.
-    """
-
-    axes: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    settings: tuple[tuple[str, object], ...] = ()
 
 
 class FigureModule(Protocol):
@@ -70,9 +54,9 @@ class FigureModule(Protocol):
 
 
 def discover() -> tuple[str, ...]:
-    """The names of all figures: the public modules of this folder but ``draw``, sorted."""
+    """The names of all figures: the public modules of this folder, sorted."""
     found = (module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted(n for n in found if not n.startswith("_") and n not in _NOT_FIGURES))
+    return tuple(sorted(n for n in found if not n.startswith("_")))
 
 
 FIGURES: tuple[str, ...] = discover()
@@ -135,7 +119,7 @@ def sources(name: str) -> tuple[Path, ...]:
     """The files whose editing changes the figure `name`: its own, and what it imports."""
     load(name)
     own = Path(inspect.getfile(sys.modules[f"{__name__}.{name}"]))
-    imported = closure(f"{__name__}.{name}", (__name__, "lindiff.science", "lindiff.intervals"))
+    imported = closure(f"{__name__}.{name}", (__name__, "lindiff.drawing", "lindiff.science"))
     return (own, *sorted(path for path in imported.values() if path != own))
 
 
@@ -164,18 +148,18 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
         InputError: No such figure, no experiment lists it, a table is missing, or none of its rows
             can be drawn.
     """
-    from lindiff.figures import _tables, draw
+    from lindiff.drawing import style, tables
 
     module = load(name)
     feeding = tuple(key for key, e in plan_config.experiments.items() if name in e.figures)
     if not feeding:
         raise InputError(f"no experiment of {plan_config.name} lists the figure {name!r}")
-    source = _tables.read_metrics(Path(results_dir), name, feeding)
+    source = tables.read_metrics(Path(results_dir), name, feeding)
     if source.left_out:
         _log.warning("figure %s: %d cells are not ok and not drawn", name, source.left_out)
     ids = source.table["cell_id"]
     extra = {
-        t: _tables.read_nested(Path(results_dir), t, ids)
+        t: tables.read_nested(Path(results_dir), t, ids)
         for t in NESTED
         if t in module.NEEDS.metrics
     }
@@ -184,7 +168,7 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
         data = module.query(source.table, **extra)
     if data.num_rows == 0:
         raise InputError(f"figure {name!r}: none of its {len(ids)} cells can be drawn")
-    data = _tables.with_facts(
+    data = tables.with_facts(
         data,
         figure=name,
         caption=caption(name),
@@ -193,6 +177,6 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
         fingerprints=source.fingerprints,
     )
     files = outputs(name, Path(results_dir))
-    with draw.style():
-        draw.save(module.draw(data), data, files)
+    with style.applied():
+        style.save(module.draw(data), data, files)
     return files

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import METRIC
-from lindiff.figures import Needs, _need, _slices, _tables, _words
-from lindiff.figures import draw as art
-from lindiff.intervals import geometric_mean_interval
+from lindiff.drawing import labels, need, slices, style, tables
+from lindiff.drawing.intervals import geometric_mean_interval
+from lindiff.drawing.needs import Needs
 from lindiff.science import scaling
 from lindiff.science.laws import optimal_loss
 
@@ -33,7 +33,7 @@ AGAINST = ("d", "df1", "df2", "participation", "trace_ratio")
 NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"))
 CATEGORY = "Data need"
 _POWERS = (1 / 2, 3 / 4, 9 / 10)  # the noise levels t = T^p: little noise, some, as much as signal
-_PLACE = ("target", *_slices.SPECTRUM, "d", "t", "alpha_bar")
+_PLACE = ("target", *slices.SPECTRUM, "d", "t", "alpha_bar")
 _TYPES = {"d": pa.int64(), "t": pa.int64(), "seeds": pa.int64()} | {
     name: pa.float64() for name in ("alpha_bar", "x", "value", "low", "high")
 }
@@ -47,50 +47,50 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
     Quantities: `needed`, `needed_theory`, and per target the `exponent`, `prefactor` and `scatter`
     of all its points. The levels that define N are in the facts.
     """
-    cells = _slices.pick(_slices.measured(metrics), ("d", "n", *_slices.SPECTRUM), {})
-    cells = _slices.spectra(cells, len(art.COLOURS))
-    curves = _curves([cells, _slices.theory(metrics, cells)], _few(levels))
+    cells = slices.pick(slices.measured(metrics), ("d", "n", *slices.SPECTRUM), {})
+    cells = slices.spectra(cells, len(style.COLOURS))
+    curves = _curves([cells, slices.theory(metrics, cells)], _few(levels))
     rows: list[dict[str, Any]] = []
     level = {}
     for target in TARGETS:
         own = {key: by_seed for key, by_seed in curves.items() if key[0] == target}
-        level[target] = _need.level_of(own)
-        needed = _need.needed(own, level[target])
+        level[target] = need.level_of(own)
+        needed = need.needed(own, level[target])
         for against in AGAINST:
             rows += _rows(needed, {"target": target, "against": against})
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
-    return _tables.with_facts(table, **_tables.facts(cells), level=level)
+    return tables.with_facts(table, **tables.facts(cells), level=level)
 
 
 def _few(levels: pa.Table) -> pa.Table:
     """The rows of the noise levels nearest to T to the `_POWERS`."""
-    times = np.array(_tables.distinct(levels, "t"), float)
+    times = np.array(tables.distinct(levels, "t"), float)
     near = {int(times[np.argmin(np.abs(np.log(times / times[-1] ** p)))]) for p in _POWERS}
-    return _tables.keep(levels, "t", sorted(near))
+    return tables.keep(levels, "t", sorted(near))
 
 
-def _curves(tables: list[pa.Table], levels: pa.Table) -> _need.Curves:
+def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
     """The curves of each target over N, by `_PLACE` and seed."""
-    times = _tables.distinct_keys(levels, ("t", "alpha_bar"))
+    times = tables.distinct_keys(levels, ("t", "alpha_bar"))
     middle = times[len(times) // 2]
-    where = (*_slices.SPECTRUM, "d", "seed", "n")
-    curves: _need.Curves = defaultdict(lambda: defaultdict(list))
-    for cells in tables:
+    where = (*slices.SPECTRUM, "d", "seed", "n")
+    curves: need.Curves = defaultdict(lambda: defaultdict(list))
+    for cells in groups:
         cells = cells.sort_by("n")
-        single = _tables.join(levels, cells.drop_columns(["train_loss", "test_loss"]))
+        single = tables.join(levels, cells.drop_columns(["train_loss", "test_loss"]))
         names = (*where, "t", "alpha_bar", "test_loss")
-        for *place, seed, n, t, alpha_bar, loss in _tables.keys_of(single.sort_by("n"), names):
-            spectrum = _slices.eigenvalues(*place)
+        for *place, seed, n, t, alpha_bar, loss in tables.keys_of(single.sort_by("n"), names):
+            spectrum = slices.eigenvalues(*place)
             residual = loss - float(optimal_loss(alpha_bar, spectrum))
             curves[(TARGETS[0], *place, t, alpha_bar)][seed].append((n, residual))
         for target in TARGETS[1:]:
             rows = cells.filter(pc.is_valid(cells[target]))
-            for *place, seed, n, kl in _tables.keys_of(rows, (*where, target)):
+            for *place, seed, n, kl in tables.keys_of(rows, (*where, target)):
                 curves[(target, *place, *middle)][seed].append((n, kl))
     return curves
 
 
-def _rows(needed: _need.Needed, own: dict[str, str]) -> list[dict[str, Any]]:
+def _rows(needed: need.Needed, own: dict[str, str]) -> list[dict[str, Any]]:
     """The points of one target against one abscissa, those of the theory, and the power law."""
     rows, x, points = [], [], []
     for key, by_seed in needed.items():
@@ -101,14 +101,14 @@ def _rows(needed: _need.Needed, own: dict[str, str]) -> list[dict[str, Any]]:
             rows.append(place | {"quantity": "needed_theory", "value": by_seed[None]})
         if seeds:
             interval = geometric_mean_interval(list(seeds.values()))
-            rows.append(place | _need.row("needed", interval))
+            rows.append(place | need.row("needed", interval))
             x.append(place["x"])
             points.append(seeds)
-    return [*rows, *(own | row for row in _need.fit(x, points))]
+    return [*rows, *(own | row for row in need.fit(x, points))]
 
 
 def _abscissa(name: str, kind: str, params: str, d: int, _: int, alpha_bar: float) -> float:
-    s, kappa = _slices.eigenvalues(kind, params, d), (1 - alpha_bar) / alpha_bar
+    s, kappa = slices.eigenvalues(kind, params, d), (1 - alpha_bar) / alpha_bar
     df1, df2 = scaling.df1(s, kappa), scaling.df2(s, kappa)
     return {
         "d": float(d),
@@ -121,32 +121,32 @@ def _abscissa(name: str, kind: str, params: str, d: int, _: int, alpha_bar: floa
 
 def draw(data: pa.Table) -> Figure:
     """A row of panels per target, a column per abscissa."""
-    figure, axes = art.panels(len(TARGETS), len(AGAINST), height=1.65, sharex="col", sharey="row")
+    figure, axes = style.panels(len(TARGETS), len(AGAINST), height=1.65, sharex="col", sharey="row")
     pairs = list(itertools.product(TARGETS, AGAINST))
     for ax, (target, against) in zip(axes.flat, pairs, strict=True):
         _panel(ax, data.sort_by("x"), target, against)
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
-    level = _tables.facts(data)["level"]
+    level = tables.facts(data)["level"]
     for ax, target in zip(axes[:, 0], TARGETS, strict=True):
-        ax.set_ylabel(f"$N$ needed for\n{METRIC[target].label} = {_words.number(level[target])}")
-    art.titles(axes, [_title(_fit(data, *pair)) for pair in pairs])
-    art.heading(figure, data, without=("spectrum", "d"))
-    art.legend(figure, _entries(data), columns=3)
+        ax.set_ylabel(f"$N$ needed for\n{METRIC[target].label} = {labels.number(level[target])}")
+    style.titles(axes, [_title(_fit(data, *pair)) for pair in pairs])
+    style.heading(figure, data, without=("spectrum", "d"))
+    style.legend(figure, _entries(data), columns=3)
     return figure
 
 
 def _spectra(data: pa.Table) -> list[tuple[tuple[str, str], str, str]]:
     """Each spectrum with its colour and marker."""
-    keys = [key for key in _tables.distinct_keys(data, _slices.SPECTRUM) if key[0] is not None]
-    return list(zip(keys, art.COLOURS, art.MARKERS, strict=False))
+    keys = [key for key in tables.distinct_keys(data, slices.SPECTRUM) if key[0] is not None]
+    return list(zip(keys, style.COLOURS, style.MARKERS, strict=False))
 
 
 def _times(data: pa.Table, target: str) -> list[tuple[tuple[int, float], Any]]:
     """t and ᾱ of each noise level of a target with its dash."""
-    rows = _tables.keep(data, "target", [target])
-    keys = [key for key in _tables.distinct_keys(rows, ("t", "alpha_bar")) if key[0] is not None]
-    return list(zip(keys, art.DASHES, strict=False))
+    rows = tables.keep(data, "target", [target])
+    keys = [key for key in tables.distinct_keys(rows, ("t", "alpha_bar")) if key[0] is not None]
+    return list(zip(keys, style.DASHES, strict=False))
 
 
 def _panel(ax: Axes, data: pa.Table, target: str, against: str) -> None:
@@ -154,28 +154,28 @@ def _panel(ax: Axes, data: pa.Table, target: str, against: str) -> None:
     series = itertools.product(_spectra(data), _times(data, target))
     for ((kind, params), colour, marker), ((t, _), dash) in series:
         place = own | {"spectrum": kind, "spectrum_params": params, "t": t}
-        part = _tables.arrays(data, quantity="needed", **place)
-        art.bars(ax, part["x"], part, colour, marker)
-        line = _tables.arrays(data, quantity="needed_theory", **place)
-        art.line(ax, line["x"], line["value"], colour, dash, linewidth=0.7)
-    x = _tables.arrays(data, quantity="needed", **own)["x"]
+        part = tables.arrays(data, quantity="needed", **place)
+        style.bars(ax, part["x"], part, colour, marker)
+        line = tables.arrays(data, quantity="needed_theory", **place)
+        style.line(ax, line["x"], line["value"], colour, dash, linewidth=0.7)
+    x = tables.arrays(data, quantity="needed", **own)["x"]
     if fit := _fit(data, target, against):
         ends = np.array([x.min(), x.max()])
         law = fit["prefactor"]["value"] * ends ** fit["exponent"]["value"]
-        art.line(ax, ends, law, linewidth=0.6)
+        style.line(ax, ends, law, linewidth=0.6)
     if (target, against) == (TARGETS[0], "trace_ratio"):
-        level = _tables.facts(data)["level"][target]
-        art.line(ax, x, x / level, art.GREY, art.DASHES[3], linewidth=0.7)
-    art.axis(ax, against)
+        level = tables.facts(data)["level"][target]
+        style.line(ax, x, x / level, style.GREY, style.DASHES[3], linewidth=0.7)
+    style.axis(ax, against)
     if against == "d":
-        sizes = _tables.distinct(data, "d")
+        sizes = tables.distinct(data, "d")
         ax.set_xticks(sizes, [str(d) for d in sizes])
         ax.set_xticks([], minor=True)
 
 
 def _fit(data: pa.Table, target: str, against: str) -> dict[str, dict[str, Any]]:
     """Exponent, prefactor and scatter of a panel; empty where there is no power law."""
-    rows = _tables.keep(_tables.keep(data, "target", [target]), "against", [against])
+    rows = tables.keep(tables.keep(data, "target", [target]), "against", [against])
     return {row["quantity"]: row for row in rows.filter(pc.is_null(rows["x"])).to_pylist()}
 
 
@@ -192,13 +192,13 @@ def _title(fit: dict[str, dict[str, Any]]) -> str:
 
 def _entries(data: pa.Table) -> list[Any]:
     entries = [
-        art.handle(colour, _words.spectrum(*key), marker=marker)
+        style.handle(colour, labels.spectrum(*key), marker=marker)
         for key, colour, marker in _spectra(data)
     ]
     for (t, alpha_bar), dash in _times(data, TARGETS[0]):
         text = rf"theory, $t={t}$, $\kappa={(1 - alpha_bar) / alpha_bar:.2g}$"
-        entries.append(art.handle(art.GREY, text, dash=dash))
-    fit = art.handle(art.BLACK, "power law: exponent, scatter in title", dash="-")
-    law = art.handle(art.GREY, r"law $\mathrm{df}_1(\mathrm{df}_1-\mathrm{df}_2)/(dN)$",
-                     dash=art.DASHES[3])  # fmt: skip
+        entries.append(style.handle(style.GREY, text, dash=dash))
+    fit = style.handle(style.BLACK, "power law: exponent, scatter in title", dash="-")
+    law = style.handle(style.GREY, r"law $\mathrm{df}_1(\mathrm{df}_1-\mathrm{df}_2)/(dN)$",
+                     dash=style.DASHES[3])  # fmt: skip
     return [*entries, fit, law]

@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
-from lindiff.figures import Needs, _slices, _tables, _words
-from lindiff.figures import draw as art
-from lindiff.intervals import mean_interval
+from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing.intervals import mean_interval
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 NEEDS = Needs(axes=("n",), metrics=("modes",))
 CATEGORY = "Transition"
-_SIZE = (*_slices.SPECTRUM, "d", "n", "n_over_d")
+_SIZE = (*slices.SPECTRUM, "d", "n", "n_over_d")
 _KEYS = (*_SIZE, "mode_eigenvalue")
 _BINS = 20
 _POINTS = 600
@@ -36,23 +36,23 @@ _MANY = 20  # bands that a line of the usual width makes one black patch
 
 def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     """Measured and limiting density for up to two spectra and three N, and both bin by bin."""
-    cells = _slices.measured(metrics)
-    cells = _slices.pick(cells, ("n", *_slices.SPECTRUM), {"d": max})
-    cells = _tables.with_ratio(_slices.spectra(cells, 2))
-    cells = _tables.keep(cells, "n", _slices.spread(_tables.distinct(cells, "n"), 3))
-    rows = _tables.join(modes, cells)
-    known = _tables.facts(cells)["fixed"]["centre"] == "known"
+    cells = slices.measured(metrics)
+    cells = slices.pick(cells, ("n", *slices.SPECTRUM), {"d": max})
+    cells = tables.with_ratio(slices.spectra(cells, 2))
+    cells = tables.keep(cells, "n", slices.spread(tables.distinct(cells, "n"), 3))
+    rows = tables.join(modes, cells)
+    known = tables.facts(cells)["fixed"]["centre"] == "known"
     bins, curves = [], []
-    for key in _tables.distinct_keys(rows, _SIZE):
+    for key in tables.distinct_keys(rows, _SIZE):
         own = dict(zip(_SIZE, key, strict=True))
-        found = _tables.arrays(rows, **own)
-        s = _slices.eigenvalues(*key[:3])
+        found = tables.arrays(rows, **own)
+        s = slices.eigenvalues(*key[:3])
         edges = _edges(found["eigenvalue"])
         bins.append(_shares(found, edges, own))
         curves += _limit(s, own, edges, known)
-    table = _tables.with_facts(pa.concat_tables(bins), **_tables.facts(cells))
-    return _tables.curve(
-        _tables.summarise(table, _KEYS, ("density", "null_share"), mean_interval), curves
+    table = tables.with_facts(pa.concat_tables(bins), **tables.facts(cells))
+    return tables.curve(
+        tables.summarise(table, _KEYS, ("density", "null_share"), mean_interval), curves
     )
 
 
@@ -114,54 +114,54 @@ def _limit(s: Array, own: dict[str, Any], edges: Array, known: bool) -> list[dic
 
 def draw(data: pa.Table) -> Figure:
     """A row of panels per spectrum, a column per N."""
-    spectra = _tables.distinct_keys(data, _slices.SPECTRUM)
-    sizes = _tables.distinct_keys(data, ("n", "n_over_d"))
+    spectra = tables.distinct_keys(data, slices.SPECTRUM)
+    sizes = tables.distinct_keys(data, ("n", "n_over_d"))
     height = 1.8 if len(spectra) > 1 else 2.2
-    figure, axes = art.panels(len(spectra), len(sizes), height=height, sharex="row")
+    figure, axes = style.panels(len(spectra), len(sizes), height=height, sharex="row")
     for row, (kind, params) in zip(axes, spectra, strict=True):
         own = {"spectrum": kind, "spectrum_params": params}
         for ax, (n, _) in zip(row, sizes, strict=True):
             _panel(ax, data, own | {"n": n})
         # At N = d the tail reaches 0 and holds next to nothing.
-        smallest = _tables.arrays(data, **own, quantity="population")["mode_eigenvalue"].min()
+        smallest = tables.arrays(data, **own, quantity="population")["mode_eigenvalue"].min()
         row[0].set_xlim(left=max(row[0].get_xlim()[0], _LOWEST * smallest))
-        row[0].set_ylabel(_words.spectrum(kind, params) + "\n" + r"density per $\ln\lambda$")
+        row[0].set_ylabel(labels.spectrum(kind, params) + "\n" + r"density per $\ln\lambda$")
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
-    art.titles(axes, [_title(data, *size) for _ in spectra for size in sizes])
-    art.heading(figure, data, without=[name for name in SETTING if name not in ("d", "centre")])
+    style.titles(axes, [_title(data, *size) for _ in spectra for size in sizes])
+    style.heading(figure, data, without=[name for name in SETTING if name not in ("d", "centre")])
     entries = [
-        art.handle(art.COLOURS[0], "training sets", marker="o"),
-        art.handle(art.BLACK, "limit", dash="-"),
-        art.handle(art.COLOURS[1], "limit, mean over a bin", dash="-"),
-        art.handle(art.COLOURS[2], "population", marker="|"),
+        style.handle(style.COLOURS[0], "training sets", marker="o"),
+        style.handle(style.BLACK, "limit", dash="-"),
+        style.handle(style.COLOURS[1], "limit, mean over a bin", dash="-"),
+        style.handle(style.COLOURS[2], "population", marker="|"),
     ]
-    art.legend(figure, entries)
+    style.legend(figure, entries)
     return figure
 
 
 def _panel(ax: Axes, data: pa.Table, own: dict[str, Any]) -> None:
     found, limit, mean, population = (
-        _tables.arrays(data, **own, quantity=name)
+        tables.arrays(data, **own, quantity=name)
         for name in ("density", "density_limit", "bin_limit", "population")
     )
     if not len(found["value"]):
         return  # the other spectrum alone has this N
     lam, curve = limit["mode_eigenvalue"], limit["value"]
     many = np.count_nonzero(curve == 0) > 2 * _MANY
-    ax.fill_between(lam, 0, curve, color=art.GREY, alpha=0.3, linewidth=0)
-    art.line(ax, lam, curve, linewidth=0.15 if many else 0.6, zorder=1)
+    ax.fill_between(lam, 0, curve, color=style.GREY, alpha=0.3, linewidth=0)
+    style.line(ax, lam, curve, linewidth=0.15 if many else 0.6, zorder=1)
     x = found["mode_eigenvalue"]
     half = (x[1] / x[0]) ** 0.5
-    ax.hlines(mean["value"], x / half, x * half, colors=art.COLOURS[1], linewidth=1.2)
-    art.points(ax, x, found, art.COLOURS[0], art.MARKERS[0])
+    ax.hlines(mean["value"], x / half, x * half, colors=style.COLOURS[1], linewidth=1.2)
+    style.points(ax, x, found, style.COLOURS[0], style.MARKERS[0])
     # Taller than the ticks of the axis, which point inwards too.
-    place, green = ax.get_xaxis_transform(), art.COLOURS[2]
+    place, green = ax.get_xaxis_transform(), style.COLOURS[2]
     ax.vlines(population["mode_eigenvalue"], 0, 0.07, green, linewidth=0.5, transform=place)
-    art.axis(ax, "mode_eigenvalue", log="x")
+    style.axis(ax, "mode_eigenvalue", log="x")
     ax.set_ylim(bottom=0)
 
 
 def _title(data: pa.Table, n: int, ratio: float) -> str:
-    null = _tables.arrays(data, n=n, quantity="null_share")["value"][0]
+    null = tables.arrays(data, n=n, quantity="null_share")["value"][0]
     return f"$N/d={ratio:.3g}$" + (f", null space {100 * null:.3g} %" if null else "")

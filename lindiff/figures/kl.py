@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.figures import Needs, _slices, _tables, _words
-from lindiff.figures import draw as art
-from lindiff.intervals import median_interval
+from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing.intervals import median_interval
+from lindiff.drawing.needs import Needs
 from lindiff.science import laws
 
 if TYPE_CHECKING:
@@ -26,31 +26,31 @@ DIRECTIONS = ("kl_model_data", "kl_data_model")
 NEEDS = Needs(axes=("n",), metrics=(*DIRECTIONS, *(f"{name}_floor" for name in DIRECTIONS)))
 CATEGORY = "Distances"
 LAWS = {  # line: colour, dash, label, law per direction
-    "mean": (art.BLACK, art.DASHES[0], "mean, no regularization, no sampler",
+    "mean": (style.BLACK, style.DASHES[0], "mean, no regularization, no sampler",
              (laws.kl_model_data_mean, laws.kl_data_model_mean)),
-    "tail": (art.BLACK, art.DASHES[1], "$(d+3)/(4N)$", (laws.kl_tail, laws.kl_tail)),
-    "leading": (art.GREY, art.DASHES[2], "$d/(4N)$", (laws.kl_tail_leading,) * 2),
+    "tail": (style.BLACK, style.DASHES[1], "$(d+3)/(4N)$", (laws.kl_tail, laws.kl_tail)),
+    "leading": (style.GREY, style.DASHES[2], "$d/(4N)$", (laws.kl_tail_leading,) * 2),
 }  # fmt: skip
 
 
 def query(metrics: pa.Table) -> pa.Table:
     """Both KL over N/d per regularization, then the least regularized in units of the tail."""
-    cells = _slices.regularizations(
-        _slices.measured(metrics),
+    cells = slices.regularizations(
+        slices.measured(metrics),
         ("n",),
-        lambda values: _slices.spread(values, 5),
-        {"d": min, **_slices.POWER_LAW},
+        lambda values: slices.spread(values, 5),
+        {"d": min, **slices.POWER_LAW},
     )
-    cells = _tables.with_ratio(cells)
+    cells = tables.with_ratio(cells)
     keys = ("d", "regularizer", "strength", "n", "n_over_d")
-    found = _tables.summarise(cells, keys, NEEDS.metrics, median_interval)
+    found = tables.summarise(cells, keys, NEEDS.metrics, median_interval)
     finite = pc.is_finite(found["value"])
-    infinite = _tables.keep(found.filter(pc.invert(finite)), "quantity", DIRECTIONS)
-    theory = _slices.theory(metrics, cells)
-    found = _tables.with_theory(found.filter(finite), theory, keys, DIRECTIONS)
+    infinite = tables.keep(found.filter(pc.invert(finite)), "quantity", DIRECTIONS)
+    theory = slices.theory(metrics, cells)
+    found = tables.with_theory(found.filter(finite), theory, keys, DIRECTIONS)
     found = found.filter(pc.is_finite(found["value"]))
     rows = [*found.to_pylist(), *(_laws(cells) if found.num_rows else ())]
-    least = _slices.strengths(cells)[1][0]
+    least = slices.strengths(cells)[1][0]
     nats = [row | {"unit": "nats"} for row in rows]
     tail = [
         _over_tail(row)
@@ -58,10 +58,10 @@ def query(metrics: pa.Table) -> pa.Table:
         if row["n_over_d"] >= 2 and row.get("strength") in (least, None)
     ]
     schema = found.schema.append(pa.field("unit", pa.string()))
-    return _tables.with_facts(
+    return tables.with_facts(
         pa.Table.from_pylist(nats + tail, schema=schema),
-        infinite=_tables.distinct(infinite, "strength"),
-        infinite_up_to=max(_tables.distinct(infinite, "n_over_d"), default=None),
+        infinite=tables.distinct(infinite, "strength"),
+        infinite_up_to=max(tables.distinct(infinite, "n_over_d"), default=None),
     )
 
 
@@ -73,7 +73,7 @@ def _over_tail(row: dict[str, Any]) -> dict[str, Any]:
 
 def _laws(cells: pa.Table) -> list[dict[str, Any]]:
     """The laws over the range of N of the cells, where they are finite."""
-    ns, (d,) = _tables.distinct(cells, "n"), _tables.distinct(cells, "d")
+    ns, (d,) = tables.distinct(cells, "n"), tables.distinct(cells, "d")
     start = min(max(ns[0], d // 2), ns[-1])
     grid = np.unique(np.rint(np.geomspace(start, ns[-1], 200)).astype(int))
     return [
@@ -87,62 +87,62 @@ def _laws(cells: pa.Table) -> list[dict[str, Any]]:
 
 def draw(data: pa.Table) -> Figure:
     """A column per direction: above in nats, below without regularization in units of the tail."""
-    series = art.strengths(data)
-    name = _slices.strengths(data)[0]
-    units = sorted(_tables.distinct(_tables.keep(data, "quantity", DIRECTIONS), "unit"))
-    figure, axes = art.panels(len(units), 2, height=2.1)
+    series = style.strengths(data)
+    name = slices.strengths(data)[0]
+    units = sorted(tables.distinct(tables.keep(data, "quantity", DIRECTIONS), "unit"))
+    figure, axes = style.panels(len(units), 2, height=2.1)
     for row, unit in zip(axes, units, strict=True):
         for ax, direction in zip(row, DIRECTIONS, strict=True):
             _panel(ax, data, unit, direction, series)
     names = ("generated from population", "population from generated")
-    least = _words.setting(name, series[0][0])
+    least = labels.setting(name, series[0][0])
     floors = [_floor(data, direction, series[0][0]) for direction in DIRECTIONS]
     above = [f"{text}{floor}" for text, floor in zip(names, floors, strict=True)]
-    art.titles(axes, [*above, *(f"{text}, {least}" for text in names)])
-    facts = _tables.facts(data)
-    infinite = ", ".join(_words.number(value) for value in facts["infinite"])
-    note = f"infinite and left out: {_words.symbol(name)} = {infinite}, $N/d$ up to "
-    art.heading(figure, data, note=infinite and note + _words.number(facts["infinite_up_to"]))
+    style.titles(axes, [*above, *(f"{text}, {least}" for text in names)])
+    facts = tables.facts(data)
+    infinite = ", ".join(labels.number(value) for value in facts["infinite"])
+    note = f"infinite and left out: {labels.symbol(name)} = {infinite}, $N/d$ up to "
+    style.heading(figure, data, note=infinite and note + labels.number(facts["infinite_up_to"]))
     entries = [entry for *_, entry in series]
-    entries.append(art.handle(art.GREY, "theory", dash="-"))
-    entries += [art.handle(colour, text, dash=dash) for colour, dash, text, _ in LAWS.values()]
-    entries.append(art.handle(art.GREY, r"same model at $N=\infty$", dash=art.DASHES[3]))
-    art.legend(figure, entries)
+    entries.append(style.handle(style.GREY, "theory", dash="-"))
+    entries += [style.handle(colour, text, dash=dash) for colour, dash, text, _ in LAWS.values()]
+    entries.append(style.handle(style.GREY, r"same model at $N=\infty$", dash=style.DASHES[3]))
+    style.legend(figure, entries)
     return figure
 
 
 def _floor(data: pa.Table, direction: str, strength: float) -> str:
     """The floor of the least regularized curve in words: it may lie far below the panel."""
     quantity = f"{direction}_floor"
-    values = _tables.arrays(data, unit="nats", strength=strength, quantity=quantity)["value"]
+    values = tables.arrays(data, unit="nats", strength=strength, quantity=quantity)["value"]
     if not len(values):
         return ""
-    name = _words.setting(_slices.strengths(data)[0], strength)
-    return rf", at $N=\infty$ and {name}: " + _words.number(float(f"{values[0]:.2g}"))
+    name = labels.setting(slices.strengths(data)[0], strength)
+    return rf", at $N=\infty$ and {name}: " + labels.number(float(f"{values[0]:.2g}"))
 
 
 def _panel(ax: Axes, data: pa.Table, unit: str, direction: str, series: list[Any]) -> None:
     for strength, colour, marker, _ in series:
-        part = _tables.arrays(data, unit=unit, strength=strength, quantity=direction)
-        art.points(ax, part["n_over_d"], part, colour, marker)
-        theory = _tables.arrays(data, unit=unit, strength=strength, quantity=f"{direction}_theory")
-        art.line(ax, theory["n_over_d"], theory["value"], colour, linewidth=0.8)
-        floor = _tables.arrays(data, unit=unit, strength=strength, quantity=f"{direction}_floor")
-        art.line(ax, floor["n_over_d"], floor["value"], colour, art.DASHES[3], linewidth=0.8)
+        part = tables.arrays(data, unit=unit, strength=strength, quantity=direction)
+        style.points(ax, part["n_over_d"], part, colour, marker)
+        theory = tables.arrays(data, unit=unit, strength=strength, quantity=f"{direction}_theory")
+        style.line(ax, theory["n_over_d"], theory["value"], colour, linewidth=0.8)
+        floor = tables.arrays(data, unit=unit, strength=strength, quantity=f"{direction}_floor")
+        style.line(ax, floor["n_over_d"], floor["value"], colour, style.DASHES[3], linewidth=0.8)
     for law, (colour, dash, *_) in LAWS.items():
-        part = _tables.arrays(data, unit=unit, quantity=f"{direction}_{law}")
-        art.line(ax, part["n_over_d"], part["value"], colour, dash)
-    measured = _tables.arrays(data, unit=unit, quantity=direction)
+        part = tables.arrays(data, unit=unit, quantity=f"{direction}_{law}")
+        style.line(ax, part["n_over_d"], part["value"], colour, dash)
+    measured = tables.arrays(data, unit=unit, quantity=direction)
     lowest = measured["value"].min(initial=np.inf)
     if unit == "nats":
-        floors = _tables.arrays(data, unit=unit, quantity=f"{direction}_floor")["value"]
-        art.axis(ax, "n_over_d", direction)
+        floors = tables.arrays(data, unit=unit, quantity=f"{direction}_floor")["value"]
+        style.axis(ax, "n_over_d", direction)
         # Floors far below the points would squeeze them; those nearby are worth the room.
-        art.fit(ax, np.append(measured["value"], floors[floors > lowest / 100]), log=True)
+        style.fit(ax, np.append(measured["value"], floors[floors > lowest / 100]), log=True)
     else:
-        art.axis(ax, "n_over_d", log="x")
-        ax.set_ylabel(_words.label(direction).partition(" [")[0] + " over $(d+3)/(4N)$")
+        style.axis(ax, "n_over_d", log="x")
+        ax.set_ylabel(labels.label(direction).partition(" [")[0] + " over $(d+3)/(4N)$")
         ax.set_xlim(left=1.8)
         d = data["d"][0].as_py()
         ends = [measured[end] for end in ("value", "low", "high")]
-        art.fit(ax, np.concatenate([*ends, [1.0, d / (d + 3)]]), log=False)
+        style.fit(ax, np.concatenate([*ends, [1.0, d / (d + 3)]]), log=False)

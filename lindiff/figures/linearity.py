@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.figures import Needs, _models, _slices, _tables, _words
-from lindiff.figures import draw as art
+from lindiff.drawing import compare, labels, slices, style, tables
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEEDS = Needs(axes=("n",), metrics=("linearity", "directions"))
 CATEGORY = "Networks"
 ENDS = ("leading", "trailing")  # quarters of the modes
-_KEYS = ("model", *_models.PLACE, "n", "t")
+_KEYS = ("model", *compare.PLACE, "n", "t")
 _MODELS = ("mlp", "unet", "empirical")
 _LEVELS, _SIZES, _ROWS = 3, 4, 4
 _FEWEST = 4  # modes that have quarters
@@ -35,10 +35,10 @@ _FEWEST = 4  # modes that have quarters
 
 def query(metrics: pa.Table, linearity: pa.Table, directions: pa.Table) -> pa.Table:
     """Nonlinearity by N and level, and the distances of both quarters, with standard errors."""
-    cells = _models.slices(metrics, _MODELS)
-    rows = _valid(_tables.join(linearity, cells), "nonlinearity")
+    cells = compare.side_by_side(metrics, _MODELS)
+    rows = _valid(tables.join(linearity, cells), "nonlinearity")
     found = _means(rows, "nonlinearity", cells)
-    for end, part in _quarters(_valid(_tables.join(directions, cells), "distance")).items():
+    for end, part in _quarters(_valid(tables.join(directions, cells), "distance")).items():
         found = pa.concat_tables([found, _means(part, f"distance_{end}", cells)])
     return found
 
@@ -49,12 +49,12 @@ def _valid(rows: pa.Table, name: str) -> pa.Table:
 
 def _means(rows: pa.Table, name: str, cells: pa.Table) -> pa.Table:
     """Means over training sets, and as ``NAME_se`` the standard errors of their measurement."""
-    rows = _tables.with_facts(rows, **_tables.facts(cells))
-    found = _tables.summarise(rows, _KEYS, [name], _models.means)
+    rows = tables.with_facts(rows, **tables.facts(cells))
+    found = tables.summarise(rows, _KEYS, [name], compare.means)
     square = pc.multiply(rows[f"{name}_se"], rows[f"{name}_se"])
     spread = rows.append_column("square", square).group_by(list(_KEYS), use_threads=False)
     sums = spread.aggregate([("square", "sum"), ("square", "count")])
-    return _tables.curve(
+    return tables.curve(
         found,
         [
             row | {"quantity": f"{name}_se", "seeds": row["square_count"]}
@@ -98,43 +98,43 @@ def draw(data: pa.Table) -> Figure:
     """A row per network and place: nonlinearity over N and over t, distances over N."""
     rows = _rows(data)
     levels, sizes = _levels(data), _sizes(data)
-    figure, axes = art.panels(len(rows), 3, height=1.65 + 0.9 / len(rows))
+    figure, axes = style.panels(len(rows), 3, height=1.65 + 0.9 / len(rows))
     for (over_n, over_t, apart), (place, model) in zip(axes, rows, strict=True):
-        own = _models.where(data, **place)
+        own = compare.where(data, **place)
         _over(over_n, own, model, "n", "t", levels)
         _over(over_t, own, model, "t", "n", sizes)
         _distances(apart, own, model, levels)
         for ax in (over_n, apart):
-            _models.mark_dimension(ax, place)
-    art.titles(axes, [text for place, model in rows for text in (_title(place, model), "", "")])
-    _models.heading(figure, data)
+            compare.mark_dimension(ax, place)
+    style.titles(axes, [text for place, model in rows for text in (_title(place, model), "", "")])
+    compare.heading(figure, data)
     entries = [_level_entry(t, *look) for t, look in levels.items()]
     entries += [
-        art.handle(look[0], _words.setting("n", n), marker=look[1], dash="-")
+        style.handle(look[0], labels.setting("n", n), marker=look[1], dash="-")
         for n, look in sizes.items()
     ]
-    if "empirical" in _models.names(data):
-        words = _models.LOOKS["empirical"].words
-        entries.append(art.handle(art.GREY, words, dash=art.DASHES[2]))
-    for end, filled, dash in zip(ENDS, (True, False), ("-", art.DASHES[1]), strict=True):
+    if "empirical" in compare.names(data):
+        words = compare.LOOKS["empirical"].words
+        entries.append(style.handle(style.GREY, words, dash=style.DASHES[2]))
+    for end, filled, dash in zip(ENDS, (True, False), ("-", style.DASHES[1]), strict=True):
         text = f"{end} quarter of the modes"
-        entries.append(art.handle(art.GREY, text, marker="o", dash=dash, filled=filled))
-    art.legend(figure, entries)
+        entries.append(style.handle(style.GREY, text, marker="o", dash=dash, filled=filled))
+    style.legend(figure, entries)
     return figure
 
 
 def _rows(data: pa.Table) -> list[tuple[dict[str, Any], str]]:
     """Places and their networks; the empirical score alone only where nothing is trained."""
     found = []
-    for place in _models.places(data):
-        names = _models.names(_models.where(data, **place))
-        trained = [name for name in names if name in _models.TRAINED]
+    for place in compare.places(data):
+        names = compare.names(compare.where(data, **place))
+        trained = [name for name in names if name in compare.TRAINED]
         found += [(place, name) for name in trained or names]
     return found[:_ROWS]
 
 
 def _title(place: dict[str, Any], model: str) -> str:
-    return f"{_models.LOOKS[model].words}, {_models.place_words(place)}"
+    return f"{compare.LOOKS[model].words}, {compare.place_words(place)}"
 
 
 Looks = dict[Any, tuple[Any, str]]
@@ -142,24 +142,24 @@ Looks = dict[Any, tuple[Any, str]]
 
 def _levels(data: pa.Table) -> Looks:
     """Colour and marker of a few noise levels, without the ends of many."""
-    levels = _tables.distinct(_tables.keep(data, "quantity", ["nonlinearity"]), "t")
+    levels = tables.distinct(tables.keep(data, "quantity", ["nonlinearity"]), "t")
     levels = levels[1:-1] if len(levels) > _LEVELS + 1 else levels
-    few = _slices.spread(levels, _LEVELS)
-    return dict(zip(few, zip(art.COLOURS, art.MARKERS, strict=True), strict=False))
+    few = slices.spread(levels, _LEVELS)
+    return dict(zip(few, zip(style.COLOURS, style.MARKERS, strict=True), strict=False))
 
 
 def _sizes(data: pa.Table) -> Looks:
     """Colour and marker of a few N, from few to many samples."""
     from matplotlib import colormaps
 
-    sizes = _tables.distinct(_tables.keep(data, "quantity", ["nonlinearity"]), "n")
-    few = _slices.spread(sizes, _SIZES)
+    sizes = tables.distinct(tables.keep(data, "quantity", ["nonlinearity"]), "n")
+    few = slices.spread(sizes, _SIZES)
     colours = colormaps["viridis"](np.linspace(0, 0.85, len(few)))
-    return dict(zip(few, zip(colours, reversed(art.MARKERS), strict=False), strict=False))
+    return dict(zip(few, zip(colours, reversed(style.MARKERS), strict=False), strict=False))
 
 
 def _level_entry(t: int, colour: str, marker: str) -> Any:
-    return art.handle(colour, f"$t={t}$", marker=marker, dash="-")
+    return style.handle(colour, f"$t={t}$", marker=marker, dash="-")
 
 
 def _over(ax: Axes, own: pa.Table, model: str, x: str, series: str, looks: Looks) -> None:
@@ -169,24 +169,24 @@ def _over(ax: Axes, own: pa.Table, model: str, x: str, series: str, looks: Looks
         _measured(ax, own, x, "nonlinearity", condition, colour, marker, "-", filled=False)
         if model != "empirical":
             dotted = {series: value, "model": "empirical", "quantity": "nonlinearity"}
-            part = _tables.arrays(own, **dotted)
+            part = tables.arrays(own, **dotted)
             order = np.argsort(part[x])
-            art.line(ax, part[x][order], part["value"][order], colour, art.DASHES[2], zorder=1)
-    art.axis(ax, x, "nonlinearity")
-    shown = _tables.keep(_models.where(own, quantity="nonlinearity"), series, list(looks))
-    values, network = shown["value"].to_numpy(), _models.where(shown, model=model)["value"]
-    art.fit(ax, values[values >= (pc.min(network).as_py() or 0)], log=True)
+            style.line(ax, part[x][order], part["value"][order], colour, style.DASHES[2], zorder=1)
+    style.axis(ax, x, "nonlinearity")
+    shown = tables.keep(compare.where(own, quantity="nonlinearity"), series, list(looks))
+    values, network = shown["value"].to_numpy(), compare.where(shown, model=model)["value"]
+    style.fit(ax, values[values >= (pc.min(network).as_py() or 0)], log=True)
 
 
 def _distances(ax: Axes, own: pa.Table, model: str, levels: Looks) -> None:
     """Distance from the linear model over N, for both quarters of the modes."""
     for t, (colour, marker) in levels.items():
-        for end, filled, dash in zip(ENDS, (True, False), ("-", art.DASHES[1]), strict=True):
+        for end, filled, dash in zip(ENDS, (True, False), ("-", style.DASHES[1]), strict=True):
             condition = {"t": t, "model": model}
             _measured(
                 ax, own, "n", f"distance_{end}", condition, colour, marker, dash, filled=filled
             )
-    art.axis(ax, "n", "distance")
+    style.axis(ax, "n", "distance")
 
 
 def _measured(
@@ -195,11 +195,11 @@ def _measured(
 ) -> None:  # fmt: skip
     """Means joined by a line, with their band or else the bars of their measurement."""
     keys = [(key, "ascending") for key in ("t", "n")]
-    own = _models.where(own, **condition).sort_by(keys)
-    part = _tables.arrays(own, quantity=quantity)
-    errors = _tables.arrays(own, quantity=f"{quantity}_se")
-    art.line(ax, part[x], part["value"], colour, dash, linewidth=0.7, zorder=1)
-    art.points(ax, part[x], part, colour, marker, filled=filled)
+    own = compare.where(own, **condition).sort_by(keys)
+    part = tables.arrays(own, quantity=quantity)
+    errors = tables.arrays(own, quantity=f"{quantity}_se")
+    style.line(ax, part[x], part["value"], colour, dash, linewidth=0.7, zorder=1)
+    style.points(ax, part[x], part, colour, marker, filled=filled)
     error = dict(zip(errors[x].tolist(), errors["value"].tolist(), strict=True))
     bar = np.array([error.get(at, np.nan) for at in part[x].tolist()])
     bar = np.where(np.isfinite(part["low"].astype(float)), np.nan, bar)

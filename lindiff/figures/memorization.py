@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.figures import Needs, _models, _slices, _tables, _words
-from lindiff.figures import draw as art
+from lindiff.drawing import compare, labels, slices, style, tables
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ NEEDS = Needs(axes=("n",), metrics=("memorized_fraction", "agreement", "pictures
 CATEGORY = "Networks"
 MODELS = ("linear_exact", "linear_theory", "linear_trained", "mlp", "unet", "empirical")
 _WITH_PICTURES = ("mlp", "unet", "linear_trained", "empirical", "linear_exact")
-_KEYS = ("model", *_models.PLACE, "n")
+_KEYS = ("model", *compare.PLACE, "n")
 _PICTURE = ("sample", "height", "generated", "nearest")
 _SIZES, _SAMPLES = 4, 4  # training sets of a strip, and samples of each
 
@@ -42,13 +42,13 @@ def query(metrics: pa.Table, pictures: pa.Table) -> pa.Table:
     pixels, and the pixels of `generated` and `nearest`, row by row.
     """
     known = pc.or_(*(pc.is_valid(metrics[name]) for name in QUANTITIES[:2]))
-    cells = _models.slices(metrics.filter(known), MODELS, choices={"sampler": _without_noise})
-    found = _models.summary(cells, _KEYS, QUANTITIES)
+    cells = compare.side_by_side(metrics.filter(known), MODELS, choices={"sampler": _without_noise})
+    found = compare.summary(cells, _KEYS, QUANTITIES)
     types = {name: pictures.schema.field(name).type for name in _PICTURE}
-    found = _tables.with_nulls(found, seed=pa.int64(), **types)
-    rows = _tables.join(pictures, cells)
-    shown = [row for place in _models.places(cells) for row in _strip(rows, place)]
-    return _tables.curve(found, shown)
+    found = tables.with_nulls(found, seed=pa.int64(), **types)
+    rows = tables.join(pictures, cells)
+    shown = [row for place in compare.places(cells) for row in _strip(rows, place)]
+    return tables.curve(found, shown)
 
 
 def _without_noise(names: list[str]) -> str:
@@ -58,15 +58,15 @@ def _without_noise(names: list[str]) -> str:
 
 def _strip(rows: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
     """The pictures of one place: of the first network that has any, of its seed with most N."""
-    rows = _models.where(rows, **place)
+    rows = compare.where(rows, **place)
     own = [model for model in _WITH_PICTURES if model in set(rows["model"].to_pylist())]
     if not own:
         return []
-    rows = _models.where(rows, model=own[0])
-    seeds = [seed for seed, _ in set(_tables.keys_of(rows, ("seed", "n")))]
-    rows = _models.where(rows, seed=max(set(seeds), key=lambda seed: (seeds.count(seed), -seed)))
-    rows = _tables.keep(rows, "n", _slices.spread(_tables.distinct(rows, "n"), _SIZES))
-    rows = _tables.keep(rows, "sample", _tables.distinct(rows, "sample")[:_SAMPLES])
+    rows = compare.where(rows, model=own[0])
+    seeds = [seed for seed, _ in set(tables.keys_of(rows, ("seed", "n")))]
+    rows = compare.where(rows, seed=max(set(seeds), key=lambda seed: (seeds.count(seed), -seed)))
+    rows = tables.keep(rows, "n", slices.spread(tables.distinct(rows, "n"), _SIZES))
+    rows = tables.keep(rows, "sample", tables.distinct(rows, "sample")[:_SAMPLES])
     names = (*_KEYS, "seed", *_PICTURE)
     return [
         {name: row[name] for name in names} | {"quantity": "picture", "value": row["ratio"]}
@@ -76,8 +76,8 @@ def _strip(rows: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
 
 def draw(data: pa.Table) -> Figure:
     """A column for each kind of data, memorized fraction above agreement; below, pictures."""
-    places = _models.places(data)
-    strips = [strip for strip in (_tables.arrays(data, quantity="picture", **at) for at in places)
+    places = compare.places(data)
+    strips = [strip for strip in (tables.arrays(data, quantity="picture", **at) for at in places)
               if len(strip["n"])]  # fmt: skip
     figure, axes, images = _panels(len(places), len(strips))
     for column, place in zip(axes.T, places, strict=True):
@@ -87,12 +87,16 @@ def draw(data: pa.Table) -> Figure:
         ax.set_ylabel("")
     for ax in axes[0]:
         ax.set_xlabel("")
-    texts = [_models.place_words(place) for place in places] + [""] * len(places)
-    art.titles(np.append(axes.ravel(), images[:, 0]), texts + [_source(strip) for strip in strips])
+    texts = [compare.place_words(place) for place in places] + [""] * len(places)
+    style.titles(
+        np.append(axes.ravel(), images[:, 0]), texts + [_source(strip) for strip in strips]
+    )
     for row, strip in zip(images, strips, strict=True):
         _pictures(row, strip)
-    _models.heading(figure, data)
-    art.legend(figure, _entries(data), columns=4 if figure.get_figwidth() > art.ONE_COLUMN else 3)
+    compare.heading(figure, data)
+    style.legend(
+        figure, _entries(data), columns=4 if figure.get_figwidth() > style.ONE_COLUMN else 3
+    )
     return figure
 
 
@@ -102,7 +106,7 @@ def _panels(columns: int, strips: int) -> tuple[Figure, NDArray[Any], NDArray[An
 
     wide = columns > 1 or strips
     heights = (2 * 1.85, 1.65 * strips) if strips else (2 * 2.1,)
-    figure = Figure(figsize=(art.TWO_COLUMNS if wide else art.ONE_COLUMN, sum(heights)))
+    figure = Figure(figsize=(style.TWO_COLUMNS if wide else style.ONE_COLUMN, sum(heights)))
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     axes = parts[0].subplots(2, columns, squeeze=False, sharex="col", sharey="row")
     if not strips:
@@ -112,40 +116,42 @@ def _panels(columns: int, strips: int) -> tuple[Figure, NDArray[Any], NDArray[An
 
 
 def _memorized(ax: Axes, data: pa.Table, place: dict[str, Any]) -> None:
-    for model in _models.names(data):
-        part = _tables.arrays(data, quantity="memorized_fraction", model=model, **place)
-        _models.points(ax, part["n"], part, model, filled=True)
+    for model in compare.names(data):
+        part = tables.arrays(data, quantity="memorized_fraction", model=model, **place)
+        compare.points(ax, part["n"], part, model, filled=True)
     _share(ax, place, "memorized_fraction", 0.0)
 
 
 def _agreement(ax: Axes, data: pa.Table, place: dict[str, Any]) -> None:
     """Agreement in full markers, the uncentred cosine in open ones, theory as a line."""
-    theory = _tables.arrays(data, quantity="agreement_theory", **place)
-    art.line(ax, theory["n"], theory["value"], _models.LOOKS[_models.THEORY].colour, linewidth=0.8)
+    theory = tables.arrays(data, quantity="agreement_theory", **place)
+    style.line(
+        ax, theory["n"], theory["value"], compare.LOOKS[compare.THEORY].colour, linewidth=0.8
+    )
     values = [theory["value"]]
-    for model in _models.names(data):
+    for model in compare.names(data):
         for quantity in ("uncentred_cosine", "agreement"):
-            part = _tables.arrays(data, quantity=quantity, model=model, **place)
-            _models.points(ax, part["n"], part, model, filled=quantity == "agreement")
+            part = tables.arrays(data, quantity=quantity, model=model, **place)
+            compare.points(ax, part["n"], part, model, filled=quantity == "agreement")
             values.append(part["value"])
     _share(ax, place, "agreement", min(np.concatenate(values).min(initial=0.0), 0.0))
 
 
 def _share(ax: Axes, place: dict[str, Any], name: str, least: float) -> None:
     """The axes of a quantity that is at most 1."""
-    art.axis(ax, "n", name, log="x")
+    style.axis(ax, "n", name, log="x")
     ax.set_ylim(least - 0.05, 1.05)
-    _models.mark_dimension(ax, place)
+    compare.mark_dimension(ax, place)
 
 
 def _source(strip: dict[str, NDArray[Any]]) -> str:
     """What the title of a strip says, which stands above its first pictures."""
     name = str(strip["data"][0]).partition("@")[0]
-    return f"{name}, {_models.LOOKS[strip['model'][0]].words}, {_size(strip['n'][0])}"
+    return f"{name}, {compare.LOOKS[strip['model'][0]].words}, {_size(strip['n'][0])}"
 
 
 def _size(n: int) -> str:
-    return _words.setting("n", int(n))
+    return labels.setting("n", int(n))
 
 
 def _pictures(row: NDArray[Any], strip: dict[str, NDArray[Any]]) -> None:
@@ -184,10 +190,10 @@ def _wall(own: dict[str, NDArray[Any]]) -> tuple[NDArray[np.float64], int, int]:
 
 
 def _entries(data: pa.Table) -> list[Any]:
-    entries = [_models.entry(model) for model in _models.names(data)]
+    entries = [compare.entry(model) for model in compare.names(data)]
     if "uncentred_cosine" in data["quantity"].to_pylist():
         for quantity in ("agreement", "uncentred_cosine"):
-            text = _words.label(quantity)
+            text = labels.label(quantity)
             full = quantity == "agreement"
-            entries.append(art.handle(art.GREY, text, marker="o", filled=full))
+            entries.append(style.handle(style.GREY, text, marker="o", filled=full))
     return entries

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.figures import Needs, _crossings, _models, _slices, _tables, _words
-from lindiff.figures import draw as art
-from lindiff.intervals import Interval
+from lindiff.drawing import compare, crossings, labels, slices, style, tables
+from lindiff.drawing.intervals import Interval
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +35,8 @@ OPTIMIZERS = {
     "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "gradient_descent": "gradient descent",
 }  # fmt: skip
 _SERIES = ("model", "optimizer")
-_KEYS = (*_models.PLACE, *_SERIES, "mode", "mode_eigenvalue", "step")
-_CHOICES: dict[str, _slices.Choice] = {
+_KEYS = (*compare.PLACE, *_SERIES, "mode", "mode_eigenvalue", "step")
+_CHOICES: dict[str, slices.Choice] = {
     "preconditioning": max,  # "none", which is ε̂ itself, before "edm"
     "sampler": lambda names: min(names, key=lambda name: (name != "ddim", name)),
 }
@@ -46,72 +46,72 @@ _FOLLOWED, _PANELS = 5, 3
 def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     """Variance over the step for a few modes, the emergence of all, and laws; by series."""
     cells, facts = _cells(metrics)
-    found = {key: _crossings.runs(_tables.join(modes, own)) for key, own in cells.items()}
+    found = {key: crossings.runs(tables.join(modes, own)) for key, own in cells.items()}
     found = {key: runs for key, runs in found.items() if runs.variance.size}
     trained = [key for key in found if key[0] != EXACT]
-    typed = _tables.with_nulls(
+    typed = tables.with_nulls(
         metrics.slice(0, 0), mode=pa.int64(), mode_eigenvalue=pa.float64(), step=pa.float64()
     )
     trainings = max((len(runs.sets) for runs in found.values()), default=0)
-    typed = _tables.with_facts(typed, **facts, trainings=trainings)
-    like = _tables.summary_schema(typed, _KEYS).empty_table()
+    typed = tables.with_facts(typed, **facts, trainings=trainings)
+    like = tables.summary_schema(typed, _KEYS).empty_table()
     if not trained:
         return like
     few = _spread(found[trained[0]])
     rows: Rows = []
     for key, runs in found.items():
-        own = {name: cells[key][name][0].as_py() for name in (*_models.PLACE, *_SERIES)}
+        own = {name: cells[key][name][0].as_py() for name in (*compare.PLACE, *_SERIES)}
         own["seeds"] = len(np.unique(runs.sets))
         if key in trained[:_PANELS]:
             rows += [own | row for row in _variances(runs, few)]
         rows += [own | row for row in _emergence(runs)]
     cell = cells[trained[0]].slice(0, 1).to_pylist()[0]
-    return _tables.curve(like, rows + _shapes(rows, cell))
+    return tables.curve(like, rows + _shapes(rows, cell))
 
 
 def _cells(metrics: pa.Table) -> tuple[dict[tuple[str, Any], pa.Table], dict[str, Any]]:
     """The cells of each model and optimizer with their ``step``, and the facts of all."""
-    shown = (*_models.TRAINING, "n")
-    table = _models.slices(metrics, (*_models.TRAINED, EXACT), shown, _CHOICES, count=1)
-    facts = _tables.facts(table) | {"training": []}
+    shown = (*compare.TRAINING, "n")
+    table = compare.side_by_side(metrics, (*compare.TRAINED, EXACT), shown, _CHOICES, count=1)
+    facts = tables.facts(table) | {"training": []}
     found: dict[tuple[str, Any], pa.Table] = {}
-    sizes = _tables.distinct(_tables.keep(table, "model", _models.TRAINED), "n")
+    sizes = tables.distinct(tables.keep(table, "model", compare.TRAINED), "n")
     if not sizes:
         return found, facts
-    table = _models.where(table, n=max(sizes))
+    table = compare.where(table, n=max(sizes))
     facts["fixed"] = facts["fixed"] | {"n": max(sizes)}
     facts["choice"] = facts["choice"] | ({"n": sizes} if len(sizes) > 1 else {})
-    for model in (name for name in _models.names(table) if name != EXACT):
-        of_model = _models.where(table, model=model)
-        for optimizer in _tables.distinct(of_model, "optimizer"):
-            own = _models.where(of_model, optimizer=optimizer)
-            own = _models.slices(own, [model], ("n", "stop_step", "train_seed"), _CHOICES)
-            facts["training"] += _tables.facts(own)["training"]
+    for model in (name for name in compare.names(table) if name != EXACT):
+        of_model = compare.where(table, model=model)
+        for optimizer in tables.distinct(of_model, "optimizer"):
+            own = compare.where(of_model, optimizer=optimizer)
+            own = compare.side_by_side(own, [model], ("n", "stop_step", "train_seed"), _CHOICES)
+            facts["training"] += tables.facts(own)["training"]
             step = pc.if_else(pc.equal(own["stop_step"], 0), own["steps"], own["stop_step"])
-            found[model, optimizer] = _tables.with_columns(own, step=step.cast(pa.float64()))
-    exact = _models.slices(table, [EXACT], ("n", "stop", "learning_rate"), _CHOICES)
+            found[model, optimizer] = tables.with_columns(own, step=step.cast(pa.float64()))
+    exact = compare.side_by_side(table, [EXACT], ("n", "stop", "learning_rate"), _CHOICES)
     rate = _rate(found)
-    if rate is not None and any(0 < stop < math.inf for stop in _tables.distinct(exact, "stop")):
-        found[EXACT, None] = _tables.with_columns(exact, step=pc.divide(exact["stop"], rate))
+    if rate is not None and any(0 < stop < math.inf for stop in tables.distinct(exact, "stop")):
+        found[EXACT, None] = tables.with_columns(exact, step=pc.divide(exact["stop"], rate))
     return dict(sorted(found.items(), key=lambda item: _order(item[0]))), facts
 
 
 def _order(key: tuple[str, Any]) -> tuple[bool, int, str]:
     """Networks first, then the linear models."""
     model, optimizer = key
-    return model == EXACT, _models.TRAINED.index(model) if model != EXACT else 0, optimizer or ""
+    return model == EXACT, compare.TRAINED.index(model) if model != EXACT else 0, optimizer or ""
 
 
 def _rate(cells: dict[tuple[str, Any], pa.Table]) -> float | None:
     """η that turns a training time into steps: of the linear training, or none."""
     for key in (("linear_trained", "gradient_descent"), ("linear_trained", "sgd")):
-        rates = _tables.distinct(cells[key], "learning_rate") if key in cells else []
+        rates = tables.distinct(cells[key], "learning_rate") if key in cells else []
         if rates and rates[0] > 0:
             return float(rates[0])
     return None
 
 
-def _spread(runs: _crossings.Runs) -> list[int]:
+def _spread(runs: crossings.Runs) -> list[int]:
     """Ranks of a few modes that all runs have, evenly spread in ln λ."""
     log = np.log(runs.eigenvalue).mean(axis=0)
     have = np.isfinite(log)
@@ -122,7 +122,7 @@ def _spread(runs: _crossings.Runs) -> list[int]:
     return sorted({int(runs.modes[np.argmin(np.abs(log - target))]) for target in targets})
 
 
-def _variances(runs: _crossings.Runs, ranks: list[int]) -> Rows:
+def _variances(runs: crossings.Runs, ranks: list[int]) -> Rows:
     """v of the modes of these ranks over the step."""
     return [
         {"mode": int(mode), "mode_eigenvalue": runs.geometric_mean(runs.eigenvalue[:, i]).value}
@@ -134,7 +134,7 @@ def _variances(runs: _crossings.Runs, ranks: list[int]) -> Rows:
     ]
 
 
-def _emergence(runs: _crossings.Runs) -> Rows:
+def _emergence(runs: crossings.Runs) -> Rows:
     """The step of every mode that emerges, and exponent and prefactor of their power law."""
     times = runs.emergence
     found: Rows = [
@@ -162,7 +162,7 @@ def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:
     if len(steps) < 2:
         return []
     x, y = (np.log([row[name] for row in steps]) for name in ("mode_eigenvalue", "value"))
-    nodes, times = _crossings.linear_times(cell, np.exp(x))
+    nodes, times = crossings.linear_times(cell, np.exp(x))
     shift = y.mean() - np.interp(x, np.log(nodes), np.log(times)).mean()
     shapes = {"linear_shape": times * math.exp(shift), "law_shape": np.exp((x + y).mean()) / nodes}
     return [
@@ -175,32 +175,32 @@ def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:
 def draw(data: pa.Table) -> Figure:
     """A panel of variances per trained series, then the emergence of the modes of all."""
     series = _series(data)
-    followed = _tables.keep(data, "quantity", ["generated_variance"])
-    shown = [key for key in series if key in set(_tables.keys_of(followed, _SERIES))]
+    followed = tables.keep(data, "quantity", ["generated_variance"])
+    shown = [key for key in series if key in set(tables.keys_of(followed, _SERIES))]
     columns = len(shown) + 1 if len(shown) < _PANELS else 2
     rows = math.ceil((len(shown) + 1) / columns)
-    figure, axes = art.panels(rows, columns, height=1.6 + 1.4 / rows)
+    figure, axes = style.panels(rows, columns, height=1.6 + 1.4 / rows)
     shades = _shades(followed)
     for ax, (model, optimizer) in zip(axes.flat, shown, strict=False):
         _variance_panel(ax, followed, model, optimizer, shades)
     _emergence_panel(axes.flat[len(shown)], data, series)
-    art.titles(axes, [*(_name(*key) for key in shown), "emergence"])
-    sets, trainings = max(data["seeds"].drop_null().to_pylist()), _tables.facts(data)["trainings"]
+    style.titles(axes, [*(_name(*key) for key in shown), "emergence"])
+    sets, trainings = max(data["seeds"].drop_null().to_pylist()), tables.facts(data)["trainings"]
     notes = [f"{trainings} trainings"] * (trainings > sets)
-    notes += [_models.place_words(place) for place in _models.places(data)]
-    _models.heading(figure, data, note=", ".join(notes))
+    notes += [compare.place_words(place) for place in compare.places(data)]
+    compare.heading(figure, data, note=", ".join(notes))
     entries = [entry for *_, entry in shades.values()]
-    entries.append(art.handle(art.GREY, r"target $\lambda$", dash=art.DASHES[2]))
+    entries.append(style.handle(style.GREY, r"target $\lambda$", dash=style.DASHES[2]))
     entries += [_entry(data, *key, filled=filled) for key, filled in series.items()]
-    entries.append(art.handle(art.BLACK, "shape: linear denoiser", dash="-"))
-    entries.append(art.handle(art.BLACK, r"shape: $1/\lambda$", dash=art.DASHES[1]))
-    art.legend(figure, entries, columns=3)
+    entries.append(style.handle(style.BLACK, "shape: linear denoiser", dash="-"))
+    entries.append(style.handle(style.BLACK, r"shape: $1/\lambda$", dash=style.DASHES[1]))
+    style.legend(figure, entries, columns=3)
     return figure
 
 
 def _series(data: pa.Table) -> dict[tuple[str, Any], bool]:
     """The series in order, and whether their markers are filled: those of a model's first."""
-    keys = [key for key in _tables.distinct_keys(data, _SERIES) if key[0] is not None]
+    keys = [key for key in tables.distinct_keys(data, _SERIES) if key[0] is not None]
     found: dict[tuple[str, Any], bool] = {}
     for key in sorted(keys, key=_order):
         found[key] = all(model != key[0] for model, _ in found)
@@ -208,7 +208,7 @@ def _series(data: pa.Table) -> dict[tuple[str, Any], bool]:
 
 
 def _name(model: str, optimizer: str | None) -> str:
-    words = _models.LOOKS[model].words
+    words = compare.LOOKS[model].words
     return f"{words}, {OPTIMIZERS[optimizer]}" if optimizer else words
 
 
@@ -216,13 +216,13 @@ def _shades(followed: pa.Table) -> dict[int, tuple[Any, str, Any]]:
     """Colour, marker and legend entry of each mode, from the leading to the trailing one."""
     from matplotlib import colormaps
 
-    modes = _tables.distinct(followed, "mode")
+    modes = tables.distinct(followed, "mode")
     colours = colormaps["viridis"](np.linspace(0, 0.85, len(modes)))
     found = {}
-    for mode, colour, marker in zip(modes, colours, art.MARKERS, strict=False):
-        value = _tables.arrays(followed, mode=mode)["mode_eigenvalue"][0]
-        text = rf"mode {mode}, $\lambda$ = {_words.number(float(f'{value:.2g}'))}"
-        found[mode] = (colour, marker, art.handle(colour, text, marker=marker, dash="-"))
+    for mode, colour, marker in zip(modes, colours, style.MARKERS, strict=False):
+        value = tables.arrays(followed, mode=mode)["mode_eigenvalue"][0]
+        text = rf"mode {mode}, $\lambda$ = {labels.number(float(f'{value:.2g}'))}"
+        found[mode] = (colour, marker, style.handle(colour, text, marker=marker, dash="-"))
     return found
 
 
@@ -230,44 +230,44 @@ def _variance_panel(
     ax: Axes, followed: pa.Table, model: str, optimizer: str, shades: dict[int, Any]
 ) -> None:
     """v over the step, with λ as a thin line."""
-    own = _models.where(followed, model=model, optimizer=optimizer)
+    own = compare.where(followed, model=model, optimizer=optimizer)
     for mode, (colour, marker, _) in shades.items():
-        part = _tables.arrays(own, mode=mode)
+        part = tables.arrays(own, mode=mode)
         if len(part["step"]):
-            art.line(ax, part["step"], part["value"], colour, linewidth=0.6, zorder=1)
-            art.points(ax, part["step"], part, colour, marker)
+            style.line(ax, part["step"], part["value"], colour, linewidth=0.6, zorder=1)
+            style.points(ax, part["step"], part, colour, marker)
             target = part["mode_eigenvalue"][0]
-            ax.axhline(target, color=colour, linestyle=art.DASHES[2], linewidth=0.7, zorder=0)
-    art.axis(ax, "stop_step", "generated_variance")
+            ax.axhline(target, color=colour, linestyle=style.DASHES[2], linewidth=0.7, zorder=0)
+    style.axis(ax, "stop_step", "generated_variance")
 
 
 def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], bool]) -> None:
     """The step over λ with the power law of each series, and the shapes of laws."""
     for (model, optimizer), filled in series.items():
-        own = _models.where(data, model=model, optimizer=optimizer)
-        part = _tables.arrays(own, quantity="emergence_step")
+        own = compare.where(data, model=model, optimizer=optimizer)
+        part = tables.arrays(own, quantity="emergence_step")
         order = np.argsort(part["mode_eigenvalue"])
         part = {name: column[order] for name, column in part.items()}
         x = part["mode_eigenvalue"]
-        _models.points(ax, x, part, model, filled=filled)
-        law = _tables.arrays(own, quantity="exponent")["value"]
+        compare.points(ax, x, part, model, filled=filled)
+        law = tables.arrays(own, quantity="exponent")["value"]
         if len(law):
-            y = _tables.arrays(own, quantity="prefactor")["value"][0] * x ** law[0]
-            art.line(ax, x, y, _models.LOOKS[model].colour, linewidth=0.8, zorder=2)
-    for name, dash in (("linear_shape", "-"), ("law_shape", art.DASHES[1])):
-        part = _tables.arrays(data, quantity=name)
-        art.line(ax, part["mode_eigenvalue"], part["value"], art.BLACK, dash, linewidth=0.7)
-    art.axis(ax, "mode_eigenvalue", "emergence_step")
-    art.fit(ax, _tables.arrays(data, quantity="emergence_step")["value"], log=True)
+            y = tables.arrays(own, quantity="prefactor")["value"][0] * x ** law[0]
+            style.line(ax, x, y, compare.LOOKS[model].colour, linewidth=0.8, zorder=2)
+    for name, dash in (("linear_shape", "-"), ("law_shape", style.DASHES[1])):
+        part = tables.arrays(data, quantity=name)
+        style.line(ax, part["mode_eigenvalue"], part["value"], style.BLACK, dash, linewidth=0.7)
+    style.axis(ax, "mode_eigenvalue", "emergence_step")
+    style.fit(ax, tables.arrays(data, quantity="emergence_step")["value"], log=True)
 
 
 def _entry(data: pa.Table, model: str, optimizer: str | None, *, filled: bool) -> Any:
     """The legend entry of a series, with its exponent."""
-    own = _models.where(data, model=model, optimizer=optimizer, quantity="exponent")
+    own = compare.where(data, model=model, optimizer=optimizer, quantity="exponent")
     text = _name(model, optimizer)
     for row in own.to_pylist():
         text += rf": $\lambda^{{{row['value']:.2f}}}$"
         if row["low"] is not None:
             text += f" ({row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
-    look = _models.LOOKS[model]
-    return art.handle(look.colour, text, marker=look.marker, dash="-", filled=filled)
+    look = compare.LOOKS[model]
+    return style.handle(look.colour, text, marker=look.marker, dash="-", filled=filled)

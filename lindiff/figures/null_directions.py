@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.figures import Needs, _slices, _tables
-from lindiff.figures import draw as art
-from lindiff.intervals import mean_interval, median_interval
+from lindiff.drawing import slices, style, tables
+from lindiff.drawing.intervals import mean_interval, median_interval
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,29 +33,29 @@ _SE = 1.96
 def query(metrics: pa.Table) -> pa.Table:
     """Both gaps, their difference in standard errors and the share of the null space."""
     # Without noise (a stop at 0 leaves W = 0) there is no gap to compare.
-    cells = _slices.measured(metrics)
+    cells = slices.measured(metrics)
     cells = cells.filter(pc.greater(cells["monte_carlo_gap_se"], 0))
-    cells = _slices.regularizations(
-        cells, ("n",), lambda values: _slices.spread(values, 5), {"d": max, **_slices.POWER_LAW}
+    cells = slices.regularizations(
+        cells, ("n",), lambda values: slices.spread(values, 5), {"d": max, **slices.POWER_LAW}
     )
-    theory = _with_gap(_slices.theory(metrics, cells))
+    theory = _with_gap(slices.theory(metrics, cells))
     square = pc.multiply(cells["monte_carlo_gap_se"], cells["monte_carlo_gap_se"])
-    cells = _with_gap(_tables.with_columns(_tables.with_ratio(cells), square=square))
-    means = _tables.summarise(
+    cells = _with_gap(tables.with_columns(tables.with_ratio(cells), square=square))
+    means = tables.summarise(
         cells, _KEYS, ("monte_carlo_gap", "exact_gap", "square"), mean_interval
     )
-    shares = _tables.summarise(cells, _KEYS, ("null_share",), median_interval)
+    shares = tables.summarise(cells, _KEYS, ("null_share",), median_interval)
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in pa.concat_tables([means, shares]).to_pylist():
         groups.setdefault(tuple(row[key] for key in _KEYS), {})[row["quantity"]] = row
     rows = [row for group in groups.values() for row in _compare(group)]
     found = pa.Table.from_pylist(rows, schema=means.schema)
-    return _tables.with_theory(found, theory, _KEYS, ("exact_gap", "null_share"))
+    return tables.with_theory(found, theory, _KEYS, ("exact_gap", "null_share"))
 
 
 def _with_gap(cells: pa.Table) -> pa.Table:
-    cells = _tables.with_gap(cells)
-    return _tables.with_columns(cells, null_share=pc.divide(cells["null_loss"], cells["exact_gap"]))
+    cells = tables.with_gap(cells)
+    return tables.with_columns(cells, null_share=pc.divide(cells["null_loss"], cells["exact_gap"]))
 
 
 def _compare(group: dict[str, Any]) -> list[dict[str, Any]]:
@@ -75,28 +75,28 @@ def _compare(group: dict[str, Any]) -> list[dict[str, Any]]:
 
 def draw(data: pa.Table) -> Figure:
     """(a) both gaps, (b) their difference in standard errors, (c) the share of the null space."""
-    figure, axes = art.panels(1, 3, height=2.4)
+    figure, axes = style.panels(1, 3, height=2.4)
     names = ("monte_carlo_gap", "difference", "null_share")
-    series = art.strengths(data)
+    series = style.strengths(data)
     for strength, colour, marker, _ in series:
         for ax, name in zip(axes.flat, names, strict=True):
-            part = _tables.arrays(data, strength=strength, quantity=name)
-            art.points(ax, part["n_over_d"], part, colour, marker)
-        exact = _tables.arrays(data, strength=strength, quantity="exact_gap")
-        art.line(axes[0, 0], exact["n_over_d"], exact["value"], colour, art.DASHES[1])
+            part = tables.arrays(data, strength=strength, quantity=name)
+            style.points(ax, part["n_over_d"], part, colour, marker)
+        exact = tables.arrays(data, strength=strength, quantity="exact_gap")
+        style.line(axes[0, 0], exact["n_over_d"], exact["value"], colour, style.DASHES[1])
         for ax, name in ((axes[0, 0], "exact_gap"), (axes[0, 2], "null_share")):
-            theory = _tables.arrays(data, strength=strength, quantity=f"{name}_theory")
-            art.line(ax, theory["n_over_d"], theory["value"], colour)
-    art.axis(axes[0, 0], "n_over_d", "exact_gap")
-    art.axis(axes[0, 1], "n_over_d", "difference", log="x")
-    art.axis(axes[0, 2], "n_over_d", "null_share", log="x")
-    axes[0, 1].axhspan(-_SE, _SE, color=art.GREY, alpha=0.2, linewidth=0)
-    axes[0, 1].axhline(0, color=art.BLACK)
-    art.titles(axes, ["gap", f"Monte Carlo against exact, $\\pm{_SE}$", "null space"])
-    art.heading(figure, data, without=("sampler",))
+            theory = tables.arrays(data, strength=strength, quantity=f"{name}_theory")
+            style.line(ax, theory["n_over_d"], theory["value"], colour)
+    style.axis(axes[0, 0], "n_over_d", "exact_gap")
+    style.axis(axes[0, 1], "n_over_d", "difference", log="x")
+    style.axis(axes[0, 2], "n_over_d", "null_share", log="x")
+    axes[0, 1].axhspan(-_SE, _SE, color=style.GREY, alpha=0.2, linewidth=0)
+    axes[0, 1].axhline(0, color=style.BLACK)
+    style.titles(axes, ["gap", f"Monte Carlo against exact, $\\pm{_SE}$", "null space"])
+    style.heading(figure, data, without=("sampler",))
     lines = [
-        art.handle(art.GREY, "exact, same sets", dash=art.DASHES[1]),
-        art.handle(art.GREY, "theory", dash="-"),
+        style.handle(style.GREY, "exact, same sets", dash=style.DASHES[1]),
+        style.handle(style.GREY, "theory", dash="-"),
     ]
-    art.legend(figure, [*(entry for *_, entry in series), *lines], columns=6)
+    style.legend(figure, [*(entry for *_, entry in series), *lines], columns=6)
     return figure

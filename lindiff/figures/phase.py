@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.figures import Needs, _slices, _tables, _words
-from lindiff.figures import draw as art
-from lindiff.intervals import mean_interval
+from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing.intervals import mean_interval
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,28 +31,28 @@ NEEDS = Needs(
 )
 CATEGORY = "Regularization"
 QUANTITIES = ("relative_loss", "kl_model_data", "kl_data_model")
-_SIZE = (*_slices.SPECTRUM, "d", "n", "n_over_d")
+_SIZE = (*slices.SPECTRUM, "d", "n", "n_over_d")
 _KEYS = (*_SIZE, "ridge")
 _COLOURS = "viridis_r"  # the best is light, where the line of the best ridge is seen
 
 
 def query(metrics: pa.Table) -> pa.Table:
     """The measured cells, the map of the theory and its best ridge per N; up to two spectra."""
-    cells = _slices.measured(metrics)
-    cells = _slices.pick(cells, ("n", "ridge", *_slices.SPECTRUM), {"d": max})
-    cells = _tables.with_ratio(_slices.spectra(cells, 2))
+    cells = slices.measured(metrics)
+    cells = slices.pick(cells, ("n", "ridge", *slices.SPECTRUM), {"d": max})
+    cells = tables.with_ratio(slices.spectra(cells, 2))
     cells = _regularized(cells)
-    theory = _regularized(_slices.theory(metrics, cells, finer=("n", "ridge")))
+    theory = _regularized(slices.theory(metrics, cells, finer=("n", "ridge")))
     finite = cells.filter(pc.and_(*(pc.is_finite(cells[name]) for name in QUANTITIES[1:])))
-    found = _tables.summarise(finite, _KEYS, QUANTITIES, mean_interval)
-    found = _tables.with_theory(found, theory, _KEYS, QUANTITIES)
-    return _tables.curve(found, _best(found))
+    found = tables.summarise(finite, _KEYS, QUANTITIES, mean_interval)
+    found = tables.with_theory(found, theory, _KEYS, QUANTITIES)
+    return tables.curve(found, _best(found))
 
 
 def _regularized(table: pa.Table) -> pa.Table:
     """The rows of a ridge above 0, which has a place on a logarithmic axis."""
     relative = pc.divide(table["residual_loss"], table["optimal_loss"])
-    table = _tables.with_columns(table, relative_loss=relative)
+    table = tables.with_columns(table, relative_loss=relative)
     return table.filter(pc.greater(table["ridge"], 0))
 
 
@@ -62,10 +62,10 @@ def _best(found: pa.Table) -> list[dict[str, Any]]:
 
     rows = []
     for name in QUANTITIES:
-        theory = _tables.keep(found, "quantity", [f"{name}_theory"])
-        for key in _tables.distinct_keys(theory, _SIZE):
+        theory = tables.keep(found, "quantity", [f"{name}_theory"])
+        for key in tables.distinct_keys(theory, _SIZE):
             own = dict(zip(_SIZE, key, strict=True))
-            part = _tables.arrays(theory, **own)
+            part = tables.arrays(theory, **own)
             best = minimum(part["ridge"], part["value"])
             if best.inside:
                 row = {"quantity": f"{name}_best", "ridge": best.x, "value": best.value}
@@ -78,50 +78,52 @@ def draw(data: pa.Table) -> Figure:
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    spectra = _tables.distinct_keys(data, _slices.SPECTRUM)
-    figure, axes = art.panels(len(spectra), 3, height=2.2, sharex=True, sharey=True)
+    spectra = tables.distinct_keys(data, slices.SPECTRUM)
+    figure, axes = style.panels(len(spectra), 3, height=2.2, sharex=True, sharey=True)
     for column, name in zip(axes.T, QUANTITIES, strict=True):
-        values = _tables.arrays(data, quantity=f"{name}_theory")["value"]
+        values = tables.arrays(data, quantity=f"{name}_theory")["value"]
         norm = LogNorm(values.min(), values.max())
         for ax, (kind, params) in zip(column, spectra, strict=True):
             mesh = _panel(ax, data, name, norm, {"spectrum": kind, "spectrum_params": params})
         bar = figure.colorbar(mesh, ax=column, location="bottom", aspect=25, pad=0.02)
-        bar.set_label(_words.label(name))
+        bar.set_label(labels.label(name))
         bar.set_ticks(_levels(norm), minor=False)
-        bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _words.number(value)))
+        bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: labels.number(value)))
         bar.ax.xaxis.set_minor_formatter(NullFormatter())
-        column[-1].set_xlabel(_words.label("n_over_d"))
+        column[-1].set_xlabel(labels.label("n_over_d"))
     for ax, key in zip(axes[:, 0], spectra, strict=True):
-        ax.set_ylabel(_words.spectrum(*key) + "\n" + _words.symbol("ridge"))
-    art.titles(axes, [_words.label(name).partition(" [")[0] for name in QUANTITIES] * len(spectra))
-    art.heading(figure, data, without=("spectrum",), note=_agreement(data))
-    best = art.handle(art.BLACK, "best ridge, theory", dash="-")
-    cells = art.handle(art.BLACK, "training sets, colour as the map (theory)", marker="o")
-    art.legend(figure, [best, cells])
+        ax.set_ylabel(labels.spectrum(*key) + "\n" + labels.symbol("ridge"))
+    style.titles(
+        axes, [labels.label(name).partition(" [")[0] for name in QUANTITIES] * len(spectra)
+    )
+    style.heading(figure, data, without=("spectrum",), note=_agreement(data))
+    best = style.handle(style.BLACK, "best ridge, theory", dash="-")
+    cells = style.handle(style.BLACK, "training sets, colour as the map (theory)", marker="o")
+    style.legend(figure, [best, cells])
     return figure
 
 
 def _panel(ax: Axes, data: pa.Table, name: str, norm: Any, own: dict[str, Any]) -> Any:
     """One map; returns what its colour bar shows."""
-    x, y, Z = _matrix(_tables.arrays(data, quantity=f"{name}_theory", **own))
+    x, y, Z = _matrix(tables.arrays(data, quantity=f"{name}_theory", **own))
     mesh = ax.pcolormesh(_edges(x), _edges(y), Z, norm=norm, cmap=_COLOURS, rasterized=True)
     levels = _levels(norm)
     ax.contour(x, y, Z, levels=levels, colors=_inks(norm, levels), linewidths=0.6)
-    best = _tables.arrays(data, quantity=f"{name}_best", **own)
-    art.line(ax, best["n_over_d"], best["ridge"], linewidth=1.6)
-    cells = _tables.arrays(data, quantity=name, **own)
+    best = tables.arrays(data, quantity=f"{name}_best", **own)
+    style.line(ax, best["n_over_d"], best["ridge"], linewidth=1.6)
+    cells = tables.arrays(data, quantity=name, **own)
     ax.scatter(
         cells["n_over_d"], cells["ridge"], c=cells["value"], norm=norm, cmap=_COLOURS,
         s=16, edgecolors=_inks(norm, cells["value"]), linewidths=0.6, zorder=4, clip_on=False,
     )  # fmt: skip
-    art.axis(ax, "n_over_d", "ridge")
+    style.axis(ax, "n_over_d", "ridge")
     ax.set(xlabel="", ylabel="", xlim=_edges(x)[[0, -1]], ylim=_edges(y)[[0, -1]])
     return mesh
 
 
 def _inks(norm: Any, values: Any) -> list[str]:
     """Black on the light colours of the map, white on the dark ones."""
-    return [art.BLACK if norm(value) < 0.5 else "white" for value in values]
+    return [style.BLACK if norm(value) < 0.5 else "white" for value in values]
 
 
 def _matrix(rows: dict[str, NDArray[Any]]) -> tuple[Array, Array, Any]:
@@ -154,10 +156,10 @@ def _agreement(data: pa.Table) -> str:
     """The range of measured over theory, where the map has a node at the measured cell."""
     ratios = []
     for name in QUANTITIES:
-        theory = _tables.keep(data, "quantity", [f"{name}_theory"])
-        value = dict(zip(_tables.keys_of(theory, _KEYS), theory["value"].to_pylist(), strict=True))
-        cells = _tables.keep(data, "quantity", [name])
-        keys = _tables.keys_of(cells, _KEYS)
+        theory = tables.keep(data, "quantity", [f"{name}_theory"])
+        value = dict(zip(tables.keys_of(theory, _KEYS), theory["value"].to_pylist(), strict=True))
+        cells = tables.keep(data, "quantity", [name])
+        keys = tables.keys_of(cells, _KEYS)
         pairs = zip(keys, cells["value"].to_pylist(), strict=True)
         ratios += [measured / value[key] for key, measured in pairs if key in value]
     if not ratios:

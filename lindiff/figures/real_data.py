@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import SETTINGS
-from lindiff.figures import Needs, _slices, _tables, _words
-from lindiff.figures import draw as art
-from lindiff.intervals import geometric_mean_interval, median_interval
+from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing.intervals import geometric_mean_interval, median_interval
+from lindiff.drawing.needs import Needs
 from lindiff.science.pools import INDEPENDENT
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ NEEDS = Needs(
 )
 CATEGORY = "Real data"
 _SURROGATE = "gaussian"
-_SPECTRUM = (*_slices.SPECTRUM, "d")
+_SPECTRUM = (*slices.SPECTRUM, "d")
 # What data and surrogate share: all settings but these.
 _HELD = {c.name for c in SETTINGS} - {"model", "data", "draw", "n", "seed"}
 # Source, whether theory applies, colour, marker, words.
 _SERIES = (
-    ("surrogate", True, art.COLOURS[0], art.MARKERS[1], "Gaussian surrogate"),
-    ("data", True, art.COLOURS[1], art.MARKERS[0], "data"),
-    ("data", False, art.GREY, art.MARKERS[0], f"data, $N>M/{1 / INDEPENDENT:g}$"),
+    ("surrogate", True, style.COLOURS[0], style.MARKERS[1], "Gaussian surrogate"),
+    ("data", True, style.COLOURS[1], style.MARKERS[0], "data"),
+    ("data", False, style.GREY, style.MARKERS[0], f"data, $N>M/{1 / INDEPENDENT:g}$"),
 )
 _KEYS = (
     "spectrum_params", "d", "regularizer", "strength", "n", "n_over_d", "source", "comparable",
@@ -52,32 +52,32 @@ _MODES = 16
 
 def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     """Eigenvalues by rank, losses and KL of up to two data sets, their surrogates and theory."""
-    measured = _slices.measured(metrics)
+    measured = slices.measured(metrics)
     # Data are taken about the mean of their pool: what Gaussian data with mean 0 are compared with.
     at, name = measured.column_names.index("population_mean"), "population_mean"
     measured = measured.set_column(at, name, pc.fill_null(measured[name], 0.0))
-    real = _slices.regularizations(
+    real = slices.regularizations(
         measured.filter(pc.not_equal(measured["data"], _SURROGATE)),
-        ("n", "data", "d", *_slices.SPECTRUM),
+        ("n", "data", "d", *slices.SPECTRUM),
         lambda values: [next((v for v in values if 0 < v < np.inf), values[0])],
-        _slices.NO_SAMPLER,
+        slices.NO_SAMPLER,
     )
-    names = _tables.distinct(real, "data")[:2]
-    real = _tables.keep(real, "data", names)
-    theory = _slices.theory(metrics, real)
-    cells = _slices.within(_tables.keep(measured, "data", [*names, _SURROGATE]), real, _HELD)
-    cells = _with_source(_tables.with_ratio(cells), real)
-    losses = _tables.summarise(cells, _KEYS, LOSSES, geometric_mean_interval)
-    divergences = _tables.summarise(cells, _KEYS, DIRECTIONS, median_interval)
+    names = tables.distinct(real, "data")[:2]
+    real = tables.keep(real, "data", names)
+    theory = slices.theory(metrics, real)
+    cells = slices.within(tables.keep(measured, "data", [*names, _SURROGATE]), real, _HELD)
+    cells = _with_source(tables.with_ratio(cells), real)
+    losses = tables.summarise(cells, _KEYS, LOSSES, geometric_mean_interval)
+    divergences = tables.summarise(cells, _KEYS, DIRECTIONS, median_interval)
     found = pa.concat_tables([losses, divergences])
     found = found.filter(pc.is_finite(found["value"]))
     source = pa.array(["theory"] * theory.num_rows, pa.string())
-    theory = _tables.with_nulls(_tables.with_columns(theory, source=source), comparable=pa.bool_())
-    found = _tables.with_theory(found, theory, _KEYS, (*LOSSES, *DIRECTIONS))
-    found = _tables.with_nulls(found, mode=modes.schema.field("mode").type)
+    theory = tables.with_nulls(tables.with_columns(theory, source=source), comparable=pa.bool_())
+    found = tables.with_theory(found, theory, _KEYS, (*LOSSES, *DIRECTIONS))
+    found = tables.with_nulls(found, mode=modes.schema.field("mode").type)
     found = pa.concat_tables([found, _eigenvalues(cells, modes).select(found.column_names)])
-    pools = _tables.distinct_keys(real, _SPECTRUM)
-    return _tables.curve(found, [row for pool in pools for row in _population(*pool)])
+    pools = tables.distinct_keys(real, _SPECTRUM)
+    return tables.curve(found, [row for pool in pools for row in _population(*pool)])
 
 
 def _with_source(cells: pa.Table, real: pa.Table) -> pa.Table:
@@ -86,33 +86,33 @@ def _with_source(cells: pa.Table, real: pa.Table) -> pa.Table:
     named = pa.array([name] * cells.num_rows, pa.string())
     source = pc.if_else(pc.equal(cells["data"], _SURROGATE), "surrogate", "data")
     small = pc.fill_null(pc.less_equal(cells["pool_fraction"], INDEPENDENT), True)
-    cells = _tables.with_columns(
+    cells = tables.with_columns(
         cells, regularizer=named, strength=cells[name], source=source, comparable=small
     )
-    return _tables.with_facts(cells, **_tables.facts(real))
+    return tables.with_facts(cells, **tables.facts(real))
 
 
 def _eigenvalues(cells: pa.Table, modes: pa.Table) -> pa.Table:
     """Eigenvalues of some ranks for the two N of each data set that are nearest to d/2 and 2d."""
     names = ("spectrum_params", "d", "n")
     sizes: dict[tuple[str, int], list[int]] = {}
-    for params, d, n in _tables.distinct_keys(cells, names):
+    for params, d, n in tables.distinct_keys(cells, names):
         sizes.setdefault((params, d), []).append(n)
     chosen = {
         (*key, min(ns, key=lambda n: abs(np.log(n / (ratio * key[1])))))
         for key, ns in sizes.items()
         for ratio in (0.5, 2)
     }
-    keys = _tables.keys_of(cells, names)
+    keys = tables.keys_of(cells, names)
     cells = cells.filter(pa.array([key in chosen for key in keys], pa.bool_()))
-    rows = _tables.join(modes, cells)
+    rows = tables.join(modes, cells)
     rows = rows.filter(pc.greater(rows["eigenvalue"], 0))
-    ranks = _slices.spread(_tables.distinct(rows, "mode"), _MODES)
-    rows = _tables.with_facts(_tables.keep(rows, "mode", ranks), **_tables.facts(cells))
-    found = _tables.summarise(rows, (*_KEYS, "mode"), ("eigenvalue",), geometric_mean_interval)
+    ranks = slices.spread(tables.distinct(rows, "mode"), _MODES)
+    rows = tables.with_facts(tables.keep(rows, "mode", ranks), **tables.facts(cells))
+    found = tables.summarise(rows, (*_KEYS, "mode"), ("eigenvalue",), geometric_mean_interval)
     # A pixel that is blank in a training set is one mode less: only ranks that every set has.
     groups = list(
-        zip(_tables.keys_of(found, (*names, "source")), found["seeds"].to_pylist(), strict=True)
+        zip(tables.keys_of(found, (*names, "source")), found["seeds"].to_pylist(), strict=True)
     )
     sets: dict[Any, int] = {}
     for group, seeds in groups:
@@ -124,60 +124,60 @@ def _population(kind: str, params: str, d: int) -> list[dict[str, Any]]:
     """The eigenvalues of the pool's covariance."""
     return [
         {"spectrum_params": params, "d": d, "quantity": "population", "mode": j + 1, "value": value}
-        for j, value in enumerate(_slices.eigenvalues(kind, params, d).tolist())
+        for j, value in enumerate(slices.eigenvalues(kind, params, d).tolist())
     ]
 
 
 def draw(data: pa.Table) -> Figure:
     """A row per data set: eigenvalues by rank, losses, and both KL."""
-    sets = _tables.distinct_keys(data, ("spectrum_params", "d"))
-    name, (strength,) = _slices.strengths(data)
-    figure, axes = art.panels(len(sets), 4, height=2.0)
+    sets = tables.distinct_keys(data, ("spectrum_params", "d"))
+    name, (strength,) = slices.strengths(data)
+    figure, axes = style.panels(len(sets), 4, height=2.0)
     for row, (params, _) in zip(axes, sets, strict=True):
-        part = _tables.keep(data, "spectrum_params", [params])
+        part = tables.keep(data, "spectrum_params", [params])
         _spectrum(row[0], part)
         _losses(row[1], part)
         for ax, direction in zip(row[2:], DIRECTIONS, strict=True):
             _curves(ax, part, direction, filled=False)
-            art.axis(ax, "n_over_d", direction)
+            style.axis(ax, "n_over_d", direction)
     names = [json.loads(params)["name"].partition("@")[0] for params, _ in sets]
-    first = [f"{word}, {_words.setting('d', d)}" for word, (_, d) in zip(names, sets, strict=True)]
+    first = [f"{word}, {labels.setting('d', d)}" for word, (_, d) in zip(names, sets, strict=True)]
     others = ("losses (full, solid: test)", "generated from data", "data from generated")
-    art.titles(axes, [text for start in first for text in (start, *others)])
-    art.heading(figure, data, without=("d",), note=_words.setting(name, strength))
-    entries = [art.handle(colour, text, marker=marker) for *_, colour, marker, text in _SERIES]
-    art.legend(figure, [*entries, art.handle(art.BLACK, "pool, theory", dash="-")])
+    style.titles(axes, [text for start in first for text in (start, *others)])
+    style.heading(figure, data, without=("d",), note=labels.setting(name, strength))
+    entries = [style.handle(colour, text, marker=marker) for *_, colour, marker, text in _SERIES]
+    style.legend(figure, [*entries, style.handle(style.BLACK, "pool, theory", dash="-")])
     return figure
 
 
 def _curves(ax: Axes, data: pa.Table, quantity: str, *, filled: bool, dash: Any = "-") -> None:
     """Data, surrogate and theory over N/d; grey where the data are not comparable."""
     for source, comparable, colour, marker, _ in _SERIES:
-        part = _tables.arrays(data, quantity=quantity, source=source, comparable=comparable)
-        art.points(ax, part["n_over_d"], part, colour, marker, filled=filled)
-    theory = _tables.arrays(data, quantity=f"{quantity}_theory")
-    art.line(ax, theory["n_over_d"], theory["value"], dash=dash)
+        part = tables.arrays(data, quantity=quantity, source=source, comparable=comparable)
+        style.points(ax, part["n_over_d"], part, colour, marker, filled=filled)
+    theory = tables.arrays(data, quantity=f"{quantity}_theory")
+    style.line(ax, theory["n_over_d"], theory["value"], dash=dash)
 
 
 def _losses(ax: Axes, data: pa.Table) -> None:
-    for loss, dash in zip(LOSSES, art.DASHES[1::-1], strict=True):
+    for loss, dash in zip(LOSSES, style.DASHES[1::-1], strict=True):
         _curves(ax, data, loss, filled=loss == "test_loss", dash=dash)
-    art.axis(ax, "n_over_d")
+    style.axis(ax, "n_over_d")
     ax.set_ylabel("Loss per dimension")
 
 
 def _spectrum(ax: Axes, data: pa.Table) -> None:
     """Eigenvalues over rank: the pool's as line, those of Σ0 at the larger N full."""
-    sizes = _tables.distinct(_tables.keep(data, "quantity", ["eigenvalue"]), "n")
+    sizes = tables.distinct(tables.keep(data, "quantity", ["eigenvalue"]), "n")
     for n in sizes:
         for source, comparable, colour, marker, _ in _SERIES:
-            part = _tables.arrays(
+            part = tables.arrays(
                 data, quantity="eigenvalue", source=source, comparable=comparable, n=n
             )
-            art.points(ax, part["mode"], part, colour, marker, filled=n != sizes[0])
-    pool = _tables.arrays(data, quantity="population")
-    art.line(ax, pool["mode"], pool["value"])
-    art.axis(ax, "mode", "mode_eigenvalue")
+            style.points(ax, part["mode"], part, colour, marker, filled=n != sizes[0])
+    pool = tables.arrays(data, quantity="population")
+    style.line(ax, pool["mode"], pool["value"])
+    style.axis(ax, "mode", "mode_eigenvalue")
     faces = ("open", "full") if len(sizes) > 1 else ("open",)
     words = "\n".join(f"{face}: $N={n}$" for face, n in zip(faces, sizes, strict=True))
     ax.text(0.05, 0.05, words, transform=ax.transAxes, fontsize=7)

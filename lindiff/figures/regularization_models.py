@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.figures import Needs, _models, _slices, _tables, _words
-from lindiff.figures import draw as art
+from lindiff.drawing import compare, labels, slices, style, tables
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,9 +35,9 @@ NEEDS = Needs(axes=("n", "weight_decay"), metrics=("train_loss", "test_loss"))
 CATEGORY = "Networks"
 LINEAR = "linear_exact"
 LOSSES = ("test_loss", "train_loss")
-_MODELS = (LINEAR, _models.THEORY, "mlp", "unet")
-_KEYS = ("model", *_models.PLACE, "n", "weight_decay")
-_CHOICES: dict[str, _slices.Choice] = {
+_MODELS = (LINEAR, compare.THEORY, "mlp", "unet")
+_KEYS = ("model", *compare.PLACE, "n", "weight_decay")
+_CHOICES: dict[str, slices.Choice] = {
     # AdamW's decay is no penalty, and is not what the linear γ is compared with.
     "optimizer": lambda names: min(names, key=lambda name: (name == "adamw", name)),
 }
@@ -48,13 +48,13 @@ _ROOM = 3.0  # panels show losses up to this many times the largest without weig
 
 def query(metrics: pa.Table) -> pa.Table:
     """Curves of the losses at a few N, and the best weight decay and its gain at every N."""
-    cells = _models.slices(metrics, _MODELS, ("n", "weight_decay"), _CHOICES, count=1)
+    cells = compare.side_by_side(metrics, _MODELS, ("n", "weight_decay"), _CHOICES, count=1)
     cells = cells.filter(pc.fill_null(pc.is_finite(cells["test_loss"]), False))
     cells = cells.filter(pc.is_valid(cells["weight_decay"]))
-    sizes = _tables.distinct(cells.filter(pc.not_equal(cells["model"], _models.THEORY)), "n")
-    few = _tables.keep(cells, "n", _slices.spread(sizes, _SIZES))
-    found = _models.summary(few, _KEYS, LOSSES)
-    return _tables.curve(found, _optima(cells))
+    sizes = tables.distinct(cells.filter(pc.not_equal(cells["model"], compare.THEORY)), "n")
+    few = tables.keep(cells, "n", slices.spread(sizes, _SIZES))
+    found = compare.summary(few, _KEYS, LOSSES)
+    return tables.curve(found, _optima(cells))
 
 
 def _optima(cells: pa.Table) -> Rows:
@@ -66,7 +66,7 @@ def _optima(cells: pa.Table) -> Rows:
 
     rows: Rows = []
     for row, x, Y in _matrices(cells):
-        end = "_theory" if row["model"] == _models.THEORY else ""
+        end = "_theory" if row["model"] == compare.THEORY else ""
         best = optima.measured(x, Y)
         own = row | {"seeds": None if end else best.count}
         if best.inside:
@@ -83,9 +83,9 @@ def _optima(cells: pa.Table) -> Rows:
 
 def _matrices(cells: pa.Table) -> Iterator[tuple[dict[str, Any], Array, Array]]:
     """Keys, weight decays (K,) and test losses (seeds, K) of every model and N with a curve."""
-    for key in _tables.distinct_keys(cells, _KEYS[:-1]):
+    for key in tables.distinct_keys(cells, _KEYS[:-1]):
         row = dict(zip(_KEYS[:-1], key, strict=True))
-        part = _tables.arrays(_models.where(cells, **row))
+        part = tables.arrays(compare.where(cells, **row))
         decays, column = np.unique(part["weight_decay"].astype(float), return_inverse=True)
         seeds = np.array([-1 if seed is None else seed for seed in part["seed"].tolist()])
         seeds, line = np.unique(np.nan_to_num(seeds.astype(float), nan=-1), return_inverse=True)
@@ -104,21 +104,21 @@ def _ends(value: float, low: float, high: float, count: int) -> dict[str, float 
 
 def draw(data: pa.Table) -> Figure:
     """Above a panel of curves per model; below the best weight decay and what it gains."""
-    models = [name for name in _models.names(data) if name != _models.THEORY]
+    models = [name for name in compare.names(data) if name != compare.THEORY]
     sizes = _sizes(data)
-    figure, axes = art.panels(2, max(2, len(models)), height=2.2)
+    figure, axes = style.panels(2, max(2, len(models)), height=2.2)
     for ax, model in zip(axes[0], models, strict=False):
         _curves(ax, data, model, sizes)
     for ax, quantity in zip(axes[1], ("best_decay", "decay_gain"), strict=False):
         _best(ax, data, quantity, models)
     for ax in (*axes[0, len(models) :], *axes[1, 2:]):
         ax.set_axis_off()
-    words = [_models.LOOKS[name].words for name in models]
+    words = [compare.LOOKS[name].words for name in models]
     blank = [""] * (axes.shape[1] - len(models))
-    art.titles(axes, [*words, *blank, "best weight decay", "what it gains"])
-    places = [_models.place_words(place) for place in _models.places(data)]
-    _models.heading(figure, data, note=", ".join([*places, *_left_out(data)]))
-    art.legend(figure, _entries(data, models, sizes))
+    style.titles(axes, [*words, *blank, "best weight decay", "what it gains"])
+    places = [compare.place_words(place) for place in compare.places(data)]
+    compare.heading(figure, data, note=", ".join([*places, *_left_out(data)]))
+    style.legend(figure, _entries(data, models, sizes))
     return figure
 
 
@@ -133,34 +133,36 @@ def _sizes(data: pa.Table) -> dict[int, tuple[Any, str]]:
     """Colour and marker of the N with curves."""
     from matplotlib import colormaps
 
-    found = _tables.distinct(_tables.keep(data, "quantity", LOSSES), "n")
+    found = tables.distinct(tables.keep(data, "quantity", LOSSES), "n")
     colours = colormaps["viridis"](np.linspace(0, 0.85, len(found)))
-    return dict(zip(found, zip(colours, art.MARKERS, strict=False), strict=False))
+    return dict(zip(found, zip(colours, style.MARKERS, strict=False), strict=False))
 
 
 def _curves(ax: Axes, data: pa.Table, model: str, sizes: dict[int, tuple[Any, str]]) -> None:
     """Both losses over weight decay, the least test loss as a cross."""
-    own = _models.where(data, model=model)
-    exact = _models.where(data, model=_models.THEORY if model == LINEAR else "")
+    own = compare.where(data, model=model)
+    exact = compare.where(data, model=compare.THEORY if model == LINEAR else "")
     free = [0.0]
     for n, (colour, marker) in sizes.items():
         for loss, filled in zip(LOSSES, (True, False), strict=True):
-            part = _inside(_tables.arrays(own, n=n, quantity=loss))
-            art.points(ax, part["weight_decay"], part, colour, marker, filled=filled)
-            art.line(ax, part["weight_decay"], part["value"], colour, linewidth=0.6, zorder=1)
-            none = _tables.arrays(own, n=n, quantity=loss, weight_decay=0.0)["value"]
+            part = _inside(tables.arrays(own, n=n, quantity=loss))
+            style.points(ax, part["weight_decay"], part, colour, marker, filled=filled)
+            style.line(ax, part["weight_decay"], part["value"], colour, linewidth=0.6, zorder=1)
+            none = tables.arrays(own, n=n, quantity=loss, weight_decay=0.0)["value"]
             free += none.tolist()
             for level in none:
                 ax.axhline(level, 0, 0.06, color=colour, linewidth=1.2 if filled else 0.6)
-        theory = _inside(_tables.arrays(exact, n=n, quantity="test_loss_theory"))
-        art.line(ax, theory["weight_decay"], theory["value"], colour, art.DASHES[1], linewidth=0.8)
-        least = _tables.arrays(own, n=n, quantity="test_loss_minimum")
-        ax.plot(least["weight_decay"], least["value"], "x", color=art.BLACK, zorder=5)
-    art.axis(ax, "weight_decay")
+        theory = _inside(tables.arrays(exact, n=n, quantity="test_loss_theory"))
+        style.line(
+            ax, theory["weight_decay"], theory["value"], colour, style.DASHES[1], linewidth=0.8
+        )
+        least = tables.arrays(own, n=n, quantity="test_loss_minimum")
+        ax.plot(least["weight_decay"], least["value"], "x", color=style.BLACK, zorder=5)
+    style.axis(ax, "weight_decay")
     ax.set_ylabel("Test and train loss")
-    values = _tables.arrays(_tables.keep(own, "quantity", LOSSES))["value"]
+    values = tables.arrays(tables.keep(own, "quantity", LOSSES))["value"]
     top = _ROOM * max(free) if max(free) > 0 else math.inf
-    art.fit(ax, values[values <= top], log=True)
+    style.fit(ax, values[values <= top], log=True)
 
 
 def _inside(part: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -173,31 +175,33 @@ def _inside(part: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def _best(ax: Axes, data: pa.Table, quantity: str, models: list[str]) -> None:
     """One number of every curve over N, a series per model."""
     for model in models:
-        look = _models.LOOKS[model]
-        part = _tables.arrays(data, model=model, quantity=quantity)
-        art.bars(ax, part["n"], part, look.colour, look.marker)
-        art.line(ax, part["n"], part["value"], look.colour, linewidth=0.5, zorder=1)
-    theory = _tables.arrays(data, model=_models.THEORY, quantity=f"{quantity}_theory")
-    art.line(ax, theory["n"], theory["value"], _models.LOOKS[_models.THEORY].colour, art.DASHES[1])
-    for place in _models.places(data):
-        _models.mark_dimension(ax, place)
-    shown = _tables.keep(data, "quantity", [quantity, f"{quantity}_theory"]).num_rows
-    art.axis(ax, "n", quantity, log="xy" if quantity == "best_decay" and shown else "x")
+        look = compare.LOOKS[model]
+        part = tables.arrays(data, model=model, quantity=quantity)
+        style.bars(ax, part["n"], part, look.colour, look.marker)
+        style.line(ax, part["n"], part["value"], look.colour, linewidth=0.5, zorder=1)
+    theory = tables.arrays(data, model=compare.THEORY, quantity=f"{quantity}_theory")
+    style.line(
+        ax, theory["n"], theory["value"], compare.LOOKS[compare.THEORY].colour, style.DASHES[1]
+    )
+    for place in compare.places(data):
+        compare.mark_dimension(ax, place)
+    shown = tables.keep(data, "quantity", [quantity, f"{quantity}_theory"]).num_rows
+    style.axis(ax, "n", quantity, log="xy" if quantity == "best_decay" and shown else "x")
     if not shown:
         ax.text(0.5, 0.5, "none inside its axis", transform=ax.transAxes, ha="center")
     if quantity == "decay_gain":
-        ax.axhline(1, color=art.GREY, linewidth=0.5, zorder=0)
+        ax.axhline(1, color=style.GREY, linewidth=0.5, zorder=0)
 
 
 def _entries(data: pa.Table, models: list[str], sizes: dict[int, tuple[Any, str]]) -> list[Any]:
     entries = [
-        art.handle(colour, _words.setting("n", n), marker=marker, dash="-", filled=True)
+        style.handle(colour, labels.setting("n", n), marker=marker, dash="-", filled=True)
         for n, (colour, marker) in sizes.items()
     ]
-    entries.append(art.handle(art.GREY, "test loss", marker="o", filled=True))
-    entries.append(art.handle(art.GREY, "train loss", marker="o"))
-    entries.append(art.handle(art.BLACK, "least test loss", marker="x"))
-    entries += [_models.entry(model, filled=False) for model in models]
-    if _models.THEORY in _models.names(data):
-        entries.append(art.handle(art.GREY, "linear, theory", dash=art.DASHES[1]))
+    entries.append(style.handle(style.GREY, "test loss", marker="o", filled=True))
+    entries.append(style.handle(style.GREY, "train loss", marker="o"))
+    entries.append(style.handle(style.BLACK, "least test loss", marker="x"))
+    entries += [compare.entry(model, filled=False) for model in models]
+    if compare.THEORY in compare.names(data):
+        entries.append(style.handle(style.GREY, "linear, theory", dash=style.DASHES[1]))
     return entries

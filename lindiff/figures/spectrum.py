@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.figures import Needs, _slices, _tables, _words
-from lindiff.figures import draw as art
-from lindiff.intervals import mean_interval, median_interval
+from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing.intervals import mean_interval, median_interval
+from lindiff.drawing.needs import Needs
 from lindiff.science.laws import gap_tail
 from lindiff.science.schedule import make_schedule
 
@@ -34,40 +34,40 @@ QUANTITIES = ("exact_gap", *DIRECTIONS)
 _EXPLAINED = (
     ("rank", "eigenvalue", "y"), ("eigenvalue", "mode_gap", "xy"), ("eigenvalue", "mode_kl", "xy"),
 )  # fmt: skip
-_KEYS = (*_slices.SPECTRUM, "d", "regularizer", "strength", "n", "n_over_d")
-_SPECTRUM_D = (*_slices.SPECTRUM, "d")
+_KEYS = (*slices.SPECTRUM, "d", "regularizer", "strength", "n", "n_over_d")
+_SPECTRUM_D = (*slices.SPECTRUM, "d")
 _SPECTRA = 6
 
 
 def query(metrics: pa.Table) -> pa.Table:
     """Gap and KL over N/d per spectrum at the least and a middle ridge; what each mode adds."""
-    cells = _slices.regularizations(
-        _slices.measured(metrics),
-        ("n", *_slices.SPECTRUM),
-        _slices.two,
+    cells = slices.regularizations(
+        slices.measured(metrics),
+        ("n", *slices.SPECTRUM),
+        slices.two,
         # Without ridge KL knows no Σ: what a sampler adds of its own would hide that.
-        {"d": max, **_slices.NO_SAMPLER},
+        {"d": max, **slices.NO_SAMPLER},
         of=("ridge",),
     )
-    cells = _tables.with_gap(_tables.with_ratio(_slices.spectra(cells, _SPECTRA)))
-    theory = _tables.with_gap(_slices.theory(metrics, cells))
-    found = _tables.summarise(cells, _KEYS, QUANTITIES[:1], mean_interval)
-    divergences = _tables.summarise(cells, _KEYS, DIRECTIONS, median_interval)
+    cells = tables.with_gap(tables.with_ratio(slices.spectra(cells, _SPECTRA)))
+    theory = tables.with_gap(slices.theory(metrics, cells))
+    found = tables.summarise(cells, _KEYS, QUANTITIES[:1], mean_interval)
+    divergences = tables.summarise(cells, _KEYS, DIRECTIONS, median_interval)
     found = pa.concat_tables([found, divergences])
-    found = _tables.with_theory(found, theory, _KEYS, QUANTITIES)
-    found = _tables.with_nulls(
+    found = tables.with_theory(found, theory, _KEYS, QUANTITIES)
+    found = tables.with_nulls(
         found.filter(pc.is_finite(found["value"])), mode=pa.int64(), eigenvalue=pa.float64()
     )
-    rows = [row for key in _tables.distinct_keys(cells, _SPECTRUM_D) for row in _modes(cells, *key)]
-    return _tables.curve(found, rows)
+    rows = [row for key in tables.distinct_keys(cells, _SPECTRUM_D) for row in _modes(cells, *key)]
+    return tables.curve(found, rows)
 
 
 def _modes(cells: pa.Table, kind: str, params: str, d: int) -> list[dict[str, Any]]:
     """For each mode of a spectrum: its part of the gap at large N and of both KL at N = ∞."""
-    fixed, ridge = _tables.facts(cells)["fixed"], _slices.strengths(cells)[1][-1]
+    fixed, ridge = tables.facts(cells)["fixed"], slices.strengths(cells)[1][-1]
     names = ("schedule", "timesteps", "beta_min", "beta_max")
     alpha_bar = make_schedule(*(fixed[name] for name in names)).alpha_bar
-    s = _slices.eigenvalues(kind, params, d)
+    s = slices.eigenvalues(kind, params, d)
     ratio = ridge / s
     modes = {
         "mode_gap": (None, gap_tail(alpha_bar, s).mean(axis=0) / d),
@@ -84,55 +84,57 @@ def _modes(cells: pa.Table, kind: str, params: str, d: int) -> list[dict[str, An
 
 def draw(data: pa.Table) -> Figure:
     """A row of gap and both KL per ridge, then the spectra and what each of their modes adds."""
-    name, strengths = _slices.strengths(data)
-    figure, axes = art.panels(len(strengths) + 1, 3, height=1.8)
-    spectra = art.spectra(data)
+    name, strengths = slices.strengths(data)
+    figure, axes = style.panels(len(strengths) + 1, 3, height=1.8)
+    spectra = style.spectra(data)
     for row, strength in zip(axes, strengths, strict=False):
         for ax, quantity in zip(row, QUANTITIES, strict=True):
             _panel(ax, data, strength, quantity, spectra)
     _explain(axes[-1], data, spectra)
     for row in axes[: len(strengths) - 1].flat:
         row.set_xlabel("")
-    above = [_words.setting(name, strength) for strength in strengths for _ in QUANTITIES]
-    art.titles(
+    above = [labels.setting(name, strength) for strength in strengths for _ in QUANTITIES]
+    style.titles(
         axes,
-        [*above, "spectra", f"{_words.setting(name, 0)}, large $N$", f"{above[-1]}, $N=\\infty$"],
+        [*above, "spectra", f"{labels.setting(name, 0)}, large $N$", f"{above[-1]}, $N=\\infty$"],
     )
-    art.heading(figure, data, without=("ridge",))
+    style.heading(figure, data, without=("ridge",))
     entries = [entry for *_, entry in spectra]
-    entries.append(art.handle(art.GREY, "theory", dash="-"))
+    entries.append(style.handle(style.GREY, "theory", dash="-"))
     letter = "fi"[len(strengths) - 1]
     entries += [
-        art.handle(
-            art.BLACK, f"({letter}) {_words.label(direction).replace('/d$ [nats]', '$')}", dash=dash
+        style.handle(
+            style.BLACK,
+            f"({letter}) {labels.label(direction).replace('/d$ [nats]', '$')}",
+            dash=dash,
         )
-        for direction, dash in zip(DIRECTIONS, art.DASHES, strict=False)
+        for direction, dash in zip(DIRECTIONS, style.DASHES, strict=False)
     ]
-    art.legend(figure, entries)
+    style.legend(figure, entries)
     return figure
 
 
 def _panel(ax: Axes, data: pa.Table, strength: float, quantity: str, spectra: list[Any]) -> None:
     for (kind, params), colour, marker, _ in spectra:
         own = {"spectrum": kind, "spectrum_params": params, "strength": strength}
-        part = _tables.arrays(data, **own, quantity=quantity)
-        art.points(ax, part["n_over_d"], part, colour, marker)
-        theory = _tables.arrays(data, **own, quantity=f"{quantity}_theory")
-        art.line(ax, theory["n_over_d"], theory["value"], colour)
-    art.axis(ax, "n_over_d", quantity)
+        part = tables.arrays(data, **own, quantity=quantity)
+        style.points(ax, part["n_over_d"], part, colour, marker)
+        theory = tables.arrays(data, **own, quantity=f"{quantity}_theory")
+        style.line(ax, theory["n_over_d"], theory["value"], colour)
+    style.axis(ax, "n_over_d", quantity)
     # All panels over the N of the gap, also where KL is infinite.
-    ends = _tables.arrays(data, quantity=QUANTITIES[0])["n_over_d"]
+    ends = tables.arrays(data, quantity=QUANTITIES[0])["n_over_d"]
     ax.set_xlim(0.8 * ends.min(), 1.25 * ends.max())
-    art.fit(ax, _tables.arrays(data, strength=strength, quantity=quantity)["value"], log=True)
+    style.fit(ax, tables.arrays(data, strength=strength, quantity=quantity)["value"], log=True)
 
 
 def _explain(axes: Any, data: pa.Table, spectra: list[Any]) -> None:
     """Eigenvalues over rank, the gap and both KL of a mode over its variance."""
-    ridge = _slices.strengths(data)[1][-1]
+    ridge = slices.strengths(data)[1][-1]
     for (kind, params), colour, marker, _ in spectra:
         own = {"spectrum": kind, "spectrum_params": params}
         gap, *divergences = (
-            _tables.arrays(data, **own, quantity=f"mode_{name}") for name in ("gap", *DIRECTIONS)
+            tables.arrays(data, **own, quantity=f"mode_{name}") for name in ("gap", *DIRECTIONS)
         )
         # Between two levels there are no modes: a line would claim some.
         joined = "none" if len(set(gap["eigenvalue"])) <= 2 else "-"
@@ -142,17 +144,17 @@ def _explain(axes: Any, data: pa.Table, spectra: list[Any]) -> None:
             (axes[2], divergences[0]["eigenvalue"], divergences[0]["value"], "none"),
         ):
             few = {"marker": marker, "markevery": _few(gap["eigenvalue"]), "markeredgewidth": 0.7}
-            art.line(ax, x, y, colour, joint, markerfacecolor="white", **few)
-    for name, dash in zip(DIRECTIONS, art.DASHES, strict=False):
-        every = _tables.arrays(data.sort_by("eigenvalue"), quantity=f"mode_{name}")
-        art.line(axes[2], every["eigenvalue"], every["value"], dash=dash, zorder=1)
+            style.line(ax, x, y, colour, joint, markerfacecolor="white", **few)
+    for name, dash in zip(DIRECTIONS, style.DASHES, strict=False):
+        every = tables.arrays(data.sort_by("eigenvalue"), quantity=f"mode_{name}")
+        style.line(axes[2], every["eigenvalue"], every["value"], dash=dash, zorder=1)
     for ax, (abscissa, ordinate, log) in zip(axes, _EXPLAINED, strict=True):
-        art.axis(ax, abscissa, ordinate, log=log)
-    axes[0].axhline(ridge, color=art.GREY, linewidth=0.5, zorder=0)
-    axes[2].axvline(ridge, color=art.GREY, linewidth=0.5, zorder=0)
+        style.axis(ax, abscissa, ordinate, log=log)
+    axes[0].axhline(ridge, color=style.GREY, linewidth=0.5, zorder=0)
+    axes[2].axvline(ridge, color=style.GREY, linewidth=0.5, zorder=0)
 
 
 def _few(eigenvalues: Any) -> list[int]:
     """Places of a few modes, the outer ones and some evenly between in the logarithm."""
-    chosen = _slices.spread(sorted(set(eigenvalues.tolist())), 7)
+    chosen = slices.spread(sorted(set(eigenvalues.tolist())), 7)
     return [int(np.argmax(eigenvalues == value)) for value in chosen]

@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.figures import Needs, _models, _slices, _tables, _times, _words
-from lindiff.figures import draw as art
+from lindiff.drawing import compare, labels, slices, style, tables, times
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ NEEDS = Needs(axes=("n", "stop_step"), metrics=CURVES)
 CATEGORY = "Networks"
 MARKS = {"onset": "*", "best_stop": "P", "quality": "X"}  # no marker of an N
 _PLACES, _SIZES, _STOPS = 2, 5, 3  # most kinds of data, most N with curves; fewest stops
-_KEYS = ("model", *_models.PLACE, "n", "step")
+_KEYS = ("model", *compare.PLACE, "n", "step")
 
 
 def query(metrics: pa.Table) -> pa.Table:
@@ -43,49 +43,47 @@ def query(metrics: pa.Table) -> pa.Table:
     quality, and `sizes`, how many N have the curve of each time, of every place in order.
     """
     cells = _cells(metrics)
-    places = _models.places(cells)
+    places = compare.places(cells)
     parts = []
     for place in places:
-        own = _models.where(cells, **place)
-        parts.append(_tables.keep(own, "n", _slices.spread(_tables.distinct(own, "n"), _SIZES)))
+        own = compare.where(cells, **place)
+        parts.append(tables.keep(own, "n", slices.spread(tables.distinct(own, "n"), _SIZES)))
     few = pa.concat_tables([cells.slice(0, 0), *parts])
-    found = _models.summary(few, _KEYS, CURVES)
-    found = _tables.with_nulls(found, time=pa.string())
+    found = compare.summary(few, _KEYS, CURVES)
+    found = tables.with_nulls(found, time=pa.string())
     levels, sizes, rows = [], [], []
     for place in places:
-        own = _models.where(cells, **place)
-        losses = _times.curves(own, "test_loss")
-        memorized = _times.curves(own, "memorized_fraction")
-        quality = _times.level(losses)
-        made = _times.rows("onset", _times.times(memorized, _times.onset))
-        made += _times.rows("best_stop", _times.times(losses, _times.best_stop))
+        own = compare.where(cells, **place)
+        losses = times.curves(own, "test_loss")
+        memorized = times.curves(own, "memorized_fraction")
+        quality = times.level(losses)
+        made = times.rows("onset", times.times(memorized, times.onset))
+        made += times.rows("best_stop", times.times(losses, times.best_stop))
         if quality is not None:
-            made += _times.rows("quality", _times.times(losses, _times.reaches(quality)))
+            made += times.rows("quality", times.times(losses, times.reaches(quality)))
         model = own["model"][0].as_py()
         rows += [{"model": model} | place | row for row in made]
         levels.append(quality)
         sizes.append([len(memorized), len(losses), len(losses)])
-    return _tables.with_facts(_tables.curve(found, rows), level=levels, sizes=sizes)
+    return tables.with_facts(tables.curve(found, rows), level=levels, sizes=sizes)
 
 
 def _cells(metrics: pa.Table) -> pa.Table:
     """The rows of the first trained model with enough stops, with their `step`."""
-    for model in _models.TRAINED:
-        cells = _models.slices(metrics, (model,), ("n", "stop_step"), count=_PLACES)
+    for model in compare.TRAINED:
+        cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=_PLACES)
         end = pc.equal(cells["stop_step"], 0)
-        cells = _tables.with_columns(
-            cells, step=pc.if_else(end, cells["steps"], cells["stop_step"])
-        )
-        if len(_tables.distinct(cells, "step")) >= _STOPS:
+        cells = tables.with_columns(cells, step=pc.if_else(end, cells["steps"], cells["stop_step"]))
+        if len(tables.distinct(cells, "step")) >= _STOPS:
             return cells
     return cells.slice(0, 0)
 
 
 def draw(data: pa.Table) -> Figure:
     """For each kind of data curves above, the three times over N below."""
-    places = _models.places(data)
-    facts = _tables.facts(data)
-    figure, axes = art.panels(2 * len(places), 3, height=1.9)
+    places = compare.places(data)
+    facts = tables.facts(data)
+    figure, axes = style.panels(2 * len(places), 3, height=1.9)
     texts = []
     series = _series(data)
     for i, place in enumerate(places):
@@ -93,20 +91,20 @@ def draw(data: pa.Table) -> Figure:
         for ax, quantity in zip(above, CURVES, strict=True):
             _curves(ax, data, place, quantity, series)
         _marks(above, data, place, series, facts["level"][i])
-        for ax, time in zip(below, _times.TIMES, strict=True):
+        for ax, time in zip(below, times.TIMES, strict=True):
             _over_sizes(ax, data, place, time)
         _same_limits(below, data, place)
-        texts += [_models.place_words(place), "", ""]
-        pairs = zip(_times.TIMES, facts["sizes"][i], strict=True)
+        texts += [compare.place_words(place), "", ""]
+        pairs = zip(times.TIMES, facts["sizes"][i], strict=True)
         texts += [_title(data, place, time, size) for time, size in pairs]
-    art.titles(axes, texts)
-    _models.heading(figure, data)
+    style.titles(axes, texts)
+    compare.heading(figure, data)
     entries = [entry for *_, entry in series]
     entries += [
-        art.handle(art.BLACK, _words.label(time), marker=MARKS[time]) for time in _times.TIMES
+        style.handle(style.BLACK, labels.label(time), marker=MARKS[time]) for time in times.TIMES
     ]
-    entries.append(art.handle(art.BLACK, "power law", dash="-"))
-    art.legend(figure, entries, columns=5)
+    entries.append(style.handle(style.BLACK, "power law", dash="-"))
+    style.legend(figure, entries, columns=5)
     return figure
 
 
@@ -115,11 +113,11 @@ def _series(data: pa.Table) -> list[tuple[int, Any, str, Any]]:
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    sizes = _tables.distinct(_tables.keep(data, "quantity", CURVES), "n")
+    sizes = tables.distinct(tables.keep(data, "quantity", CURVES), "n")
     shades = [to_hex(shade) for shade in colormaps["viridis"](np.linspace(0, 0.9, len(sizes)))]
-    markers = [art.MARKERS[i % len(art.MARKERS)] for i in range(len(sizes))]
+    markers = [style.MARKERS[i % len(style.MARKERS)] for i in range(len(sizes))]
     return [
-        (n, shade, marker, art.handle(shade, _words.setting("n", n), marker=marker))
+        (n, shade, marker, style.handle(shade, labels.setting("n", n), marker=marker))
         for n, shade, marker in zip(sizes, shades, markers, strict=True)
     ]
 
@@ -128,10 +126,10 @@ def _curves(
     ax: Axes, data: pa.Table, place: dict[str, Any], quantity: str, series: list[Any]
 ) -> None:
     for n, colour, marker, _ in series:
-        part = _tables.arrays(data, quantity=quantity, n=n, **place)
-        art.points(ax, part["step"], part, colour, marker)
+        part = tables.arrays(data, quantity=quantity, n=n, **place)
+        style.points(ax, part["step"], part, colour, marker)
     share = quantity == "memorized_fraction"
-    art.axis(ax, "stop_step", quantity, log="x" if share else "xy")
+    style.axis(ax, "stop_step", quantity, log="x" if share else "xy")
     if share:
         ax.set_ylim(-0.05, 1.05)
 
@@ -141,20 +139,20 @@ def _marks(
 ) -> None:
     """The times on the curves that they are read off, and the levels that define two of them."""
     _, losses, memorized = row
-    memorized.axhline(_times.ONSET, color=art.GREY, linestyle=art.DASHES[2], linewidth=0.8)
+    memorized.axhline(times.ONSET, color=style.GREY, linestyle=style.DASHES[2], linewidth=0.8)
     if level is not None:
-        losses.axhline(level, color=art.GREY, linestyle=art.DASHES[2], linewidth=0.8)
+        losses.axhline(level, color=style.GREY, linestyle=style.DASHES[2], linewidth=0.8)
     for n, colour, *_ in series:
         for time, ax, height in (
-            ("onset", memorized, _times.ONSET),
+            ("onset", memorized, times.ONSET),
             ("quality", losses, level),
             ("best_stop", losses, None),
         ):
-            x = _tables.arrays(data, time=time, n=n, **place)["value"]
-            curve = _tables.arrays(data, quantity="test_loss", n=n, **place)
+            x = tables.arrays(data, time=time, n=n, **place)["value"]
+            curve = tables.arrays(data, quantity="test_loss", n=n, **place)
             y = [min(curve["value"], default=np.nan) if height is None else height] * len(x)
             ax.scatter(
-                x, y, s=34, c=colour, marker=MARKS[time], edgecolors=art.BLACK, linewidths=0.7,
+                x, y, s=34, c=colour, marker=MARKS[time], edgecolors=style.BLACK, linewidths=0.7,
                 zorder=5,
             )  # fmt: skip
 
@@ -162,31 +160,31 @@ def _marks(
 def _over_sizes(ax: Axes, data: pa.Table, place: dict[str, Any], time: str) -> None:
     """One time over N, and its power law over the N that have it."""
     part = _points(data, place, time)
-    art.bars(ax, part["n"], part, art.BLACK, MARKS[time])
+    style.bars(ax, part["n"], part, style.BLACK, MARKS[time])
     if law := _law(data, place, time):
         ends = np.array([part["n"].min(), part["n"].max()], float)
         values = law["prefactor"]["value"] * ends ** law["exponent"]["value"]
-        art.line(ax, ends, values, linewidth=0.6)
-    art.axis(ax, "n", "stop_step" if time == _times.TIMES[0] else None)
+        style.line(ax, ends, values, linewidth=0.6)
+    style.axis(ax, "n", "stop_step" if time == times.TIMES[0] else None)
 
 
 def _points(data: pa.Table, place: dict[str, Any], time: str) -> dict[str, Any]:
-    return _tables.arrays(data.filter(pc.is_valid(data["n"])), time=time, **place)
+    return tables.arrays(data.filter(pc.is_valid(data["n"])), time=time, **place)
 
 
 def _law(data: pa.Table, place: dict[str, Any], time: str) -> dict[str, dict[str, Any]]:
     """Exponent, prefactor and scatter of a time; empty where there is no power law."""
-    rows = _models.where(data, time=time, n=None, **place).to_pylist()
+    rows = compare.where(data, time=time, n=None, **place).to_pylist()
     return {row["quantity"]: row for row in rows}
 
 
 def _same_limits(row: Any, data: pa.Table, place: dict[str, Any]) -> None:
     """The panels of the three times over the same N and the same steps, so that they compare."""
-    found = [_points(data, place, time) for time in _times.TIMES]
+    found = [_points(data, place, time) for time in times.TIMES]
     steps = np.concatenate([part["value"] for part in found])
-    sizes = _tables.distinct(_models.where(data, **place), "n")
+    sizes = tables.distinct(compare.where(data, **place), "n")
     for ax in row:
-        art.fit(ax, steps, log=True)
+        style.fit(ax, steps, log=True)
         ax.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
 
 

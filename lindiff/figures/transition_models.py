@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.figures import Needs, _models, _tables
-from lindiff.figures import draw as art
+from lindiff.drawing import compare, style, tables
+from lindiff.drawing.needs import Needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,29 +26,27 @@ LOSSES = ("test_loss", "train_loss")
 NEEDS = Needs(axes=("n",), metrics=(*LOSSES, "optimal_loss"))
 CATEGORY = "Networks"
 MODELS = ("linear_exact", "linear_theory", "linear_trained", "mlp", "unet", "empirical")
-_KEYS = ("model", *_models.PLACE, "n")
+_KEYS = ("model", *compare.PLACE, "n")
 
 
 def query(metrics: pa.Table) -> pa.Table:
     """Losses over N of each model, and the optimal loss, for up to three kinds of data."""
     some = pc.or_(*(pc.is_valid(metrics[loss]) for loss in LOSSES))
-    cells = _models.slices(metrics.filter(some), MODELS)
-    found = _models.summary(cells, _KEYS, LOSSES)
-    return _tables.curve(
-        found, [row for at in _models.places(cells) for row in _optimum(cells, at)]
-    )
+    cells = compare.side_by_side(metrics.filter(some), MODELS)
+    found = compare.summary(cells, _KEYS, LOSSES)
+    return tables.curve(found, [row for at in compare.places(cells) for row in _optimum(cells, at)])
 
 
 def _optimum(cells: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
     """The optimal loss of a place, over the range of N there; nothing where no cell has it."""
-    own = _models.where(cells, **place)
+    own = compare.where(cells, **place)
     # The theory's optimum is of Gaussian data, also at the place of a data set.
-    own = own.filter(pc.not_equal(own["model"], _models.THEORY))
+    own = own.filter(pc.not_equal(own["model"], compare.THEORY))
     known = own["optimal_loss"].drop_null()
     if not len(known):
         return []
     value = pc.mean(known).as_py()
-    sizes = _tables.distinct(own, "n")
+    sizes = tables.distinct(own, "n")
     return [
         place | {"n": n, "quantity": "optimal_loss", "value": value} for n in (sizes[0], sizes[-1])
     ]
@@ -56,32 +54,34 @@ def _optimum(cells: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
 
 def draw(data: pa.Table) -> Figure:
     """A column for each kind of data: above the test loss, below the train loss."""
-    places = _models.places(data)
-    width = art.TWO_COLUMNS if len(places) > 1 else art.ONE_COLUMN
-    figure, axes = art.panels(2, len(places), width=width, height=2.1, sharex="col")
+    places = compare.places(data)
+    width = style.TWO_COLUMNS if len(places) > 1 else style.ONE_COLUMN
+    figure, axes = style.panels(2, len(places), width=width, height=2.1, sharex="col")
     for column, place in zip(axes.T, places, strict=True):
         for ax, loss in zip(column, LOSSES, strict=True):
             _panel(ax, data, place, loss)
-            art.axis(ax, "n", loss)
+            style.axis(ax, "n", loss)
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
     for ax in axes[0]:
         ax.set_xlabel("")
-    art.titles(axes, [_models.place_words(place) for place in places] + [""] * len(places))
-    _models.heading(figure, data)
-    entries = [_models.entry(model) for model in _models.names(data)]
-    entries.append(art.handle(art.BLACK, "linear optimum", dash="-"))
-    art.legend(figure, entries, columns=7 if len(places) > 1 else 3)
+    style.titles(axes, [compare.place_words(place) for place in places] + [""] * len(places))
+    compare.heading(figure, data)
+    entries = [compare.entry(model) for model in compare.names(data)]
+    entries.append(style.handle(style.BLACK, "linear optimum", dash="-"))
+    style.legend(figure, entries, columns=7 if len(places) > 1 else 3)
     return figure
 
 
 def _panel(ax: Axes, data: pa.Table, place: dict[str, Any], loss: str) -> None:
     if loss == "test_loss" or place["data"] == "gaussian":
-        best = _tables.arrays(data, quantity="optimal_loss", **place)
-        art.line(ax, best["n"], best["value"], linewidth=0.6)
-    theory = _tables.arrays(data, quantity=f"{loss}_theory", **place)
-    art.line(ax, theory["n"], theory["value"], _models.LOOKS[_models.THEORY].colour, linewidth=0.8)
-    for model in _models.names(data):
-        part = _tables.arrays(data, quantity=loss, model=model, **place)
-        _models.points(ax, part["n"], part, model, filled=loss == "test_loss")
-    _models.mark_dimension(ax, place)
+        best = tables.arrays(data, quantity="optimal_loss", **place)
+        style.line(ax, best["n"], best["value"], linewidth=0.6)
+    theory = tables.arrays(data, quantity=f"{loss}_theory", **place)
+    style.line(
+        ax, theory["n"], theory["value"], compare.LOOKS[compare.THEORY].colour, linewidth=0.8
+    )
+    for model in compare.names(data):
+        part = tables.arrays(data, quantity=loss, model=model, **place)
+        compare.points(ax, part["n"], part, model, filled=loss == "test_loss")
+    compare.mark_dimension(ax, place)

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
-from lindiff.figures import Needs, _optima, _slices, _tables, _words
-from lindiff.figures import draw as art
-from lindiff.intervals import mean_interval
+from lindiff.drawing import labels, optima, slices, style, tables
+from lindiff.drawing.intervals import mean_interval
+from lindiff.drawing.needs import Needs
 from lindiff.models import MODELS
 from lindiff.science import laws
 
@@ -29,57 +29,57 @@ if TYPE_CHECKING:
 
 KL = ("kl_model_data", "kl_data_model")
 FLOORS = tuple(f"{name}_floor" for name in KL)
-NEEDS = Needs(axes=("n",), metrics=(*_optima.METRICS, *FLOORS))
+NEEDS = Needs(axes=("n",), metrics=(*optima.METRICS, *FLOORS))
 CATEGORY = "Regularization"
 LOOK = {  # colour, marker and dash
-    "ridge": (art.COLOURS[0], "o", art.DASHES[0]),
-    "weight_decay": (art.COLOURS[1], "s", art.DASHES[1]),
-    "stop": (art.COLOURS[2], "^", art.DASHES[3]),
-    "ledoit_wolf": (art.COLOURS[3], "D", None),
+    "ridge": (style.COLOURS[0], "o", style.DASHES[0]),
+    "weight_decay": (style.COLOURS[1], "s", style.DASHES[1]),
+    "stop": (style.COLOURS[2], "^", style.DASHES[3]),
+    "ledoit_wolf": (style.COLOURS[3], "D", None),
 }
 LINES = {  # what bounds them: colour, dash, label
-    "unregularized": (art.BLACK, art.DASHES[0], "not regularized, theory"),
-    "tail": (art.BLACK, art.DASHES[2], "$(d+3)/(4N)$"),
-    "floor": (art.GREY, art.DASHES[0], r"not regularized, $N=\infty$"),
+    "unregularized": (style.BLACK, style.DASHES[0], "not regularized, theory"),
+    "tail": (style.BLACK, style.DASHES[2], "$(d+3)/(4N)$"),
+    "floor": (style.GREY, style.DASHES[0], r"not regularized, $N=\infty$"),
 }
 _NAMES = {"stop": "early stopping", "ledoit_wolf": "Ledoit–Wolf"}
 
 
 def query(metrics: pa.Table) -> pa.Table:
     """The minima of every regularization over N, Ledoit–Wolf and what bounds them; their ratios."""
-    parts = _optima.curves(metrics, _slices.REGULARIZERS)
+    parts = optima.curves(metrics, slices.REGULARIZERS)
     if not parts:
         return metrics.slice(0, 0)
     cells, theory = next(iter(parts.values()))
     found = _ledoit_wolf(metrics, cells)
     for own, exact in parts.values():
-        rows = _optima.optima(own, exact)
-        found = _tables.curve(found, [row for row in rows if "_minimum" in row["quantity"]])
+        rows = optima.optima(own, exact)
+        found = tables.curve(found, [row for row in rows if "_minimum" in row["quantity"]])
     rows = [*_unregularized(theory), *_tail(theory if theory.num_rows else cells)]
-    found = _tables.curve(found, rows)
+    found = tables.curve(found, rows)
     nats = pa.array(["absolute"] * found.num_rows)
-    return _with_ratios(_tables.with_columns(found, unit=nats))
+    return _with_ratios(tables.with_columns(found, unit=nats))
 
 
 def _ledoit_wolf(metrics: pa.Table, cells: pa.Table) -> pa.Table:
     """Means over training sets of the model `ledoit_wolf` in the slice of `cells`."""
-    own = _tables.keep(metrics, "model", ["ledoit_wolf"])
+    own = tables.keep(metrics, "model", ["ledoit_wolf"])
     for name in MODELS["ledoit_wolf"].settings:
         if name not in ("model", "n", "draw", "seed"):
             own = own.filter(pc.is_in(own[name], value_set=pc.unique(cells[name])))
     named = pa.array(["ledoit_wolf"] * own.num_rows, pa.string())
     nothing = pa.nulls(own.num_rows, pa.float64())
-    own = _tables.with_columns(_tables.with_ratio(own), regularizer=named, strength=nothing)
-    own = _tables.with_facts(own, **_tables.facts(cells))
-    found = _tables.summarise(own, _optima.KEYS, _optima.METRICS, mean_interval)
+    own = tables.with_columns(tables.with_ratio(own), regularizer=named, strength=nothing)
+    own = tables.with_facts(own, **tables.facts(cells))
+    found = tables.summarise(own, optima.KEYS, optima.METRICS, mean_interval)
     minimum = pc.binary_join_element_wise(found["quantity"], "minimum", "_")
     return found.set_column(found.column_names.index("quantity"), "quantity", minimum)
 
 
 def _unregularized(theory: pa.Table) -> list[dict[str, Any]]:
     """The theory without regularization: all metrics where finite, and the floors of both KL."""
-    name = _tables.distinct(theory, "regularizer")
-    rows = _tables.keep(theory, "strength", [SETTING[name[0]].neutral] if name else [])
+    name = tables.distinct(theory, "regularizer")
+    rows = tables.keep(theory, "strength", [SETTING[name[0]].neutral] if name else [])
     return [
         {key: row[key] for key in ("d", "n", "n_over_d")}
         | {"quantity": metric if metric in FLOORS else f"{metric}_unregularized"}
@@ -92,7 +92,7 @@ def _unregularized(theory: pa.Table) -> list[dict[str, Any]]:
 
 def _tail(cells: pa.Table) -> list[dict[str, Any]]:
     """(d+3)/(4N) from N = d on."""
-    keys = _tables.distinct_keys(cells, ("d", "n", "n_over_d"))
+    keys = tables.distinct_keys(cells, ("d", "n", "n_over_d"))
     return [
         {"d": d, "n": n, "n_over_d": ratio, "quantity": f"{metric}_tail"}
         | {"value": float(laws.kl_tail(n, d))}
@@ -105,8 +105,8 @@ def _tail(cells: pa.Table) -> list[dict[str, Any]]:
 def _with_ratios(found: pa.Table) -> pa.Table:
     """The rows, and again in units of the theory of the best ridge at the same N, if there is."""
     rows = []
-    for metric in _optima.METRICS:
-        unit = _tables.arrays(found, regularizer="ridge", quantity=f"{metric}_minimum_theory")
+    for metric in optima.METRICS:
+        unit = tables.arrays(found, regularizer="ridge", quantity=f"{metric}_minimum_theory")
         if not len(unit["n"]):
             continue
         own = [row for row in found.to_pylist() if row["quantity"].startswith(metric)]
@@ -120,64 +120,64 @@ def _with_ratios(found: pa.Table) -> pa.Table:
                 | {key: row[key] / at for key in ends if row[key] is not None}
                 | {"unit": "ridge"}
             )
-    return _tables.curve(found, rows)
+    return tables.curve(found, rows)
 
 
 def draw(data: pa.Table) -> Figure:
     """A column per metric: above the values, below over the theory of the best ridge."""
-    units = sorted(_tables.distinct(data, "unit"))
-    names = [name for name in LOOK if name in _tables.distinct(data, "regularizer")]
-    figure, axes = art.panels(len(units), 3, height=2.1, sharex=True)
+    units = sorted(tables.distinct(data, "unit"))
+    names = [name for name in LOOK if name in tables.distinct(data, "regularizer")]
+    figure, axes = style.panels(len(units), 3, height=2.1, sharex=True)
     for row, unit in zip(axes, units, strict=True):
-        for ax, metric in zip(row, _optima.METRICS, strict=True):
+        for ax, metric in zip(row, optima.METRICS, strict=True):
             _panel(ax, data, unit, metric, names)
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
-    art.titles(axes, [*(_title(data, m) for m in _optima.METRICS), *[""] * axes.size])
-    art.heading(figure, data, without=_slices.REGULARIZERS)
+    style.titles(axes, [*(_title(data, m) for m in optima.METRICS), *[""] * axes.size])
+    style.heading(figure, data, without=slices.REGULARIZERS)
     entries = []
     for name in names:
         colour, marker, dash = LOOK[name]
         text = _NAMES.get(name) or SETTING[name].label
-        entries.append(art.handle(colour, text, marker=marker, dash=dash))
+        entries.append(style.handle(colour, text, marker=marker, dash=dash))
     entries += [
-        art.handle(colour, text, dash=dash)
+        style.handle(colour, text, dash=dash)
         for name, (colour, dash, text) in LINES.items()
         if name != "floor" or any(len(_floor(data, metric, near=True)) for metric in KL)
     ]
-    art.legend(figure, entries)
+    style.legend(figure, entries)
     return figure
 
 
 def _panel(ax: Axes, data: pa.Table, unit: str, metric: str, names: list[str]) -> None:
-    own = _tables.keep(data, "unit", [unit])
+    own = tables.keep(data, "unit", [unit])
     seen = []
     for name in names:
         colour, marker, dash = LOOK[name]
-        theory = _tables.arrays(own, regularizer=name, quantity=f"{metric}_minimum_theory")
-        art.line(ax, theory["n_over_d"], theory["value"], colour, dash or "-", linewidth=0.8)
-        part = _tables.arrays(own, regularizer=name, quantity=f"{metric}_minimum")
-        art.bars(ax, part["n_over_d"], part, colour, marker)
+        theory = tables.arrays(own, regularizer=name, quantity=f"{metric}_minimum_theory")
+        style.line(ax, theory["n_over_d"], theory["value"], colour, dash or "-", linewidth=0.8)
+        part = tables.arrays(own, regularizer=name, quantity=f"{metric}_minimum")
+        style.bars(ax, part["n_over_d"], part, colour, marker)
         seen += [part["value"], part["low"], part["high"], theory["value"]]
     floor = _floor(own, metric, near=True) if unit == "absolute" else np.empty(0)
     values = np.concatenate([*seen, floor]).astype(float)
-    for quantity, (colour, style, _) in LINES.items():
+    for quantity, (colour, dashes, _) in LINES.items():
         if quantity == "floor" and unit != "absolute":
             continue
-        part = _tables.arrays(own, quantity=f"{metric}_{quantity}")
-        art.line(ax, part["n_over_d"], part["value"], colour, style)
+        part = tables.arrays(own, quantity=f"{metric}_{quantity}")
+        style.line(ax, part["n_over_d"], part["value"], colour, dashes)
     if unit == "absolute":
-        art.axis(ax, "n_over_d", metric)
+        style.axis(ax, "n_over_d", metric)
     else:
-        art.axis(ax, "n_over_d", log="x")
-        ax.set_ylabel(_words.label(metric).partition(" [")[0] + " over best ridge")
-    art.fit(ax, values, log=unit == "absolute")
+        style.axis(ax, "n_over_d", log="x")
+        ax.set_ylabel(labels.label(metric).partition(" [")[0] + " over best ridge")
+    style.fit(ax, values, log=unit == "absolute")
 
 
 def _floor(data: pa.Table, metric: str, *, near: bool = False) -> NDArray[np.float64]:
     """The floor of a KL over N; if only `near`, none where it lies far below the points."""
-    found = _tables.arrays(data, unit="absolute", quantity=f"{metric}_floor")["value"]
-    least = _tables.arrays(data, unit="absolute", quantity=f"{metric}_minimum")["value"]
+    found = tables.arrays(data, unit="absolute", quantity=f"{metric}_floor")["value"]
+    least = tables.arrays(data, unit="absolute", quantity=f"{metric}_minimum")["value"]
     reach = least.min(initial=np.inf) / 100 if near else 0
     return np.asarray(found[found > reach])
 
@@ -186,4 +186,4 @@ def _title(data: pa.Table, metric: str) -> str:
     floor = _floor(data, metric)
     if not len(floor):
         return ""
-    return rf"not regularized, $N=\infty$: {_words.number(float(f'{floor[0]:.2g}'))}"
+    return rf"not regularized, $N=\infty$: {labels.number(float(f'{floor[0]:.2g}'))}"

@@ -103,7 +103,7 @@ def _network(name: str) -> Model:
     return Model(
         name,
         "lindiff.models.trained",
-        "lindiff.models.trained_planning",
+        "lindiff.planning.trained",
         settings=(
             "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
             "stop_step", *_NETWORK, "train_seed",
@@ -121,7 +121,7 @@ MODELS: dict[str, Model] = {
         Model(
             "linear_exact",
             "lindiff.models.linear",
-            "lindiff.models.linear_planning",
+            "lindiff.planning.linear",
             settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING, *_REGULARIZATION),
             within=frozenset((*_SCHEDULE, *_SAMPLING, *_REGULARIZATION)),
             metrics=frozenset(
@@ -136,7 +136,7 @@ MODELS: dict[str, Model] = {
         Model(
             "linear_theory",
             "lindiff.models.theory",
-            "lindiff.models.theory_planning",
+            "lindiff.planning.theory",
             settings=(
                 "model", "spectrum", "spectrum_params", "d", "n", "population_mean", "centre",
                 *_SCHEDULE, *_SAMPLING, *_REGULARIZATION,
@@ -153,7 +153,7 @@ MODELS: dict[str, Model] = {
         Model(
             "ledoit_wolf",
             "lindiff.models.ledoit_wolf",
-            "lindiff.models.linear_planning",
+            "lindiff.planning.linear",
             settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING),
             within=frozenset((*_SCHEDULE, *_SAMPLING)),
             metrics=frozenset(
@@ -167,7 +167,7 @@ MODELS: dict[str, Model] = {
         Model(
             "empirical",
             "lindiff.models.empirical",
-            "lindiff.models.empirical_planning",
+            "lindiff.planning.empirical",
             settings=(
                 "model", "data", "spectrum", "spectrum_params", "d", "n", "population_mean",
                 "draw", *_SCHEDULE, *_SAMPLING, "seed",
@@ -178,7 +178,7 @@ MODELS: dict[str, Model] = {
         Model(
             "linear_trained",
             "lindiff.models.linear_trained",
-            "lindiff.models.linear_trained_planning",
+            "lindiff.planning.linear_trained",
             settings=(
                 "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
                 "stop_step", "train_seed",
@@ -196,27 +196,3 @@ MODELS: dict[str, Model] = {
         _network("unet"),
     )
 }  # fmt: skip
-
-
-def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
-    """Errors that only whole cells show, over all models, as ``(row, setting, message)``."""
-    return _over_models(cells, lambda model, own: model.check(own, metrics))
-
-
-def warn(cells: pa.Table) -> list[Finding]:
-    """What is allowed but should be known, over all models, in the form of `check`."""
-    return _over_models(cells, lambda model, own: model.warn(own))
-
-
-def _over_models(
-    cells: pa.Table, look: Callable[[Model, pa.Table], list[Finding]]
-) -> list[Finding]:
-    import numpy as np
-
-    names = np.asarray(cells["model"].cast("string"))
-    findings = []
-    for name in np.unique(names):
-        rows = np.flatnonzero(names == name)
-        found = look(MODELS[name], cells.take(rows))
-        findings += [(int(rows[row]), setting, message) for row, setting, message in found]
-    return findings

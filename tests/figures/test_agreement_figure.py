@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lindiff.figures import _tables, agreement
+from lindiff.drawing import tables
+from lindiff.figures import agreement
 from tests.figures.feeds import agreement as feed
 
 T_1 = 12.706204736432095  # 97.5 % quantile of Student's t with one degree of freedom
@@ -15,7 +16,7 @@ T_1 = 12.706204736432095  # 97.5 % quantile of Student's t with one degree of fr
 
 def values(**equal: Any) -> dict[str, Any]:
     metrics, *_ = feed.sweep()
-    return _tables.arrays(agreement.query(_tables.plain(metrics)), **equal)
+    return tables.arrays(agreement.query(tables.plain(metrics)), **equal)
 
 
 @pytest.mark.parametrize("kind", ["isotropic", "power_law"])
@@ -33,6 +34,6 @@ def test_agreement_and_what_it_lacks(kind: str):
 
 def test_ddim_is_taken_of_the_samplers_and_those_without_agreement_are_no_reason_to_fail():
     metrics, *_ = feed.sweep()
-    data = agreement.query(_tables.plain(metrics))
-    assert _tables.facts(data)["fixed"]["sampler"] == "ddim"
-    assert np.all(np.isfinite(_tables.arrays(data)["value"]))
+    data = agreement.query(tables.plain(metrics))
+    assert tables.facts(data)["fixed"]["sampler"] == "ddim"
+    assert np.all(np.isfinite(tables.arrays(data)["value"]))

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lindiff import columns, figures
+from lindiff.drawing import tables
 from lindiff.errors import InputError
-from lindiff.figures import _tables
 from tests.figures import synthetic
 from tests.figures.synthetic import Config, Experiment
 
@@ -30,8 +30,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @cache
     def folder_of(name: str) -> Path:
         folder = tmp_path_factory.mktemp("results") / name
-        metrics, tables = synthetic.feed(name)
-        synthetic.write(folder, metrics, **tables)
+        metrics, nested = synthetic.feed(name)
+        synthetic.write(folder, metrics, **nested)
         return folder
 
     return folder_of
@@ -39,7 +39,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 def test_the_figures_of_the_issue_exist():
     assert {"transition", "kl", "learned_covariance", "null_directions"} <= set(figures.FIGURES)
-    assert "draw" not in figures.FIGURES
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
@@ -63,14 +62,14 @@ def test_reading_needs_and_captions_imports_no_matplotlib():
 
 NEW = '''"""A caption."""
 import pyarrow as pa
-from lindiff.figures import Needs, _tables
-from lindiff.figures import draw as art
+from lindiff.drawing import style
+from lindiff.drawing.needs import Needs
 NEEDS = Needs(axes=("seed",), metrics=("train_loss",))
 CATEGORY = "New"
 def query(metrics):
     return pa.table({"seeds": [1], "value": [metrics.num_rows]})
 def draw(data):
-    figure, axes = art.panels(1, 1, width=art.ONE_COLUMN)
+    figure, axes = style.panels(1, 1, width=style.ONE_COLUMN)
     axes[0, 0].plot(data["value"])
     return figure
 '''
@@ -127,7 +126,7 @@ def test_files_hold_what_was_drawn_and_are_the_same_bytes_again(
     saved = pq.read_table(outputs[2])
     assert saved.equals(drawn[0])
     assert saved.num_rows > 0
-    facts = _tables.facts(saved)
+    facts = tables.facts(saved)
     assert facts["experiments"] == ["one"]
     assert facts["caption"] == figures.caption(name)
     assert facts["fingerprints"] == ["0" * 16]
@@ -139,11 +138,11 @@ def test_files_hold_what_was_drawn_and_are_the_same_bytes_again(
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_a_figure_of_one_training_set_has_no_bands_but_is_drawn(name: str, tmp_path: Path):
-    metrics, tables = synthetic.feed(name)
+    metrics, nested = synthetic.feed(name)
     first = pc.min(metrics["seed"]).as_py()
     seed = pc.fill_null(metrics["seed"], first)
     one = metrics.filter(pc.equal(seed, first))
-    synthetic.write(tmp_path, one, **tables)
+    synthetic.write(tmp_path, one, **nested)
     *_, data = figures.draw_figure(name, tmp_path, FEEDS_ALL)
     if name != "null_directions":  # whose bands are those of the Monte Carlo noise
         assert pq.read_table(data)["low"].null_count == pq.read_table(data).num_rows
@@ -153,7 +152,7 @@ def test_only_rows_of_the_experiments_that_list_the_figure_feed_it(tmp_path: Pat
     mine = synthetic.rows(n=[16, 32], experiments=["other", "mine"])
     theirs = synthetic.rows(n=64, experiments=["other"])
     synthetic.write(tmp_path, synthetic.table(mine + theirs))
-    source = _tables.read_metrics(tmp_path, "kl", ["mine"])
+    source = tables.read_metrics(tmp_path, "kl", ["mine"])
     assert sorted(source.table["n"].to_pylist()) == [16, 32]
     assert pa.types.is_string(source.table.schema.field("spectrum").type)
 
@@ -168,7 +167,7 @@ def test_cells_that_failed_are_left_out_and_counted(
     with caplog.at_level(logging.WARNING):
         *_, data = figures.draw_figure("kl", tmp_path, FEEDS_ALL)
     assert "2 cells are not ok" in caplog.text
-    assert _tables.facts(pq.read_table(data))["left_out"] == 2
+    assert tables.facts(pq.read_table(data))["left_out"] == 2
 
 
 def test_what_stops_a_figure_is_said(tmp_path: Path):

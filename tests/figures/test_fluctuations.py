@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _scatter, _tables, fluctuations
+from lindiff.drawing import scatter, tables
+from lindiff.figures import fluctuations
 from tests.figures import synthetic
 from tests.figures.feeds import fluctuations as feed
 
@@ -18,11 +19,11 @@ STEPS = np.arange(-2, 3)  # d times how far the five draws are off
 
 @pytest.fixture(scope="module")
 def data() -> pa.Table:
-    return fluctuations.query(_tables.plain(feed.sweep()[0]))
+    return fluctuations.query(tables.plain(feed.sweep()[0]))
 
 
 def test_draws_are_shown_of_the_d_that_has_the_most_samples(data: pa.Table):
-    draws = _tables.arrays(data, quantity="test_loss_relative_draws", strength=0.1)
+    draws = tables.arrays(data, quantity="test_loss_relative_draws", strength=0.1)
     assert set(draws["d"]) == {16}
     assert draws["n"].tolist() == [8, 12, 16, 20, 24, 32, 64]
     assert draws["value"] == pytest.approx(0)
@@ -35,50 +36,50 @@ def test_draws_are_shown_of_the_d_that_has_the_most_samples(data: pa.Table):
 def test_the_median_stays_where_the_mean_leaves_with_the_tail(data: pa.Table):
     own = {"strength": 0.0, "n": 20}
     exact = feed.exact(16)
-    median = _tables.arrays(data, quantity="kl_data_model_draws", **own)["value"]
-    mean = _tables.arrays(data, quantity="kl_data_model_average", **own)["value"]
-    theory = _tables.arrays(data, quantity="kl_data_model_theory", **own)["value"]
+    median = tables.arrays(data, quantity="kl_data_model_draws", **own)["value"]
+    mean = tables.arrays(data, quantity="kl_data_model_average", **own)["value"]
+    theory = tables.arrays(data, quantity="kl_data_model_theory", **own)["value"]
     assert median == pytest.approx(exact)
     assert theory == pytest.approx(exact)
     assert mean == pytest.approx((1000 + exact * (4 - 2 / 16)) / 5)
 
 
 def test_the_panels_about_n_equal_to_d_hold_only_that(data: pa.Table):
-    draws = _tables.arrays(data, quantity="kl_data_model_draws", strength=0.1)
+    draws = tables.arrays(data, quantity="kl_data_model_draws", strength=0.1)
     assert draws["n_over_d"].tolist() == [0.75, 1, 1.25, 1.5]
     # Infinite up to N = d without ridge, and left out there.
-    draws = _tables.arrays(data, quantity="kl_data_model_draws", strength=0.0)
+    draws = tables.arrays(data, quantity="kl_data_model_draws", strength=0.0)
     assert draws["n_over_d"].tolist() == [1.25, 1.5]
 
 
 def test_moments_against_d(data: pa.Table):
     own = {"n_over_d": 4.0, "strength": 0.1}
     d = np.array(feed.SIZES)
-    spread = _tables.arrays(data, quantity="kl_model_data_spread", **own)
+    spread = tables.arrays(data, quantity="kl_model_data_spread", **own)
     assert spread["d"].tolist() == d.tolist()
     assert spread["value"] == pytest.approx(np.std(STEPS, ddof=1) / d)
-    bound = _tables.arrays(data, quantity="kl_model_data_relative_bound", **own)
+    bound = tables.arrays(data, quantity="kl_model_data_relative_bound", **own)
     assert bound["value"] == pytest.approx(T_4 * np.std(STEPS, ddof=1) / np.sqrt(5) / d)
-    mean = _tables.arrays(data, quantity="kl_model_data_limit_average", **own)
+    mean = tables.arrays(data, quantity="kl_model_data_limit_average", **own)
     distance = (1 + 1 / d) / feed.exact(feed.LAST) - 1
     assert mean["value"] == pytest.approx(distance)
     assert (mean["high"] - mean["value"])[0] == pytest.approx(bound["value"][0] * (1 + distance[0]))
-    theory = _tables.arrays(data, quantity="kl_model_data_limit_theory", **own)
+    theory = tables.arrays(data, quantity="kl_model_data_limit_theory", **own)
     assert theory["d"].tolist() == d.tolist()
     assert theory["value"] == pytest.approx(distance)
 
 
 def test_moments_are_shown_at_three_ratios_of_the_strongest_that_ties(data: pa.Table):
-    spread = _tables.keep(data, "quantity", ["test_loss_spread"])
-    assert _tables.distinct(spread, "strength") == [0.1]
-    assert _tables.distinct(spread, "n_over_d") == [0.5, 1, 4]
+    spread = tables.keep(data, "quantity", ["test_loss_spread"])
+    assert tables.distinct(spread, "strength") == [0.1]
+    assert tables.distinct(spread, "n_over_d") == [0.5, 1, 4]
 
 
 def test_without_theory_of_a_larger_d_there_is_no_limit_but_all_else():
-    metrics = _tables.plain(feed.sweep()[0])
-    few = _tables.keep(metrics, "d", [16])
+    metrics = tables.plain(feed.sweep()[0])
+    few = tables.keep(metrics, "d", [16])
     found = fluctuations.query(few)
-    quantities = set(_tables.distinct(found, "quantity"))
+    quantities = set(tables.distinct(found, "quantity"))
     assert "test_loss_relative_draws" in quantities
     assert not any("limit" in quantity for quantity in quantities)
 
@@ -86,22 +87,22 @@ def test_without_theory_of_a_larger_d_there_is_no_limit_but_all_else():
 def test_distance_is_null_where_theory_is_not_finite_or_missing():
     table = pa.table({"n": [1, 2, 3, 4], "y": [2.0, 2.0, math.inf, 2.0]})
     exact = pa.table({"n": [1, 2, 3], "y": [4.0, math.inf, 1.0]})
-    found = _scatter.distance(table, exact, ["y"], ["n"], "relative")
+    found = scatter.distance(table, exact, ["y"], ["n"], "relative")
     assert found["y_relative"].to_pylist() == [-0.5, None, math.inf, None]
 
 
 def test_a_single_draw_has_neither_band_nor_spread():
-    assert math.isnan(_scatter.band([2.0]).low)
-    assert math.isnan(_scatter.spread([2.0]).value)
-    assert math.isnan(_scatter.bound([2.0]).value)
-    assert _scatter.spread([1.0, 3.0]).value == pytest.approx(math.sqrt(2) / 2)
-    assert _scatter.bound([-3.0, -1.0]).value == pytest.approx(2 + 12.706204736432095)
-    assert math.isinf(_scatter.mean([1.0, math.inf]).value)
+    assert math.isnan(scatter.band([2.0]).low)
+    assert math.isnan(scatter.spread([2.0]).value)
+    assert math.isnan(scatter.bound([2.0]).value)
+    assert scatter.spread([1.0, 3.0]).value == pytest.approx(math.sqrt(2) / 2)
+    assert scatter.bound([-3.0, -1.0]).value == pytest.approx(2 + 12.706204736432095)
+    assert math.isinf(scatter.mean([1.0, math.inf]).value)
 
 
 def test_draws_need_no_theory_to_be_drawn():
-    metrics = _tables.plain(synthetic.table(synthetic.rows(
+    metrics = tables.plain(synthetic.table(synthetic.rows(
         d=[8, 16], n=[8, 16, 32], seed=[0, 1], test_loss=1.0, kl_model_data=1.0, kl_data_model=2.0
     )))  # fmt: skip
     found = fluctuations.query(metrics)
-    assert _tables.distinct(found, "quantity") == ["kl_data_model_average", "kl_data_model_draws"]
+    assert tables.distinct(found, "quantity") == ["kl_data_model_average", "kl_data_model_draws"]

@@ -8,13 +8,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from lindiff.figures import _tables, levels
+from lindiff.drawing import tables
+from lindiff.figures import levels
 from tests.figures.feeds import levels as feed
 
 
 def values(**equal: Any) -> dict[str, Any]:
     metrics, rows, _ = feed.sweep()
-    return _tables.arrays(levels.query(_tables.plain(metrics), levels=rows), **equal)
+    return tables.arrays(levels.query(tables.plain(metrics), levels=rows), **equal)
 
 
 def test_gap_of_each_level():
@@ -40,8 +41,8 @@ def test_theory_is_drawn_at_the_sizes_that_were_measured():
 
 def test_without_a_gap_there_is_no_share():
     metrics, rows, _ = feed.sweep()
-    first = _tables.plain(metrics)
+    first = tables.plain(metrics)
     first = first.filter(pc.equal(first["seed"], 0))
     data = levels.query(first, levels=rows)
-    assert np.all(_tables.arrays(data, quantity="exact_gap")["value"] == 0)
-    assert _tables.arrays(data, quantity="share")["value"].size == 0
+    assert np.all(tables.arrays(data, quantity="exact_gap")["value"] == 0)
+    assert tables.arrays(data, quantity="share")["value"].size == 0

@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _tables, draw, linearity
+from lindiff.drawing import style, tables
+from lindiff.figures import linearity
 from tests.figures import synthetic
 from tests.figures.feeds import linearity as feed
 
 
 def query(metrics: pa.Table, nested: dict[str, pa.Table]) -> pa.Table:
-    return linearity.query(_tables.plain(metrics), **nested)
+    return linearity.query(tables.plain(metrics), **nested)
 
 
 def one(table: pa.Table, **equal: Any) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def test_a_single_training_set_has_the_error_of_its_measurement():
     found = query(*feed.tables(feed.cells("mlp", feed.PLACES[0], 1)))
     assert one(found, n=32, t=14, quantity="nonlinearity_se")["value"] == feed.ERROR
     assert found["low"].null_count == found.num_rows
-    with draw.style():
+    with style.applied():
         linearity.draw(found)
 
 
@@ -101,9 +102,9 @@ def test_what_is_null_is_left_out():
     found = query(
         metrics, {"linearity": synthetic.nested("linearity", rows), "directions": nothing}
     )
-    assert _tables.distinct(found, "t") == [1, 2, 4, 7, 27, 100]
+    assert tables.distinct(found, "t") == [1, 2, 4, 7, 27, 100]
     assert set(found["quantity"].to_pylist()) == {"nonlinearity"}
-    with draw.style():
+    with style.applied():
         linearity.draw(found)
 
 
@@ -117,6 +118,6 @@ def test_the_empirical_score_alone_has_a_row_of_its_own():
     found = query(*feed.tables(feed.cells("empirical", feed.PLACES[0])))
     ((place, model),) = linearity._rows(found)
     assert (place["d"], model) == (16, "empirical")
-    with draw.style():
+    with style.applied():
         figure = linearity.draw(found)
     assert np.isfinite(figure.axes[0].get_ylim()).all()

@@ -8,14 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _tables, memorization
+from lindiff.drawing import tables
+from lindiff.figures import memorization
 from tests.figures import synthetic
 from tests.figures.feeds import memorization as feed
 from tests.figures.feeds import transition_models as models
 
 
 def query(rows: list[dict[str, Any]], pictures: list[dict[str, Any]]) -> pa.Table:
-    metrics = _tables.plain(synthetic.table(rows))
+    metrics = tables.plain(synthetic.table(rows))
     return memorization.query(metrics, pictures=synthetic.nested("pictures", pictures))
 
 
@@ -26,7 +27,7 @@ def data() -> pa.Table:
 
 
 def at(table: pa.Table, **equal: Any) -> dict[str, Any]:
-    return _tables.arrays(table, **equal)
+    return tables.arrays(table, **equal)
 
 
 def test_memorized_fraction_of_each_model_that_has_one(data: pa.Table):
@@ -138,5 +139,5 @@ def test_the_sampler_is_the_one_without_noise_where_there_is_one():
         own = {"sampler": "ddpm_beta", "agreement": None, "cell_id": row["cell_id"] + "ddpm"}
         rows.append(row | own | {"memorized_fraction": 0.123, "uncentred_cosine": None})
     data = query(rows, [])
-    assert _tables.facts(data)["fixed"]["sampler"] == "ddim"
+    assert tables.facts(data)["fixed"]["sampler"] == "ddim"
     assert 0.123 not in data["value"].to_pylist()

@@ -8,21 +8,30 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _crossings, _models, _tables, draw, modes
+from lindiff.drawing import compare, crossings, style, tables
+from lindiff.figures import modes
 from lindiff.science.emergence import learning_constant
 from tests.figures import synthetic
-from tests.figures.feeds.modes import EIGENVALUES, EXPONENTS, PREFACTOR, STOPS, cells, sweep, tables
+from tests.figures.feeds.modes import (
+    EIGENVALUES,
+    EXPONENTS,
+    PREFACTOR,
+    STOPS,
+    as_tables,
+    cells,
+    sweep,
+)
 
 T_2 = 4.302652729696  # 97.5 % quantile of Student's t with two degrees of freedom
 
 
 def query(metrics: pa.Table, nested: dict[str, pa.Table]) -> pa.Table:
-    return modes.query(_tables.plain(metrics), modes=nested["modes"])
+    return modes.query(tables.plain(metrics), modes=nested["modes"])
 
 
 def of(data: pa.Table, quantity: str, key: tuple[str, str | None] = ("mlp", "sgd")):
-    own = _models.where(data, model=key[0], optimizer=key[1])
-    return _tables.arrays(own, quantity=quantity)
+    own = compare.where(data, model=key[0], optimizer=key[1])
+    return tables.arrays(own, quantity=quantity)
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +56,21 @@ def test_the_interval_of_an_exponent_is_over_training_sets(data: pa.Table):
     assert of(data, "exponent")["seeds"] == [3]
     # Points of three runs have no band.
     assert np.isnan(of(data, "emergence_step")["low"]).all()
-    eight = query(*tables(cells("mlp", "sgd", seed=list(range(8)))))
+    eight = query(*as_tables(cells("mlp", "sgd", seed=list(range(8)))))
     assert np.isfinite(of(eight, "emergence_step")["low"]).all()
     assert (of(eight, "generated_variance")["seeds"] == 8).all()
 
 
 def test_trainings_of_one_set_are_told_from_sets():
     made = cells("mlp", "sgd", seed=[1], train_seed=[0, 1, 2])
-    found = query(*tables(made))
+    found = query(*as_tables(made))
     assert set(found["seeds"].drop_null().to_pylist()) == {1}
-    assert _tables.facts(found)["trainings"] == 3
+    assert tables.facts(found)["trainings"] == 3
     assert np.isfinite(of(found, "exponent")["low"]).all()
-    with draw.style():
+    with style.applied():
         assert "3 trainings" in modes.draw(found).get_suptitle()
     # Of two sets with three trainings each there are two independent values: no interval.
-    found = query(*tables(cells("mlp", "sgd", seed=[0, 1], train_seed=[0, 1, 2])))
+    found = query(*as_tables(cells("mlp", "sgd", seed=[0, 1], train_seed=[0, 1, 2])))
     assert of(found, "exponent")["value"] == pytest.approx([-0.95], abs=0.01)
     assert np.isnan(of(found, "exponent")["low"]).all()
     assert of(found, "exponent")["seeds"] == [2]
@@ -86,24 +95,24 @@ def test_modes_that_emerge_late_in_the_run_are_left_out():
     made = cells(
         "linear_trained", "sgd", steps=1600, stop_step=[0, *(s for s in STOPS if s < 1600)]
     )
-    found = query(*tables(made))
+    found = query(*as_tables(made))
     assert of(found, "emergence_step", ("linear_trained", "sgd"))["mode"].tolist() == [1, 2, 3, 4]
     # Nothing emerges in ten steps, but the variances are drawn.
     made = cells("linear_trained", "sgd", steps=10, stop_step=[0, 1, 3, 5])
-    found = query(*tables(made))
+    found = query(*as_tables(made))
     assert set(found["quantity"].to_pylist()) == {"generated_variance"}
-    with draw.style():
+    with style.applied():
         modes.draw(found)
 
 
 def test_one_mode_that_every_run_learns_has_no_exponent():
     steps = np.array([1.0, 10.0, 100.0, 1e4])
     variance = np.array([[[9.0, 9, 1, 1], [9, 9, 9, 1]]])
-    found = _crossings.Runs(np.zeros(1), np.array([1, 2]), steps, np.array([[2.0, 1]]), variance)
+    found = crossings.Runs(np.zeros(1), np.array([1, 2]), steps, np.array([[2.0, 1]]), variance)
     assert found.learned.tolist() == [True, True]
     assert found.power_law() is not None
     rising = np.array([[[0.1, 0.1, 1, 1], [9, 9, 9, 1.0]]])[:, :, [0, 1, 2, 2]]
-    found = _crossings.Runs(np.zeros(1), np.array([1, 2]), steps, np.array([[2.0, 1]]), rising)
+    found = crossings.Runs(np.zeros(1), np.array([1, 2]), steps, np.array([[2.0, 1]]), rising)
     # What rises counts as what falls; what is at its end from the first step on has no time.
     assert found.learned.tolist() == [True, False]
     assert 10 < found.emergence[0, 0] < 100
@@ -113,9 +122,9 @@ def test_one_mode_that_every_run_learns_has_no_exponent():
 def test_without_linear_training_the_closed_form_has_no_step():
     """A network descends on another multiple of the loss, so its rate says nothing of τ."""
     made = [*cells("mlp", "adam"), *cells("mlp", "sgd"), *cells("linear_exact", None)]
-    assert set(query(*tables(made))["model"].to_pylist()) == {"mlp", None}
+    assert set(query(*as_tables(made))["model"].to_pylist()) == {"mlp", None}
     made += cells("linear_trained", "sgd", learning_rate=0.2)
-    found = query(*tables(made))
+    found = query(*as_tables(made))
     exact, twice = (of(found, "emergence_step", ("linear_exact", None)), PREFACTOR / 2)
     assert exact["value"] * exact["mode_eigenvalue"] == pytest.approx(twice, rel=0.02)
 
@@ -127,10 +136,10 @@ def test_the_largest_n_is_that_of_the_place_that_is_shown(sizes: list[int]):
     other = cells("mlp", "sgd", n=64, data="zoo")
     for row in other:
         row["cell_id"] += "zoo"
-    found = query(*tables([*made, *other]))
-    assert {place["data"] for place in _models.places(found)} == {"gaussian"}
-    assert _tables.facts(found)["fixed"]["n"] == 16
-    assert _tables.facts(found)["choice"].get("n", [16]) == sizes
+    found = query(*as_tables([*made, *other]))
+    assert {place["data"] for place in compare.places(found)} == {"gaussian"}
+    assert tables.facts(found)["fixed"]["n"] == 16
+    assert tables.facts(found)["choice"].get("n", [16]) == sizes
     assert of(found, "exponent")["value"] == pytest.approx(
         [np.mean(EXPONENTS["mlp", "sgd"])], abs=0.01
     )
@@ -140,14 +149,14 @@ def test_an_epsilon_network_is_shown_where_there_is_one():
     other = [row | {"preconditioning": "edm"} for row in cells("mlp", "sgd", width=8)]
     for row in other:
         row["cell_id"] += "edm"
-    data = query(*tables([*cells("mlp", "sgd"), *other]))
-    (held,) = _tables.facts(data)["training"]
+    data = query(*as_tables([*cells("mlp", "sgd"), *other]))
+    (held,) = tables.facts(data)["training"]
     assert (held["preconditioning"], held["width"]) == ("none", 64)
 
 
 def test_shapes_go_through_the_mean_of_the_first_series(data: pa.Table):
     first = of(data, "emergence_step", ("mlp", "adam"))
-    law, linear = (_tables.arrays(data, quantity=f"{name}_shape") for name in ("law", "linear"))
+    law, linear = (tables.arrays(data, quantity=f"{name}_shape") for name in ("law", "linear"))
     assert np.ptp(law["value"] * law["mode_eigenvalue"]) == pytest.approx(0, abs=1e-6)
     for shape in (law, linear):
         at = np.interp(
@@ -159,11 +168,11 @@ def test_shapes_go_through_the_mean_of_the_first_series(data: pa.Table):
 
 def test_the_linear_denoiser_has_the_law_as_its_limit():
     (cell,) = synthetic.rows(sampler="ddim")
-    nodes, times = _crossings.linear_times(cell, np.array([0.004, 0.008]))
+    nodes, times = crossings.linear_times(cell, np.array([0.004, 0.008]))
     assert nodes[[0, -1]] == pytest.approx([0.004, 0.008])
     assert times * nodes == pytest.approx(learning_constant("ddim"), rel=0.05)
     # Where λ is not small training saturates: the step depends on λ far less.
-    nodes, times = _crossings.linear_times(cell | {"timesteps": 100}, np.array(EIGENVALUES))
+    nodes, times = crossings.linear_times(cell | {"timesteps": 100}, np.array(EIGENVALUES))
     assert -0.6 < np.polyfit(np.log(nodes), np.log(times), 1)[0] < -0.2
 
 
@@ -171,10 +180,10 @@ def test_without_modes_there_is_nothing_to_draw():
     metrics, _ = sweep()
     empty = {"modes": synthetic.nested("modes", [])}
     assert query(metrics, empty).num_rows == 0
-    exact = tables(cells("linear_exact", None))
+    exact = as_tables(cells("linear_exact", None))
     assert query(*exact).num_rows == 0
     made = cells("mlp", "sgd")
-    metrics, nested = tables(made)
+    metrics, nested = as_tables(made)
     rows = nested["modes"].to_pylist()
     for row in rows[: len(rows) // 2]:
         row["generated_variance"] = None

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _tables, kl, learned_covariance, null_directions, transition
+from lindiff.drawing import tables
+from lindiff.figures import kl, learned_covariance, null_directions, transition
 from lindiff.science import laws
 from tests.figures import synthetic
 
@@ -27,7 +28,7 @@ def with_values(rows: list[dict[str, Any]], **values: list[Any]) -> pa.Table:
     for name, column in values.items():
         for row, value in zip(rows, column, strict=True):
             row[name] = value
-    return _tables.plain(synthetic.table(rows))
+    return tables.plain(synthetic.table(rows))
 
 
 def test_transition():
@@ -58,17 +59,17 @@ def test_transition():
     assert mean["seeds"] == 2
     assert one(data, quantity="optimal_loss", n=4, t=None)["value"] == pytest.approx(0.4)
     # ln t in four equal parts from 1 to 1000: 5.6, 31.6, 177.8.
-    assert _tables.distinct(data, "t") == [6, 31, 170]
+    assert tables.distinct(data, "t") == [6, 31, 170]
     # Isotropic at ᾱ = 1/2: ½ · 1/(½ + ½).
     assert one(data, quantity="optimal_loss", n=16, t=31)["value"] == pytest.approx(0.5)
 
 
 def test_transition_takes_two_spectra_two_sizes_and_the_weakest_regularization():
     metrics, levels, _ = synthetic.sweep()
-    data = transition.query(_tables.plain(metrics), levels=levels)
-    assert _tables.distinct(data, "strength") == [0, 0.01]
+    data = transition.query(tables.plain(metrics), levels=levels)
+    assert tables.distinct(data, "strength") == [0, 0.01]
     assert set(data["regularizer"].to_pylist()) == {"ridge"}
-    assert len(_tables.distinct_keys(data, ("spectrum", "spectrum_params"))) == 2
+    assert len(tables.distinct_keys(data, ("spectrum", "spectrum_params"))) == 2
 
 
 def test_kl():
@@ -91,7 +92,7 @@ def test_kl():
     # A finite median with an infinite upper end is drawn, an infinite one is noted.
     half = one(data, quantity="kl_data_model", unit="nats", n=4)
     assert (half["value"], half["low"], half["high"]) == (5, 4, math.inf)
-    facts = _tables.facts(data)
+    facts = tables.facts(data)
     assert (facts["infinite"], facts["infinite_up_to"]) == ([0.0], 0.5)
     law = one(data, quantity="kl_model_data_tail", unit="nats", n=80)
     assert law["value"] == pytest.approx(tail)
@@ -167,5 +168,5 @@ def test_null_directions_drop_what_has_no_noise():
     )
     data = null_directions.query(metrics)
     # What is left varies no regularization: one series, of no ridge.
-    assert _tables.distinct_keys(data, ("regularizer", "strength")) == [("ridge", 0.0)]
+    assert tables.distinct_keys(data, ("regularizer", "strength")) == [("ridge", 0.0)]
     assert one(data, quantity="null_share", n=4)["value"] == 0.5

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _tables, real_data
+from lindiff.drawing import tables
+from lindiff.figures import real_data
 from lindiff.science.pools import make_pool
 from tests.figures import synthetic
 from tests.figures.feeds import real_data as feed
@@ -17,16 +18,16 @@ from tests.figures.feeds import real_data as feed
 @pytest.fixture(scope="module")
 def data() -> pa.Table:
     metrics, _, modes = feed.sweep()
-    return real_data.query(_tables.plain(metrics), modes=modes)
+    return real_data.query(tables.plain(metrics), modes=modes)
 
 
 def at(data: pa.Table, **equal: Any) -> dict[str, Any]:
-    return _tables.arrays(data, **equal)
+    return tables.arrays(data, **equal)
 
 
 def test_the_weakest_ridge_above_zero_is_shown(data: pa.Table):
-    assert _tables.distinct(data, "strength") == [1e-3]
-    assert _tables.distinct(data, "regularizer") == ["ridge"]
+    assert tables.distinct(data, "strength") == [1e-3]
+    assert tables.distinct(data, "regularizer") == ["ridge"]
 
 
 @pytest.mark.parametrize("quantity", ["test_loss", "kl_model_data", "kl_data_model"])
@@ -67,7 +68,7 @@ def test_a_surrogate_with_another_mean_or_spectrum_is_none():
         if row["data"] == "gaussian":
             row["population_mean"] = 1.0
     other = synthetic.rows(d=feed.D, n=feed.NS, ridge=1e-3, test_loss=1.0, train_loss=1.0)
-    table = _tables.plain(synthetic.table(rows + other))
+    table = tables.plain(synthetic.table(rows + other))
     found = real_data.query(table, modes=modes)
     assert at(found, quantity="test_loss", source="surrogate")["n"].size == 0
     assert at(found, quantity="test_loss", source="data")["n"].tolist() == feed.NS

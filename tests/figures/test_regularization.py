@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _optima, _tables, regularization
+from lindiff.drawing import optima, tables
+from lindiff.figures import regularization
 from lindiff.science.ridge import best_ridge
 from tests.figures import synthetic
 from tests.figures.feeds import planted
@@ -18,7 +19,7 @@ T_1 = 12.706204736432095  # 97.5 % quantile of Student's t with one degree of fr
 
 
 def query(made: list[dict[str, Any]]) -> pa.Table:
-    return regularization.query(_tables.plain(synthetic.table(made)))
+    return regularization.query(tables.plain(synthetic.table(made)))
 
 
 def one(data: pa.Table, **equal: Any) -> dict[str, Any]:
@@ -85,15 +86,15 @@ def test_an_optimum_at_the_end_of_the_axis_is_left_out_and_counted():
     argmin = [r["n"] for r in data.to_pylist() if r["quantity"] == "residual_loss_argmin"]
     assert argmin == [2, 8, 32]
     assert len([r for r in data.to_pylist() if r["quantity"] == "residual_loss_minimum"]) == 4
-    assert _optima.at_the_end(data) == "left out: 3 best values at the end of their axis"
-    assert _optima.at_the_end(query(planted.rows("ridge", 0.0))) == ""
+    assert optima.at_the_end(data) == "left out: 3 best values at the end of their axis"
+    assert optima.at_the_end(query(planted.rows("ridge", 0.0))) == ""
 
 
 def test_one_regularization_at_a_time():
     both = synthetic.rows(d=8, n=planted.NS, ridge=[0.01, 0.1], weight_decay=[0.01, 0.1])
     made = planted.rows("ridge", 0.0) + planted.rows("weight_decay", 0.0, factor=1.5)
     data = query(made + both)
-    assert _tables.distinct(data, "regularizer") == ["ridge", "weight_decay"]
+    assert tables.distinct(data, "regularizer") == ["ridge", "weight_decay"]
     for name, least in (("ridge", 1.0), ("weight_decay", 1.5)):
         row = one(data, regularizer=name, quantity="residual_loss_minimum_theory", n=8)
         assert row["value"] == pytest.approx(least / 8)

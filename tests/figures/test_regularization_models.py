@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _tables, draw, regularization_models
+from lindiff.drawing import style, tables
+from lindiff.figures import regularization_models
 from tests.figures import synthetic
 from tests.figures.feeds import regularization_models as feed
 
@@ -16,7 +17,7 @@ T_2 = 4.302652729696  # 97.5 % quantile of Student's t with two degrees of freed
 
 
 def query(made: list[dict[str, Any]]) -> pa.Table:
-    return regularization_models.query(_tables.plain(synthetic.table(made)))
+    return regularization_models.query(tables.plain(synthetic.table(made)))
 
 
 def one(table: pa.Table, **equal: Any) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def one(table: pa.Table, **equal: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def data() -> pa.Table:
-    return regularization_models.query(_tables.plain(feed.sweep()[0]))
+    return regularization_models.query(tables.plain(feed.sweep()[0]))
 
 
 @pytest.mark.parametrize("model", feed.GRIDS)
@@ -62,7 +63,7 @@ def test_fewer_than_three_training_sets_have_no_interval(seeds: int):
     found = query(feed.cells("mlp", seeds))
     assert found["low"].null_count == found.num_rows
     assert one(found, n=16, quantity="best_decay")["seeds"] == seeds
-    with draw.style():
+    with style.applied():
         regularization_models.draw(found)
 
 
@@ -81,7 +82,7 @@ def test_what_is_best_at_an_end_is_left_out_and_counted():
     found = query(made)
     best = {r["n"] for r in found.to_pylist() if r["quantity"] == "best_decay"}
     assert best == {256}
-    with draw.style():
+    with style.applied():
         title = regularization_models.draw(found).get_suptitle()
     assert "left out: 3 best values" in title
 
@@ -91,7 +92,7 @@ def test_without_none_there_is_no_gain():
     quantities = set(found["quantity"].to_pylist())
     assert "decay_gain" not in quantities
     assert "best_decay" in quantities
-    with draw.style():
+    with style.applied():
         regularization_models.draw(found)
 
 
@@ -99,7 +100,7 @@ def test_decoupled_decay_is_not_compared():
     other = feed.cells("mlp", optimizer="adamw")
     for row in other:
         row["test_loss"] *= 2
-    (held,) = _tables.facts(query(feed.cells("mlp") + other))["training"]
+    (held,) = tables.facts(query(feed.cells("mlp") + other))["training"]
     assert held["optimizer"] == "adam"
 
 
@@ -113,7 +114,7 @@ def test_what_is_null_is_left_out():
         if row["n"] == 64 and row["seed"] == 1 and row["weight_decay"] == 0:
             row["test_loss"] = row["train_loss"] = None
     found = query(made)
-    assert _tables.distinct(found, "n") == [16, 64, 256]
+    assert tables.distinct(found, "n") == [16, 64, 256]
     assert one(found, n=16, quantity="best_decay")["seeds"] == 3
     assert one(found, n=64, quantity="best_decay")["seeds"] == 2
     for row in made:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lindiff.figures import _tables, spectrum
+from lindiff.drawing import tables
+from lindiff.figures import spectrum
 from lindiff.science import laws
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectra import make_spectrum
@@ -17,8 +18,8 @@ from tests.figures.feeds import spectrum as feed
 
 
 def values(**equal: Any) -> dict[str, Any]:
-    data = spectrum.query(_tables.plain(synthetic.table(feed.rows())))
-    return _tables.arrays(data, **equal)
+    data = spectrum.query(tables.plain(synthetic.table(feed.rows())))
+    return tables.arrays(data, **equal)
 
 
 @pytest.mark.parametrize("kind", feed.SPECTRA)
@@ -82,7 +83,7 @@ def test_the_ideal_sampler_is_taken_where_the_sweep_has_it():
     other = synthetic.rows(d=8, n=[16, 64], ridge=[0.0, 0.1], test_loss=9.0, train_loss=0.0)
     for row in other:
         row |= {"kl_model_data": 9.0, "kl_data_model": 9.0}
-    metrics = _tables.plain(synthetic.table(feed.rows() + other))
+    metrics = tables.plain(synthetic.table(feed.rows() + other))
     data = spectrum.query(metrics)
-    assert _tables.facts(data)["fixed"]["sampler"] == "ideal"
-    assert max(_tables.arrays(data, quantity="kl_data_model")["value"]) < 9
+    assert tables.facts(data)["fixed"]["sampler"] == "ideal"
+    assert max(tables.arrays(data, quantity="kl_data_model")["value"]) < 9

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lindiff.figures import _tables, _times, training_time
+from lindiff.drawing import tables, times
+from lindiff.figures import training_time
 from tests.figures import synthetic
 from tests.figures.feeds import training_time as feed
 
 
 def query(rows: list[dict[str, Any]]) -> pa.Table:
-    return training_time.query(_tables.plain(synthetic.table(rows)))
+    return training_time.query(tables.plain(synthetic.table(rows)))
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +26,18 @@ def data() -> pa.Table:
     return query(feed.rows())
 
 
-def times(data: pa.Table, time: str) -> dict[int, dict[str, Any]]:
-    rows = _tables.keep(data, "time", [time]).to_pylist()
+def by_n(data: pa.Table, time: str) -> dict[int, dict[str, Any]]:
+    rows = tables.keep(data, "time", [time]).to_pylist()
     return {row["n"]: row for row in rows if row["n"] is not None}
 
 
 def law(data: pa.Table, time: str) -> dict[str, dict[str, Any]]:
-    rows = _tables.keep(data, "time", [time]).to_pylist()
+    rows = tables.keep(data, "time", [time]).to_pylist()
     return {row["quantity"]: row for row in rows if row["n"] is None}
 
 
 def test_the_planted_onset_is_found_where_every_set_reaches_it(data: pa.Table):
-    found = times(data, "onset")
+    found = by_n(data, "onset")
     assert list(found) == [8, 16, 32, 64, 128]  # at 256 it is step 6400, after the end
     for n, row in found.items():
         assert row["value"] == pytest.approx(feed.onset(n))
@@ -51,7 +52,7 @@ def test_the_planted_onset_is_found_where_every_set_reaches_it(data: pa.Table):
 
 
 def test_the_planted_best_stop_is_found_where_the_loss_rises_again(data: pa.Table):
-    found = times(data, "best_stop")
+    found = by_n(data, "best_stop")
     # At 256 the run ends before the loss is by 1 % above its least value.
     assert list(found) == [8, 16, 32, 64, 128]
     for n, row in found.items():
@@ -64,8 +65,8 @@ def test_the_planted_best_stop_is_found_where_the_loss_rises_again(data: pa.Tabl
 def test_the_fixed_quality_is_a_quarter_of_the_way_down_at_the_largest_n(data: pa.Table):
     runs = [[feed.test_loss(1024, step, seed) for step in feed.STOPS] for seed in feed.SEEDS]
     level = 0.75 * feed.START + 0.25 * np.mean(runs, axis=0).min()
-    assert _tables.facts(data)["level"] == [pytest.approx(level)]
-    found = times(data, "quality")
+    assert tables.facts(data)["level"] == [pytest.approx(level)]
+    found = by_n(data, "quality")
     assert list(found) == [16, 32, 64, 128, 256, 512, 1024]  # the best at 8 is above it
     for n, row in found.items():
         # The loss is least·(start/least)^(share²) with the share of ln step from the best one.
@@ -75,16 +76,16 @@ def test_the_fixed_quality_is_a_quarter_of_the_way_down_at_the_largest_n(data: p
 
 
 def test_how_many_sizes_have_the_curves_is_said(data: pa.Table):
-    assert _tables.facts(data)["sizes"] == [[8, 8, 8]]
+    assert tables.facts(data)["sizes"] == [[8, 8, 8]]
     titles = [ax.get_title(loc="left") for ax in training_time.draw(data).axes]
     assert titles[3] == r"(d) Onset $\propto N^{1.000\pm0.000}$, 5 of 8 $N$"
     assert titles[4].endswith("5 of 8 $N$")
 
 
 def test_curves_of_some_sizes_are_means_over_training_sets(data: pa.Table):
-    curves = _tables.keep(data, "quantity", ["test_loss"])
-    assert len(_tables.distinct(curves, "n")) == 5
-    own = _tables.arrays(data, quantity="test_loss", n=8)
+    curves = tables.keep(data, "quantity", ["test_loss"])
+    assert len(tables.distinct(curves, "n")) == 5
+    own = tables.arrays(data, quantity="test_loss", n=8)
     assert own["step"].tolist() == feed.STOPS  # stop 0 is the end
     exact = [np.mean([feed.test_loss(8, step, seed) for seed in feed.SEEDS]) for step in feed.STOPS]
     assert own["value"] == pytest.approx(exact)
@@ -94,7 +95,7 @@ def test_curves_of_some_sizes_are_means_over_training_sets(data: pa.Table):
 def test_one_training_set_has_times_without_intervals():
     data = query(feed.rows(seed=[0]))
     assert data["low"].null_count == data.num_rows
-    assert times(data, "onset")[8]["value"] == pytest.approx(feed.onset(8) * feed.factor(0))
+    assert by_n(data, "onset")[8]["value"] == pytest.approx(feed.onset(8) * feed.factor(0))
     assert law(data, "onset")["exponent"]["value"] == pytest.approx(1)
     assert r"\pm" not in training_time.draw(data).axes[3].get_title(loc="left")
 
@@ -107,9 +108,9 @@ def test_a_size_that_one_set_does_not_reach_is_left_out_and_null_is_no_curve():
         if row["n"] == 8:
             row["memorized_fraction"] = None
     data = query(rows)
-    assert list(times(data, "onset")) == [16, 64, 128]
+    assert list(by_n(data, "onset")) == [16, 64, 128]
     assert law(data, "onset")["exponent"]["value"] == pytest.approx(1)
-    assert _tables.facts(data)["sizes"] == [[7, 8, 8]]
+    assert tables.facts(data)["sizes"] == [[7, 8, 8]]
     training_time.draw(data)
 
 
@@ -120,7 +121,7 @@ def test_nothing_is_fitted_or_marked_where_nothing_is_reached():
         row["test_loss"] += 60.0 if row["stop_step"] == 0 else 0.0
     data = query(rows)
     assert data["time"].null_count == data.num_rows
-    assert _tables.facts(data)["level"] == [None]
+    assert tables.facts(data)["level"] == [None]
     titles = [ax.get_title(loc="left") for ax in training_time.draw(data).axes]
     assert titles[3:] == [
         "(d) Onset, 0 of 0 $N$", "(e) Best stop, 0 of 8 $N$", "(f) Quality, 0 of 8 $N$",
@@ -133,7 +134,7 @@ def test_a_run_of_two_stops_is_no_curve():
 
 def test_steps_of_runs_of_another_length_are_not_mixed():
     rows = feed.rows() + feed.rows(steps=80_000, stop_step=[40_000, 0], n=[8, 16])
-    assert max(_tables.distinct(query(rows), "step")) == feed.STEPS
+    assert max(tables.distinct(query(rows), "step")) == feed.STEPS
 
 
 @pytest.mark.parametrize(
@@ -149,20 +150,20 @@ def test_steps_of_runs_of_another_length_are_not_mixed():
 )
 def test_crossings_by_hand(values: list[float], level: float, expected: float | None):
     steps = 10.0 * 2 ** np.arange(len(values))
-    assert _times.crossing(steps, np.array(values), level) == (
+    assert times.crossing(steps, np.array(values), level) == (
         None if expected is None else pytest.approx(expected)
     )
 
 
 def test_an_onset_or_a_quality_before_the_first_stop_is_unknown():
     steps = np.array([10.0, 20.0, 40.0])
-    assert _times.onset(steps, np.array([0.2, 0.05, 0.3])) is None
-    assert _times.reaches(0.3)(steps, np.array([0.2, 0.4, 0.1])) is None
-    assert _times.best_stop(steps, np.array([0.3, 0.2, 0.1])) is None
+    assert times.onset(steps, np.array([0.2, 0.05, 0.3])) is None
+    assert times.reaches(0.3)(steps, np.array([0.2, 0.4, 0.1])) is None
+    assert times.best_stop(steps, np.array([0.3, 0.2, 0.1])) is None
     # Half a percent up from the least is a plateau with noise.
-    assert _times.best_stop(steps, np.array([0.3, 0.2, 0.201])) is None
-    assert _times.best_stop(steps, np.array([0.3, 0.2, 0.203])) == pytest.approx(20, rel=0.5)
-    assert _times.best_stop(steps, np.array([0.1, 0.2, 0.3])) is None
+    assert times.best_stop(steps, np.array([0.3, 0.2, 0.201])) is None
+    assert times.best_stop(steps, np.array([0.3, 0.2, 0.203])) == pytest.approx(20, rel=0.5)
+    assert times.best_stop(steps, np.array([0.1, 0.2, 0.3])) is None
 
 
 @given(st.floats(-1, 1), st.floats(0.2, 3), st.floats(0.05, 0.95))
@@ -170,7 +171,7 @@ def test_the_crossing_of_a_line_in_ln_step_is_exact(start: float, slope: float, 
     steps = np.array([3.0, 10.0, 50.0, 400.0])
     values = start + slope * np.log(steps)
     level = values[0] + share * (values[-1] - values[0])
-    assert _times.crossing(steps, values, level) == pytest.approx(math.exp((level - start) / slope))
-    assert _times.crossing(steps, -values, -level) == pytest.approx(
+    assert times.crossing(steps, values, level) == pytest.approx(math.exp((level - start) / slope))
+    assert times.crossing(steps, -values, -level) == pytest.approx(
         math.exp((level - start) / slope)
     )

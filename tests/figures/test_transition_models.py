@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _models, _tables, draw, transition_models
-from lindiff.intervals import mean_interval
+from lindiff.drawing import compare, style, tables
+from lindiff.drawing.intervals import mean_interval
+from lindiff.figures import transition_models
 from tests.figures import synthetic
 from tests.figures.feeds import transition_models as feed
 
@@ -17,7 +18,7 @@ T_7 = 2.364624251592785  # 97.5 % quantile of Student's t with seven degrees of 
 
 
 def query(rows: list[dict[str, Any]]) -> pa.Table:
-    return transition_models.query(_tables.plain(synthetic.table(rows)))
+    return transition_models.query(tables.plain(synthetic.table(rows)))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def data() -> pa.Table:
 
 
 def at(table: pa.Table, **equal: Any) -> dict[str, Any]:
-    return _tables.arrays(table, **equal)
+    return tables.arrays(table, **equal)
 
 
 @pytest.mark.parametrize("loss", ["test_loss", "train_loss"])
@@ -85,9 +86,9 @@ def test_the_optimum_of_a_data_set_is_not_mixed_with_that_of_its_theory():
 
 
 def test_the_training_losses_of_a_data_set_have_no_line_of_held_out_rows(data: pa.Table):
-    with draw.style():
+    with style.applied():
         lines = [
-            sum(line.get_color() == draw.BLACK for line in ax.lines)
+            sum(line.get_color() == style.BLACK for line in ax.lines)
             for ax in transition_models.draw(data).axes
         ]
     assert lines == [1, 1, 1, 0]
@@ -100,7 +101,7 @@ def test_what_sets_a_model_apart_is_said():
             row["ridge"] = 0.1
         if row["model"] == "mlp":
             row |= {"stop_step": 10, "preconditioning": "none"}
-    linear, *others = _models.budgets(query(rows))
+    linear, *others = compare.budgets(query(rows))
     assert linear == "linear: $c$ = $0.1$"
     own = [text for text in others if text.startswith("MLP")]
     assert own
@@ -122,7 +123,7 @@ def test_what_is_null_is_left_out():
     seven = at(data, model="mlp", quantity="train_loss", n=8)
     assert set(seven["seeds"]) == {7}
     assert np.isnan(seven["low"]).all()
-    assert "linear_trained" not in _models.names(data)
+    assert "linear_trained" not in compare.names(data)
     figure = transition_models.draw(data)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "linear, trained" not in texts
@@ -140,12 +141,12 @@ def test_training_is_held_for_each_model_and_place_and_said():
             row["steps"] = 2000
     data = query(rows)
     assert max(at(data, model="mlp", quantity="test_loss", data="digits")["value"]) < 9
-    budgets = _models.budgets(data)
+    budgets = compare.budgets(data)
     assert budgets[0] == "linear, trained: $1000$ steps, batch $64$, learning rate $0.01$"
     assert budgets[1].startswith("MLP, gaussian: width $256$, $2000$ steps, batch $64$")
     assert budgets[2].startswith("MLP, digits: width $256$, $4000$ steps, batch $64$")
     assert budgets[3].endswith(r"learning rate $3\times10^{-3}$ (cosine)")
-    held = [own for own in _tables.facts(data)["training"] if own["model"] == "mlp"]
+    held = [own for own in tables.facts(data)["training"] if own["model"] == "mlp"]
     assert [own["steps"] for own in held] == [4000, 2000]
     title = transition_models.draw(data).get_suptitle()
     assert "1 to 8 training sets a point" in title
@@ -159,14 +160,14 @@ def test_the_task_is_held_where_most_models_meet():
             own = {"sampler": "ddpm_beta", "test_loss": 9.0, "cell_id": row["cell_id"] + "ddpm"}
             rows.append(row | own)
     data = query(rows)
-    facts = _tables.facts(data)
+    facts = tables.facts(data)
     assert facts["fixed"]["sampler"] == "ddim"
     assert facts["choice"]["sampler"] == ["ddim", "ddpm_beta"]
     assert max(at(data, model="linear_exact", quantity="test_loss")["value"]) < 9
-    assert _models.names(data) == list(transition_models.MODELS)
-    cells = _tables.plain(synthetic.table(rows))
-    chosen = _models.slices(cells, ("linear_exact",), choices={"sampler": max})
-    assert _tables.distinct(chosen, "sampler") == ["ddpm_beta"]
+    assert compare.names(data) == list(transition_models.MODELS)
+    cells = tables.plain(synthetic.table(rows))
+    chosen = compare.side_by_side(cells, ("linear_exact",), choices={"sampler": max})
+    assert tables.distinct(chosen, "sampler") == ["ddpm_beta"]
 
 
 def test_the_places_with_the_most_models_are_shown_gaussian_first():
@@ -175,10 +176,10 @@ def test_the_places_with_the_most_models_are_shown_gaussian_first():
         linear = {"d": d, "draw": "samples", "test_loss": 1.0, "train_loss": 1.0}
         rows += synthetic.rows(**linear, **feed.SAMPLING, n=[4, 8])
     data = query(rows)
-    assert [(place["data"], place["d"]) for place in _models.places(data)] == [
+    assert [(place["data"], place["d"]) for place in compare.places(data)] == [
         ("gaussian", 4), ("gaussian", 16), ("digits", 61),
     ]  # fmt: skip
-    words = [_models.place_words(place) for place in _models.places(data)]
+    words = [compare.place_words(place) for place in compare.places(data)]
     assert words[0] == "Gaussian, isotropic, $d$ = $4$"
     assert words[2] == "digits, $d$ = $61$"
 
@@ -198,20 +199,20 @@ def test_a_model_looks_the_same_whatever_stands_beside_it(data: pa.Table):
 
     every = colours(data)
     two = colours(query([row for row in feed.rows() if row["model"] in ("mlp", "empirical")]))
-    assert two["MLP"] == every["MLP"] == (draw.COLOURS[1], "s")
+    assert two["MLP"] == every["MLP"] == (style.COLOURS[1], "s")
     assert two["empirical score"] == every["empirical score"]
-    looks = [(look.colour, look.marker) for look in _models.LOOKS.values()]
+    looks = [(look.colour, look.marker) for look in compare.LOOKS.values()]
     assert len(set(looks)) == len(looks)
 
 
 def test_no_band_for_fewer_than_eight_training_sets():
     values = [1.0, 2.0, 4.0, 3.0, 2.0, 1.0, 5.0, 2.5]
-    assert _models.means(values) == mean_interval(values)
-    seven = _models.means(values[:7])
+    assert compare.means(values) == mean_interval(values)
+    seven = compare.means(values[:7])
     assert seven.value == pytest.approx(np.mean(values[:7]))
     assert np.isnan([seven.low, seven.high]).all()
-    assert np.isnan(_models.geometric_means(values[:7]).high)
-    assert _models.geometric_means(values).high > 0
+    assert np.isnan(compare.geometric_means(values[:7]).high)
+    assert compare.geometric_means(values).high > 0
 
 
 def test_no_rows_give_no_data():

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lindiff.figures import _tables, tuned
+from lindiff.drawing import tables
+from lindiff.figures import tuned
 from tests.figures import synthetic
 from tests.figures.feeds import planted
 from tests.figures.feeds.tuned import sweep
@@ -16,7 +17,7 @@ from tests.figures.feeds.tuned import sweep
 
 @pytest.fixture(scope="module")
 def data() -> pa.Table:
-    return tuned.query(_tables.plain(sweep()[0]))
+    return tuned.query(tables.plain(sweep()[0]))
 
 
 def one(data: pa.Table, **equal: Any) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def test_a_floor_is_drawn_where_it_is_near_and_named_anyway(data: pa.Table):
     far = planted.rows("ridge", 0.0)
     for row in far:
         row["kl_model_data_floor"] = 2e-6
-    found = tuned.query(_tables.plain(synthetic.table(far)))
+    found = tuned.query(tables.plain(synthetic.table(far)))
     assert len(tuned._floor(found, "kl_model_data", near=True)) == 0
     assert r"2\times10^{-6}" in tuned._title(found, "kl_model_data")
     assert tuned._title(found, "residual_loss") == ""
@@ -79,6 +80,6 @@ def test_a_floor_is_drawn_where_it_is_near_and_named_anyway(data: pa.Table):
 
 def test_without_theory_there_are_minima_but_no_ratios():
     made = planted.rows("stop", math.inf, theory=False)
-    found = tuned.query(_tables.plain(synthetic.table(made)))
-    assert _tables.distinct(found, "unit") == ["absolute"]
+    found = tuned.query(tables.plain(synthetic.table(made)))
+    assert tables.distinct(found, "unit") == ["absolute"]
     assert one(found, quantity="kl_data_model_tail", n=8)["value"] == 11 / 32

@@ -12,7 +12,7 @@ from sklearn.covariance import LedoitWolf
 from lindiff import columns
 from lindiff.models import MODELS, ledoit_wolf, linear
 from lindiff.models.ledoit_wolf import run, shrinkage
-from lindiff.models.linear_planning import check, estimate
+from lindiff.planning.linear import check, estimate
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Training
 from lindiff.science.samplers import make_sampler

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lindiff import columns
 from lindiff.models import MODELS, linear_family
 from lindiff.models.linear import run
-from lindiff.models.linear_planning import check, estimate, warn
+from lindiff.planning.linear import check, estimate, warn
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Bank, Training
 from lindiff.science.samplers import make_sampler

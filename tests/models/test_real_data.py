@@ -9,7 +9,7 @@ from lindiff import columns
 from lindiff.models import MODELS
 from lindiff.models.linear import run
 from lindiff.models.linear_family import make_family
-from lindiff.models.linear_planning import check, estimate, warn
+from lindiff.planning.linear import check, estimate, warn
 from lindiff.science.datasets import remember
 from lindiff.science.filters import Bank, Training
 from lindiff.science.pools import make_pool

@@ -7,7 +7,7 @@ import pytest
 from lindiff import columns
 from lindiff.models import MODELS, theory
 from lindiff.models.linear import run as run_draws
-from lindiff.models.theory_planning import check, estimate, warn
+from lindiff.planning.theory import check, estimate, warn
 from lindiff.science.filters import Training
 from lindiff.science.samplers import make_sampler
 from lindiff.science.schedule import make_schedule

@@ -15,11 +15,11 @@ torch = pytest.importorskip("torch")
 from lindiff import columns  # noqa: E402
 from lindiff.models import MODELS, trained  # noqa: E402
 from lindiff.models.linear_family import make_family  # noqa: E402
-from lindiff.run import run_spec  # noqa: E402
 from lindiff.science.pools import make_pool  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
 from lindiff.session import Session, session  # noqa: E402
-from lindiff.store import read_table  # noqa: E402
+from lindiff.sweep.run import run_spec  # noqa: E402
+from lindiff.sweep.store import read_table  # noqa: E402
 from lindiff.training import checkpoint, watch  # noqa: E402
 from lindiff.training.networks import NETWORKS, Form  # noqa: E402
 from lindiff.training.task import Run  # noqa: E402

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lindiff import columns, grid
+from lindiff import columns
 from lindiff.models import MODELS
 from lindiff.science.filters import Training
 from lindiff.science.schedule import Schedule
+from lindiff.sweep import grid
 
 
 def denoiser(schedule: Schedule, index: int, covariance: np.ndarray, t: Training) -> np.ndarray:

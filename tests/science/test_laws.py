@@ -20,7 +20,8 @@ from tests.science.helpers import kl
 
 def test_reading_a_caption_loads_no_scipy():
     """Figures import laws and intervals; SciPy comes with the first number."""
-    code = "import sys, lindiff.intervals, lindiff.science.laws; sys.exit('scipy' in sys.modules)"
+    code = "import sys, lindiff.drawing.intervals, lindiff.science.laws\n"
+    code += "sys.exit('scipy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -1,5 +1,5 @@
-from lindiff.workflow import (
-    answers_source,
+from lindiff.report.workflow import (
+    answers_sources,
     figure_caption,
     figure_category,
     figure_sources,
@@ -39,7 +39,7 @@ rule answers:
     input:
         plan=str(sweep.plan.file),
         data=sweep.drawn_data,
-        source=answers_source(),
+        sources=answers_sources(),
     output:
         report(
             f"{sweep.folder}/answers.html",

@@ -1,4 +1,4 @@
-from lindiff.workflow import gpus, memory, minutes
+from lindiff.report.workflow import gpus, memory, minutes
 
 
 # The plan file is named by what it says: it exists exactly when there is nothing new to plan.

@@ -71,11 +71,11 @@ def rows_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def tables(made: list[dict[str, Any]]) -> tuple[pa.Table, dict[str, pa.Table]]:
+def as_tables(made: list[dict[str, Any]]) -> tuple[pa.Table, dict[str, pa.Table]]:
     """Metrics and modes of the cells."""
     modes = [mode for row in made for mode in rows_of(row)]
     return synthetic.table(made), {"modes": synthetic.nested("modes", modes)}
 
 
 def sweep() -> tuple[pa.Table, dict[str, pa.Table]]:
-    return tables([row for key in EXPONENTS for row in cells(*key)])
+    return as_tables([row for key in EXPONENTS for row in cells(*key)])

@@ -1,0 +1,290 @@
+"""The values of one key of an experiment: a value, a list, or a span; as pydantic types.
+
+A span is ``{range: [lo, hi, step]}`` (half open), ``{linear: [lo, hi, count]}``,
+``{log: [lo, hi, count]}`` or ``{log2: [lo, hi]}`` (both ends included), with ``also: [...]``.
+Points are computed in decimal arithmetic from the numbers as written, so they are the same on every
+machine and equal to what one would type (0.3, not 0.30000000000000004): they enter cell ids.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from decimal import Context, Decimal, localcontext
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    create_model,
+)
+
+from lindiff.columns import Column
+from lindiff.config import values
+from lindiff.config.yamlfile import shown
+from lindiff.science.datasets import BUNDLED
+
+# How pydantic names the form of an axis inside an error's location; not part of the user's path.
+FORMS = ("<value>", "<list>", "<span>")
+SPANS = ("range", "linear", "log", "log2")
+_DIGITS = Context(prec=40)
+
+
+class Section(BaseModel):
+    """A mapping of the config: strict types, no unknown keys."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def axis(column: Column) -> Any:
+    """The pydantic type of a key: validates to the list of its distinct values, in order."""
+    one = item(column)
+    many: Any = list[one]  # type: ignore[valid-type]
+    listed = Annotated[many, Field(min_length=1), Tag("<list>")]
+    forms: Any = Annotated[one, Tag("<value>")] | listed
+    if column.type not in ("int", "float"):
+        return Annotated[forms, Discriminator(value_or_list), AfterValidator(_distinct)]
+    forms = forms | Annotated[_span(column, one), Tag("<span>")]
+    return Annotated[forms, Discriminator(value_list_or_mapping), AfterValidator(_distinct)]
+
+
+def value_or_list(value: object) -> str:
+    """The form of an axis, of `FORMS`, where a mapping is a value."""
+    return "<list>" if isinstance(value, list) else "<value>"
+
+
+def value_list_or_mapping(value: object) -> str:
+    """The form of an axis, of `FORMS`."""
+    return "<span>" if isinstance(value, dict) else value_or_list(value)
+
+
+def item(column: Column) -> Any:
+    """The pydantic type of a single value of `column`."""
+
+    def check(value: object, info: ValidationInfo) -> Any:
+        if column.name == "spectrum":
+            return values.spectrum(value, folder_of(info))
+        if column.name == "data":
+            return values.data(value, folder_of(info))
+        return values.checked(column, value)
+
+    return Annotated[Any, PlainValidator(check), WithJsonSchema(value_schema(column))]
+
+
+def folder_of(info: ValidationInfo) -> Path:
+    """The folder of the config file, from the context of a validation."""
+    return Path((info.context or {}).get("folder", "."))
+
+
+def _limit(info: ValidationInfo) -> int:
+    return cast(int, (info.context or {}).get("max_cells", 2_000_000))
+
+
+def _distinct(given: Any, info: ValidationInfo) -> list[Any]:
+    """All values as a list without repeats."""
+    found = given if isinstance(given, list) else [given]
+    if found and isinstance(found[0], dict):
+        return list({values.canonical_json(value): value for value in found}.values())
+    return list(dict.fromkeys(found))
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _number(value: object) -> int | float:
+    """A finite number as written: ints stay ints."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        raise ValueError("is too large for a floating-point number") from None
+    if not finite:
+        raise ValueError("must be finite")
+    return value
+
+
+_Whole = Annotated[Any, PlainValidator(_whole), WithJsonSchema({"type": "integer"})]
+_Number = Annotated[Any, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+_Three = Annotated[list[_Number], Field(min_length=3, max_length=3)]
+
+
+def _no_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class Span(Section):
+    """A rule that makes the values of an axis; exactly one of the first four keys."""
+
+    model_config = ConfigDict(json_schema_extra=_no_defaults)
+
+    range: Annotated[list[_Whole], Field(min_length=2, max_length=3)] = Field(
+        default=[], description="[lo, hi] or [lo, hi, step]: whole numbers from lo, without hi."
+    )
+    linear: _Three = Field(default=[], description="[lo, hi, count]: evenly spaced, ends included.")
+    log: _Three = Field(default=[], description="[lo, hi, count]: even ratios, ends included.")
+    log2: Annotated[list[_Number], Field(min_length=2, max_length=2)] = Field(
+        default=[], description="[lo, hi]: the powers of two from lo to hi, both included."
+    )
+
+
+def _span(column: Column, one: Any) -> Any:
+    """The span of a numeric column: validates to the list of its values."""
+    model = create_model(
+        f"Span of {column.name}",
+        __base__=Span,
+        __doc__=Span.__doc__,
+        also=(list[one], Field(default=[], description="Further values.")),
+    )
+
+    def expand(span: Span, info: ValidationInfo) -> list[Any]:
+        given = [name for name in SPANS if name in span.model_fields_set]
+        if len(given) != 1:
+            raise ValueError(f"must have exactly one of the keys {', '.join(SPANS)}")
+        also: list[Any] = getattr(span, "also")  # noqa: B009 - a field made by create_model
+        return [*_points(column, given[0], getattr(span, given[0]), _limit(info)), *also]
+
+    return Annotated[model, AfterValidator(expand)]
+
+
+def _points(column: Column, kind: str, arguments: list[Any], limit: int) -> list[Any]:
+    """The values of one rule, in the type of `column` and within its bounds."""
+    points = []
+    for point in _RULES[kind](arguments, limit):
+        value = _typed(column, point)
+        try:
+            points.append(values.checked(column, value))
+        except ValueError as error:
+            raise ValueError(f"{kind}: the value {shown(value)} {error}") from None
+    if not points:
+        raise ValueError(f"empty axis; {kind}: {shown(arguments)} has no value")
+    return points
+
+
+def _typed(column: Column, point: Decimal) -> int | float:
+    return int(point.to_integral_value()) if column.type == "int" else float(point)
+
+
+def _range(arguments: list[int], limit: int) -> Iterable[Decimal]:
+    if arguments[2:] == [0]:
+        raise ValueError("range: the step must not be 0")
+    whole = range(*arguments)
+    # Not len(): it overflows just where the check matters.
+    _few_enough((whole.stop - whole.start) // whole.step, limit)
+    return map(Decimal, whole)
+
+
+def _few_enough(count: int, limit: int) -> None:
+    if count > limit:
+        raise ValueError(
+            f"an axis of {count:,} values is more than max_cells = {limit:,} "
+            "(raise it with --max-cells or the key max_cells)"
+        )
+
+
+def _ends(arguments: list[Any], limit: int) -> tuple[Decimal, Decimal, int]:
+    low, high, count = arguments
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"the count must be a whole number of at least 1, not {shown(count)}")
+    _few_enough(count, limit)
+    if count == 1 and low != high:
+        raise ValueError("a count of 1 leaves out one of two ends; give at least 2")
+    return Decimal(repr(low)), Decimal(repr(high)), count
+
+
+def _linear(arguments: list[Any], limit: int) -> Iterable[Decimal]:
+    low, high, count = _ends(arguments, limit)
+    with localcontext(_DIGITS):
+        return [low + (high - low) * i / max(count - 1, 1) for i in range(count)]
+
+
+def _log(arguments: list[Any], limit: int) -> Iterable[Decimal]:
+    low, high, count = _ends(arguments, limit)
+    if low <= 0 or high <= 0:
+        raise ValueError("log: both ends must be more than 0")
+    with localcontext(_DIGITS):
+        inner = [low * (high / low) ** (Decimal(i) / (count - 1)) for i in range(count - 1)]
+    return [*inner, high]
+
+
+def _log2(arguments: list[Any], limit: int) -> Iterable[Decimal]:
+    low, high = arguments
+    for end in (low, high):
+        if not _is_power_of_two(end):
+            raise ValueError(f"log2: {shown(end)} is not a power of two")
+    if low > high:
+        raise ValueError("log2: the first end must not be more than the second")
+    exponents = range(math.frexp(low)[1] - 1, math.frexp(high)[1])
+    _few_enough(len(exponents), limit)
+    # Exact: a power of two has a finite decimal expansion, which float() of it reads back.
+    return [Decimal(2.0**exponent) for exponent in exponents]
+
+
+def _is_power_of_two(value: float) -> bool:
+    return value > 0 and math.frexp(value)[0] == 0.5 and float(value) == value
+
+
+_RULES = {"range": _range, "linear": _linear, "log": _log, "log2": _log2}
+
+
+def value_schema(column: Column) -> dict[str, Any]:
+    """JSON schema of a single value of `column`."""
+    if column.name == "spectrum":
+        return {"anyOf": [_spectrum_schema(kind) for kind in column.choices]}
+    if column.name == "data":
+        return _data_schema(column.choices)
+    if column.choices:
+        return {"enum": list(column.choices)}
+    if column.type == "bool":
+        return {"type": "boolean"}
+    schema: dict[str, Any] = {"type": "integer" if column.type == "int" else "number"}
+    if math.isfinite(column.low):
+        schema["exclusiveMinimum" if column.low_open else "minimum"] = column.low
+    if math.isfinite(column.high):
+        schema["exclusiveMaximum" if column.high_open else "maximum"] = column.high
+    return schema
+
+
+def _spectrum_schema(kind: str) -> dict[str, Any]:
+    columns = values.SPECTRA[kind]
+    if not columns:
+        return {"const": kind}
+    inner: dict[str, Any]
+    if kind == "eigenvalues":
+        number = {"type": "number", "exclusiveMinimum": 0}
+        inner = {"anyOf": [{"type": "string"}, {"type": "array", "items": number, "minItems": 1}]}
+    elif kind == "dataset":
+        inner = _data_schema(BUNDLED)
+    elif len(columns) == 1:
+        inner = value_schema(columns[0])
+    else:
+        properties = {c.name: value_schema(c) | {"description": c.help} for c in columns}
+        inner = _closed(properties)
+    return _closed({kind: inner})
+
+
+def _data_schema(names: Iterable[str]) -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    file = _closed({"file": text, "array": text}) | {"required": ["file"]}
+    return {"anyOf": [{"enum": list(names)}, file]}
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,278 @@
+"""A config file, resolved: defaults inherited, axes expanded, neutral values filled in.
+
+The file is read by `yamlfile`, its grammar is in `sheet`, and every error names the file, the line,
+the key, the value and what is allowed. A resolved config needs no other file: its JSON goes into
+the plan.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from lindiff.columns import DEFAULT_METRICS, REQUIRED, SETTINGS
+from lindiff.config import dimensions
+from lindiff.config.axes import Section
+from lindiff.config.dimensions import data_sets
+from lindiff.config.sheet import KEYS, MAX_CELLS, parse, setting_of
+from lindiff.config.yamlfile import Document, Key, read, shown
+from lindiff.errors import InputError
+from lindiff.models import MODELS
+from lindiff.science.datasets import is_file
+
+
+def _no_document() -> Document:
+    """Stands in messages about a config that was read from a plan."""
+    return Document("config")
+
+
+class _Resolved(BaseModel):
+    """Frozen; equal if it asks for the same, wherever it was written."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]  # it holds dictionaries
+
+
+class Experiment(_Resolved):
+    """A named block of a config, resolved.
+
+    Attributes:
+        name: Its name.
+        axes: Every setting with the list of its values, in their column's type; `n_over_d` stands
+            instead of `n` where that was given, and each spectrum is ``{"kind": …, **params}``.
+        metrics: Metrics asked for, in the order of `columns.REQUESTABLE`.
+        figures: Figures that it feeds.
+        theory: Axes that replace those of `axes` for the model `linear_theory`.
+        sizes: d of each data set that the axes name.
+    """
+
+    name: str
+    axes: dict[str, list[Any]]
+    metrics: tuple[str, ...]
+    figures: tuple[str, ...]
+    theory: dict[str, list[Any]] = {}
+    sizes: dict[str, int] = {}
+    _document: Document = PrivateAttr(default_factory=_no_document)
+    _written: dict[str, Key] = PrivateAttr(default_factory=dict)
+
+    def axes_of(self, model: str) -> dict[str, list[Any]]:
+        """The axes of one of its models, in the order of the table; `model` has that one value."""
+        axes = self.axes
+        if model == "linear_theory":
+            other = {"n": "n_over_d", "n_over_d": "n"}
+            replaced = {other.get(key, key) for key in self.theory}
+            axes = {k: v for k, v in axes.items() if k not in replaced} | self.theory
+        reads = MODELS[model].settings
+        return {
+            column.name: [model] if column.name == "model" else axes[column.name]
+            for column in KEYS
+            if column.name in axes and setting_of(column.name) in reads
+        }
+
+    def line(self, key: str, message: str, value: object = None) -> str:
+        """``FILE:LINE:COLUMN: experiments.NAME.key = value: message``.
+
+        The place is that of the value, of its axis, or of the key in `defaults`.
+        """
+        if key == "n" and "n_over_d" in self.axes:
+            key, value = "n_over_d", None
+        written = self._written.get(key, ("experiments", self.name))
+        head = self._document.head(_at(self._document, written, value))
+        name = f"experiments.{self.name}.{key}"
+        return f"{head}: {name}{'' if value is None else f' = {shown(value)}'}: {message}"
+
+    def is_own(self, key: str) -> bool:
+        """Whether the experiment itself, rather than `defaults`, gives `key`."""
+        return self._written.get(key, ())[:1] == ("experiments",)
+
+
+class Config(_Resolved):
+    """A config file, resolved.
+
+    Attributes:
+        name: Stem of the file: its results are in ``results/NAME``.
+        experiments: The experiments by name.
+        stale: ``rerun``, ``error`` or ``keep``; None leaves it to each model.
+        device: Where models are trained, one of `lindiff.session.DEVICES`.
+        target_seconds: Time that a shard aims at.
+        target_bytes: Memory that a shard aims at.
+        max_cells: A grid of more cells is refused.
+    """
+
+    name: str
+    experiments: dict[str, Experiment]
+    stale: str | None = None
+    device: str = "auto"
+    target_seconds: float
+    target_bytes: int
+    max_cells: int = MAX_CELLS
+    _document: Document = PrivateAttr(default_factory=_no_document)
+
+    @property
+    def matrices(self) -> tuple[str, ...]:
+        """Names of the data sets that are matrices of the user, sorted."""
+        named = {name for experiment in self.experiments.values() for name in experiment.sizes}
+        return tuple(sorted(filter(is_file, named)))
+
+    def line(self, key: str, message: str) -> str:
+        """``FILE:LINE:COLUMN: key: message`` for a key at the top of the file."""
+        return self._document.line((key,), message, value="")
+
+    def to_json(self) -> str:
+        """The config as JSON with sorted keys; infinities are spelled ``Infinity``."""
+        return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        """The config that `to_json` wrote.
+
+        Raises:
+            InputError: The text is not one.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValueError as error:
+            raise InputError(f"not a resolved config: {error}") from None
+
+
+def load(path: str | Path, sweep_overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file.
+
+    Args:
+        path: The YAML file. Files that it names (eigenvalues) are read too, relative to its folder.
+        sweep_overrides: Top-level keys that replace those of the file, such as ``max_cells``.
+
+    Returns:
+        The resolved config.
+
+    Raises:
+        InputError: The file cannot be read or has errors: one line for each.
+    """
+    path = Path(path)
+    document = read(path)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", path.stem):
+        raise InputError(
+            f"{path}: the name of a config names its results; "
+            "it must hold letters, digits, '_', '-' and '.' only"
+        )
+    return resolve(document, path.parent, path.stem, sweep_overrides or {})
+
+
+def resolve(
+    document: Document, folder: Path, name: str, sweep_overrides: Mapping[str, Any]
+) -> Config:
+    """The config that a document holds.
+
+    Args:
+        document: The sheet as plain data.
+        folder: Where the paths in it start.
+        name: Name of the config.
+        sweep_overrides: As in `load`.
+
+    Raises:
+        InputError: As `load`.
+    """
+    sheet = parse(document, folder, sweep_overrides)
+    problems: list[str] = []
+    experiments = {
+        key: _experiment(key, own, sheet.defaults, document, problems)
+        for key, own in sheet.experiments.items()
+    }
+    if problems:
+        raise InputError("\n".join(dict.fromkeys(problems)))
+    config = Config(
+        name=name,
+        experiments=experiments,
+        stale=sheet.stale,
+        device=sheet.device,
+        target_seconds=sheet.shard.seconds,
+        target_bytes=sheet.shard.memory,
+        max_cells=sheet.max_cells,
+    )
+    config._document = document
+    return config
+
+
+def _experiment(
+    name: str, own: Section, defaults: Section, document: Document, problems: list[str]
+) -> Experiment:
+    """One experiment, its inheritance resolved; appends what is wrong to `problems`."""
+    given: dict[str, Any] = {}
+    written: dict[str, Key] = {}
+    for section, place in ((defaults, ("defaults",)), (own, ("experiments", name))):
+        fields = section.model_fields_set
+        if {"n", "n_over_d"} <= fields:
+            problems.append(document.line((*place, "n_over_d"), "give n or n_over_d, not both"))
+        for one, other in (("n", "n_over_d"), ("n_over_d", "n")):
+            if one in fields:
+                given.pop(other, None)
+                written.pop(other, None)
+        for key in fields:
+            given[key] = getattr(section, key)
+            written[key] = (*place, key)
+    metrics = given.pop("metrics", DEFAULT_METRICS)
+    figures = given.pop("figures", ())
+    theory = given.pop("theory", None)
+    own_axes = {}
+    if theory is not None:
+        own_axes = {key: getattr(theory, key) for key in theory.model_fields_set}
+        given["model"] = list(dict.fromkeys([*given.get("model", []), "linear_theory"]))
+        if {"n", "n_over_d"} <= own_axes.keys():
+            where = (*written["theory"], "n_over_d")
+            problems.append(document.line(where, "give n or n_over_d, not both"))
+    draft = Experiment(name=name, axes=given, metrics=metrics, figures=figures, theory=own_axes)
+    draft._document, draft._written = document, written
+    found = dimensions.sizes([*data_sets(given), *data_sets(own_axes)])
+    problems += dimensions.resolve(draft, given, found)
+    for key in _missing(given):
+        problems.append(
+            document.line(("experiments", name), f"the key {key} is missing", key=True, value="")
+        )
+    for column in SETTINGS:
+        if column.neutral is not REQUIRED and column.name != "spectrum_params":
+            neutral = {"kind": "isotropic"} if column.name == "spectrum" else column.neutral
+            given.setdefault(column.name, [neutral])
+    order = [column.name for column in KEYS if column.name in given]
+    axes = {key: given[key] for key in order}
+    experiment = draft.model_copy(update={"axes": axes, "sizes": found})
+    experiment._document, experiment._written = document, written
+    return experiment
+
+
+def _missing(given: Mapping[str, Any]) -> list[str]:
+    """Required keys that are not given, of the settings that some model of the experiment reads.
+
+    Where the model itself is missing, those of the first one.
+    """
+    models = [MODELS[model] for model in given.get("model", MODELS) if model in MODELS]
+    if "model" not in given:
+        models = models[:1]
+    read_by_some = {setting for model in models for setting in model.settings}
+    missing = []
+    for column in SETTINGS:
+        name = column.name
+        if column.neutral is not REQUIRED or name not in read_by_some:
+            continue
+        if name not in given and not (name == "n" and "n_over_d" in given):
+            missing.append("n or n_over_d" if name == "n" else name)
+    return missing
+
+
+def _at(document: Document, path: Key, value: object) -> Key:
+    """The path of `value` inside a list that was written out, else `path`."""
+    try:
+        written = document.value(path)
+    except LookupError:
+        return path
+    if value is not None and isinstance(written, list) and value in written:
+        return (*path, written.index(value))
+    return path

@@ -1,0 +1,298 @@
+"""What figures of several models share: how a model looks, and the slice of a sweep that they show.
+
+A model has its colour and marker by its name, in every figure. All models of a figure are held at
+one value of what sets the task (schedule, sampler, centre, …), each at one of its own of what sets
+its training (width, steps, learning rate, …), which is null where a model is not trained. A place
+is a kind of data: a data set, or Gaussian data of one spectrum and dimension.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import ArrayLike, NDArray
+
+from lindiff.columns import REQUIRED, SETTING, SETTINGS
+from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing.intervals import Estimator, Interval, geometric_mean_interval, mean_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PLACE = ("data", *slices.SPECTRUM, "d")
+TRAINING = (
+    "ridge", "weight_decay", "stop", "learning_rate", "init_scale", "optimizer", "steps",
+    "stop_step", "batch_size", "warm_up", "learning_rate_decay", "width", "preconditioning",
+    "precision", "train_seed",
+)  # fmt: skip
+TRAINED = ("mlp", "unet", "linear_trained")
+THEORY = "linear_theory"
+FEWEST = 8  # training sets behind a point that has a band
+_LETTERS = 19  # an inch of a title
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a model is drawn: its colour, its marker (the theory is a line), its name in words."""
+
+    colour: str
+    marker: str
+    words: str
+
+
+LOOKS: dict[str, Look] = {
+    "linear_exact": Look(style.COLOURS[0], "o", "linear"),
+    THEORY: Look(style.COLOURS[0], "", "linear, theory"),
+    "linear_trained": Look(style.COLOURS[5], "v", "linear, trained"),
+    "mlp": Look(style.COLOURS[1], "s", "MLP"),
+    "unet": Look(style.COLOURS[2], "D", "U-Net"),
+    "empirical": Look(style.COLOURS[3], "^", "empirical score"),
+    "ledoit_wolf": Look(style.COLOURS[4], "P", "Ledoit and Wolf"),
+}
+
+
+def side_by_side(
+    metrics: pa.Table,
+    models: Collection[str],
+    shown: Collection[str] = ("n",),
+    choices: Mapping[str, slices.Choice] = MappingProxyType({}),
+    count: int = 3,
+) -> pa.Table:
+    """The rows of `models` at up to `count` places, all other settings held; seeds are kept.
+
+    What sets the task is held at its choice of `choices`, else at the value that most models and
+    places have (the neutral one of several); what sets the training by `_own`, for each model and
+    place. Rows of the theory, which have no data, go to every place of their spectrum and d.
+
+    Args:
+        metrics: Rows of ``metrics.parquet``.
+        models: Names of `LOOKS`.
+        shown: Settings that stay free, beside model, place and seed.
+        choices: Functions of the sorted values of a setting, as in `slices.pick`.
+        count: Most places: those with the most models, Gaussian data first.
+
+    Returns:
+        The rows; their facts have ``fixed`` and ``choice``, as `slices.pick`, of the task, and
+        ``training``: the settings of each model and place, as a list of mappings.
+    """
+    table = _at_places(tables.keep(metrics, "model", list(models)), count)
+    fixed: dict[str, Any] = {}
+    choice: dict[str, list[Any]] = {}
+    for column in SETTINGS:
+        name = column.name
+        values = tables.distinct(table, name)
+        if name in (*PLACE, *TRAINING, *shown, "model", "seed") or not values:
+            continue
+        fixed[name] = choices[name](values) if name in choices else _commonest(table, name)
+        if len(values) > 1:
+            choice[name] = values
+            table = table.filter(pc.fill_null(pc.equal(table[name], fixed[name]), True))
+    parts, training = [table.slice(0, 0)], []
+    for key in tables.distinct_keys(table, ("model", *PLACE)):
+        own = dict(zip(("model", *PLACE), key, strict=True))
+        part, held = _own(where(table, **own), shown, choices)
+        parts.append(part)
+        training.append(own | held)
+    return tables.with_facts(pa.concat_tables(parts), fixed=fixed, choice=choice, training=training)
+
+
+def _at_places(table: pa.Table, count: int) -> pa.Table:
+    """The rows of the places with the most models, those of the theory with the place's data."""
+    own = table.filter(pc.is_valid(table["data"]))
+    found: dict[tuple[Any, ...], set[str]] = {}
+    for model, *place in tables.keys_of(own, ("model", *PLACE)):
+        found.setdefault(tuple(place), set()).add(model)
+    best = sorted(found, key=lambda place: (-len(found[place]), *_order(place)))[:count]
+    keys = tables.keys_of(own, PLACE)
+    parts = [own.filter(pa.array([key in best for key in keys], pa.bool_()))]
+    at = table.column_names.index("data")
+    for data, *rest in best:
+        part = where(table, data=None, **dict(zip(PLACE[1:], rest, strict=True)))
+        named = pa.array([data] * part.num_rows, table.schema.field("data").type)
+        parts.append(part.set_column(at, table.schema.field("data"), named))
+    return pa.concat_tables(parts)
+
+
+def _order(place: Sequence[Any]) -> tuple[Any, ...]:
+    return place[0] != "gaussian", *place
+
+
+def _commonest(table: pa.Table, name: str) -> Any:
+    """The value of a setting that the most models and places have."""
+    pairs = set(tables.keys_of(table, (name, "model", *PLACE)))
+    return _leading(Counter(value for value, *_ in pairs if value is not None), name)
+
+
+def _leading(counts: Mapping[Any, int], name: str) -> Any:
+    """The value with the largest count; of several the neutral one, else the largest."""
+    neutral = SETTING[name].neutral
+    return max(counts, key=lambda value: (counts[value], value == neutral, value))
+
+
+def _own(
+    part: pa.Table, shown: Collection[str], choices: Mapping[str, slices.Choice]
+) -> tuple[pa.Table, dict[str, Any]]:
+    """The rows of one model and place with its training held, and what it is held at.
+
+    That is its choice, else the neutral value where it occurs, else the most frequent one.
+    """
+    held: dict[str, Any] = {}
+    for name in TRAINING:
+        values = tables.distinct(part, name)
+        if name in shown or not values:
+            continue
+        neutral = SETTING[name].neutral
+        if name in choices:
+            value = choices[name](values)
+        elif neutral is not REQUIRED and neutral in values:
+            value = neutral
+        else:
+            value = _leading(Counter(part[name].drop_null().to_pylist()), name)
+        held[name] = value
+        part = where(part, **{name: value})
+    return part, held
+
+
+def where(table: pa.Table, **equal: Any) -> pa.Table:
+    """The rows where every column of `equal` has that value (None: null)."""
+    for name, value in equal.items():
+        column = table[name]
+        same = pc.is_null(column) if value is None else pc.equal(column, value)
+        table = table.filter(pc.fill_null(same, False))
+    return table
+
+
+def means(values: ArrayLike) -> Interval:
+    """`mean_interval`, without an interval for fewer than `FEWEST` values."""
+    return _if_enough(mean_interval(values))
+
+
+def geometric_means(values: ArrayLike) -> Interval:
+    """`geometric_mean_interval`, without an interval for fewer than `FEWEST` values."""
+    return _if_enough(geometric_mean_interval(values))
+
+
+def _if_enough(found: Interval) -> Interval:
+    if found.count >= FEWEST:
+        return found
+    return Interval(found.value, math.nan, math.nan, found.count)
+
+
+def summary(
+    cells: pa.Table,
+    keys: Sequence[str],
+    quantities: Sequence[str],
+    estimator: Estimator = means,
+) -> pa.Table:
+    """`tables.summarise` of all models but the theory, then the theory as ``NAME_theory``."""
+    theory = pc.equal(cells["model"], THEORY)
+    found = tables.summarise(cells.filter(pc.invert(theory)), keys, quantities, estimator)
+    return tables.with_theory(found, cells.filter(theory), keys, quantities)
+
+
+def names(data: pa.Table) -> list[str]:
+    """The models of a figure's data, in the order of `LOOKS`."""
+    found = set(data["model"].to_pylist())
+    return [name for name in LOOKS if name in found]
+
+
+def places(data: pa.Table) -> list[dict[str, Any]]:
+    """The places of a figure's data, Gaussian ones first, as conditions for `tables.arrays`."""
+    keys = [key for key in tables.distinct_keys(data, PLACE) if key[0] is not None]
+    return [dict(zip(PLACE, key, strict=True)) for key in sorted(keys, key=_order)]
+
+
+def place_words(place: Mapping[str, Any]) -> str:
+    """A place in words: ``digits, d = 61``; of Gaussian data the spectrum instead of the name."""
+    name = str(place["data"]).partition("@")[0]
+    if name == "gaussian":
+        name = f"Gaussian, {labels.spectrum(place['spectrum'], place['spectrum_params'])}"
+    return f"{name}, {labels.setting('d', place['d'])}"
+
+
+def points(
+    ax: Axes, x: NDArray[Any], data: Mapping[str, NDArray[Any]], model: str, *, filled: bool = False
+) -> None:
+    """`draw.points` in the colour and marker of a model."""
+    look = LOOKS[model]
+    style.points(ax, x, data, look.colour, look.marker, filled=filled)
+
+
+def mark_dimension(ax: Axes, place: Mapping[str, Any]) -> None:
+    """A thin dotted line at N = d, on an axis of N."""
+    ax.axvline(place["d"], color=style.GREY, linestyle=style.DASHES[2], linewidth=0.6, zorder=0)
+
+
+def entry(model: str, *, filled: bool = True) -> Any:
+    """The entry of a model in a legend; a line for the theory."""
+    look = LOOKS[model]
+    if model == THEORY:
+        return style.handle(look.colour, look.words, dash="-")
+    return style.handle(look.colour, look.words, marker=look.marker, filled=filled)
+
+
+def heading(figure: Figure, data: pa.Table, *, without: Iterable[str] = (), note: str = "") -> None:
+    """`draw.heading` with the training of each trained model below it, in lines of its width."""
+    style.heading(figure, data, without=tuple(without), note=note)
+    lines = [figure.get_suptitle(), ""]
+    for text in budgets(data):
+        longer = f"{lines[-1]}; {text}" if lines[-1] else text
+        letters = len(re.sub(r"\\[a-z]+|[\\${}^]", "", longer))
+        if letters > _LETTERS * figure.get_figwidth() and lines[-1]:
+            lines.append(text)
+        else:
+            lines[-1] = longer
+    figure.suptitle("\n".join(line for line in lines if line))
+
+
+def budgets(data: pa.Table) -> list[str]:
+    """The training of each model of a figure's data in words, places named if they differ.
+
+    ``MLP: width 256, 4000 steps, batch 64, learning rate 0.006 (cosine)``; nothing of a linear
+    model without regularization.
+    """
+    lines = []
+    for model in names(data):
+        own = [held for held in tables.facts(data)["training"] if held["model"] == model]
+        said = {_budget(held): held for place in places(data) for held in own
+                if {k: held[k] for k in PLACE} == place}  # fmt: skip
+        several = len({held["data"] for held in said.values()}) > 1
+        for text, held in said.items():
+            at = f", {str(held['data']).partition('@')[0]}" if several else ""
+            if text:
+                lines.append(f"{LOOKS[model].words}{at}: {text}")
+    return lines
+
+
+def _budget(held: Mapping[str, Any]) -> str:
+    words = []
+    for name, text in (
+        ("width", "width {}"),
+        ("steps", "{} steps"),
+        ("batch_size", "batch {}"),
+        ("learning_rate", "learning rate {}"),
+    ):
+        drawn = name != "batch_size" or held.get("optimizer") != "gradient_descent"
+        if drawn and held.get(name):
+            words.append(text.format(labels.number(held[name])))
+    if held.get("learning_rate_decay", "constant") != "constant":
+        words[-1] += f" ({held['learning_rate_decay']})"
+    if held.get("stop_step"):
+        words.append(f"taken after {labels.number(held['stop_step'])}")
+    for name in ("ridge", "weight_decay", "stop"):
+        if held.get(name, SETTING[name].neutral) not in (None, SETTING[name].neutral):
+            words.append(labels.setting(name, held[name]))
+    if held.get("preconditioning") == "none":
+        words.append("not preconditioned")
+    if held.get("optimizer", "adam") != "adam":
+        words.append(labels.number(held["optimizer"]))
+    return ", ".join(words)

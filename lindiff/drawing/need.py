@@ -1,0 +1,83 @@
+"""The number of samples that a curve over N needs to fall below a level, and its power laws.
+
+Curves are kept by what they belong to (a tuple) and by seed; the seed of the theory is None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lindiff.drawing.intervals import Interval, power_fit
+from lindiff.science import scaling
+
+Key = tuple[Any, ...]
+Curve = list[tuple[int, float]]  # N and value, ascending in N
+Curves = dict[Key, dict[int | None, Curve]]
+Needed = dict[Key, dict[int | None, float]]
+
+
+def level_of(curves: Curves) -> float:
+    """The lowest of …, 1, 2, 5, 10, … that every curve is below at its largest N.
+
+    Curves that are infinite there do not count.
+    """
+    ends = [curve[-1][1] for by_seed in curves.values() for curve in by_seed.values()]
+    highest = max((end for end in ends if 0 < end < math.inf), default=1.0)
+    decade = math.floor(math.log10(highest))
+    steps = [float(f"{digit}e{decade + up}") for up in (0, 1) for digit in (1, 2, 5)]
+    return min(step for step in steps if step > highest)
+
+
+def needed(curves: Curves, level: float) -> Needed:
+    """Where the curves fall below the level, of the keys where all seeds have such a place."""
+    found: Needed = {}
+    for key, by_seed in curves.items():
+        crossings = {}
+        for seed, curve in by_seed.items():
+            n, y = np.array(curve, float).T
+            place = scaling.crossing(n, y, level)
+            if place is not None:
+                crossings[seed] = place
+        if len(crossings) == len(by_seed):
+            found[key] = crossings
+    return found
+
+
+def fit(x: Sequence[float], points: Sequence[Mapping[int, float]]) -> list[dict[str, Any]]:
+    """Rows of the power law through points of several seeds: exponent, prefactor and scatter.
+
+    The scatter is the factor e^σ, σ the root mean square of ln N about the fit, of the geometric
+    means. Only seeds that all points have are used; there are no rows without one, or at one x.
+
+    Args:
+        x: Abscissae, length K.
+        points: The ordinates of each x by seed, length K.
+    """
+    common = set.intersection(*map(set, points)) if points else set[int]()
+    if not common or len(set(x)) < 2:
+        return []
+    X, Y = np.array(x), np.array([[point[seed] for point in points] for seed in sorted(common)])
+    law = power_fit(X, Y)
+    residual = np.log(Y).mean(axis=0) - np.log(law.prefactor.value * X**law.exponent.value)
+    scatter = math.exp(float(np.sqrt(np.mean(residual**2))))
+    return [
+        row("exponent", law.exponent),
+        row("prefactor", law.prefactor),
+        {"quantity": "scatter", "value": scatter, "seeds": len(common)},
+    ]
+
+
+def row(quantity: str, found: Interval) -> dict[str, Any]:
+    """The columns of a quantity with its interval, null where there is none."""
+    low, high = (None if math.isnan(end) else end for end in (found.low, found.high))
+    return {
+        "quantity": quantity,
+        "value": found.value,
+        "low": low,
+        "high": high,
+        "seeds": found.count,
+    }

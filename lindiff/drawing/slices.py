@@ -1,0 +1,177 @@
+"""Which slice of a sweep a figure shows: a sweep has more axes than a page.
+
+`pick` holds every setting that a figure does not show at one value and notes which; the others
+choose a few values of the settings that it does show.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lindiff.columns import REQUIRED, SETTINGS
+from lindiff.drawing.tables import distinct, keep, keys_of, with_columns, with_facts, with_ratio
+from lindiff.models import MODELS
+from lindiff.science.spectra import make_spectrum
+
+SPECTRUM = ("spectrum", "spectrum_params")
+REGULARIZERS = ("ridge", "weight_decay", "stop")
+Choice = Callable[[list[Any]], Any]
+
+
+def pick(table: pa.Table, shown: Collection[str], choices: Mapping[str, Choice]) -> pa.Table:
+    """Hold every setting that is not `shown` at one value; seeds are kept.
+
+    A setting is held at its choice of `choices` (a function of its sorted values), else at its
+    neutral value where that occurs, else at its most frequent one. The facts of the result have
+    ``fixed`` (setting: value) and ``choice`` (the settings that had several values: all of them).
+    """
+    fixed: dict[str, Any] = {}
+    choice: dict[str, list[Any]] = {}
+    for column in SETTINGS:
+        if column.name in shown or column.name == "seed" or table.num_rows == 0:
+            continue
+        values = distinct(table, column.name)
+        if not values:
+            continue
+        if column.name in choices:
+            value = choices[column.name](values)
+        elif column.neutral is not REQUIRED and column.neutral in values:
+            value = column.neutral
+        else:
+            value = _most_frequent(table, column.name)
+        if len(values) > 1:
+            choice[column.name] = values
+            table = table.filter(pc.equal(table[column.name], value))
+        fixed[column.name] = value
+    return with_facts(table, fixed=fixed, choice=choice)
+
+
+def _exponent(params: str) -> float:
+    return float(json.loads(params or "{}").get("exponent", math.inf))
+
+
+# `pick` with these takes the power law s_j ∝ 1/j where the sweep has it.
+POWER_LAW: dict[str, Choice] = {
+    "spectrum": lambda kinds: min(kinds, key=lambda kind: (kind != "power_law", kind)),
+    "spectrum_params": lambda params: min(params, key=lambda p: (abs(_exponent(p) - 1), p)),
+}
+
+
+# `pick` with this leaves the sampler, and what it adds of its own, out where the sweep can.
+NO_SAMPLER: dict[str, Choice] = {
+    "sampler": lambda names: min(names, key=lambda name: (name != "ideal", name != "ddpm_beta")),
+}
+
+
+def two(values: Sequence[Any]) -> list[Any]:
+    """The first of the values and one in the middle."""
+    return [values[0], values[len(values) // 2]]
+
+
+def _most_frequent(table: pa.Table, name: str) -> Any:
+    counts = pc.value_counts(table[name].drop_null()).to_pylist()
+    return min(counts, key=lambda item: (-item["counts"], item["values"]))["values"]
+
+
+def spread(values: Sequence[float], count: int) -> list[float]:
+    """At most `count` of the distinct `values`: the ends and some evenly between in log.
+
+    Zero and infinity are kept and count. The order is that of `values`.
+    """
+    ends = {v for v in values if v == 0 or math.isinf(v)}
+    positive = sorted(set(values) - ends)
+    room = count - len(ends)
+    if len(positive) <= room:
+        return list(values)
+    logs = np.log(positive)
+    targets = np.linspace(logs[0], logs[-1], room)
+    chosen = [int(np.argmin(np.abs(logs - target))) for target in targets]
+    if room > 1:
+        chosen[-1] = len(positive) - 1  # whose neighbour may have the same logarithm
+    kept = ends | {positive[i] for i in set(chosen)}
+    return [v for v in values if v in kept]
+
+
+def regularizations(
+    metrics: pa.Table,
+    shown: Collection[str],
+    select: Choice,
+    choices: Mapping[str, Choice] = MappingProxyType({}),
+    of: Sequence[str] = REGULARIZERS,
+) -> pa.Table:
+    """Rows of the strengths that `select` takes of the regularization that the sweep varies.
+
+    That is the one of the settings `of` with the most values; the others are held by `pick`, to
+    which `shown` and `choices` go. Its name and its value become the columns ``regularizer`` and
+    ``strength``. `select` gets the values from the least to the most regularized one.
+    """
+    name = max(of, key=lambda name: len(distinct(metrics, name)))
+    table = pick(metrics, (*shown, name), choices)
+    table = keep(table, name, select(by_strength(name, distinct(table, name))))
+    named = pa.array([name] * table.num_rows, pa.string())
+    return with_columns(table, regularizer=named, strength=table[name])
+
+
+def measured(metrics: pa.Table) -> pa.Table:
+    """The rows of single training sets, `linear_exact`."""
+    return keep(metrics, "model", ["linear_exact"])
+
+
+def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) -> pa.Table:
+    """The rows of `linear_theory` in the slice of `cells`, with its ratio and regularization.
+
+    Every setting that the theory reads has one of the values that it has in `cells`, but for those
+    of `finer`, where all of the theory's own values are kept.
+    """
+    table = keep(metrics, "model", ["linear_theory"])
+    table = within(table, cells, set(MODELS["linear_theory"].settings) - {"model", *finer})
+    if "regularizer" in cells.column_names and cells.num_rows:
+        name = cells["regularizer"][0].as_py()
+        named = pa.array([name] * table.num_rows, pa.string())
+        table = with_columns(table, regularizer=named, strength=table[name])
+    return with_ratio(table)
+
+
+def within(table: pa.Table, cells: pa.Table, names: Collection[str]) -> pa.Table:
+    """The rows whose settings `names` each have one of the values that `cells` have."""
+    for name in names:
+        table = table.filter(pc.is_in(table[name], value_set=pc.unique(cells[name])))
+    return table
+
+
+def by_strength(regularizer: str, values: Sequence[float]) -> list[float]:
+    """The values from the least to the most regularized: an early stop is a strong one."""
+    return sorted(values, reverse=regularizer == "stop")
+
+
+def strengths(table: pa.Table) -> tuple[str, list[float]]:
+    """The regularization of a figure's data and its values, the least regularized first."""
+    name = distinct(table, "regularizer")[0]
+    return name, by_strength(name, distinct(table, "strength"))
+
+
+def spectra(table: pa.Table, count: int) -> pa.Table:
+    """Rows of at most `count` spectra: isotropic first, then power laws from exponent 1 on."""
+
+    def rank(key: tuple[str, str]) -> tuple[bool, bool, float, str]:
+        kind, params = key
+        flat = kind == "isotropic" or _exponent(params) == 0
+        return not flat, kind != "power_law", abs(_exponent(params) - 1), params
+
+    keys = keys_of(table, SPECTRUM)
+    chosen = sorted(set(keys), key=rank)[:count]
+    return table.filter(pa.array([key in chosen for key in keys], pa.bool_()))
+
+
+def eigenvalues(kind: str, params: str, d: int) -> NDArray[np.float64]:
+    """The population eigenvalues of a cell from its settings, shape (d,)."""
+    return make_spectrum(kind, d, **json.loads(params or "{}"))

@@ -1,0 +1,280 @@
+"""The look of every figure: fonts, colours, sizes, bands, legends, labels and saving.
+
+Points are measurements, their bands intervals over seeds; lines are exact curves. Colours are the
+Okabe-Ito set and never stand alone: marker or dash says the same. matplotlib is imported inside
+the functions, so that importing a figure's file stays cheap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff import files
+from lindiff.drawing import slices, tables
+from lindiff.drawing.labels import held, label, number, setting, spectrum
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ONE_COLUMN = 3.4  # inches
+TWO_COLUMNS = 7.0
+BLACK, GREY = "#000000", "#7F7F7F"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+_METADATA: dict[str, dict[str, Any]] = {
+    ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    ".png": {"Software": None},
+}
+_BEYOND = 1e6  # an infinite end is drawn this many times the centre away: out of every panel
+_SHORT = 50  # a logarithmic axis below this ratio of its ends needs labels between the decades
+RC: dict[str, Any] = {
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "cm",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "figure.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 2.8,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """The rc settings of all figures, for the time of a drawing and its saving."""
+    import matplotlib
+
+    # The fonts of matplotlib carry dates that fontTools warns of when it embeds them.
+    fonts = logging.getLogger("fontTools")
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)
+    try:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(cast(Any, RC))
+            yield
+    finally:
+        fonts.setLevel(level)
+
+
+def panels(
+    rows: int, columns: int, width: float = TWO_COLUMNS, height: float = 2.2, **share: Any
+) -> tuple[Figure, NDArray[Any]]:
+    """A figure of `rows` × `columns` panels; `height` is in inches a row.
+
+    Returns:
+        The figure and its axes, shape (rows, columns).
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height * rows))
+    return figure, figure.subplots(rows, columns, squeeze=False, **share)
+
+
+def titles(axes: NDArray[Any], texts: Sequence[str]) -> None:
+    """Letter the panels (a), (b), … and title each at its left."""
+    for letter, ax, text in zip("abcdefghijklmnopqrstuvwxyz", axes.flat, texts, strict=False):
+        ax.set_title(f"({letter}) {text}", loc="left")
+
+
+def points(
+    ax: Axes,
+    x: NDArray[Any],
+    data: Mapping[str, NDArray[Any]],
+    colour: str,
+    marker: str,
+    *,
+    filled: bool = False,
+) -> None:
+    """Centres as markers over the band of their intervals; an infinite end leaves the panel.
+
+    Args:
+        ax: The panel.
+        x: Abscissae, shape (m,), ascending.
+        data: Columns of `tables.summarise`; a missing end (nan) gives no band there.
+        colour: Of markers and band.
+        marker: Of the centres.
+        filled: Full markers; open ones show what lies below them.
+    """
+    value, low, high = _interval(data)
+    ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+    _markers(ax, x, value, colour, marker, filled)
+
+
+def bars(
+    ax: Axes, x: NDArray[Any], data: Mapping[str, NDArray[Any]], colour: str, marker: str
+) -> None:
+    """As `points`, with a bar for each interval where neighbours do not make a band."""
+    value, low, high = _interval(data)
+    ax.vlines(x, low, high, colors=colour, linewidth=0.9)
+    _markers(ax, x, value, colour, marker, False)
+
+
+def _interval(data: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float64], ...]:
+    value, low, high = (np.asarray(data[name], dtype=float) for name in ("value", "low", "high"))
+    return value, low, np.where(np.isinf(high), _BEYOND * np.maximum(np.abs(value), 1), high)
+
+
+def _markers(
+    ax: Axes, x: NDArray[Any], y: NDArray[Any], colour: str, marker: str, filled: bool
+) -> None:
+    face = colour if filled else "white"
+    ax.plot(
+        x,
+        y,
+        linestyle="none",
+        marker=marker,
+        color=colour,
+        markerfacecolor=face,
+        markeredgewidth=0.7,
+    )
+
+
+def line(ax: Axes, x: Any, y: Any, colour: str = BLACK, dash: Any = "-", **more: Any) -> None:
+    """An exact curve, above the points."""
+    ax.plot(x, y, color=colour, linestyle=dash, **{"zorder": 3, **more})
+
+
+def axis(ax: Axes, x: str, y: str | None = None, *, log: str = "xy") -> None:
+    """Label the axes by the columns `x` and `y`; those named in `log` are logarithmic.
+
+    On N/d a thin line marks N = d.
+    """
+    ax.set_xlabel(label(x))
+    if y is not None:
+        ax.set_ylabel(label(y))
+    if x == "n_over_d":
+        ax.axvline(1, color=GREY, linewidth=0.5, zorder=0)
+    for name in log:
+        getattr(ax, f"set_{name}scale")("log")
+        _ticks(getattr(ax, f"{name}axis"), plain=x == "n_over_d" and name == "x")
+
+
+def _ticks(axis: Any, *, plain: bool) -> None:
+    """Labels of a logarithmic axis: N/d in plain numbers; 2 and 5 too on a short one."""
+    from matplotlib.ticker import FuncFormatter
+
+    def between(value: float, _: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        leading = f"{value:e}"[0]
+        return number(float(value)) if high < low * _SHORT and leading in "25" else ""
+
+    axis.set_minor_formatter(FuncFormatter(between))
+    if plain:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))
+
+
+def fit(ax: Axes, values: NDArray[Any], *, log: bool) -> None:
+    """Limit the ordinate to the finite `values` with a margin, whatever lines run beyond."""
+    seen = values[np.isfinite(values) & ((values > 0) | (not log))]
+    if seen.size == 0:
+        return
+    low, high = float(seen.min()), float(seen.max())
+    if log:
+        margin = (high / low) ** 0.06 * 1.2
+        ax.set_ylim(low / margin, high * margin)
+    else:
+        margin = 0.08 * (high - low) or 0.1
+        ax.set_ylim(low - margin, high + margin)
+
+
+def handle(
+    colour: str, label: str, *, marker: str | None = None, dash: Any = None, filled: bool = False
+) -> Any:
+    """An entry for `legend`: a marker, a line, or both."""
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [],
+        [],
+        color=colour,
+        label=label,
+        marker=marker or "none",
+        linestyle="none" if dash is None else dash,
+        markeredgewidth=0.7,
+        markerfacecolor=colour if filled else "white",
+    )
+
+
+def strengths(data: pa.Table) -> list[tuple[float, str, str, Any]]:
+    """Value, colour, marker and legend entry of each regularization, the weakest first."""
+    name, values = slices.strengths(data)
+    return [
+        (value, colour, marker, handle(colour, setting(name, value), marker=marker))
+        for value, colour, marker in zip(values, COLOURS, MARKERS, strict=False)
+    ]
+
+
+def spectra(data: pa.Table) -> list[tuple[tuple[str, str], str, str, Any]]:
+    """Kind and parameters, colour, marker and legend entry of each spectrum."""
+    keys = tables.distinct_keys(data, slices.SPECTRUM)
+    return [
+        (key, colour, marker, handle(colour, spectrum(*key), marker=marker))
+        for key, colour, marker in zip(keys, COLOURS, MARKERS, strict=False)
+    ]
+
+
+def legend(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
+    """One legend for all panels, below them and off the data."""
+    figure.legend(
+        handles=list(handles),
+        loc="outside lower center",
+        ncols=columns,
+        columnspacing=1.2,
+        handletextpad=0.5,
+    )
+
+
+def heading(figure: Figure, data: pa.Table, *, without: Sequence[str] = (), note: str = "") -> None:
+    """Title the figure with what it holds fixed, the training sets behind a point and a note."""
+    seeds = sorted({n for n in data["seeds"].to_pylist() if n is not None})
+    span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    sets = f"{span} training set{'s' * (seeds[-1] > 1)} a point"
+    words = (held(tables.facts(data), without=without), sets, note)
+    figure.suptitle(", ".join(word for word in words if word))
+
+
+def save(figure: Figure, data: pa.Table, outputs: tuple[Path, Path, Path]) -> None:
+    """Write the drawing as PDF and PNG and its data as Parquet, each whole or not at all."""
+    pdf, png, parquet = outputs
+    pdf.parent.mkdir(parents=True, exist_ok=True)
+    for path in (pdf, png):
+        write(figure, path)
+    files.write_table(data, parquet, data.schema.metadata or {})
+
+
+def write(figure: Figure, path: Path) -> None:
+    """Write the drawing as PDF or PNG, by the suffix of `path`, whole or not at all.
+
+    Neither time nor version goes into the file: the same data give the same bytes.
+    """
+    with files.atomic(path) as temporary:
+        metadata = _METADATA[path.suffix]
+        figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)

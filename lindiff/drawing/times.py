@@ -1,0 +1,125 @@
+"""The times of a training run: onset of memorization, best stop, time to a fixed quality.
+
+Each is read off the curve of one training set over the steps of its run, and belongs to an N only
+if every training set there has it: leaving single ones out would bias the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lindiff.drawing import compare, need, tables
+from lindiff.science import optima
+
+Array = NDArray[np.float64]
+Curves = dict[int, dict[int, tuple[Array, Array]]]  # by N and seed: steps, ascending, and values
+Place = Callable[[Array, Array], float | None]
+
+TIMES = ("onset", "best_stop", "quality")
+ONSET = 0.1  # the memorized fraction at its onset
+RISE = 0.01  # how far the test loss rises above its least value where that is a best stop
+FALL = 0.25  # the share of the fall of the test loss at the largest N that is the fixed quality
+
+
+def curves(cells: pa.Table, quantity: str) -> Curves:
+    """The curves of a quantity over the column ``step``, where they have two points or more."""
+    cells = cells.filter(pc.is_valid(cells[quantity])).sort_by("step")
+    points: dict[tuple[int, int], list[tuple[int, float]]] = {}
+    for n, seed, *point in tables.keys_of(cells, ("n", "seed", "step", quantity)):
+        points.setdefault((n, seed), []).append((point[0], point[1]))
+    found: Curves = {}
+    for n, seed in sorted(points):
+        steps, values = np.array(points[n, seed], float).T
+        if len(steps) > 1:
+            found.setdefault(n, {})[seed] = (steps, values)
+    return found
+
+
+def crossing(steps: Array, values: Array, level: float) -> float | None:
+    """The first step at which a curve reaches a level from the side that it starts on.
+
+    Between stops the curve is linear in the logarithm of the step.
+
+    Args:
+        steps: Shape (K,), ascending, positive.
+        values: Shape (K,), finite.
+        level: What is crossed; a curve that starts on it has crossed it before its first stop.
+
+    Returns:
+        The step; None where it is not reached, or before the first stop.
+    """
+    side = np.sign(values[0] - level)
+    beyond = np.flatnonzero((values - level) * side <= 0)
+    if not len(beyond) or beyond[0] == 0:
+        return None
+    i = int(beyond[0])
+    share = (level - values[i - 1]) / (values[i] - values[i - 1])
+    return float(steps[i - 1] * (steps[i] / steps[i - 1]) ** share)
+
+
+def onset(steps: Array, values: Array) -> float | None:
+    """The first step at which the memorized fraction is `ONSET`, if it starts below."""
+    return crossing(steps, values, ONSET) if values[0] < ONSET else None
+
+
+def best_stop(steps: Array, losses: Array) -> float | None:
+    """The step with the least test loss, if it is by `RISE` higher at the end of the run.
+
+    On a plateau training noise alone makes a minimum inside.
+    """
+    found = optima.minimum(steps, losses)
+    return found.x if found.inside and losses[-1] > (1 + RISE) * losses.min() else None
+
+
+def level(losses: Curves) -> float | None:
+    """The fixed quality: the share `FALL` of the way down that training at the largest N goes.
+
+    Down from the mean test loss of the first stop to the least one; None where there is no way.
+    """
+    if not losses:
+        return None
+    by_step: dict[float, list[float]] = {}
+    for steps, values in losses[max(losses)].values():
+        for step, value in zip(steps, values, strict=True):
+            by_step.setdefault(step, []).append(value)
+    mean = [float(np.mean(by_step[step])) for step in sorted(by_step)]
+    return mean[0] - FALL * (mean[0] - min(mean)) if min(mean) < mean[0] else None
+
+
+def reaches(quality: float) -> Place:
+    """The function that gives the first step at which the test loss falls below `quality`."""
+
+    def time(steps: Array, losses: Array) -> float | None:
+        return crossing(steps, losses, quality) if losses[0] > quality else None
+
+    return time
+
+
+def times(curves: Curves, place: Place) -> dict[int, dict[int, float]]:
+    """The times of each seed by N, of the N where every seed has one."""
+    found = {}
+    for n, by_seed in curves.items():
+        own = {seed: place(*curve) for seed, curve in by_seed.items()}
+        reached = {seed: time for seed, time in own.items() if time is not None}
+        if len(reached) == len(own):
+            found[n] = reached
+    return found
+
+
+def rows(name: str, found: dict[int, dict[int, float]]) -> list[dict[str, Any]]:
+    """Rows of a time over N, with geometric means over seeds, and of its power law.
+
+    The law's quantities are `exponent`, `prefactor` and `scatter` of `need.fit`, without an n.
+    """
+    made = [
+        {"time": name, "n": n, **need.row(name, compare.geometric_means(list(by_seed.values())))}
+        for n, by_seed in found.items()
+    ]
+    law = need.fit([float(n) for n in found], list(found.values()))
+    return made + [{"time": name, **row} for row in law]

@@ -1,0 +1,295 @@
+"""What the planner asks of the linear models: cost, and errors that only a whole cell shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lindiff.models.linear_cells import (  # fmt: skip
+    GAUSSIAN,
+    NOISELESS,
+    SAMPLING,
+    SCHEDULE,
+    TRAINING,
+    filters,
+    spectrum,
+)
+from lindiff.science.filters import Training
+from lindiff.science.pools import INDEPENDENT, make_pool
+
+Array = NDArray[np.float64]
+Finding = tuple[int, str, str]
+# Settings looked at, the setting that a message names, and what finds the message.
+Check = tuple[Sequence[str], str, Callable[[dict[str, Any]], str | None]]
+
+# Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
+_FAMILY = 1.5e-3
+_CUBE = 3.5e-10
+_SAMPLE = 1.5e-8
+_CELL = 6e-5
+_LEVEL = 6e-8
+_MODE = 1.5e-6
+_PAIR = 2e-10
+_BURES = 1e-9
+_MONTE_CARLO = 5e-7
+_BASE_BYTES = 150e6
+# Copies of a data set that are alive while its pool is made.
+_COPIES = 5
+_LARGEST_ALPHA_BAR = 0.05
+# Models that need the training samples themselves.
+SAMPLES = ("ledoit_wolf", "empirical", "mlp", "unet")
+_OF_HALVES = frozenset(("agreement", "uncentred_cosine"))
+
+
+def column(table: pa.Table, name: str) -> Array:
+    """A column of numbers as floats, null as NaN."""
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
+
+
+def text(table: pa.Table, name: str) -> NDArray[np.object_]:
+    """A column of words."""
+    return np.asarray(table[name].cast("string").to_numpy(zero_copy_only=False), dtype=object)
+
+
+def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
+    """Seconds and bytes of each family.
+
+    Args:
+        families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps` and
+            `cells` (a count).
+        metrics: Metrics asked for.
+    """
+    d, n, cells = (column(families, name) for name in ("d", "n", "cells"))
+    data = pc.fill_null(families["data"].cast("string"), GAUSSIAN)
+    real = np.asarray(pc.not_equal(data, GAUSSIAN))
+    samples = real | (np.asarray(families["draw"].cast("string")) == "samples")
+    timesteps = column(families, "timesteps")
+    small = np.minimum(d, n)
+    draw = _CUBE * (small**3 + d * small**2)
+    draw += np.where(samples, _SAMPLE * n * d * (1 + small / 256), 0)
+    draw_size = 48 * d**2 + np.where(samples, 24 * n * d, 0)
+    seconds = _FAMILY + draw + cells * _CELL * (1 + d / 256)
+    size = _BASE_BYTES + draw_size + 64 * d * cells
+    pools = map(make_pool, filter(is_real, data.unique().to_pylist()))
+    size += sum(_COPIES * 8 * (pool.size + len(pool.held_out)) * pool.columns for pool in pools)
+    if "agreement" in metrics:
+        # The partner's draw, the overlaps of its modes, and their traces.
+        seconds += draw + _CUBE * d * small**2 + cells * _PAIR * (small**2 + 2 * d * small)
+        size += draw_size + 64 * d * cells
+    shrunk = np.asarray(families["model"].cast("string")) == "ledoit_wolf"
+    seconds += np.where(shrunk, _SAMPLE * n * d * (1 + d / 128), 0)
+    size += np.where(shrunk, 16 * n * d + 24 * d**2, 0)
+    if "levels" in metrics:
+        seconds += _LEVEL * 25 * cells * small
+    if "modes" in metrics:
+        seconds += _MODE * cells * small
+        size += 400 * cells * small
+    if "bures" in metrics:
+        seconds += _BURES * cells * d**3
+    if "monte_carlo_gap" in metrics:
+        seconds += _MONTE_CARLO * timesteps * d * (1 + cells)
+        size += 4000 * timesteps * d
+    return seconds, size
+
+
+def is_real(name: str | None) -> bool:
+    """Whether a value of `data` is a data set; it is null where a model reads none."""
+    return name not in (None, GAUSSIAN)
+
+
+def distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
+    """The distinct combinations of some columns, each with the first row that has it."""
+    rows = pa.array(np.arange(len(cells)))
+    table = pa.table({name: cells[name] for name in names} | {"row": rows})
+    for index, name in enumerate(names):
+        if pa.types.is_dictionary(table.schema.field(name).type):
+            table = table.set_column(index, name, table[name].cast("string"))
+    found = table.group_by(list(names)).aggregate([("row", "min")])
+    return sorted(
+        ((row.pop("row_min"), row) for row in found.to_pylist()), key=lambda item: item[0]
+    )
+
+
+def _largest_eigenvalue(s: Array, n: int) -> float:
+    """A bound on the largest eigenvalue of Σ0 that a draw passes with probability 4e-6.
+
+    (√s_1 (1 + 5/√n) + √(tr Σ/n))²; Davidson & Szarek 2001, theorem II.13, for columns of
+    covariance Σ.
+    """
+    return float((np.sqrt(s[0]) * (1 + 5 / np.sqrt(n)) + np.sqrt(s.sum() / n)) ** 2)
+
+
+def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
+    """Errors that only whole cells show, as ``(row, setting, message)``."""
+    checks: tuple[Check, ...] = (
+        (("spectrum", "spectrum_params", "d"), "spectrum", _bad_spectrum),
+        (SCHEDULE, "schedule", _bad_schedule),
+        (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
+        (("model", "data", "draw"), "draw", partial(_without_samples, metrics)),
+        (("sampler",), "sampler", partial(_noisy, metrics)),
+        (("data",), "data", partial(_no_population, metrics)),
+        (("data", "n"), "n", partial(_too_few_rows, metrics)),
+    )
+    return find(cells, checks) or _unstable(cells)
+
+
+def find(cells: pa.Table, checks: Iterable[Check]) -> list[Finding]:
+    """What some checks find in the distinct values of the settings that they look at."""
+    return [
+        (row, setting, message)
+        for names, setting, look in checks
+        for row, values in distinct(cells, names)
+        if (message := look(values)) is not None
+    ]
+
+
+def _bad_spectrum(values: dict[str, Any]) -> str | None:
+    try:
+        spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return None
+
+
+def _bad_schedule(values: dict[str, Any]) -> str | None:
+    try:
+        _schedule_of(values).make_schedule()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _bad_steps(values: dict[str, Any]) -> str | None:
+    if (values["sampling_steps"] or 0) > values["timesteps"]:
+        return f"more sampling steps than noise levels: timesteps = {values['timesteps']}"
+    return None
+
+
+def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if values["draw"] == "samples" or values["data"] != GAUSSIAN:
+        return None
+    if values["model"] in SAMPLES:
+        return f"{values['model']} needs the training samples; allowed: samples"
+    if "monte_carlo_gap" in metrics:
+        return "monte_carlo_gap needs the training samples; allowed: samples"
+    return None
+
+
+def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    asked = sorted(_OF_HALVES & set(metrics))
+    if asked and values["sampler"] not in NOISELESS:
+        allowed = ", ".join(NOISELESS)
+        return f"{asked[0]} needs a sampler that draws no noise of its own; allowed: {allowed}"
+    return None
+
+
+def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if "monte_carlo_gap" in metrics and is_real(values["data"]):
+        return f"monte_carlo_gap needs fresh samples of the population; allowed: {GAUSSIAN}"
+    return None
+
+
+def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if not is_real(values["data"]):
+        return None
+    size, n = make_pool(values["data"]).size, values["n"]
+    if n > size:
+        return f"more than the pool of {values['data']} has: {size:,} rows"
+    asked = sorted(_OF_HALVES & set(metrics))
+    if asked and 2 * n > size:
+        return (
+            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {size:,} rows, "
+            f"so n is at most {size // 2:,}"
+        )
+    return None
+
+
+def _schedule_of(values: dict[str, Any]) -> Any:
+    return filters((*(values[name] for name in SCHEDULE), "ideal", None, None), ())
+
+
+def _unstable(cells: pa.Table) -> list[Finding]:
+    """Discrete gradient descent that would diverge, with the largest stable learning rate."""
+    rates = np.nan_to_num(column(cells, "learning_rate"))
+    some = np.flatnonzero((rates > 0) & np.isfinite(column(cells, "stop")))
+    if not len(some):
+        return []
+    names = ("spectrum", "spectrum_params", "d", "n", *SCHEDULE, *SAMPLING, *TRAINING)
+    findings = []
+    for row, values in distinct(cells.take(some), names):
+        s = spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+        training = Training(**{k: values[k] for k in TRAINING if values[k] is not None})
+        bank = filters(tuple(values[k] for k in (*SCHEDULE, *SAMPLING)), (training,)).make_bank()
+        largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]
+        if training.learning_rate >= largest:
+            findings.append(
+                (
+                    int(some[row]),
+                    "learning_rate",
+                    f"gradient descent is unstable at d = {values['d']}, n = {values['n']}; "
+                    f"the largest stable value is {largest:.4g}",
+                )
+            )
+    return findings
+
+
+def warn(cells: pa.Table) -> list[Finding]:
+    """What is allowed but should be known, as ``(row, setting, message)``.
+
+    Schedules that leave signal in the starting noise; what a data set became; training sets that
+    take so much of a pool that theory does not apply.
+    """
+    findings = _pools(cells) + _dependent(cells)
+    for row, values in distinct(cells, SCHEDULE):
+        alpha_bar = float(_schedule_of(values).make_schedule().alpha_bar[-1])
+        if alpha_bar > _LARGEST_ALPHA_BAR:
+            findings.append(
+                (
+                    row,
+                    "schedule",
+                    f"alpha_bar at the last level is {alpha_bar:.3g}, more than "
+                    f"{_LARGEST_ALPHA_BAR}: samples do not start from noise alone",
+                )
+            )
+    return findings
+
+
+def _pools(cells: pa.Table) -> list[Finding]:
+    """What each data set of `cells` became: rows, dimension, and what was left out."""
+    named = [(row, "data", values["data"]) for row, values in distinct(cells, ("data",))]
+    named += [
+        (row, "spectrum", json.loads(values["spectrum_params"])["name"])
+        for row, values in distinct(cells, ("spectrum", "spectrum_params"))
+        if values["spectrum"] == "dataset"
+    ]
+    first = {name: (row, setting) for row, setting, name in reversed(named)}
+    return [
+        (row, setting, make_pool(name).summary())
+        for name, (row, setting) in first.items()
+        if is_real(name)
+    ]
+
+
+def _dependent(cells: pa.Table) -> list[Finding]:
+    """For each data set the smallest n that theory does not apply to, and how many are larger."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for row, values in distinct(cells, ("data", "n")):
+        name, n = values["data"], values["n"]
+        if is_real(name) and n > INDEPENDENT * make_pool(name).size:
+            found.setdefault(name, []).append((n, row))
+    findings: list[Finding] = []
+    for name, sizes in found.items():
+        more = f" (nor to {len(sizes) - 1} larger n)" if len(sizes) > 1 else ""
+        message = (
+            f"more than a tenth of the pool of {name}, {make_pool(name).size:,} rows: not like "
+            f"independent samples, so theory does not apply to it{more}"
+        )
+        findings.append((min(sizes)[1], "n", message))
+    return findings

@@ -1,0 +1,93 @@
+"""What the planner asks of the trained linear model: its cost, and errors of whole cells.
+
+Importing this must not need torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.planning import linear
+from lindiff.planning.linear import Finding, column, distinct, is_real, text
+from lindiff.planning.trained import check_training
+
+Array = NDArray[np.float64]
+
+EXACT = "gradient_descent"
+
+# Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
+_FAMILY = 0.02
+_STEP = 2e-5
+_NUMBER = 1e-8
+_PRODUCT = 1e-10
+_UPDATE = 2e-9
+_EXACT_STEP = 3e-6
+_DESCENT = 2e-10
+_CUBE = 1e-9
+# Torch itself, and the work arrays of a chunk of levels.
+_BYTES = 400e6
+_CHUNK = 1 << 22
+
+
+def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
+    """Seconds and bytes of each family.
+
+    Args:
+        families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps`, `optimizer`,
+            `steps`, `batch_size`, `precision` and `cells` (a count).
+        metrics: Metrics asked for.
+    """
+    d, cells, timesteps, steps, batch = (
+        column(families, name) for name in ("d", "cells", "timesteps", "steps", "batch_size")
+    )
+    # The draw of the linear models, with none of the cells' own work.
+    once = families.set_column(families.column_names.index("cells"), "cells", pa.array(0 * d))
+    paired = "agreement" in metrics
+    seconds, size = linear.estimate(once, ("agreement",) if paired else ())
+    noisy = _STEP + batch * d * (_NUMBER + 2 * d * _PRODUCT) + d**2 * _UPDATE
+    exact = _EXACT_STEP + d**3 * _DESCENT
+    step = np.where(text(families, "optimizer") == EXACT, exact, noisy)
+    step *= np.where(text(families, "precision") == "float64", 2, 1)
+    work = _FAMILY + timesteps * (steps * step + cells * d**3 * _CUBE)
+    seconds += work * (2 if paired else 1)
+    snapshots = cells * np.maximum(np.minimum(timesteps * d**2, _CHUNK), d**2)
+    size += _BYTES + 12 * snapshots + cells * (32 * d**2 + 16 * timesteps)
+    return seconds, size
+
+
+def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
+    """Errors that only whole cells show, as ``(row, setting, message)``."""
+    unsampled = [
+        (row, "draw", message)
+        for row, values in distinct(cells, ("data", "draw", "optimizer"))
+        if (message := _without_samples(values)) is not None
+    ]
+    exact = linear.check(_as_exact(cells), metrics)
+    return [*check_training(cells), *unsampled, *exact]
+
+
+def _without_samples(values: dict[str, Any]) -> str | None:
+    if values["optimizer"] == EXACT or is_real(values["data"]) or values["draw"] == "samples":
+        return None
+    return f"optimizer {values['optimizer']} needs the training samples; allowed: samples"
+
+
+def _as_exact(cells: pa.Table) -> pa.Table:
+    """The cells as those of `linear_exact` that full gradient descent must meet.
+
+    Those of other optimizers have no stop, so nothing is asked of their learning rate.
+    """
+    stop = np.nan_to_num(column(cells, "learning_rate")) * column(cells, "steps")
+    exact = text(cells, "optimizer") == EXACT
+    stops = pa.array(np.where(exact, stop, np.nan), from_pandas=True)
+    return cells.set_column(cells.column_names.index("stop"), "stop", stops)
+
+
+def warn(cells: pa.Table) -> list[Finding]:
+    """What is allowed but should be known, in the form of `check`."""
+    return linear.warn(cells)

@@ -1,0 +1,1 @@
+"""What a person or Snakemake is shown: plan, status, queries, curves, answers in words."""

@@ -1,0 +1,144 @@
+"""Rows of a config's table by conditions on its columns, as ``lindiff cells`` asks for them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lindiff.columns import SETTING
+from lindiff.errors import InputError
+
+_NULL = "null"
+_SILENT = ("family_id", "experiments", "fingerprint", "numpy")
+_SHAPE = re.compile(r"\s*(\w+)\s*(!=|<=|>=|<|>|=)(.*)", re.DOTALL)
+_RELATIONS = {"<=": pc.less_equal, ">=": pc.greater_equal, "<": pc.less, ">": pc.greater}
+
+
+def cells(folder: Path, conditions: Sequence[str], names: Sequence[str] = ()) -> pa.Table:
+    """Rows of ``metrics.parquet`` that meet all conditions.
+
+    Args:
+        folder: ``results/<config>``, or the table itself.
+        conditions: ``NAME=VALUE[,VALUE…]`` (any of them; ``null`` for none), ``NAME!=VALUE``, or
+            ``NAME<VALUE`` with ``<``, ``<=``, ``>``, ``>=``. Values are read in the column's type.
+            ``experiments=NAME`` takes the cells that this experiment asks for.
+        names: Columns to return; by default ids, settings that vary, metrics that are not all
+            null, and the outcome.
+
+    Raises:
+        InputError: There is no table, no such column, or a value is not of its column's type.
+    """
+    path = Path(folder)
+    path = path / "metrics.parquet" if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"{path}: no such table; run snakemake first")
+    try:
+        schema = pq.read_schema(path)
+        filters = [_condition(text, schema) for text in conditions]
+        for name in names:
+            _known(name, schema)
+        table = pq.read_table(path)
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: not a table of lindiff ({error})") from None
+    for keep in filters:
+        table = table.filter(keep(table))
+    return table.select(list(names) or _interesting(table))
+
+
+def _known(name: str, schema: pa.Schema) -> None:
+    if name not in schema.names:
+        near = difflib.get_close_matches(name, schema.names, 1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(schema.names)}"
+        raise InputError(f"no column {name!r}{hint}")
+
+
+def _condition(text: str, schema: pa.Schema) -> Any:
+    """The condition as a function from the table to a mask."""
+    parsed = _SHAPE.fullmatch(text)
+    if parsed is None:
+        raise InputError(f"{text!r}: a condition is NAME=VALUE, NAME!=VALUE or NAME<VALUE")
+    name, sign, value = parsed.groups()
+    _known(name, schema)
+    kind = schema.field(name).type
+    if sign in _RELATIONS:
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            raise InputError(f"{text!r}: {name} is not a number; use {name}=VALUE")
+        limit = _typed(value.strip(), kind, text)
+        return lambda table: _RELATIONS[sign](table[name], limit)
+    values = [_typed(value, kind, text) for value in _split(value)]
+
+    def equal(table: pa.Table) -> pa.ChunkedArray:
+        column = table[name]
+        if pa.types.is_list(column.type):
+            lists = column.combine_chunks()
+            hits = pc.is_in(pc.list_flatten(lists), value_set=pa.array(values, pa.string()))
+            rows = pc.unique(pc.list_parent_indices(lists).filter(hits))
+            mask = pc.is_in(pa.array(range(len(table))), value_set=rows.cast(pa.int64()))
+        else:
+            if pa.types.is_dictionary(column.type):
+                column = column.cast(pa.string())
+            mask = pc.is_in(column, value_set=pa.array(values, column.type))
+        return pc.invert(mask) if sign == "!=" else mask
+
+    return equal
+
+
+def _split(text: str) -> list[str]:
+    """Values between commas; JSON is one value."""
+    return [text] if text.lstrip().startswith("{") else [item.strip() for item in text.split(",")]
+
+
+def _typed(value: str, kind: pa.DataType, text: str) -> Any:
+    """`value` in the type of its column; a spectrum's parameters in their canonical spelling."""
+    if value == _NULL:
+        return None
+    if pa.types.is_boolean(kind):
+        if value in ("true", "false"):
+            return value == "true"
+        raise InputError(f"{text!r}: {value!r} is not true or false")
+    for test, make, words in (
+        (pa.types.is_integer, int, "a whole number"),
+        (pa.types.is_floating, _number, "a number"),
+    ):
+        if test(kind):
+            try:
+                return make(value)
+            except ValueError:
+                raise InputError(f"{text!r}: {value!r} is not {words}") from None
+    if value.lstrip().startswith("{"):
+        from lindiff.config.values import canonical_json
+
+        try:
+            return canonical_json(json.loads(value))
+        except ValueError:
+            raise InputError(f"{text!r}: {value!r} is not JSON") from None
+    return value
+
+
+def _number(text: str) -> float:
+    return float(text.replace(".inf", "inf"))
+
+
+def _interesting(table: pa.Table) -> list[str]:
+    """Columns that tell rows apart, and what is known of them."""
+    return [field.name for field in table.schema if _tells(field.name, table[field.name])]
+
+
+def _tells(name: str, column: pa.ChunkedArray) -> bool:
+    if name in ("cell_id", "status"):
+        return True
+    if name in SETTING:
+        return bool(pc.count_distinct(_plain(column), mode="all").as_py() > 1)
+    return name not in _SILENT and column.null_count < len(column)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column

@@ -1,0 +1,307 @@
+"""Parts to the one table of a config, ``results/<config>/metrics.parquet`` (design, section 4).
+
+One row a wanted cell, sorted by id. Where several parts have a metric of a cell, the first in the
+plan's order gives it; what the config does not ask of a cell is null, whatever the store has.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from lindiff import columns
+from lindiff.columns import (
+    METRIC,
+    METRICS,
+    NESTED,
+    OUTCOME,
+    REQUESTABLE,
+    SECONDS,
+    SETTINGS,
+    delivered,
+)
+from lindiff.errors import InputError
+from lindiff.files import atomic, remove_leftovers, write_table
+from lindiff.progress import duration
+from lindiff.sweep.coverage import lookup
+from lindiff.sweep.grid import Wanted, wanted
+from lindiff.sweep.packing import Bits, Rows, bits
+from lindiff.sweep.plan import Plan, store_of
+from lindiff.sweep.store import FORMAT, DamagedError, Shard, Store, read_table
+
+_STATUS = ("ok", "diverged", "failed")
+# Rows of a nested table that are unpacked at a time.
+_BATCH = 20_000
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a collection did.
+
+    Attributes:
+        files: The tables written.
+        rows: Rows of ``metrics.parquet``.
+        status: Number of rows of each status.
+        estimated: Estimated seconds of the parts whose time is known.
+        measured: Their measured seconds.
+    """
+
+    files: tuple[Path, ...]
+    rows: int
+    status: dict[str, int]
+    estimated: float
+    measured: float
+
+    def lines(self) -> list[str]:
+        """What to tell the user."""
+        bad = [f"{n:,} {name}" for name, n in self.status.items() if n and name != "ok"]
+        text = [f"{self.files[0]}: {self.rows:,} cells" + (f" ({', '.join(bad)})" if bad else "")]
+        if self.measured > 0 and self.estimated > 0:
+            text.append(
+                f"cost model: {duration(self.estimated)} estimated, {duration(self.measured)} "
+                f"measured, ratio {self.measured / self.estimated:.2f}"
+            )
+        return text
+
+
+class _Merge:
+    """The rows of the table while parts are merged into it."""
+
+    def __init__(self, grid: Wanted) -> None:
+        self.grid = grid
+        self.left: Bits = grid.request.copy()
+        rows = len(grid.cells)
+        self.values = {c.name: np.full(rows, np.nan) for c in METRICS if c.name not in NESTED}
+        self.known = {name: np.zeros(rows, bool) for name in self.values}
+        self.nested: dict[str, list[pa.Table]] = {name: [] for name in NESTED}
+        self.status = np.full(rows, -1, np.int8)
+        self.text = {c.name: _Texts(rows) for c in OUTCOME if c.name != "status"}
+        self.seconds = np.full(rows, np.nan)
+
+    def add(
+        self, shard: Shard, part: pa.Table, rows: Rows, seconds: NDArray[np.float64] | None
+    ) -> None:
+        """Merge a part; `rows` and `seconds` are the row and the time of each of its cells."""
+        mask = bits(shard.metrics)
+        useful = np.flatnonzero((rows >= 0) & ((self.left[rows] & mask) != 0))
+        rows, part = rows[useful], part.take(pa.array(useful))
+        for metric in shard.metrics:
+            new = (self.left[rows] & bits([metric])) != 0
+            for name in delivered([metric]):
+                self._put(name, part[name], rows, new)
+        self.left[rows] &= ~mask
+        self.status[rows] = np.maximum(self.status[rows], _codes(part["status"], _STATUS))
+        for name, texts in self.text.items():
+            if name in part.column_names:  # `torch` came after the first parts
+                texts.add(rows, part[name])
+        if seconds is not None:
+            before = self.seconds[rows]
+            self.seconds[rows] = np.where(np.isnan(before), 0, before) + seconds[useful]
+
+    def _put(self, name: str, column: pa.ChunkedArray, rows: Rows, new: NDArray[np.bool_]) -> None:
+        if name in NESTED:
+            table = pa.table({"row": rows, name: column})
+            keep = np.asarray(pc.is_valid(column).combine_chunks()) & new
+            self.nested[name].append(table.filter(pa.array(keep)))
+            return
+        valid = np.asarray(pc.is_valid(column).combine_chunks()) & new
+        numbers = np.asarray(column.combine_chunks().fill_null(0), float)
+        self.values[name][rows[valid]] = numbers[valid]
+        self.known[name][rows[valid]] = True
+
+    def table(self) -> pa.Table:
+        """The table, one row a wanted cell."""
+        cells = self.grid.cells
+        data: dict[str, Any] = {"cell_id": cells["cell_id"], "family_id": cells["family_id"]}
+        data["experiments"] = _experiments(self.grid)
+        data |= {column.name: cells[column.name] for column in SETTINGS}
+        for name, values in self.values.items():
+            data[name] = pa.array(values, mask=~self.known[name])
+        codes = pa.array(self.status, mask=self.status < 0).cast(pa.int32())
+        data["status"] = pa.DictionaryArray.from_arrays(codes, pa.array(_STATUS))
+        data |= {name: texts.array() for name, texts in self.text.items()}
+        data["seconds"] = pa.array(self.seconds, mask=np.isnan(self.seconds))
+        return pa.table(data, schema=_schema())
+
+
+class _Texts:
+    """A text of each row, few of them distinct; two different ones are joined by ``; ``."""
+
+    def __init__(self, rows: int) -> None:
+        self.codes = np.full(rows, -1, np.int32)
+        self._code_of: dict[str, int] = {}
+
+    def add(self, rows: Rows, column: pa.ChunkedArray) -> None:
+        """Set the texts of `rows`."""
+        encoded = column.cast("string").combine_chunks().dictionary_encode()
+        own = [self._code(text) for text in encoded.dictionary.to_pylist()]
+        codes = np.array([*own, -1], np.int32)[np.asarray(encoded.indices.fill_null(len(own)))]
+        before = self.codes[rows]
+        both = (before >= 0) & (codes >= 0) & (before != codes)
+        values = list(self._code_of)
+        for one, other in np.unique(np.stack([before[both], codes[both]]), axis=1).T:
+            text = self._code(f"{values[one]}; {values[other]}")
+            codes[both & (before == one) & (codes == other)] = text
+        self.codes[rows] = np.where(codes >= 0, codes, before)
+
+    def _code(self, text: str) -> int:
+        return self._code_of.setdefault(text, len(self._code_of))
+
+    def array(self) -> pa.DictionaryArray:
+        """The column; its dictionary is sorted, whatever the order in which texts came."""
+        found = np.unique(self.codes[self.codes >= 0])
+        values = list(self._code_of)
+        order = sorted(found.tolist(), key=values.__getitem__)
+        place = np.full(len(values) + 1, -1, np.int32)
+        place[order] = np.arange(len(order))
+        codes = place[self.codes]
+        dictionary = pa.array([values[code] for code in order], pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), dictionary)
+
+
+def _codes(column: pa.ChunkedArray, values: Sequence[str]) -> NDArray[np.int8]:
+    found = pc.index_in(column.cast("string"), value_set=pa.array(values)).combine_chunks()
+    return np.asarray(found).astype(np.int8)
+
+
+def _experiments(grid: Wanted) -> pa.ListArray:
+    """The names of the experiments that ask for each cell."""
+    names = sorted(grid.experiments)
+    member = np.zeros((len(grid.cells), len(names)), bool)
+    for index, name in enumerate(names):
+        member[grid.experiments[name], index] = True
+    offsets = np.concatenate([[0], np.cumsum(member.sum(axis=1))]).astype(np.int32)
+    values = pa.array(names, pa.string()).take(pa.array(np.nonzero(member)[1]))
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
+def _schema() -> pa.Schema:
+    """Schema of ``metrics.parquet``: ids, experiments, settings, metrics, outcome, seconds."""
+    cell = columns.cell_schema()
+    part = columns.part_schema([name for name in REQUESTABLE if name not in NESTED])
+    help_text = {"label": "experiments", "unit": "", "help": "Experiments that ask for the cell."}
+    experiments = pa.field("experiments", pa.list_(pa.string()), metadata=help_text)
+    about = {"label": SECONDS.label, "unit": SECONDS.unit, "help": SECONDS.help}
+    seconds = pa.field(SECONDS.name, SECONDS.arrow_type, metadata=about)
+    rest = [field for field in part if field.name not in cell.names]
+    return pa.schema([cell.field(0), cell.field(1), experiments, *list(cell)[2:], *rest, seconds])
+
+
+def collect(plan: Plan, out_dir: Path) -> Collected:
+    """Write the tables of a plan whose parts are all finished.
+
+    Args:
+        plan: From `lindiff.sweep.plan.read_plan`.
+        out_dir: ``results/<config>``, beside the store.
+
+    Raises:
+        InputError: A part is missing, or damaged (it is moved aside).
+    """
+    out_dir = Path(out_dir)
+    store = store_of(out_dir.parent)
+    shards, damaged = store.find_parts(plan.parts)
+    grid = wanted(plan.config)
+    rows_of = {shard.name: rows for shard, rows in lookup(grid, shards, store.part, damaged)}
+    merge = _Merge(grid)
+    estimated = measured = 0.0
+    for name in plan.parts:
+        if name in damaged:
+            raise _damaged(store, name, damaged[name])
+        if name not in shards:
+            raise InputError(f"{store.part(name)}: not finished; run snakemake again")
+        shard = shards[name]
+        wanted_columns = ["family_id", *delivered(shard.metrics)]
+        try:
+            part = read_table(store.part(name), [*wanted_columns, *(c.name for c in OUTCOME)])
+        except DamagedError as error:
+            raise _damaged(store, name, str(error)) from None
+        report = store.read_progress(name)
+        known = report is not None and len(report.family_seconds) == shard.families
+        times = _per_cell(part, report.family_seconds) if known and report else None
+        merge.add(shard, part, rows_of[name], times)
+        if known and report:
+            estimated += shard.seconds
+            measured += sum(report.family_seconds)
+    if np.any(merge.left):
+        raise InputError(f"{plan.file}: its parts do not have all cells; run snakemake again")
+    table = merge.table()
+    about = _about(plan)
+    files = [out_dir / "metrics.parquet"]
+    remove_leftovers(files[0])
+    write_table(table, files[0], about)
+    for name in NESTED:
+        path = out_dir / f"{name}.parquet"
+        remove_leftovers(path)
+        if path.name in plan.tables:
+            _write_nested(merge.nested[name], name, table["cell_id"], path, about)
+            files.append(path)
+        else:
+            path.unlink(missing_ok=True)
+    status = {name: int(np.sum(merge.status == code)) for code, name in enumerate(_STATUS)}
+    return Collected(tuple(files), len(table), status, estimated, measured)
+
+
+def _damaged(store: Store, name: str, reason: str) -> InputError:
+    store.quarantine(name, reason)
+    return InputError(f"{store.part(name)}: was damaged; run snakemake again")
+
+
+def _per_cell(part: pa.Table, family_seconds: Sequence[float]) -> NDArray[np.float64] | None:
+    """Time of each row's family divided by its rows; families stand together."""
+    codes = np.asarray(part["family_id"].combine_chunks().dictionary_encode().indices)
+    counts = np.bincount(codes)
+    if len(counts) != len(family_seconds):
+        return None
+    shares: NDArray[np.float64] = (np.array(family_seconds) / counts)[codes]
+    return shares
+
+
+def _about(plan: Plan) -> dict[bytes, bytes]:
+    """Schema metadata of the tables."""
+    about = {
+        "format": FORMAT,
+        "config": json.loads(plan.config.to_json()),
+        "versions": {
+            "lindiff": version("lindiff"),
+            "numpy": np.__version__,
+            "pyarrow": pa.__version__,
+            "python": sys.version.split()[0],
+        },
+    }
+    return {b"lindiff": json.dumps(about, sort_keys=True).encode()}
+
+
+def _write_nested(
+    pieces: list[pa.Table],
+    name: str,
+    cell_ids: pa.ChunkedArray,
+    path: Path,
+    about: dict[bytes, bytes],
+) -> None:
+    """Unpack the lists of `pieces`, sorted by cell, in batches: all at once may not fit."""
+    item = METRIC[name].arrow_type.value_type
+    fields = [item.field(i) for i in range(item.num_fields)]
+    schema = pa.schema([pa.field("cell_id", pa.string()), *fields], metadata=about)
+    with atomic(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as file:
+        if not pieces:
+            return
+        table = pa.concat_tables(pieces)
+        order = pc.sort_indices(table["row"])
+        for start in range(0, len(order), _BATCH):
+            batch = table.take(order[start : start + _BATCH]).combine_chunks()
+            lists = batch[name].combine_chunks()
+            rows = batch["row"].take(pc.list_parent_indices(lists))
+            structs = pc.list_flatten(lists)
+            arrays = [cell_ids.take(rows), *structs.flatten()]
+            file.write_table(pa.table(arrays, schema=schema))

@@ -1,0 +1,248 @@
+"""Spec to part: the cells of a shard computed family by family, failures kept to their cells."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from lindiff.columns import delivered, result_schema
+from lindiff.config.values import GAUSSIAN
+from lindiff.errors import InputError
+from lindiff.files import lock_shard, remove_leftovers
+from lindiff.fingerprint import fingerprint
+from lindiff.models import MODELS, Model
+from lindiff.progress import Heartbeat
+from lindiff.science import datasets
+from lindiff.science.pools import make_pool
+from lindiff.session import Session, session
+from lindiff.sweep.store import DamagedError, Shard, Store, read_header, read_table, write_part
+
+Run = Callable[[pa.Table, Sequence[str]], pa.Table]
+
+
+def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
+    """Compute the shard of a spec.
+
+    One process computes a shard at a time: a second one waits and finds the part. Linear algebra
+    runs on one thread, so that the same spec gives the same bytes however busy the machine is.
+
+    Args:
+        spec_path: The spec.
+        part_path: Where the part goes. In the store of the spec, progress is reported there too,
+            and training leaves checkpoints there, from which a killed run goes on.
+        device: Where models are trained, one of `lindiff.session.DEVICES`.
+
+    Returns:
+        Whether anything had to be computed: False if a whole part was there.
+
+    Raises:
+        InputError: There is no such spec, it is damaged or of a newer lindiff, the model's code is
+            not the one that it was planned for, a data set of its cells cannot be loaded, or its
+            model needs torch or a GPU that is not there.
+    """
+    spec_path, part_path = Path(spec_path), Path(part_path)
+    shard = _read_spec(spec_path)
+    store = Store(spec_path.parent.parent)
+    own = _same(spec_path, store.spec(shard.name)) and _same(part_path, store.part(shard.name))
+    checkpoints = store.checkpoints / shard.name if own else None
+    with lock_shard(spec_path):
+        if _is_finished(part_path, shard, store if own else None):
+            _drop(checkpoints)
+            return False
+        code = fingerprint(shard.model)
+        if code != shard.fingerprint:
+            raise InputError(
+                f"{spec_path}: planned for {shard.model} {shard.fingerprint}, but its code is now "
+                f"{code}; plan again (run snakemake again)"
+            )
+        part_path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(part_path)
+        report = store.progress_file(shard.name) if own else None
+        model = MODELS[shard.model]
+        with threadpool_limits(1), datasets.folder(store.data):
+            cells = read_table(spec_path)
+            _load_data(cells, spec_path)
+            run = _load_model(model, device, spec_path)
+            with (
+                session(Session(device, checkpoints)),
+                Heartbeat(report, shard.name, shard.cells) as beat,
+            ):
+                table = compute(cells, shard, run, beat, model.together)
+                write_part(part_path, shard, table)
+        _drop(checkpoints)
+    return True
+
+
+def _drop(checkpoints: Path | None) -> None:
+    """Remove the checkpoints of a shard whose part is whole."""
+    if checkpoints is not None and checkpoints.exists():
+        shutil.rmtree(checkpoints)
+
+
+def _load_model(model: Model, device: str, spec_path: Path) -> Run:
+    """The model's `run`; a trained one needs torch, and the device that it is told."""
+    if not model.exact:
+        try:
+            from lindiff.training import devices
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{spec_path}: {model.name} is trained and needs the package {error.name}: "
+                "pip install 'lindiff[train]'"
+            ) from None
+        try:
+            devices.prepare(device)
+        except ValueError as error:
+            raise InputError(f"{spec_path}: {error}") from None
+    return model.load()
+
+
+def _load_data(cells: pa.Table, spec_path: Path) -> None:
+    """Load the data sets that the cells name: without them none of those can be computed."""
+    names = set(cells["data"].unique().to_pylist()) - {None, GAUSSIAN}
+    surrogates = cells.filter(pc.equal(cells["spectrum"], "dataset"))["spectrum_params"]
+    names |= {json.loads(params)["name"] for params in surrogates.unique().to_pylist()}
+    for name in sorted(names):
+        try:
+            make_pool(name)
+        except ValueError as error:
+            raise InputError(f"{spec_path}: data set {name}: {error}") from None
+
+
+def _read_spec(path: Path) -> Shard:
+    try:
+        shard = read_header(path, "spec")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such spec; plan again (run snakemake again)") from None
+    except DamagedError as error:
+        raise InputError(f"{path}: {error}; plan again (run snakemake again)") from None
+    if shard.model not in MODELS:
+        raise InputError(f"{path}: no model {shard.model!r}; there are: {', '.join(MODELS)}")
+    return shard
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _is_finished(path: Path, shard: Shard, store: Store | None) -> bool:
+    """Whether the part at `path` is whole; a damaged one in the store is moved aside."""
+    try:
+        found = read_header(path, "part")
+    except FileNotFoundError:
+        return False
+    except DamagedError as error:
+        reason = str(error)
+    else:
+        if found == shard:
+            return True
+        reason = f"holds part {found.name}"
+    if store is None:
+        raise InputError(f"{path}: {reason}; it is not overwritten")
+    store.quarantine(shard.name, reason)
+    return False
+
+
+def compute(
+    cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, together: Sequence[str] = ()
+) -> pa.Table:
+    """The rows of a part.
+
+    Args:
+        cells: Cells in `columns.cell_schema`; the cells of a family stand together.
+        shard: Which metrics, and what each row says of its origin.
+        run: The model's function of one family, or of several that share `together`.
+        beat: Told of every family.
+        together: `Model.together`.
+
+    Returns:
+        The cells with what `run` returned, in the order of `cells`. A cell that fails has status
+        ``failed``, its message, and no metrics.
+    """
+    found, order = [], []
+    metrics = delivered(shard.metrics)
+    families = _families(cells)
+    seconds = np.zeros(len(families))
+    for members in _calls(cells, families, together):
+        start = time.perf_counter()
+        rows = np.concatenate([np.arange(*families[member]) for member in members])
+        own = cells.slice(rows[0], len(rows)) if len(members) == 1 else cells.take(pa.array(rows))
+        found.append(_isolated(run, own, metrics))
+        order.append(rows)
+        seconds[members] = (time.perf_counter() - start) / len(members)
+        beat.done += len(rows)
+    beat.family_seconds = seconds.tolist()
+    results = pa.concat_tables(found).take(pa.array(np.argsort(np.concatenate(order))))
+    table = cells
+    for name in results.column_names[1:]:
+        table = table.append_column(results.schema.field(name), results[name])
+    return _with_origin(table, shard)
+
+
+def _with_origin(table: pa.Table, shard: Shard) -> pa.Table:
+    """The rows with what made them: fingerprint, and versions of NumPy and, if it was used, torch.
+
+    A model that is not trained has no version of torch, whatever this process has imported.
+    """
+    trained = shard.model in MODELS and not MODELS[shard.model].exact
+    torch = str(sys.modules["torch"].__version__) if trained else None
+    origin = (("fingerprint", shard.fingerprint), ("numpy", np.__version__), ("torch", torch))
+    for name, value in origin:
+        column = pa.repeat(pa.scalar(value, pa.string()), len(table)).dictionary_encode()
+        table = table.append_column(name, column)
+    return table
+
+
+def _families(cells: pa.Table) -> list[tuple[int, int]]:
+    """First row and the one after the last of each family."""
+    codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
+    return list(pairwise([0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]))
+
+
+def _calls(
+    cells: pa.Table, families: Sequence[tuple[int, int]], together: Sequence[str]
+) -> list[list[int]]:
+    """The families of each call: those that share `together`, else each its own."""
+    if not together:
+        return [[member] for member in range(len(families))]
+    first = cells.select(list(together)).take(pa.array([start for start, _ in families]))
+    calls: dict[tuple[object, ...], list[int]] = {}
+    for member, row in enumerate(first.to_pylist()):
+        calls.setdefault(tuple(row.values()), []).append(member)
+    return list(calls.values())
+
+
+def _isolated(run: Run, family: pa.Table, metrics: Sequence[str]) -> pa.Table:
+    """What `run` gives for some cells; if it raises, for their halves, down to those that fail."""
+    schema = result_schema(metrics)
+    try:
+        result = run(family, metrics).select(schema.names).cast(schema)
+        if not result["cell_id"].equals(family["cell_id"]):
+            raise ValueError("the model returned other cells than it was given")
+        return result
+    except Exception as error:
+        if family.num_rows > 1:
+            half = family.num_rows // 2
+            pieces = (family.slice(0, half), family.slice(half))
+            return pa.concat_tables([_isolated(run, piece, metrics) for piece in pieces])
+        cell = family["cell_id"][0].as_py()
+        print(f"cell {cell} failed:", file=sys.stderr)
+        traceback.print_exc()
+        row = {"cell_id": cell, "status": "failed", "message": f"{type(error).__name__}: {error}"}
+        arrays = [
+            pa.array([row.get(field.name)], pa.string())
+            if field.name in row
+            else pa.nulls(1, field.type)
+            for field in schema
+        ]
+        return pa.table(arrays, names=schema.names).cast(schema)

@@ -1,0 +1,130 @@
+"""All that can be known to be wrong before anything runs .
+
+`lindiff.config.resolve.load` refuses what single keys show; this module what only whole experiments
+show: the size of the grid, settings that exclude each other, figures without their axes, training
+that would diverge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from lindiff import figures, planning
+from lindiff.columns import METRIC
+from lindiff.config.resolve import Config, Experiment
+from lindiff.config.sheet import setting_of
+from lindiff.config.values import SPECTRA
+from lindiff.errors import InputError
+from lindiff.models import MODELS
+from lindiff.sweep.grid import Wanted, wanted
+
+_MOST_LINES = 20
+
+
+def validate(config: Config) -> Wanted:
+    """The cells of a config, after every check.
+
+    Args:
+        config: From `lindiff.config.resolve.load`, which gives the messages their lines.
+
+    Returns:
+        What `lindiff.sweep.grid.wanted` returns.
+
+    Raises:
+        InputError: One line for each thing that is wrong.
+    """
+    problems = [
+        line
+        for experiment in config.experiments.values()
+        for find in (_unread, _unavailable, _unfed)
+        for line in find(experiment)
+    ]
+    try:
+        found = wanted(config)
+    except InputError as error:
+        raise InputError("\n".join([*problems, str(error)])) from None
+    for name, experiment in config.experiments.items():
+        cells = found.cells.take(pa.array(found.experiments[name]))
+        found_in = planning.check(cells, experiment.metrics)
+        problems += _short(_lines(experiment, cells, found_in))
+    if problems:
+        raise InputError("\n".join(problems))
+    return found
+
+
+def warnings(config: Config, found: Wanted) -> list[str]:
+    """What is allowed but should be known of the cells of a config, one line each.
+
+    Args:
+        config: From `lindiff.config.resolve.load`.
+        found: What `validate` returned for it.
+    """
+    lines = []
+    for name, experiment in config.experiments.items():
+        cells = found.cells.take(pa.array(found.experiments[name]))
+        # Models that share a data set or a schedule say the same of it.
+        said = {message: (row, key, message) for row, key, message in planning.warn(cells)[::-1]}
+        lines += _short(_lines(experiment, cells, list(said.values())[::-1]))
+    return lines
+
+
+def _unread(experiment: Experiment) -> Iterator[str]:
+    """Settings that the experiment itself gives although none of its models reads them."""
+    names = experiment.axes["model"]
+    known = {setting for name in names for setting in MODELS[name].settings}
+    for key in experiment.axes:
+        if setting_of(key) not in known | {"model"} and experiment.is_own(key):
+            yield experiment.line(key, f"has no effect on model {', '.join(names)}")
+
+
+def _unavailable(experiment: Experiment) -> Iterator[str]:
+    """Metrics asked for that none of the experiment's models gives."""
+    names = experiment.axes["model"]
+    known = {metric for name in names for metric in MODELS[name].metrics}
+    # A standard error comes with its metric and is not spoken of beside it.
+    asked = [m for m in experiment.metrics if m.removesuffix("_se") not in experiment.metrics
+             or not m.endswith("_se")]  # fmt: skip
+    lost = [m for m in asked if m not in known]
+    for metric in lost:
+        if not METRIC[metric].default or len(lost) == len(asked):
+            message = f"model {', '.join(names)} does not give this metric"
+            yield experiment.line("metrics", message, metric)
+
+
+def _unfed(experiment: Experiment) -> Iterator[str]:
+    """Figures that the experiment lists but cannot feed."""
+    for figure in experiment.figures:
+        missing = figures.missing(figure, experiment.axes, experiment.metrics)
+        if missing:
+            message = f"the experiment lacks {'; '.join(missing)}"
+            yield experiment.line("figures", message, figure)
+
+
+def _lines(
+    experiment: Experiment, cells: pa.Table, findings: Iterable[tuple[int, str, str]]
+) -> Iterator[str]:
+    """Findings ``(row, setting, message)`` of the models as lines with their place."""
+    for row, setting, message in findings:
+        cell = cells.slice(row, 1).to_pylist()[0]
+        key = "spectrum" if setting == "spectrum_params" else setting
+        value = _written(cell) if key == "spectrum" else cell[key]
+        yield experiment.line(key, message, value)
+
+
+def _written(cell: dict[str, Any]) -> Any:
+    """The spectrum of a cell as a config spells it."""
+    kind, params = cell["spectrum"], json.loads(cell["spectrum_params"])
+    if not params:
+        return kind
+    return {kind: next(iter(params.values())) if len(SPECTRA[kind]) == 1 else params}
+
+
+def _short(lines: Iterable[str]) -> list[str]:
+    """The first distinct lines, and how many more there are."""
+    lines = list(dict.fromkeys(lines))
+    more = len(lines) - _MOST_LINES
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"… and {more:,} more like these"]

@@ -1,0 +1,144 @@
+"""A matrix of the user from the plan through the store to the table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lindiff.errors import InputError
+from lindiff.science import datasets, pools
+from lindiff.sweep.collect import collect
+from lindiff.sweep.run import run_spec
+from tests.configs import save, values
+from tests.sweeps import Sweep
+
+EXPERIMENT = (
+    "{data: [{file: m.npy}, gaussian], n: [3, 20], timesteps: 20, beta_max: 9.0e-3, seed: [0, 1]}"
+)
+DEFAULTS = "{model: [linear_exact, linear_theory], metrics: {only: [test_loss, c_mean]}}"
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    save(tmp_path, values())
+    return Sweep(tmp_path)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Forgets what was read, as another process would not know it."""
+
+    def forget():
+        monkeypatch.setattr(datasets, "_known", {})
+        pools.make_pool.cache_clear()
+
+    return forget
+
+
+def planned(sweep):
+    config = sweep.config(EXPERIMENT, defaults=DEFAULTS)
+    return config, sweep.write(config)
+
+
+def test_jobs_need_only_the_store(sweep, elsewhere):
+    config, plan = planned(sweep)
+    (sweep.folder / "m.npy").unlink()
+    elsewhere()
+    sweep.compute(plan)
+    collected = collect(plan, sweep.results / config.name)
+    assert collected.status == {"ok": 10, "diverged": 0, "failed": 0}
+    name = f"m.npy@{datasets.digest(values())}"
+    assert sorted({str(row["data"]) for row in sweep.rows().values()}) == ["None", "gaussian", name]
+    # The same cells, computed where the matrix was read.
+    other = Sweep(sweep.folder / "other")
+    other.folder.mkdir()
+    save(other.folder, values())
+    other.finish(other.config(EXPERIMENT, defaults=DEFAULTS))
+    for cell, row in other.rows().items():
+        assert row == sweep.rows()[cell]
+
+
+def test_a_job_is_another_process(sweep):
+    _, plan = planned(sweep)
+    (sweep.folder / "m.npy").unlink()
+    shard = plan.pending[0]
+    out = sweep.store.part(shard.name)
+    command = [sys.executable, "-m", "lindiff.cli", "run", str(sweep.store.spec(shard.name))]
+    subprocess.run([*command, "--out", str(out)], check=True, cwd=sweep.folder)
+    assert out.exists()
+
+
+def test_the_matrix_is_written_once_by_the_plan(sweep):
+    config = sweep.config(EXPERIMENT, defaults=DEFAULTS)
+    plan = sweep.plan(config)
+    assert not sweep.results.exists()
+    sweep.write(config)
+    (path,) = sweep.store.data.iterdir()
+    assert path.name == f"{datasets.digest(values())}.npy"
+    np.testing.assert_array_equal(np.load(path), values())
+    before = path.stat()
+    other = sweep.config("{data: {file: m.npy}, n: 5, seed: 0}", name="second", defaults=DEFAULTS)
+    sweep.write(other)
+    assert path.stat() == before
+    assert plan.digest == sweep.plan(config).digest
+
+
+def test_a_changed_matrix_is_another_data_set(sweep):
+    config, plan = planned(sweep)
+    sweep.compute(plan)
+    done = {row["cell_id"] for row in plan.grid.cells.to_pylist()}
+    save(sweep.folder, values(seed=1))
+    changed = sweep.config(EXPERIMENT, defaults=DEFAULTS)
+    assert changed != config
+    again = sweep.write(changed)
+    assert again.done == 0
+    assert not done & {row["cell_id"] for row in again.grid.cells.to_pylist()}
+    assert len(list(sweep.store.data.iterdir())) == 2
+
+
+def test_a_lost_matrix_is_named_and_planned_again(sweep, elsewhere):
+    config, plan = planned(sweep)
+    (path,) = sweep.store.data.iterdir()
+    path.unlink()
+    elsewhere()
+    shard = plan.pending[0]
+    spec, part = sweep.store.spec(shard.name), sweep.store.part(shard.name)
+    with pytest.raises(InputError, match=r"data set m\.npy@\w+: cannot be read, plan again"):
+        run_spec(spec, part)
+    assert not part.exists()
+    again = sweep.plan(sweep.config(EXPERIMENT, defaults=DEFAULTS))
+    assert not again.written
+    assert set(again.pending) == set(plan.pending)
+    sweep.write(config)
+    assert path.exists()
+    assert sweep.plan(config).written
+    sweep.compute(plan)
+    # It is kept while figures may ask for its spectrum.
+    path.unlink()
+    finished = sweep.plan(config)
+    assert (finished.written, finished.pending) == (False, ())
+
+
+def test_another_file_in_its_place_is_refused(sweep, elsewhere):
+    _, plan = planned(sweep)
+    (path,) = sweep.store.data.iterdir()
+    np.save(path, values(seed=3))
+    elsewhere()
+    shard = plan.pending[0]
+    with pytest.raises(InputError, match=r"not the matrix m\.npy@\w+; remove this file and plan"):
+        run_spec(sweep.store.spec(shard.name), sweep.store.part(shard.name))
+
+
+def test_what_killed_writers_left_is_removed(sweep):
+    config = sweep.config(EXPERIMENT, defaults=DEFAULTS)
+    sweep.store.data.mkdir(parents=True)
+    leftover = sweep.store.data / f".{datasets.digest(values())}.npy.1-00.tmp"
+    leftover.touch()
+    sweep.write(config)
+    assert [path.name for path in sweep.store.data.iterdir()] == [
+        f"{datasets.digest(values())}.npy"
+    ]

@@ -1,0 +1,75 @@
+"""The registry says of each model what its code does."""
+
+import pytest
+
+from lindiff import columns
+from lindiff.models import MODELS
+from lindiff.models.linear_cells import NOISELESS
+from lindiff.planning import check
+from lindiff.science.pools import make_pool
+from lindiff.science.samplers import SAMPLERS, make_sampler
+from lindiff.science.schedule import make_schedule
+from tests.science.helpers import make_cells
+
+# A cell in which every metric of every model exists, but those that need a data set.
+GIVEN = {
+    "spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}', "d": 5, "n": 12,
+    "draw": "samples", "sampler": "ddim", "ridge": 0.01, "timesteps": 25,
+    "steps": 3, "width": 4, "learning_rate": 0.01,
+}  # fmt: skip
+OF_DATA_SETS = {"pool_fraction", "uncentred_cosine", "uncentred_cosine_se", "pictures"}
+
+
+def cell_of(name):
+    reads = MODELS[name].settings
+    given = {key: value for key, value in GIVEN.items() if key in reads}
+    if name in ("linear_exact", "linear_theory"):
+        del given["learning_rate"]
+    if name == "unet":
+        given |= {"data": "digits", "spectrum": "dataset", "d": make_pool("digits").d, "n": 40}
+        given |= {"spectrum_params": '{"name": "digits"}', "population_mean": None, "draw": None}
+    return make_cells(model=name, **given)
+
+
+def test_the_registry_knows_the_columns():
+    for model in MODELS.values():
+        assert set(model.settings) <= set(columns.SETTING)
+        assert model.metrics <= set(columns.REQUESTABLE)
+        assert model.within <= set(model.settings)
+    assert columns.SETTING["model"].choices == tuple(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_gives_the_metrics_that_it_declares(name):
+    model = MODELS[name]
+    table = model.load()(cell_of(name), columns.delivered(model.metrics))
+    (row,) = table.to_pylist()
+    assert row["status"] == "ok"
+    missing = {metric for metric in model.metrics if row[metric] is None}
+    assert missing == (set() if name == "unet" else model.metrics & OF_DATA_SETS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_gives_no_other_metric(name):
+    """Else an experiment could not ask for it although it is there."""
+    model = MODELS[name]
+    for metric in set(columns.REQUESTABLE) - model.metrics:
+        with pytest.raises(KeyError, match=metric):
+            model.load()(cell_of(name), [metric])
+
+
+def test_noiseless_samplers_are_those_without_variance():
+    schedule = make_schedule()
+    found = {name for name in SAMPLERS if not make_sampler(name, schedule).variance.any()}
+    assert {*found, "ideal"} == set(NOISELESS)
+    assert set(columns.SETTING["sampler"].choices) >= set(NOISELESS)
+
+
+def test_a_metric_demands_nothing_of_a_model_that_does_not_give_it():
+    cells = make_cells(model=["linear_exact", "ledoit_wolf"], draw="samples", sampler="ddpm_beta")
+    ((row, setting, text),) = check(cells, ["agreement"])
+    assert (row, setting) == (0, "sampler")
+    assert text == (
+        "agreement needs a sampler that draws no noise of its own; allowed: ddim, ideal"
+    )
+    assert check(make_cells(sampler=["ddim", "ideal"]), ["agreement"]) == []
