@@ -151,7 +151,7 @@ def figures(plan_file: Path, names: tuple[str, ...]) -> None:
 
     plan = read_plan(plan_file)
     for name in names or plan.figures:
-        for path in draw_figure(name, plan_file.parent, plan.config):
+        for path in draw_figure(name, plan_file.parent, plan.config.feeding(name)):
             click.echo(path)
 
 

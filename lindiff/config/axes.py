@@ -29,6 +29,7 @@ from pydantic import (
 
 from lindiff.columns import Column
 from lindiff.config import values
+from lindiff.config.words import canonical_json
 from lindiff.config.yamlfile import shown
 from lindiff.science.datasets import BUNDLED
 
@@ -92,7 +93,7 @@ def _distinct(given: Any, info: ValidationInfo) -> list[Any]:
     """All values as a list without repeats."""
     found = given if isinstance(given, list) else [given]
     if found and isinstance(found[0], dict):
-        return list({values.canonical_json(value): value for value in found}.values())
+        return list({canonical_json(value): value for value in found}.values())
     return list(dict.fromkeys(found))
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lindiff.config.values import suggestion
+from lindiff.config.words import suggestion
 
 FORMATS = (".npy", ".npz", ".parquet")
 _UNPICKLED = "holds Python objects, which are never unpickled"

@@ -123,6 +123,10 @@ class Config(_Resolved):
         named = {name for experiment in self.experiments.values() for name in experiment.sizes}
         return tuple(sorted(filter(is_file, named)))
 
+    def feeding(self, figure: str) -> tuple[str, ...]:
+        """Names of the experiments that list a figure."""
+        return tuple(name for name, e in self.experiments.items() if figure in e.figures)
+
     def line(self, key: str, message: str) -> str:
         """``FILE:LINE:COLUMN: key: message`` for a key at the top of the file."""
         return self._document.line((key,), message, value="")

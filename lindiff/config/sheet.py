@@ -23,7 +23,6 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from lindiff import figures
 from lindiff.columns import (
     DEFAULT_METRICS,
     METRIC,
@@ -42,6 +41,7 @@ from lindiff.config.axes import (
     value_list_or_mapping,
     value_or_list,
 )
+from lindiff.config.words import known_word, suggestion
 from lindiff.config.yamlfile import Document, Key, shown
 from lindiff.errors import InputError
 from lindiff.models import MODELS
@@ -72,11 +72,13 @@ def _metric(value: object) -> str:
     column = METRIC.get(value) if isinstance(value, str) else None
     if column is not None and column.part_of:
         raise ValueError(f"comes with {column.part_of}; ask for that")
-    return values.known_word(value, REQUESTABLE)
+    return known_word(value, REQUESTABLE)
 
 
 def _figure(value: object) -> str:
-    return values.known_word(value, figures.FIGURES)
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the name of a figure")
+    return value
 
 
 _Metric = Annotated[Any, PlainValidator(_metric), WithJsonSchema({"enum": list(REQUESTABLE)})]
@@ -322,5 +324,5 @@ def _unknown_key(path: Key) -> str:
         return "unknown key; parameters are written inside `spectrum`"
     if key in elsewhere[0]:
         return f"unknown key here; it belongs {elsewhere[1]}"
-    near = values.suggestion(key, known)
+    near = suggestion(key, known)
     return f"unknown key{near}; allowed: {', '.join(known)}"

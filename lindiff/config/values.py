@@ -6,17 +6,17 @@ message (``must be at least 1``); the place in the file is added by `lindiff.con
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lindiff.columns import SETTING, Column
+from lindiff.config.datafile import read_matrix
+from lindiff.config.words import known_word, suggestion
 from lindiff.config.yamlfile import shown
 from lindiff.science.datasets import BUNDLED, remember
 from lindiff.science.pools import make_pool
@@ -58,30 +58,6 @@ SPECTRA: dict[str, tuple[Column, ...]] = {
 GAUSSIAN: str = SETTING["data"].neutral
 _EIGENVALUE = Column("eigenvalue", "float", "eigenvalue", "", low=0, low_open=True)
 _KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
-
-
-def canonical_json(value: object) -> str:
-    """JSON with sorted keys and without spaces: one text for one value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """``" (did you mean x?)"`` with the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def known_word(value: object, known: Iterable[str]) -> str:
-    """`value` if it is one of `known`.
-
-    Raises:
-        ValueError: It is not; the message lists what is and the nearest one.
-    """
-    words = tuple(known)
-    if isinstance(value, str) and value in words:
-        return value
-    near = suggestion(value, words) if isinstance(value, str) else ""
-    raise ValueError(f"not a known value; allowed: {', '.join(words)}{near}")
 
 
 def checked(column: Column, value: object) -> Any:
@@ -243,8 +219,6 @@ def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
 
 
 def _file_of_data(value: Mapping[str, object], folder: Path) -> tuple[str, Path]:
-    from lindiff.config.datafile import read_matrix
-
     form = "write {file: PATH} or {file: PATH, array: NAME}"
     for key in value:
         if key not in ("file", "array"):

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-    from lindiff.config.resolve import Config
-
 _log = logging.getLogger(__name__)
 
 
@@ -129,7 +127,9 @@ def outputs(name: str, results_dir: Path) -> tuple[Path, Path, Path]:
     return folder / f"{name}.pdf", folder / f"{name}.png", folder / f"{name}.parquet"
 
 
-def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path, Path, Path]:
+def draw_figure(
+    name: str, results_dir: Path, experiments: Sequence[str]
+) -> tuple[Path, Path, Path]:
     """Draw one figure of a config from its collected tables.
 
     The same tables give the same bytes. Rows whose status is not ``ok`` are left out; their number
@@ -139,7 +139,7 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
         name: The figure.
         results_dir: The config's folder ``results/<config>``, with ``metrics.parquet`` and, where
             the figure needs them, ``levels.parquet`` and ``modes.parquet``.
-        plan_config: The resolved config; the experiments that list the figure feed it.
+        experiments: Names of the experiments that feed it: those that list it.
 
     Returns:
         Paths of the PDF, the PNG and the Parquet file with the exact data drawn.
@@ -151,10 +151,9 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
     from lindiff.drawing import style, tables
 
     module = load(name)
-    feeding = tuple(key for key, e in plan_config.experiments.items() if name in e.figures)
-    if not feeding:
-        raise InputError(f"no experiment of {plan_config.name} lists the figure {name!r}")
-    source = tables.read_metrics(Path(results_dir), name, feeding)
+    if not experiments:
+        raise InputError(f"no experiment of {Path(results_dir).name} lists the figure {name!r}")
+    source = tables.read_metrics(Path(results_dir), name, experiments)
     if source.left_out:
         _log.warning("figure %s: %d cells are not ok and not drawn", name, source.left_out)
     ids = source.table["cell_id"]
@@ -172,7 +171,7 @@ def draw_figure(name: str, results_dir: Path, plan_config: Config) -> tuple[Path
         data,
         figure=name,
         caption=caption(name),
-        experiments=list(feeding),
+        experiments=list(experiments),
         left_out=source.left_out,
         fingerprints=source.fingerprints,
     )

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from lindiff.columns import METRIC, SETTING, SETTINGS, delivered, result_schema
 from lindiff.config import yamlfile
 from lindiff.config.resolve import Config, Experiment, resolve
-from lindiff.config.values import known_word
+from lindiff.config.words import known_word
 from lindiff.config.yamlfile import Document
 from lindiff.errors import InputError
 from lindiff.models import MODELS

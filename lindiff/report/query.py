@@ -114,7 +114,7 @@ def _typed(value: str, kind: pa.DataType, text: str) -> Any:
             except ValueError:
                 raise InputError(f"{text!r}: {value!r} is not {words}") from None
     if value.lstrip().startswith("{"):
-        from lindiff.config.values import canonical_json
+        from lindiff.config.words import canonical_json
 
         try:
             return canonical_json(json.loads(value))

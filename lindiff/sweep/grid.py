@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from lindiff.columns import REQUESTABLE, SETTINGS, Column, cell_schema
 from lindiff.config.dimensions import fixed_dimension
 from lindiff.config.resolve import Config, Experiment
-from lindiff.config.values import GAUSSIAN, canonical_json
+from lindiff.config.values import GAUSSIAN
+from lindiff.config.words import canonical_json
 from lindiff.errors import InputError
 from lindiff.models import MODELS
 from lindiff.sweep.ids import canonical, cell_ids, digest, family_ids

@@ -18,6 +18,7 @@ from lindiff.columns import METRIC
 from lindiff.config.resolve import Config, Experiment
 from lindiff.config.sheet import setting_of
 from lindiff.config.values import SPECTRA
+from lindiff.config.words import known_word
 from lindiff.errors import InputError
 from lindiff.models import MODELS
 from lindiff.sweep.grid import Wanted, wanted
@@ -96,8 +97,13 @@ def _unavailable(experiment: Experiment) -> Iterator[str]:
 
 
 def _unfed(experiment: Experiment) -> Iterator[str]:
-    """Figures that the experiment lists but cannot feed."""
+    """Figures that there are not, or that the experiment cannot feed."""
     for figure in experiment.figures:
+        try:
+            known_word(figure, figures.FIGURES)
+        except ValueError as error:
+            yield experiment.line("figures", str(error), figure)
+            continue
         missing = figures.missing(figure, experiment.axes, experiment.metrics)
         if missing:
             message = f"the experiment lacks {'; '.join(missing)}"

@@ -515,7 +515,7 @@ def test_a_model_that_needs_another_setting(make):
 
 def test_a_figure_that_does_not_exist(make):
     assert message(make("figures: [kl, trnsition]")) == (
-        "c.yaml:7:19: experiments.a.figures[1] = 'trnsition': not a known value; "
+        "c.yaml:7:19: experiments.a.figures = 'trnsition': not a known value; "
         f"allowed: {', '.join(figures.FIGURES)} (did you mean transition?)"
     )
 

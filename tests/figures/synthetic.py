@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +29,6 @@ def item_schema(name: str) -> pa.Schema:
     item = columns.METRIC[name].arrow_type.value_type
     fields = [item.field(i) for i in range(item.num_fields)]
     return pa.schema([pa.field("cell_id", pa.string()), *fields])
-
-
-@dataclass(frozen=True)
-class Experiment:
-    figures: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Config:
-    """What `draw_figure` reads of a config."""
-
-    experiments: dict[str, Experiment]
-    name: str = "synthetic"
 
 
 def rows(**settings: Any) -> list[dict[str, Any]]:

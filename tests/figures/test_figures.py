@@ -18,9 +18,8 @@ from lindiff import columns, figures
 from lindiff.drawing import tables
 from lindiff.errors import InputError
 from tests.figures import synthetic
-from tests.figures.synthetic import Config, Experiment
 
-FEEDS_ALL = Config({"one": Experiment(figures.FIGURES)})
+FEEDS_ALL = ("one",)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +82,7 @@ def test_a_new_file_is_a_new_figure(
     monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
     assert set(figures.discover()) - set(figures.FIGURES) == {"brand_new"}
     assert figures.caption("brand_new") == "A caption."
-    config = Config({"one": Experiment(("brand_new",))})
-    *_, data = figures.draw_figure("brand_new", results("brand_new"), config)
+    *_, data = figures.draw_figure("brand_new", results("brand_new"), FEEDS_ALL)
     assert pq.read_table(data)["value"].to_pylist() == [180]
     sys.modules.pop("lindiff.figures.brand_new")
 
@@ -171,8 +169,8 @@ def test_cells_that_failed_are_left_out_and_counted(
 
 
 def test_what_stops_a_figure_is_said(tmp_path: Path):
-    with pytest.raises(InputError, match=r"no experiment of synthetic lists the figure 'kl'"):
-        figures.draw_figure("kl", tmp_path, Config({"one": Experiment(())}))
+    with pytest.raises(InputError, match=r"no experiment of .* lists the figure 'kl'"):
+        figures.draw_figure("kl", tmp_path, ())
     with pytest.raises(InputError, match=r"metrics\.parquet is missing"):
         figures.draw_figure("kl", tmp_path, FEEDS_ALL)
     failed = synthetic.table(synthetic.rows(status="failed"))

@@ -30,7 +30,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run_spec(store.spec(shard.name), store.part(shard.name))
     collect(plan, results / "smoke")
     for name in FIGURES:
-        figures.draw_figure(name, results / "smoke", plan.config)
+        figures.draw_figure(name, results / "smoke", plan.config.feeding(name))
     return results / "smoke"
 
 

@@ -22,7 +22,7 @@ from lindiff.columns import (
     cell_schema,
 )
 from lindiff.config.resolve import Config, Experiment, load
-from lindiff.config.values import canonical_json
+from lindiff.config.words import canonical_json
 from lindiff.errors import InputError
 from lindiff.models import MODELS
 from lindiff.sweep import grid, ids
