@@ -5,10 +5,12 @@ import sys
 import pytest
 from jaxtyping import install_import_hook
 
+from tests import typechecker
+
 # The hook rewrites modules as they are imported, so it must come first.
 if early := sorted(name for name in sys.modules if name.startswith("lindiff.science")):
     raise RuntimeError(f"imported before the type checks could be installed: {early}")
-install_import_hook("lindiff.science", "beartype.beartype")
+install_import_hook("lindiff.science", f"{typechecker.__name__}.checked")
 
 
 @pytest.fixture

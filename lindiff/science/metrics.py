@@ -7,15 +7,17 @@ All are per dimension, the KL in nats.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.measure import Measure
 from lindiff.science.tables import Evaluated
 
 Array = NDArray[np.float64]
+PerFilter = Float64[Array, " F"]
 
 
-def losses(mu: Measure, filters: Evaluated) -> dict[str, Array]:
+def losses(mu: Measure, filters: Evaluated) -> dict[str, PerFilter]:
     """Train and test loss, mean over noise levels; arrays of shape (F,)."""
     ones = mu.identity
     (residual,) = filters.functional("residual", ones[None])
@@ -28,7 +30,9 @@ def losses(mu: Measure, filters: Evaluated) -> dict[str, Array]:
     }
 
 
-def _by_rank(mu: Measure, spectrum: Array) -> tuple[Array, Array]:
+def _by_rank(
+    mu: Measure, spectrum: Float64[Array, " d"]
+) -> tuple[Float64[Array, " m"], Float64[Array, " m"]]:
     """Σ 1/s and Σ s over the population modes that pair with each node by rank."""
     starts = np.concatenate([[0], np.cumsum(mu.identity).astype(int)[:-1]])
     ascending = spectrum[::-1]
@@ -36,8 +40,8 @@ def _by_rank(mu: Measure, spectrum: Array) -> tuple[Array, Array]:
 
 
 def covariance_metrics(
-    mu: Measure, spectrum: Array, filters: Evaluated
-) -> tuple[dict[str, Array], Array]:
+    mu: Measure, spectrum: Float64[Array, " d"], filters: Evaluated
+) -> tuple[dict[str, PerFilter], Float64[Array, "m F"]]:
     """Both KL between the centred Gaussians with their parts, and c_mean.
 
     Args:

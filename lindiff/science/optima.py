@@ -10,9 +10,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float64
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Curve = Float64[Array, " K"]
 
 # Values this near to the least one, relative to it, are level with it: a plateau up to rounding.
 _LEVEL = 1e-9
@@ -60,7 +62,7 @@ class Optimum:
     count: int
 
 
-def minimum(x: Array, y: Array) -> Minimum:
+def minimum(x: Curve, y: Curve) -> Minimum:
     """The minimum of a curve known on a grid.
 
     Scanned for on the grid, then refined between the neighbours of the best point: Brent's bounded
@@ -87,7 +89,7 @@ def minimum(x: Array, y: Array) -> Minimum:
     return _refined(np.log(x[finite]), y[finite], best - start - low)
 
 
-def _checked(x: Array, y: Array) -> tuple[Array, Array]:
+def _checked(x: Curve, y: Curve) -> tuple[Curve, Curve]:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 1 or x.shape != y.shape or not len(x):
         raise ValueError(f"x and y must be curves of one length, not {x.shape} and {y.shape}")
@@ -98,7 +100,7 @@ def _checked(x: Array, y: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def _run(true: NDArray[np.bool_], at: int) -> tuple[int, int]:
+def _run(true: Bool[NDArray[np.bool_], " K"], at: int) -> tuple[int, int]:
     """First and last index of the stretch of True about `at`; `at` itself counts as True."""
     before, after = np.flatnonzero(~true[:at]), np.flatnonzero(~true[at + 1 :])
     return (
@@ -107,7 +109,7 @@ def _run(true: NDArray[np.bool_], at: int) -> tuple[int, int]:
     )
 
 
-def _refined(log_x: Array, y: Array, best: int) -> Minimum:
+def _refined(log_x: Curve, y: Curve, best: int) -> Minimum:
     """The minimum of the spline through finite points, between the neighbours of `best`."""
     from scipy.interpolate import CubicSpline
     from scipy.optimize import minimize_scalar
@@ -125,7 +127,7 @@ def _refined(log_x: Array, y: Array, best: int) -> Minimum:
     return Minimum(math.exp(found), value, True)
 
 
-def measured(x: Array, Y: Array) -> Optimum:
+def measured(x: Curve, Y: Float64[Array, "n K"]) -> Optimum:
     """The minimum of the mean of several curves on one grid, with 95 % intervals.
 
     The curves are averaged, not their minima: the least of a noisy curve lies below the curve, and
@@ -166,7 +168,7 @@ def measured(x: Array, Y: Array) -> Optimum:
     )  # fmt: skip
 
 
-def _jackknife(without: Array) -> float:
+def _jackknife(without: Float64[Array, " n"]) -> float:
     """Half the width of the interval of an estimate, from those without one of n values, (n,)."""
     from scipy.special import stdtrit
 

@@ -7,12 +7,14 @@ d; all are at most, or at least, d elsewhere.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Spectrum = Float64[Array, " d"]
 
 
-def crossing(x: Array, y: Array, level: float) -> float | None:
+def crossing(x: Float64[Array, " K"], y: Float64[Array, " K"], level: float) -> float | None:
     """The x from which on a falling curve stays below a level, between grid points by a power law.
 
     The last crossing is taken, so that neither the peak of a loss at N = d nor noise above it
@@ -47,7 +49,7 @@ def crossing(x: Array, y: Array, level: float) -> float | None:
     return float(x[i] * (x[i + 1] / x[i]) ** share)
 
 
-def df1(spectrum: Array, kappa: float) -> float:
+def df1(spectrum: Spectrum, kappa: float) -> float:
     """Effective dimension Σ_j s_j/(s_j + κ): the modes that stand out of κ.
 
     At the noise level t the denoiser sees κ = c + q_t/ᾱ_t.
@@ -59,7 +61,7 @@ def df1(spectrum: Array, kappa: float) -> float:
     return float(np.sum(spectrum / (spectrum + kappa)))
 
 
-def df2(spectrum: Array, kappa: float) -> float:
+def df2(spectrum: Spectrum, kappa: float) -> float:
     """Effective dimension Σ_j (s_j/(s_j + κ))²; rules the variance of regularized estimators.
 
     Args:
@@ -69,7 +71,7 @@ def df2(spectrum: Array, kappa: float) -> float:
     return float(np.sum((spectrum / (spectrum + kappa)) ** 2))
 
 
-def participation(spectrum: Array) -> float:
+def participation(spectrum: Spectrum) -> float:
     """Participation ratio (tr Σ)²/tr Σ², at most d: the modes that share the variance.
 
     Args:
@@ -78,7 +80,7 @@ def participation(spectrum: Array) -> float:
     return float(np.sum(spectrum) ** 2 / np.sum(spectrum**2))
 
 
-def precision_participation(spectrum: Array) -> float:
+def precision_participation(spectrum: Spectrum) -> float:
     """(tr Σ⁻¹)²/tr Σ⁻², at most d: the participation ratio of the precision matrix.
 
     It rules what the best ridge gains at large N: KL(ρ_N‖ρ) falls by (d+2)²/(4dN²) times it.
@@ -89,7 +91,7 @@ def precision_participation(spectrum: Array) -> float:
     return participation(1 / spectrum)
 
 
-def precision_trace(spectrum: Array) -> float:
+def precision_trace(spectrum: Spectrum) -> float:
     """tr Σ⁻¹ tr Σ/d, at least d: the mean variance over the harmonic mean, times d.
 
     Args:

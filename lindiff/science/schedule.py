@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 REFERENCE_TIMESTEPS = 1000
 BETA_MIN, BETA_MAX = 1e-4, 1e-2
@@ -18,13 +21,23 @@ BETA_MIN, BETA_MAX = 1e-4, 1e-2
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """A noise schedule.
+    """A noise schedule, from `make_schedule`; docs/theory.md, "Forward process".
 
     Attributes:
-        beta: β_t, shape (T,), each in (0, 1); index 0 is t = 1.
+        beta: β_t, shape (T,), float64, each in (0, 1); index 0 is t = 1.
+
+    Example:
+        ᾱ_t is the running product of 1 − β_t, and q_t what it lacks of 1 (Ho et al. 2020, eq. 4):
+
+        >>> import numpy as np, lindiff
+        >>> schedule = lindiff.make_schedule("cosine", timesteps=100)
+        >>> bool(np.allclose(schedule.alpha_bar, np.cumprod(1 - schedule.beta)))
+        True
+        >>> bool(np.allclose(schedule.alpha_bar + schedule.q, 1))
+        True
     """
 
-    beta: NDArray[np.float64]
+    beta: Float64[Array, " T"]
 
     @property
     def timesteps(self) -> int:
@@ -32,28 +45,28 @@ class Schedule:
         return len(self.beta)
 
     @cached_property
-    def log_alpha_bar(self) -> NDArray[np.float64]:
+    def log_alpha_bar(self) -> Float64[Array, " T"]:
         """ln ᾱ_t, shape (T,); summed as log1p so that 1 − ᾱ_t keeps its digits at small t."""
         return np.cumsum(np.log1p(-self.beta))
 
     @cached_property
-    def alpha_bar(self) -> NDArray[np.float64]:
+    def alpha_bar(self) -> Float64[Array, " T"]:
         """ᾱ_t, shape (T,)."""
         return np.exp(self.log_alpha_bar)
 
     @cached_property
-    def q(self) -> NDArray[np.float64]:
+    def q(self) -> Float64[Array, " T"]:
         """Noise variance q_t = 1 − ᾱ_t, shape (T,)."""
         return -np.expm1(self.log_alpha_bar)
 
 
-def linear(timesteps: int, beta_min: float, beta_max: float) -> NDArray[np.float64]:
+def linear(timesteps: int, beta_min: float, beta_max: float) -> Float64[Array, " T"]:
     """β_t linear from `beta_min` to `beta_max` (Ho et al. 2020), the range scaled by 1000/T."""
     scale = REFERENCE_TIMESTEPS / timesteps
     return np.linspace(scale * beta_min, scale * beta_max, timesteps)
 
 
-def cosine(timesteps: int, beta_min: float, beta_max: float) -> NDArray[np.float64]:
+def cosine(timesteps: int, beta_min: float, beta_max: float) -> Float64[Array, " T"]:
     """ᾱ_t = cos²((t/T+s)/(1+s) π/2) over its value at 0, s = 0.008, β_t ≤ 0.999.
 
     Nichol & Dhariwal 2021, eq. 17; `beta_min` and `beta_max` have no part in it.
@@ -61,16 +74,16 @@ def cosine(timesteps: int, beta_min: float, beta_max: float) -> NDArray[np.float
     angle = (np.arange(timesteps + 1) / timesteps + 0.008) / 1.008 * np.pi / 2
     # 1 − cos²(b)/cos²(a) = sin(b−a) sin(b+a) / cos²(a): no cancellation in the first levels.
     a, b = angle[:-1], angle[1:]
-    beta: NDArray[np.float64] = np.minimum(np.sin(b - a) * np.sin(b + a) / np.cos(a) ** 2, 0.999)
+    beta: Array = np.minimum(np.sin(b - a) * np.sin(b + a) / np.cos(a) ** 2, 0.999)
     return beta
 
 
-def constant(timesteps: int, beta_min: float, beta_max: float) -> NDArray[np.float64]:
+def constant(timesteps: int, beta_min: float, beta_max: float) -> Float64[Array, " T"]:
     """β_t = `beta_max` · 1000/T at every level."""
     return np.full(timesteps, REFERENCE_TIMESTEPS / timesteps * beta_max)
 
 
-SCHEDULES: dict[str, Callable[[int, float, float], NDArray[np.float64]]] = {
+SCHEDULES: dict[str, Callable[[int, float, float], Array]] = {
     "linear": linear,
     "cosine": cosine,
     "constant": constant,
@@ -84,17 +97,28 @@ def make_schedule(
     beta_min: float = BETA_MIN,
     beta_max: float = BETA_MAX,
 ) -> Schedule:
-    """The schedule called `name`.
+    """The noise schedule called `name`; docs/theory.md, "Forward process".
 
     Args:
-        name: A key of `SCHEDULES`.
+        name: A key of `SCHEDULES`: `linear` (Ho et al. 2020, section 4), `cosine` (Nichol &
+            Dhariwal 2021, eq. 17) or `constant`.
         timesteps: Number of levels T ≥ 1.
         beta_min: β_1 at T = 1000.
         beta_max: β_T at T = 1000.
 
+    Returns:
+        The schedule. Equal arguments give the same object.
+
     Raises:
         KeyError: No such schedule.
         ValueError: Some β_t is outside (0, 1).
+
+    Example:
+        ᾱ_T, the share of the signal's variance that is left in the starting noise:
+
+        >>> import lindiff
+        >>> [float(lindiff.make_schedule(timesteps=T).alpha_bar[-1].round(4)) for T in (1000, 100)]
+        [0.0063, 0.0054]
     """
     beta = SCHEDULES[name](timesteps, beta_min, beta_max)
     if not np.all((beta > 0) & (beta < 1)):

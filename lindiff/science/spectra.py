@@ -9,29 +9,32 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.pools import make_pool
 
+Array = NDArray[np.float64]
 
-def isotropic(d: int) -> NDArray[np.float64]:
+
+def isotropic(d: int) -> Float64[Array, " d"]:
     """Σ = I."""
     return np.ones(d)
 
 
-def power_law(d: int, exponent: float) -> NDArray[np.float64]:
+def power_law(d: int, exponent: float) -> Float64[Array, " d"]:
     """s_j ∝ j^−exponent, j = 1..d."""
     return np.arange(1, d + 1, dtype=float) ** -exponent
 
 
-def spiked(d: int, spike: float, count: int = 1) -> NDArray[np.float64]:
+def spiked(d: int, spike: float, count: int = 1) -> Float64[Array, " d"]:
     """`count` eigenvalues `spike` over a bulk of ones (before the scaling of the trace)."""
     if not 1 <= count <= d:
         raise ValueError(f"spiked: count = {count} is not between 1 and d = {d}")
     return np.concatenate([np.full(count, float(spike)), np.ones(d - count)])
 
 
-def two_level(d: int, ratio: float, fraction: float = 0.5) -> NDArray[np.float64]:
+def two_level(d: int, ratio: float, fraction: float = 0.5) -> Float64[Array, " d"]:
     """round(`fraction` d) eigenvalues `ratio` times the others."""
     if not 0 <= fraction <= 1:
         raise ValueError(f"two_level: fraction = {fraction} is not between 0 and 1")
@@ -39,14 +42,14 @@ def two_level(d: int, ratio: float, fraction: float = 0.5) -> NDArray[np.float64
     return np.concatenate([np.full(high, float(ratio)), np.ones(d - high)])
 
 
-def eigenvalues(d: int, values: Sequence[float]) -> NDArray[np.float64]:
+def eigenvalues(d: int, values: Sequence[float]) -> Float64[Array, " d"]:
     """The listed eigenvalues; there must be d of them."""
     if len(values) != d:
         raise ValueError(f"eigenvalues: {len(values)} values for d = {d}")
     return np.asarray(values, dtype=float)
 
 
-def dataset(d: int, name: str) -> NDArray[np.float64]:
+def dataset(d: int, name: str) -> Float64[Array, " d"]:
     """Those of the covariance of a data set's pool, which has d directions of non-zero variance."""
     values = make_pool(name).spectrum
     if len(values) != d:
@@ -54,7 +57,7 @@ def dataset(d: int, name: str) -> NDArray[np.float64]:
     return values
 
 
-SPECTRA: dict[str, Callable[..., NDArray[np.float64]]] = {
+SPECTRA: dict[str, Callable[..., Array]] = {
     "isotropic": isotropic,
     "power_law": power_law,
     "spiked": spiked,
@@ -64,17 +67,31 @@ SPECTRA: dict[str, Callable[..., NDArray[np.float64]]] = {
 }
 
 
-def make_spectrum(name: str, d: int, /, **params: Any) -> NDArray[np.float64]:
-    """Eigenvalues s_j, shape (d,), descending, with Σ s_j = d.
+def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
+    """Eigenvalues s_j of the population covariance Σ; docs/theory.md, "Spectra".
 
     Args:
-        name: A key of `SPECTRA`.
+        name: A key of `SPECTRA`: `isotropic`, `power_law`, `spiked`, `two_level`, `eigenvalues` or
+            `dataset`.
         d: Dimension, at least 1.
-        params: Parameters of that spectrum.
+        params: Parameters of that spectrum: those of the function of the same name.
+
+    Returns:
+        Shape (d,), float64, descending, with Σ s_j = d: a variance per dimension of 1.
 
     Raises:
         KeyError: No such spectrum.
-        ValueError: An eigenvalue is negative, zero or not finite, or a parameter is out of range.
+        TypeError: A parameter is missing, or the spectrum does not know it.
+        ValueError: d < 1, an eigenvalue is negative, zero or not finite, or a parameter is out of
+            range.
+
+    Example:
+        s_j ∝ 1/j, and the trace is d:
+
+        >>> import lindiff
+        >>> s = lindiff.make_spectrum("power_law", 64, exponent=1.0)
+        >>> float((s[0] / s[3]).round(9)), float(s.sum().round(9))
+        (4.0, 64.0)
     """
     if d < 1:
         raise ValueError(f"d = {d} is less than 1")
@@ -86,5 +103,5 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> NDArray[np.float64]:
             f"spectrum {name}: {int(np.sum(values == 0))} of {d} eigenvalues are zero; both KL "
             "would be infinite. Leave them out (restrict to the support) or give them a floor."
         )
-    scaled: NDArray[np.float64] = np.sort(values)[::-1] * (d / values.sum())
+    scaled: Array = np.sort(values)[::-1] * (d / values.sum())
     return scaled
