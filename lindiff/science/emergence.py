@@ -21,8 +21,8 @@ _FAR = 60.0  # e^-60 is lost against 1
 
 
 def learning_times(
-    stops: Float64[Array, " K"], variances: Float64[Array, "m K"], final: Float64[Array, " m"]
-) -> Float64[Array, " m"]:
+    stops: Float64[Array, " F"], variances: Float64[Array, "*any F"], final: Float64[Array, "*any"]
+) -> Float64[Array, "*any"]:
     """τ_2: the training time from which on v is at most twice its final value.
 
     Interpolated in ln τ and ln v between the last stop with a larger v and the next.

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from lindiff.science.samplers import Sampler
 from lindiff.science.schedule import Schedule
 
-# float64, or complex128 where λ is complex.
+# float64, or complex128 where λ is complex. Of tuples of any length the tests check one array a call,
+# which is enough where there are a thousand calls.
 Array = NDArray[Any]
 
 # Filters × nodes of one pass over the levels: its few work arrays then stay in the cache.
@@ -132,9 +133,7 @@ class Bank:
         self._any_discrete = bool(self._discrete.any())
         self._steps = np.array([t.steps if t.discrete else 0 for t in trainings])
 
-    def _left(
-        self, M: Inexact[Array, "K F"]
-    ) -> tuple[Inexact[Array, "#K #F"], Inexact[Array, "#K #F"]]:
+    def _left(self, M: Inexact[Array, "K F"]) -> tuple[Inexact[Array, "#K #F"], ...]:
         """e, the part of W(0) that is left, and 1 − e; M has shape (K, F)."""
         if self._all_optimal:
             return np.zeros((1, 1)), np.ones((1, 1))
@@ -150,15 +149,7 @@ class Bank:
             one_minus_e[:, k] = np.where(small, -np.expm1(power), 1 - e[:, k])
         return e, one_minus_e
 
-    def level(
-        self, nodes: Inexact[Array, " K"], index: int
-    ) -> tuple[
-        Inexact[Array, "K F"],
-        Inexact[Array, "K F"],
-        Inexact[Array, "#K #F"],
-        Inexact[Array, "K F"],
-        Inexact[Array, "K F"],
-    ]:
+    def level(self, nodes: Inexact[Array, " K"], index: int) -> tuple[Inexact[Array, "#K #F"], ...]:
         """M, ᾱλ + g, e, w and 1 − √q w at level t = `index` + 1, each of shape (K, F).
 
         e has shape (1, 1) where all trainings went to the optimum: it is 0.

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Curve = Float64[Array, " K"]
+# Of whatever shape: the function itself says what is wrong with it.
+Unchecked = Float64[Array, " ..."]
 
 # Values this near to the least one, relative to it, are level with it: a plateau up to rounding.
 _LEVEL = 1e-9
@@ -26,7 +28,7 @@ class Minimum:
     """Where a curve is least.
 
     Attributes:
-        x: The place.
+        x: Where it is least.
         value: The curve there.
         inside: Whether the curve rises on both sides of `x`. If not, `x` is the first or the last
             point: the end of the range, or of a plateau that reaches it.
@@ -62,7 +64,7 @@ class Optimum:
     count: int
 
 
-def minimum(x: Curve, y: Curve) -> Minimum:
+def minimum(x: Unchecked, y: Unchecked) -> Minimum:
     """The minimum of a curve known on a grid.
 
     Scanned for on the grid, then refined between the neighbours of the best point: Brent's bounded
@@ -89,7 +91,7 @@ def minimum(x: Curve, y: Curve) -> Minimum:
     return _refined(np.log(x[finite]), y[finite], best - start - low)
 
 
-def _checked(x: Curve, y: Curve) -> tuple[Curve, Curve]:
+def _checked(x: Unchecked, y: Unchecked) -> tuple[Curve, Curve]:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 1 or x.shape != y.shape or not len(x):
         raise ValueError(f"x and y must be curves of one length, not {x.shape} and {y.shape}")
@@ -127,7 +129,7 @@ def _refined(log_x: Curve, y: Curve, best: int) -> Minimum:
     return Minimum(math.exp(found), value, True)
 
 
-def measured(x: Curve, Y: Float64[Array, "n K"]) -> Optimum:
+def measured(x: Unchecked, Y: Unchecked) -> Optimum:
     """The minimum of the mean of several curves on one grid, with 95 % intervals.
 
     The curves are averaged, not their minima: the least of a noisy curve lies below the curve, and

@@ -26,7 +26,7 @@ class Picture:
 
     height: int
     width: int
-    embed: Float64[Array, "d pixels"]
+    embed: Float64[Array, " ..."]  # its shape is checked below
 
     def __post_init__(self) -> None:
         if self.embed.ndim != 2 or self.embed.shape[1] != self.height * self.width:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Spectrum = Float64[Array, " d"]
+# Of whatever shape: the function itself says what is wrong with it.
+Unchecked = Float64[Array, " ..."]
 
 
-def crossing(x: Float64[Array, " K"], y: Float64[Array, " K"], level: float) -> float | None:
+def crossing(x: Unchecked, y: Unchecked, level: float) -> float | None:
     """The x from which on a falling curve stays below a level, between grid points by a power law.
 
     The last crossing is taken, so that neither the peak of a loss at N = d nor noise above it
