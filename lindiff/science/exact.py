@@ -13,7 +13,7 @@ from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank, Training
 from lindiff.science.samplers import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
-from lindiff.science.tables import Evaluated, Table, node_range
+from lindiff.science.tables import Evaluated, FilterTable, node_range
 
 Array = NDArray[np.float64]
 PerFilter = Float64[Array, " F"]
@@ -76,7 +76,7 @@ def linear_metrics(
         (array([1.]), array([1.]))
     """
     schedule = schedule or make_schedule()
-    table = Table(Bank(schedule, trainings), sampler, node_range(draw.spectrum, draw.n))
+    table = FilterTable(Bank(schedule, trainings), sampler, node_range(draw.spectrum, draw.n))
     mu = measure.of_draw(draw)
     evaluated = table.at(mu.nodes)
     return metrics.losses(mu, evaluated) | divergences(

@@ -66,7 +66,7 @@ def _coefficients(values: OnPoints) -> OnPoints:
     return coefficients
 
 
-class Table:
+class FilterTable:
     """All filters of a bank over a range of λ.
 
     Args:
@@ -168,9 +168,9 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """The filters of a table on the nodes of one measure; made by `Table.at`."""
+    """The filters of a table on the nodes of one measure; made by `FilterTable.at`."""
 
-    table: Table
+    table: FilterTable
     inside: Int[NDArray[np.intp], " inside"]
     outside: Int[NDArray[np.intp], " outside"]
     basis: Float64[Array, "inside size"]

@@ -32,7 +32,7 @@ from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limiting
 from lindiff.science.samplers import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
-from lindiff.science.tables import Table
+from lindiff.science.tables import FilterTable
 
 Array = NDArray[np.float64]
 OnNodes = Inexact[NDArray[Any], "K F"]
@@ -57,7 +57,7 @@ class OnContour:
     missing: Bool[NDArray[np.bool_], " F"]
 
 
-def on_contour(table: Table, root_alpha_bar: float) -> OnContour:
+def on_contour(table: FilterTable, root_alpha_bar: float) -> OnContour:
     """The filters of `table` on the contour around its range."""
     nodes, _ = contour(table.span)
     zero = {name: getattr(table.at_zero, name) for name in ("residual", "gain", "log_v", "P")}
@@ -262,6 +262,8 @@ def linear_theory(
     tight = any(training.discrete for training in trainings)
     limit = limiting(spectrum, n, known_centre, tight)
     span = limit_range(spectrum, degrees_of_freedom(n, known_centre), tight)
-    F = on_contour(Table(Bank(schedule, trainings), sampler, span), start_factor(schedule, sampler))
+    F = on_contour(
+        FilterTable(Bank(schedule, trainings), sampler, span), start_factor(schedule, sampler)
+    )
     mean = 0.0 if known_centre else 1 / n
     return losses(limit, F, mean) | divergences(limit, F, mean)
