@@ -221,12 +221,12 @@ def matrix(name: str) -> Float64[Array, "rows columns"]:
 
 
 def _matrix(name: str) -> Float64[Array, "rows columns"]:
-    key, place = identity(name), _folder.get()
-    if place is None:
+    key, store = identity(name), _folder.get()
+    if store is None:
         if key not in _known:
             raise ValueError(f"the matrix {name} has not been read")
         return _known[key]
-    path = place / f"{key}.npy"
+    path = store / f"{key}.npy"
     try:
         values: Array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -100,11 +100,11 @@ def cumulative(
     """
     bulk = _bulk(spectrum, n, known_centre)
     edges = bulk.edges().ravel()
-    place = np.searchsorted(edges, lambdas)
+    below = np.searchsorted(edges, lambdas)
     # Outside the bands, as many as at the next end.
-    ends = bulk.ends.ravel()[np.minimum(place, len(edges) - 1)]
+    ends = bulk.ends.ravel()[np.minimum(below, len(edges) - 1)]
     found = bulk.count(bulk.along(ends.ravel())).reshape(lambdas.shape)
-    inside = place % 2 == 1
+    inside = below % 2 == 1
     if inside.any():
         found[inside] = bulk.count(bulk.search(_eigenvalue, lambdas[inside]))
     return np.where(lambdas < 0, 0.0, 1 + (found - bulk.rank) / len(spectrum))

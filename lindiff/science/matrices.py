@@ -92,7 +92,7 @@ class Generation:
 
     def __init__(self, sampler: Sampler, schedule: Schedule, centre: Vector, count: int) -> None:
         self._sampler = sampler
-        self._place = {index: i for i, index in enumerate(sampler.levels.tolist())}
+        self._step_of = {index: i for i, index in enumerate(sampler.levels.tolist())}
         self._centre, self._eye = centre, np.eye(len(centre))
         self._offset = np.tile(-start_factor(schedule, sampler) * centre, (count, 1))
         self._factor = np.tile(self._eye, (count, 1, 1))
@@ -100,13 +100,13 @@ class Generation:
 
     def step(self, weights: Float64[Array, "K d d"], index: int) -> None:
         """Leave level t = `index` + 1 with its W_t, shape (K, d, d), if the sampler visits it."""
-        place = self._place.get(index)
-        if place is None:
+        i = self._step_of.get(index)
+        if i is None:
             return
         sampler = self._sampler
-        variance = sampler.variance[place]
+        variance = sampler.variance[i]
         with np.errstate(over="ignore", invalid="ignore"):
-            a = sampler.A[place] * self._eye - sampler.B[place] * weights
+            a = sampler.A[i] * self._eye - sampler.B[i] * weights
             # A √ᾱ_t = √ᾱ_s: relative to √ᾱ μ0 the mean is multiplied as the noise is.
             self._offset = (a @ self._offset[..., None])[..., 0]
             self._factor = a @ self._factor
