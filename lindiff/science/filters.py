@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lindiff.science.samplers import Sampler
 from lindiff.science.schedule import Schedule
 
-# float64, or complex128 where λ is complex. Of tuples of any length the tests check one array a call,
+# float64, or complex128 where λ is complex. Of a tuple of any length tests check one array a call,
 # which is enough where there are a thousand calls.
 Array = NDArray[Any]
 
