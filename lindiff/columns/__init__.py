@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from lindiff.columns.column import REQUIRED, SAMPLERS_WITH_NETWORK, Column
 from lindiff.columns.metrics import METRICS
-from lindiff.columns.settings import SETTINGS
+from lindiff.columns.settings import EXACT_DESCENT, SETTINGS
 
 __all__ = [
-    "DEFAULT_METRICS", "LABELS", "METRIC", "METRICS", "NESTED", "OUTCOME", "REQUESTABLE",
+    "DEFAULT_METRICS", "EXACT_DESCENT", "LABELS", "METRIC", "METRICS", "NESTED", "OUTCOME",
+    "REQUESTABLE",
     "REQUIRED", "SAMPLERS_WITH_NETWORK", "SECONDS", "SETTING", "SETTINGS", "Column", "cell_schema",
     "delivered", "part_schema", "result_schema", "with_standard_errors",
 ]  # fmt: skip

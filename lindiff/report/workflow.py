@@ -171,7 +171,7 @@ def minutes(shard: Shard, attempt: int) -> int:
 
 def gpus(shard: Shard, settings: resolve.Config) -> int:
     """GPUs of a shard's job: one where the config says that its model is trained on one."""
-    return int(settings.device == "cuda" and not MODELS[shard.model].exact)
+    return int(settings.device == "cuda" and MODELS[shard.model].trained)
 
 
 def table_memory(plan: Plan, attempt: int) -> int:

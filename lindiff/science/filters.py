@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lindiff.science.samplers import Sampler
+from lindiff.science.sampler import Sampler
 from lindiff.science.schedule import Schedule
 
 # float64, or complex128 where λ is complex.

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Estimate = tuple[float, float]
 
 _RATIO = 1 / 3
-_BLOCKS = 16
+BLOCKS = 16
 
 
 def squares_along(vectors: Array, U: Array) -> Array:
@@ -204,7 +204,7 @@ def _divergences(R: Array, shift: Array, count: int) -> tuple[float, float]:
 
 def _blocks(count: int) -> list[NDArray[np.int64]]:
     """The rows of up to 16 blocks of about the same size."""
-    return np.array_split(np.arange(count), min(_BLOCKS, count))
+    return np.array_split(np.arange(count), min(BLOCKS, count))
 
 
 def _jackknife(folds: Array) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Response
-from lindiff.science.samplers import Sampler
+from lindiff.science.sampler import Sampler
 
 Array = NDArray[np.float64]
 Range = tuple[float, float]

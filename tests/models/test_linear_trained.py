@@ -174,7 +174,7 @@ def test_a_cell_is_the_same_in_any_company_and_order():
 def test_chunks_of_levels_change_nothing(monkeypatch, optimizer):
     given = NOISY | {"optimizer": optimizer, "precision": "float64", "stop_step": [3, 0]}
     whole = run(trained(**given), WANTED).to_pylist()
-    monkeypatch.setattr(linear_trained, "_NUMBERS", 1 << 13)
+    monkeypatch.setattr(linear_trained, "CHUNK", 1 << 13)
     parts = run(trained(**given), WANTED).to_pylist()
     assert worst(parts, whole, SCALARS) < 1e-11
 

@@ -17,9 +17,9 @@ from lindiff.science.filters import Bank, Training
 from lindiff.science.matrices import Gaussian, Generation
 from lindiff.science.metrics import losses
 from lindiff.science.pools import make_pool
-from lindiff.science.samplers import make_sampler, start_factor
+from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import Table, node_range
 from tests.science.helpers import kl
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from lindiff import fingerprint
 from lindiff.columns import delivered, result_schema
 from lindiff.errors import InputError
+from lindiff.models import MODELS
 from lindiff.progress import Heartbeat
 from lindiff.sweep import run as module
 from lindiff.sweep.run import compute, run_spec
@@ -52,7 +55,8 @@ class FakeModel:
 
 def computed(cells: pa.Table, model: FakeModel, beat: Heartbeat | None = None) -> list[dict]:
     shard = Shard("s", "fake", METRICS, "f" * 16, len(cells), 1, 1.0, 1)
-    return compute(cells, shard, model, beat or Heartbeat(None, "s", len(cells))).to_pylist()
+    beat = beat or Heartbeat(None, "s", len(cells))
+    return compute(cells, shard, model, beat, MODELS["linear_exact"]).to_pylist()
 
 
 def test_each_family_is_one_call(planned: tuple[Sweep, Shard]) -> None:
@@ -64,7 +68,7 @@ def test_each_family_is_one_call(planned: tuple[Sweep, Shard]) -> None:
     assert [row["test_loss"] for row in rows] == [0.0, 1.0] * 4
     assert [row["cell_id"] for row in rows] == cells["cell_id"].to_pylist()
     assert (beat.done, len(beat.family_seconds)) == (8, 4)
-    assert {row["fingerprint"] for row in rows} == {"f" * 16}
+    assert {row["fingerprint"] for row in rows} == set(fingerprint.fingerprints(cells))
 
 
 def test_families_that_go_together_are_one_call_and_keep_their_places(
@@ -78,7 +82,9 @@ def test_families_that_go_together_are_one_call_and_keep_their_places(
     )
     model, beat = FakeModel(set()), Heartbeat(None, "s", 8)
     shard = Shard("s", "fake", METRICS, "f" * 16, 8, 4, 1.0, 1)
-    table = compute(spread, shard, model, beat, together=("d",))
+    registered = MODELS["linear_exact"]
+    batched = replace(registered, batched=frozenset(registered.settings) - {"d"})
+    table = compute(spread, shard, model, beat, batched)
     assert model.calls == [4, 4]
     assert table["cell_id"].to_pylist() == cells["cell_id"].to_pylist()
     # Each call numbered its own cells: odd and even seeds alternate in the spec.
@@ -211,7 +217,7 @@ def test_code_that_changed_since_the_plan_is_refused(
     planned: tuple[Sweep, Shard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep, shard = planned
-    monkeypatch.setattr(module, "fingerprint", lambda model: "f" * 16)
+    monkeypatch.setattr(fingerprint, "code", lambda module: "f" * 16)
     with pytest.raises(InputError, match=rf"planned for linear_exact {shard.fingerprint}, but"):
         run_spec(sweep.store.spec(shard.name), sweep.store.part(shard.name))
 

@@ -9,11 +9,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lindiff.science.filters import Bank, Training  # noqa: E402
-from lindiff.science.schedule import SCHEDULES, make_schedule  # noqa: E402
+from lindiff.science.named import names  # noqa: E402
+from lindiff.science.schedule import make_schedule  # noqa: E402
 from lindiff.training.linear import descend, gradient, objective  # noqa: E402
 from lindiff.training.linear_noise import batches, train_levels  # noqa: E402
 from lindiff.training.noise import BLOCK  # noqa: E402
 from lindiff.training.task import Recipe, Run  # noqa: E402
+
+SCHEDULES = names("lindiff.science.schedules")
 
 D = 6
 STOPS = (0, 1, 2, 5, 17, 100, 1000)

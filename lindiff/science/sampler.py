@@ -9,12 +9,12 @@ difference loses every digit at small λ.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lindiff.science.named import load
 from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
@@ -39,36 +39,9 @@ class Sampler:
     variance: Array
 
 
-def _ddpm(beta: Array, alpha: Array, q: Array, q_next: Array) -> tuple[Array, Array, Array]:
-    return 1 / np.sqrt(alpha), beta / np.sqrt(alpha * q), np.sqrt(alpha) * q_next
-
-
-def ddpm_beta(beta: Array, alpha: Array, q: Array, q_next: Array) -> tuple[Array, ...]:
-    """Ho et al. 2020, algorithm 2 with σ_t² = β_t."""
-    return *_ddpm(beta, alpha, q, q_next), beta
-
-
-def ddpm_beta_tilde(beta: Array, alpha: Array, q: Array, q_next: Array) -> tuple[Array, ...]:
-    """Ho et al. 2020, algorithm 2 with σ_t² = β̃_t = β_t q_s/q_t."""
-    return *_ddpm(beta, alpha, q, q_next), beta * q_next / q
-
-
-def ddim(beta: Array, alpha: Array, q: Array, q_next: Array) -> tuple[Array, ...]:
-    """Song et al. 2021 (DDIM), eq. 12 with σ_t = 0: it is not DDPM without noise."""
-    root = np.sqrt(alpha)
-    return 1 / root, np.sqrt(q) / root - np.sqrt(q_next), np.sqrt(q * q_next), np.zeros_like(q)
-
-
 def start_factor(schedule: Schedule, sampler: Sampler | None) -> float:
     """√ᾱ_T, the part of a sample's mean that its starting point misses; 0 for `ideal` (None)."""
     return 0.0 if sampler is None else float(np.sqrt(schedule.alpha_bar[-1]))
-
-
-SAMPLERS: dict[str, Callable[[Array, Array, Array, Array], tuple[Array, ...]]] = {
-    "ddpm_beta": ddpm_beta,
-    "ddpm_beta_tilde": ddpm_beta_tilde,
-    "ddim": ddim,
-}
 
 
 def make_sampler(
@@ -77,7 +50,7 @@ def make_sampler(
     """The sampler called `name` on a schedule.
 
     Args:
-        name: A key of `SAMPLERS`.
+        name: A file of `lindiff.science.samplers`.
         schedule: The noise schedule.
         final_noise: Whether the last step adds its noise.
         sampling_steps: Number S of evenly spaced levels round(i T/S), i = 1..S; 0 for all T.
@@ -96,7 +69,8 @@ def make_sampler(
     log_alpha = np.add.reduceat(np.log1p(-schedule.beta), starts)
     q = schedule.q[levels]
     q_next = np.concatenate([[0.0], q[:-1]])
-    A, B, C, variance = SAMPLERS[name](-np.expm1(log_alpha), np.exp(log_alpha), q, q_next)
+    coefficients = load("lindiff.science.samplers", name).coefficients
+    A, B, C, variance = coefficients(-np.expm1(log_alpha), np.exp(log_alpha), q, q_next)
     if not final_noise:
         variance = np.where(q_next == 0, 0.0, variance)
     return Sampler(levels[::-1], A[::-1], B[::-1], C[::-1], variance[::-1])

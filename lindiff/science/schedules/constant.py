@@ -1,0 +1,13 @@
+"""The same β_t at every level."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lindiff.science.reference import REFERENCE_TIMESTEPS
+
+
+def beta(timesteps: int, beta_min: float, beta_max: float) -> NDArray[np.float64]:
+    """β_t = `beta_max` · 1000/T at every level."""
+    return np.full(timesteps, REFERENCE_TIMESTEPS / timesteps * beta_max)

@@ -1,0 +1,15 @@
+"""Listed eigenvalues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def eigenvalues(d: int, values: Sequence[float]) -> NDArray[np.float64]:
+    """The listed eigenvalues, shape (d,); there must be d of them."""
+    if len(values) != d:
+        raise ValueError(f"eigenvalues: {len(values)} values for d = {d}")
+    return np.asarray(values, dtype=float)
