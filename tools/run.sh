@@ -2,7 +2,7 @@
 # What `make` runs after the set-up: the workflow for $CONFIG, then its HTML report, then where
 # everything is: tools/run.sh [OPTION_OF_SNAKEMAKE ...]
 set -eu
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.."
 
 name=$(basename "$CONFIG")
 out=results/${name%.*}
