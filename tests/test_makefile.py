@@ -264,6 +264,42 @@ def test_absent_config_is_said_before_anything_is_installed(clone: Clone) -> Non
     assert not (clone.folder / ".venv").exists()
 
 
+ENGINE = """\
+#!/bin/sh
+# Snakemake as tools/run.sh calls it.
+report= last=
+for argument; do
+    if [ "$last" = --report ]; then report=$argument; fi
+    last=$argument
+done
+if [ -n "$report" ]; then
+    echo "$report" >>reports
+    echo zip >"$report"
+else
+    mkdir -p results/mine/figures
+    echo "table:    told by the workflow, LINDIFF_MAKE=$LINDIFF_MAKE"
+fi
+"""
+
+
+def test_run_says_only_where_the_report_is_and_makes_it_once(clone: Clone) -> None:
+    python = clone.folder / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(ENGINE)
+    python.chmod(0o755)
+    command = [clone.folder / "tools/run.sh"]
+    environment = clone.environment | {"CONFIG": "config/mine.yaml"}
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines() == [
+            "table:    told by the workflow, LINDIFF_MAKE=yes",
+            "report:   results/mine/report.zip (unzip it and open report/report.html)",
+        ]
+    assert (clone.folder / "results/mine/report.zip").read_text() == "zip\n"
+    assert len((clone.folder / "reports").read_text().splitlines()) == 1
+    assert [p.name for p in (clone.folder / "results/mine").glob(".*")] == []
+
+
 def test_clean_keeps_results(clone: Clone) -> None:
     assert clone.make("setup")[0] == 0
     kept = clone.folder / "results" / "store" / "parts" / "a.parquet"

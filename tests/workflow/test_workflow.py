@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lindiff.files import lock_run
+from lindiff.report.workflow import Sweep
 from tests.tables import differences
 from tests.workflow.workspace import Workspace
 
@@ -23,7 +24,12 @@ def base(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     workspace.write()
     outcome = workspace.finish()
     assert outcome.jobs == {"plan": 1, "shard": 4, "collect": 1}
-    assert "table:    results/tiny/metrics.parquet" in outcome.text
+    farewell = (
+        "table:    results/tiny/metrics.parquet\n"
+        "report:   snakemake --config sweep=tiny.yaml results=results "
+        "--report results/tiny/report.zip"
+    )
+    assert farewell in outcome.text
     return workspace.folder
 
 
@@ -31,6 +37,18 @@ def base(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
 def finished(base: Path, tmp_path: Path, repository: Path) -> Workspace:
     """A copy of that folder, times included."""
     return Workspace(Path(shutil.copytree(base, tmp_path / "copy")), repository)
+
+
+def test_farewell_leaves_the_report_to_make(
+    finished: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PATH", "LINDIFF_SOURCE"):  # a sweep that is opened sets them
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.chdir(finished.folder)
+    sweep = Sweep.open({"sweep": "tiny.yaml"}, main=False)
+    alone = sweep.farewell().splitlines()
+    monkeypatch.setenv("LINDIFF_MAKE", "yes")
+    assert sweep.farewell().splitlines() == alone[:-1] == ["table:    results/tiny/metrics.parquet"]
 
 
 def test_second_run_does_nothing(finished: Workspace) -> None:
