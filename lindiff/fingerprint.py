@@ -1,9 +1,9 @@
 """The fingerprint of a model's code, by which a finished part is known to be current.
 
-Editing an imported package makes Snakemake re-run nothing, so staleness is ours (design: "Store
-and plan"). The fingerprint hashes the syntax of every module that the model's entry imports from
-``lindiff.science``, ``lindiff.models`` and ``lindiff.training``, without docstrings, comments and
-layout.
+Editing an imported package makes Snakemake re-run nothing, so staleness is ours
+(docs/snakemake.md). The fingerprint hashes the syntax of every module that the model's entry
+imports from ``lindiff.science``, ``lindiff.models`` and ``lindiff.training``, without docstrings,
+comments and layout.
 """
 
 from __future__ import annotations

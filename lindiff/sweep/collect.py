@@ -1,4 +1,4 @@
-"""Parts to the one table of a config, ``results/<config>/metrics.parquet`` (design, section 4).
+"""Parts to the one table of a config, ``results/<config>/metrics.parquet``.
 
 One row a wanted cell, sorted by id. Where several parts have a metric of a cell, the first in the
 plan's order gives it; what the config does not ask of a cell is null, whatever the store has.
