@@ -1,10 +1,11 @@
 """What code a number hangs on, by which a finished cell is known to be current.
 
-Editing an imported package makes Snakemake re-run nothing, so staleness is ours. The fingerprint of
-a cell hashes the syntax, without docstrings, comments and layout, of every module of
-``lindiff.science``, ``lindiff.models`` and ``lindiff.training`` that its model imports, and of
-those that its settings name (`lindiff.columns.Column.code`): its spectrum, schedule, sampler and
-network. So a new file there changes no fingerprint, and an edit only those of cells that use it.
+Editing an imported package makes Snakemake re-run nothing, so staleness is ours
+(docs/snakemake.md). The fingerprint of a cell hashes the syntax, without docstrings, comments and
+layout, of every module of ``lindiff.science``, ``lindiff.models`` and ``lindiff.training`` that its
+model imports, and of those that its settings name (`lindiff.columns.Column.code`): its spectrum,
+schedule, sampler and network. So a new file there changes no fingerprint, and an edit only those
+of cells that use it.
 """
 
 from __future__ import annotations

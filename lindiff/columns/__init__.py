@@ -1,7 +1,7 @@
 """Every setting and metric of the one table, each defined once.
 
 Configuration keys, Arrow schemas, cell ids, axis labels, the JSON schema and ``config/README.md``
-all come from `SETTINGS` and `METRICS` (design: "Tables").
+all come from `SETTINGS` and `METRICS`.
 """
 
 from __future__ import annotations

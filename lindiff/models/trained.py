@@ -7,7 +7,6 @@ the losses and of the samples are those of the other models, so that rows compar
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -206,7 +205,7 @@ def _measured(
             except Exception as error:
                 # Here, not around the call: the others of the batch would be trained again.
                 status[row], message[row] = "failed", f"{type(error).__name__}: {error}"
-                traceback.print_exc()
+                session.current().failures.add(cells["cell_id"][row].as_py(), error)
                 continue
             if not all(np.isfinite(of_stop[stop].get(name, 0)) for name in _LOSSES):
                 status[row] = "diverged"

@@ -37,7 +37,7 @@ def mlp(d: Array, width: Array) -> Demand:
 def unet(d: Array, width: Array) -> Demand:
     """The U-Net: its convolutions at both resolutions, and the modulation of its channels."""
     pixels = np.maximum(d, _PIXELS)
-    weights = 225 * width**2 + 33 * FEATURES * width
+    weights = 225 * width**2 + (32 * FEATURES + 50) * width + 1
     return Demand(9 * width**2 * (4 + 24 / 4) * pixels, weights, 34 * width * pixels)
 
 

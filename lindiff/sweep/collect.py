@@ -1,4 +1,4 @@
-"""Parts to the one table of a config, ``results/<config>/metrics.parquet`` (design, section 4).
+"""Parts to the one table of a config, ``results/<config>/metrics.parquet``.
 
 One row a wanted cell, sorted by id. Where several parts have a metric of a cell, one of today's
 code gives it, else the first in the plan's order; what the config does not ask of a cell is null,

@@ -1,4 +1,4 @@
-"""Cells that lack metrics, packed into shards of near-equal time (design, section 5).
+"""Cells that lack metrics, packed into shards of near-equal time.
 
 Everything here is a function of the cells alone: the same cells give the same shards. Nothing is
 one Python object a cell; a million cells take seconds.

@@ -1,4 +1,4 @@
-"""What a config still needs: wanted cells against the store (design, section 5).
+"""What a config still needs: wanted cells against the store.
 
 `make_plan` only reads. Wanted cells are covered by finished parts, then by pending specs all of
 whose cells are still missing; the rest is packed into new shards. The plan is identified by the set

@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +24,7 @@ from lindiff.models import MODELS, Model
 from lindiff.progress import Heartbeat
 from lindiff.science import datasets
 from lindiff.science.pools import make_pool
-from lindiff.session import Session, session
+from lindiff.session import Failures, Session, current, session
 from lindiff.sweep.store import DamagedError, Shard, Store, read_header, read_table, write_part
 
 Run = Callable[[pa.Table, Sequence[str]], pa.Table]
@@ -168,17 +167,18 @@ def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, model: Mod
         ``failed``, its message, and no metrics.
     """
     found, order = [], []
-    metrics = delivered(shard.metrics)
+    metrics, failures = delivered(shard.metrics), current().failures
     families = _families(cells)
     seconds = np.zeros(len(families))
     for members in _calls(cells, families, model):
         start = time.perf_counter()
         rows = np.concatenate([np.arange(*families[member]) for member in members])
         own = cells.slice(rows[0], len(rows)) if len(members) == 1 else cells.take(pa.array(rows))
-        found.append(_isolated(run, own, metrics))
+        found.append(_isolated(run, own, metrics, failures))
         order.append(rows)
         seconds[members] = (time.perf_counter() - start) / len(members)
         beat.done += len(rows)
+    failures.sum_up()
     beat.family_seconds = seconds.tolist()
     results = pa.concat_tables(found).take(pa.array(np.argsort(np.concatenate(order))))
     table = cells
@@ -219,7 +219,7 @@ def _calls(cells: pa.Table, families: Sequence[tuple[int, int]], model: Model) -
     return list(calls.values())
 
 
-def _isolated(run: Run, family: pa.Table, metrics: Sequence[str]) -> pa.Table:
+def _isolated(run: Run, family: pa.Table, metrics: Sequence[str], failures: Failures) -> pa.Table:
     """What `run` gives for some cells; if it raises, for their halves, down to those that fail."""
     schema = result_schema(metrics)
     try:
@@ -228,18 +228,23 @@ def _isolated(run: Run, family: pa.Table, metrics: Sequence[str]) -> pa.Table:
             raise ValueError("the model returned other cells than it was given")
         return result
     except Exception as error:
-        if family.num_rows > 1:
-            half = family.num_rows // 2
-            pieces = (family.slice(0, half), family.slice(half))
-            return pa.concat_tables([_isolated(run, piece, metrics) for piece in pieces])
-        cell = family["cell_id"][0].as_py()
-        print(f"cell {cell} failed:", file=sys.stderr)
-        traceback.print_exc()
-        row = {"cell_id": cell, "status": "failed", "message": f"{type(error).__name__}: {error}"}
-        arrays = [
-            pa.array([row.get(field.name)], pa.string())
-            if field.name in row
-            else pa.nulls(1, field.type)
-            for field in schema
-        ]
-        return pa.table(arrays, names=schema.names).cast(schema)
+        if family.num_rows == 1:
+            cell = family["cell_id"][0].as_py()
+            failures.add(cell, error)
+            return _failed(cell, f"{type(error).__name__}: {error}", schema)
+    # Not in the handler: each failure of a half would tell those of all wholes that it is part of.
+    half = family.num_rows // 2
+    pieces = (family.slice(0, half), family.slice(half))
+    return pa.concat_tables([_isolated(run, piece, metrics, failures) for piece in pieces])
+
+
+def _failed(cell: str, message: str, schema: pa.Schema) -> pa.Table:
+    """The row of a cell that failed."""
+    row = {"cell_id": cell, "status": "failed", "message": message}
+    arrays = [
+        pa.array([row.get(field.name)], pa.string())
+        if field.name in row
+        else pa.nulls(1, field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, names=schema.names).cast(schema)

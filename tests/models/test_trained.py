@@ -18,7 +18,7 @@ from lindiff.models.linear_family import make_family  # noqa: E402
 from lindiff.science.named import names  # noqa: E402
 from lindiff.science.pools import make_pool  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.session import Session, session  # noqa: E402
+from lindiff.session import Session, current, session  # noqa: E402
 from lindiff.sweep.run import run_spec  # noqa: E402
 from lindiff.sweep.store import read_table  # noqa: E402
 from lindiff.training import checkpoint, watch  # noqa: E402
@@ -112,6 +112,24 @@ def test_a_model_that_diverges_is_a_row_and_the_others_do_not_feel_it():
     sound = [row for row, rate in zip(found, rates, strict=True) if rate < 1]
     alone = rows(cells(learning_rate=1e-2, optimizer="sgd", stop_step=[1, 0], seed=3))
     assert by_id(sound) == by_id(alone)
+
+
+def test_cells_that_cannot_be_measured_fail_alone_and_are_told_once(monkeypatch, capsys):
+    def fails(family, *_):
+        if family.row["seed"] == 1:
+            raise ZeroDivisionError("cannot be measured")
+        return {}
+
+    monkeypatch.setattr(trained, "measure", fails)
+    with session(Session("cpu")):
+        found = rows(cells(seed=[0, 1], weight_decay=[0.0, 0.1]))
+        current().failures.sum_up()
+    assert [row["status"] for row in found] == ["ok", "ok", "failed", "failed"]
+    assert found[2]["message"] == found[3]["message"] == "ZeroDivisionError: cannot be measured"
+    error = capsys.readouterr().err
+    assert error.count("Traceback") == 1
+    assert "2 cells failed with ZeroDivisionError: cannot be measured (" in error
+    assert all(found[i]["cell_id"] in error for i in (2, 3))
 
 
 def test_what_is_measured_is_what_was_asked():

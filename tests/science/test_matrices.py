@@ -72,7 +72,7 @@ def any_matrices(seed, spread=0.3, count=T, d=D):
 @pytest.mark.parametrize("sampling", SAMPLERS, ids=str)
 @pytest.mark.parametrize("training", TRAININGS, ids=["ridge", "decay", "flow", "descent"])
 def test_matrices_that_share_eigenvectors_are_filters(training, sampling, n, mean, known):
-    """Bar of the issue: 1e-10."""
+    """To 1e-10."""
     draw, other = (gaussian_draw(n, mean, known, seed=seed) for seed in (3, 4))
     table, sampler = table_of(training, sampling, n)
     mu, root = measure.of_draw(draw), start_factor(SCHEDULE, sampler)

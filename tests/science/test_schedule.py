@@ -24,7 +24,7 @@ def test_linear_schedule_scales_with_the_number_of_levels():
     base, coarse = make_schedule("linear", 1000), make_schedule("linear", 100)
     assert base.beta[[0, -1]].tolist() == [1e-4, 1e-2]
     np.testing.assert_allclose(coarse.beta[[0, -1]], [1e-3, 1e-1], rtol=1e-15)
-    # Origin: exp(Σ ln(1 − β_t)) = 0.0063 at T = 1000 (design, "Mathematics").
+    # Origin: exp(Σ ln(1 − β_t)) = 0.0063 at T = 1000 (docs/theory.md, "Forward process").
     assert base.alpha_bar[-1] == pytest.approx(0.0063, abs=5e-5)
 
 

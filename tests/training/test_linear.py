@@ -39,7 +39,7 @@ def setting(name="linear", dtype=torch.float64):
 @pytest.mark.parametrize("init_scale", [0.0, 0.7])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_stop_meets_the_closed_form(name, init_scale):
-    """Bar of the issue: 1e-10 relative, each matrix; seen: 3e-14."""
+    """To 1e-10 relative, each matrix; seen: 3e-14."""
     schedule, covariances, (alpha_bar, q) = setting(name)
     settings = [(0.0, 0.05, 0.2), (0.02, 0.0, 0.3)]
     penalty = np.array([gamma + schedule.alpha_bar[LEVELS] * c for c, gamma, _ in settings])
