@@ -28,7 +28,7 @@ _EXACT_STEP = 3e-6
 _DESCENT = 2e-10
 _CUBE = 1e-9
 # Torch itself.
-_BYTES = 400e6
+_BYTES = 250e6
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:

@@ -36,7 +36,7 @@ _OPERATION = 8.5e-11
 _CALL = 4e-4
 _NUMBER = 1e-8
 # Torch itself, and the work arrays.
-_BYTES = 450e6
+_BYTES = 250e6
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
