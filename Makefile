@@ -44,5 +44,6 @@ lock:
 	echo torch==2.13.0 >>constraints.txt
 
 clean:
+	@tools/idle.sh
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage build *.egg-info
 	find lindiff tests benchmarks workflow -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,10 +22,10 @@ from lindiff.science.draws import make_draw
 from lindiff.science.exact import divergences
 from lindiff.science.filters import Bank, Training
 from lindiff.science.optima import measured, minimum
-from lindiff.science.samplers import make_sampler, start_factor
+from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.scaling import crossing
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import FilterTable, node_range
 
 Array = np.ndarray

@@ -19,7 +19,7 @@ from lindiff.science import metrics
 from lindiff.science.draws import make_draw
 from lindiff.science.exact import divergences
 from lindiff.science.measure import of_draw
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import FIELDS, Evaluated, FilterTable, node_range
 from tests.science.helpers import make_cells
 

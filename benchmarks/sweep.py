@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.timing import header
 from lindiff.config.resolve import load
 from lindiff.science.draws import _bartlett, generator
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.sweep.grid import wanted
 
 FAMILY = ("family_id", "d", "n", "seed", "draw", "spectrum", "spectrum_params")

@@ -20,9 +20,9 @@ from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import limits
 from lindiff.science.measure import of_draw
 from lindiff.science.metrics import losses
-from lindiff.science.samplers import make_sampler, start_factor
+from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import FilterTable, node_range
 from lindiff.science.theory import linear_theory
 from tests.science.helpers import make_cells

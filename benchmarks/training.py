@@ -23,9 +23,9 @@ from benchmarks.timing import header, report, seconds
 from lindiff.science.pictures import Picture
 from lindiff.science.schedule import make_schedule
 from lindiff.training.engine import Network, Recipe, Run, pack_size, train, views
-from lindiff.training.mlp import make_mlp
 from lindiff.training.modulation import embedding
-from lindiff.training.unet import make_unet
+from lindiff.training.networks.mlp import make_mlp
+from lindiff.training.networks.unet import make_unet
 
 D, N, BATCH = 64, 256, 64
 SQUARE = Picture(8, 8, np.eye(64))

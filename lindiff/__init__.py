@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from lindiff.science.limit import Limit, limiting
     from lindiff.science.measure import Measure, of_draw, of_population
     from lindiff.science.ridge import best_ridge
-    from lindiff.science.samplers import Sampler, make_sampler
+    from lindiff.science.sampler import Sampler, make_sampler
     from lindiff.science.schedule import Schedule, make_schedule
-    from lindiff.science.spectra import make_spectrum
+    from lindiff.science.spectrum import make_spectrum
     from lindiff.science.theory import linear_theory
 
 __version__ = "0.1.0"
@@ -43,11 +43,11 @@ _HOME = {
     "Measure": "measure",
     "of_draw": "measure",
     "of_population": "measure",
-    "Sampler": "samplers",
-    "make_sampler": "samplers",
+    "Sampler": "sampler",
+    "make_sampler": "sampler",
     "Schedule": "schedule",
     "make_schedule": "schedule",
-    "make_spectrum": "spectra",
+    "make_spectrum": "spectrum",
 }
 
 __all__ = [

@@ -1,23 +1,95 @@
-"""The fingerprint of a model's code, by which a finished part is known to be current.
+"""What code a number hangs on, by which a finished cell is known to be current.
 
-Editing an imported package makes Snakemake re-run nothing, so staleness is ours (design: "Store
-and plan"). The fingerprint hashes the syntax of every module that the model's entry imports from
-``lindiff.science``, ``lindiff.models`` and ``lindiff.training``, without docstrings, comments and
-layout.
+Editing an imported package makes Snakemake re-run nothing, so staleness is ours
+(docs/snakemake.md). The fingerprint of a cell hashes the syntax, without docstrings, comments and
+layout, of every module of ``lindiff.science``, ``lindiff.models`` and ``lindiff.training`` that its
+model imports, and of those that its settings name (`lindiff.columns.Column.code`): its spectrum,
+schedule, sampler and network. So a new file there changes no fingerprint, and an edit only those
+of cells that use it.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.columns import SETTINGS
 from lindiff.models import MODELS
 
 _ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("lindiff.science", "lindiff.models", "lindiff.training")
+# Settings whose values are names of modules.
+_NAMING = {column.name: column.code for column in SETTINGS if column.code}
+
+
+def modules(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    """The modules that a cell's numbers start from: its model's, and those that its settings name.
+
+    Args:
+        cell: The settings of the cell; those that name no module may be left out.
+
+    Raises:
+        KeyError: There is no such model.
+    """
+    named = (f"{package}.{cell.get(name)}" for name, package in _NAMING.items())
+    found = (name for name in named if _path(name, packages=False))
+    return (MODELS[cell["model"]].module, *sorted(found))
+
+
+def fingerprint(cell: Mapping[str, Any]) -> str:
+    """Fingerprint of the code of a cell, 16 hexadecimal digits.
+
+    Raises:
+        KeyError: There is no such model.
+    """
+    return joined(map(code, modules(cell)))
+
+
+def joined(hashes: Iterable[str]) -> str:
+    """The hash of distinct hashes, in whatever order: of all cells of a shard."""
+    return blake2b("\0".join(sorted(set(hashes))).encode(), digest_size=8).hexdigest()
+
+
+def fingerprints(cells: pa.Table) -> NDArray[np.object_]:
+    """The fingerprint of every cell, shape (cells,).
+
+    Args:
+        cells: Cells with the columns `model` and of the settings that name modules.
+    """
+    names = list(_NAMING)
+    encoded = [cells[name].combine_chunks().cast("string").dictionary_encode() for name in names]
+    codes = np.stack([np.asarray(column.indices.fill_null(-1)) for column in encoded])
+    values = [column.dictionary.to_pylist() for column in encoded]
+    distinct, index = np.unique(codes, axis=1, return_inverse=True)
+    found = [
+        fingerprint(
+            {
+                name: own[code] if code >= 0 else None
+                for name, own, code in zip(names, values, key, strict=True)
+            }
+        )
+        for key in distinct.T.tolist()
+    ]
+    return np.array(found, object)[index.ravel()]
+
+
+@lru_cache
+def code(module: str) -> str:
+    """Hash of the syntax of a module and of all that it imports inside `ROOMS`."""
+    digest = blake2b(digest_size=8)
+    for name, path in sorted(closure(module, ROOMS).items()):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        digest.update(name.encode() + b"\0")
+        digest.update(ast.unparse(_without_docstrings(tree)).encode() + b"\0")
+    return digest.hexdigest()
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
@@ -31,21 +103,6 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
             ):
                 node.body[0] = ast.copy_location(ast.Pass(), first)
     return tree
-
-
-@lru_cache
-def fingerprint(model: str) -> str:
-    """Fingerprint of the code of `model`, 16 hexadecimal digits.
-
-    Raises:
-        KeyError: There is no such model.
-    """
-    digest = blake2b(digest_size=8)
-    for name, path in sorted(closure(MODELS[model].module, ROOMS).items()):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        digest.update(name.encode() + b"\0")
-        digest.update(ast.unparse(_without_docstrings(tree)).encode() + b"\0")
-    return digest.hexdigest()
 
 
 def closure(module: str, rooms: Sequence[str], packages: bool = False) -> dict[str, Path]:

@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[1]
 TESTS = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py"))
 
 
-def test_every_test_that_theory_names_exists():
-    text = (ROOT / "docs/theory.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("page", "least"), [("theory", 50), ("snakemake", 20)])
+def test_every_test_that_a_page_names_exists(page, least):
+    text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(test_\w+)`", text))
-    assert len(named) > 50
+    assert len(named) > least
     assert {name for name in named if f"def {name}(" not in TESTS} == set()
 
 

@@ -10,9 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+
+from lindiff.files import lock_run, lock_shard
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,19 +74,22 @@ class Clone:
             if key not in ("PYTHON", "CONFIG", "MAKEFLAGS", "MAKELEVEL", "PYTHONPATH")
         }
 
-    def popen(self, *arguments: str) -> subprocess.Popen[str]:
+    def popen(self, *arguments: str, through: Path | None = None) -> subprocess.Popen[str]:
+        folder = through or self.folder
         return subprocess.Popen(
             ["make", "--no-print-directory", *arguments],
-            cwd=self.folder,
-            env=self.environment,
+            cwd=folder,
+            env=self.environment | {"PWD": str(folder)},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
 
-    def make(self, *arguments: str, python: str = sys.executable) -> tuple[int, str, str]:
-        process = self.popen(*arguments, f"PYTHON={python}")
+    def make(
+        self, *arguments: str, python: str = sys.executable, through: Path | None = None
+    ) -> tuple[int, str, str]:
+        process = self.popen(*arguments, f"PYTHON={python}", through=through)
         out, err = process.communicate(timeout=120)
         return process.returncode, out, err
 
@@ -196,11 +203,101 @@ def test_moved_folder_gets_a_new_venv(clone: Clone) -> None:
     assert subprocess.run([pip, "--version"], check=True, capture_output=True).stdout
 
 
+def test_a_link_to_the_folder_is_the_same_place(clone: Clone) -> None:
+    assert clone.make("setup")[0] == 0
+
+    def files() -> dict[Path, tuple[int, int]]:
+        found = (clone.folder / ".venv").rglob("*")
+        return {path: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in found}
+
+    before = files()
+    link = clone.folder.with_name("link")
+    link.symlink_to(clone.folder)
+    # A shell that has gone through the link says so in PWD, and make's shells believe it.
+    assert clone.make("setup", through=link) == (0, "", "")
+    assert files() == before
+
+
+@contextmanager
+def a_run(store: Path) -> Iterator[None]:
+    descriptor = lock_run(store)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def a_shard(store: Path) -> AbstractContextManager[None]:
+    """The job of a shard, as a killed run leaves one."""
+    (store / "specs").mkdir(parents=True)
+    (store / "specs/0.parquet").touch()
+    return lock_shard(store / "specs/0.parquet")
+
+
+@pytest.mark.parametrize(
+    ("job", "who"), [(a_run, "(process "), (a_shard, "(a job that makes results/store/parts/0.")]
+)
+@pytest.mark.parametrize("goal", ["setup", "clean"])
+def test_venv_of_a_running_sweep_is_not_removed(
+    clone: Clone, goal: str, job: Callable[[Path], AbstractContextManager[None]], who: str
+) -> None:
+    """This one would be made anew: it has no Python that works."""
+    used = clone.folder / ".venv/bin/used by a job"
+    used.parent.mkdir(parents=True)
+    used.touch()
+    with job(clone.folder / "results/store"):
+        code, _, err = clone.make(goal)
+        assert code != 0
+        assert "a sweep runs from .venv" in sentence(err)
+        assert who in sentence(err)
+        assert used.exists()
+    for folder in ("lindiff", "tests", "benchmarks", "workflow"):
+        (clone.folder / folder).mkdir()
+    assert clone.make("clean")[0] == 0
+    assert not used.exists()
+
+
 def test_absent_config_is_said_before_anything_is_installed(clone: Clone) -> None:
     code, _, err = clone.make("CONFIG=config/my sweep.yaml")
     assert code != 0
     assert sentence(err) == "lindiff: CONFIG=config/my sweep.yaml: no such file"
     assert not (clone.folder / ".venv").exists()
+
+
+ENGINE = """\
+#!/bin/sh
+# Snakemake as tools/run.sh calls it.
+report= last=
+for argument; do
+    if [ "$last" = --report ]; then report=$argument; fi
+    last=$argument
+done
+if [ -n "$report" ]; then
+    echo "$report" >>reports
+    echo zip >"$report"
+else
+    mkdir -p results/mine/figures
+    echo "table:    told by the workflow, LINDIFF_MAKE=$LINDIFF_MAKE"
+fi
+"""
+
+
+def test_run_says_only_where_the_report_is_and_makes_it_once(clone: Clone) -> None:
+    python = clone.folder / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(ENGINE)
+    python.chmod(0o755)
+    command = [clone.folder / "tools/run.sh"]
+    environment = clone.environment | {"CONFIG": "config/mine.yaml"}
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines() == [
+            "table:    told by the workflow, LINDIFF_MAKE=yes",
+            "report:   results/mine/report.zip (unzip it and open report/report.html)",
+        ]
+    assert (clone.folder / "results/mine/report.zip").read_text() == "zip\n"
+    assert len((clone.folder / "reports").read_text().splitlines()) == 1
+    assert [p.name for p in (clone.folder / "results/mine").glob(".*")] == []
 
 
 def test_clean_keeps_results(clone: Clone) -> None:

@@ -71,7 +71,7 @@ def bare_arrays(path):
 
 
 @pytest.mark.parametrize(
-    "path", sorted(Path(science.__path__[0]).glob("*.py")), ids=lambda p: p.stem
+    "path", sorted(Path(science.__path__[0]).rglob("*.py")), ids=lambda p: p.stem
 )
 def test_every_array_of_science_states_its_shape(path):
     assert bare_arrays(path) == []

@@ -1,11 +1,14 @@
 #!/bin/sh
-# What `make` runs after the set-up: the workflow for $CONFIG, then its HTML report, then where
-# everything is: tools/run.sh [OPTION_OF_SNAKEMAKE ...]
+# What `make` runs after the set-up: the workflow for $CONFIG, which says at its end where everything
+# is, then its HTML report: tools/run.sh [OPTION_OF_SNAKEMAKE ...]
 set -eu
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.."
 
 name=$(basename "$CONFIG")
 out=results/${name%.*}
+
+# The workflow's last lines say how to get the report, unless it is made here.
+export LINDIFF_MAKE=yes
 
 engine() {
     # Quiet: one line a finished step; what failed is still shown in full.
@@ -31,8 +34,4 @@ if [ ! -e "$report" ] || [ -n "$(find "$out/figures" "$out"/answers.* -newer "$r
     mv "$making/report.zip" "$report"
 fi
 
-echo
-echo "figures   $out/figures/"
-echo "answers   $out/answers.html"
-echo "table     $out/metrics.parquet"
-echo "report    $report (unzip it and open report/report.html)"
+echo "report:   $report (unzip it and open report/report.html)"

@@ -4,8 +4,10 @@
 # Called by every `make`, so it must say "nothing to do" in no time. The stamp .venv/installed-EXTRA
 # is written last and holds a digest of all that the install hangs on; .venv/installing stands while
 # packages are being written, so an install that was killed is known and made anew.
+#
+# The checkout is known by its physical path: a link that leads here is no other place.
 set -eu
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.."
 
 extras=$1
 python=${PYTHON:-python3}
@@ -17,7 +19,7 @@ die() {
     exit 1
 }
 
-digest() { { pwd && cat pyproject.toml constraints.txt; } | cksum; }
+digest() { { pwd -P && cat pyproject.toml constraints.txt; } | cksum; }
 
 installed() {
     for extra in $(printf '%s' "$extras" | tr ',' ' '); do
@@ -49,7 +51,7 @@ elif ! "$inside" -m pip --version >/dev/null 2>&1; then
     fresh=yes
 elif ! "$inside" -c "$recent"; then
     fresh=yes
-elif [ "$(cat .venv/place 2>/dev/null || pwd)" != "$(pwd)" ]; then
+elif [ "$(cat .venv/place 2>/dev/null || pwd -P)" != "$(pwd -P)" ]; then
     fresh=yes
 else
     fresh=no
@@ -62,11 +64,12 @@ if [ "$fresh" = yes ]; then
         die "Python 3.11 or newer is needed, and '$python' is $("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo 'none that runs'); name another: make PYTHON=/path/to/python3"
     "$python" -c 'import venv, ensurepip' 2>/dev/null ||
         die "'$python' has no venv module (or no ensurepip); install it (Debian, Ubuntu: apt install python3-venv), or name another Python: make PYTHON=/path/to/python3"
+    tools/idle.sh || exit 1
     find .venv -mindepth 1 -maxdepth 1 ! -name setup.lock -exec rm -rf {} +
     : >.venv/installing
     "$python" -m venv .venv ||
         die "'$python -m venv .venv' failed; its message is above, and the next make starts anew"
-    pwd >.venv/place
+    pwd -P >.venv/place
 fi
 
 echo "lindiff: installing pinned packages into .venv (a minute or two, once) ..."

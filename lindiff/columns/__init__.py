@@ -1,7 +1,7 @@
 """Every setting and metric of the one table, each defined once.
 
 Configuration keys, Arrow schemas, cell ids, axis labels, the JSON schema and ``config/README.md``
-all come from `SETTINGS` and `METRICS` (design: "Tables").
+all come from `SETTINGS` and `METRICS`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from lindiff.columns.column import REQUIRED, SAMPLERS_WITH_NETWORK, Column
 from lindiff.columns.metrics import METRICS
-from lindiff.columns.settings import SETTINGS
+from lindiff.columns.settings import EXACT_DESCENT, SETTINGS
 
 __all__ = [
-    "DEFAULT_METRICS", "LABELS", "METRIC", "METRICS", "NESTED", "OUTCOME", "REQUESTABLE",
+    "DEFAULT_METRICS", "EXACT_DESCENT", "LABELS", "METRIC", "METRICS", "NESTED", "OUTCOME",
+    "REQUESTABLE",
     "REQUIRED", "SAMPLERS_WITH_NETWORK", "SECONDS", "SETTING", "SETTINGS", "Column", "cell_schema",
     "delivered", "part_schema", "result_schema", "with_standard_errors",
 ]  # fmt: skip

@@ -43,6 +43,8 @@ class Column:
             and is reset to its neutral value, so that both spellings are one cell.
         void_unless: ``(setting, values)``: where that setting has none of these values this one
             has no effect, whatever it is, and is null.
+        code: For settings whose values are names of modules: their package, in which a value that
+            has no module (`ideal`) stands for nothing.
         default: For metrics: computed unless the experiment lists its own metrics.
         part_of: For metrics: delivered together with that metric, not asked for by itself.
     """
@@ -65,6 +67,7 @@ class Column:
     only_with: tuple[str, tuple[str, ...]] | None = None
     void_when: tuple[str, Any] | None = None
     void_unless: tuple[str, tuple[str, ...]] | None = None
+    code: str = ""
     default: bool = True
     part_of: str = ""
 

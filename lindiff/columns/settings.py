@@ -10,6 +10,9 @@ import math
 
 from lindiff.columns.column import SAMPLERS_WITH_NETWORK, Column
 
+# The optimizer that descends on the exact loss: it draws nothing.
+EXACT_DESCENT = "gradient_descent"
+
 SETTINGS: tuple[Column, ...] = (
     Column(
         "model",
@@ -24,12 +27,13 @@ SETTINGS: tuple[Column, ...] = (
         choices=(
             "linear_exact",
             "linear_theory",
-            "ledoit_wolf",
-            "empirical",
             "linear_trained",
             "mlp",
             "unet",
+            "empirical",
+            "ledoit_wolf",
         ),
+        code="lindiff.training.networks",
     ),
     Column(
         "data",
@@ -54,6 +58,7 @@ SETTINGS: tuple[Column, ...] = (
         "`{dataset: NAME}` (those of a data set's pool, NAME as in `data`; fixes d).",
         neutral="isotropic",
         choices=("isotropic", "power_law", "spiked", "two_level", "eigenvalues", "dataset"),
+        code="lindiff.science.spectra",
     ),
     Column(
         "spectrum_params",
@@ -97,6 +102,7 @@ SETTINGS: tuple[Column, ...] = (
         "How β_t grows with the noise level t.",
         neutral="linear",
         choices=("linear", "cosine", "constant"),
+        code="lindiff.science.schedules",
     ),
     Column(
         "beta_min",
@@ -131,6 +137,7 @@ SETTINGS: tuple[Column, ...] = (
         "without any sampling error.",
         neutral="ddpm_beta",
         choices=("ideal", *SAMPLERS_WITH_NETWORK),
+        code="lindiff.science.samplers",
     ),
     Column(
         "final_noise",
@@ -205,7 +212,7 @@ SETTINGS: tuple[Column, ...] = (
         "`adamw` (decoupled) or `sgd` (coupled L2, no momentum); `linear_trained` also by "
         "`gradient_descent` on the exact loss.",
         neutral="adam",
-        choices=("adam", "adamw", "sgd", "gradient_descent"),
+        choices=("adam", "adamw", "sgd", EXACT_DESCENT),
     ),
     Column(
         "steps",
@@ -230,7 +237,7 @@ SETTINGS: tuple[Column, ...] = (
         "Noisy rows a step; of `linear_trained`, at each noise level.",
         neutral=64,
         low=1,
-        void_when=("optimizer", "gradient_descent"),
+        void_when=("optimizer", EXACT_DESCENT),
     ),
     Column(
         "warm_up",
@@ -239,7 +246,7 @@ SETTINGS: tuple[Column, ...] = (
         "Steps over which the learning rate rises linearly to its value.",
         neutral=0,
         low=0,
-        void_when=("optimizer", "gradient_descent"),
+        void_when=("optimizer", EXACT_DESCENT),
     ),
     Column(
         "learning_rate_decay",
@@ -248,7 +255,7 @@ SETTINGS: tuple[Column, ...] = (
         "The learning rate after the warm-up: `constant`, or `cosine` to 0 at the end of the run.",
         neutral="constant",
         choices=("constant", "cosine"),
-        void_when=("optimizer", "gradient_descent"),
+        void_when=("optimizer", EXACT_DESCENT),
     ),
     Column(
         "width",
@@ -282,6 +289,6 @@ SETTINGS: tuple[Column, ...] = (
         "Seed of the initial parameters and of the rows and noises drawn in training.",
         neutral=0,
         low=0,
-        void_when=("optimizer", "gradient_descent"),
+        void_when=("optimizer", EXACT_DESCENT),
     ),
 )

@@ -1,4 +1,5 @@
-"""Writes ``config/README.md`` and ``config/schema.json`` from the columns and the grammar.
+"""Writes the files that are generated: ``config/README.md`` and ``config/schema.json`` from the
+columns and the grammar, ``workflow/envs/lindiff.yaml`` from ``pyproject.toml``.
 
 ``python -m lindiff.config.reference`` writes them, ``--check`` only says whether they are current.
 """
@@ -7,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,9 @@ from lindiff.files import write_text
 from lindiff.science.datasets import BUNDLED
 from lindiff.science.pools import FEWEST_ROWS, INDEPENDENT, SHARE, TOLERANCE
 
-FOLDER = Path(__file__).resolve().parents[2] / "config"
+ROOT = Path(__file__).resolve().parents[2]
+# Packages that conda-forge has under another name than PyPI; its matplotlib brings a GUI.
+CONDA = {"matplotlib": "matplotlib-base", "torch": "pytorch"}
 
 _INTRODUCTION = """\
 <!-- Written by `python -m lindiff.config.reference` from lindiff/columns/. Do not edit by hand. -->
@@ -260,13 +265,39 @@ def _without_titles(value: Any) -> Any:
     }
 
 
+_ENVIRONMENT = """\
+# Written by `python -m lindiff.config.reference` from pyproject.toml. Do not edit by hand.
+#
+# For `snakemake --software-deployment-method conda`; without it jobs use the installation that
+# runs Snakemake. lindiff itself is added by lindiff.post-deploy.sh.
+channels:
+  - conda-forge
+dependencies:
+"""
+
+
+def environment() -> str:
+    """The text of ``workflow/envs/lindiff.yaml``: what any job may import, and pip for lindiff."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    needs = {"pip": "", "python": project["requires-python"]}
+    for requirement in (*project["dependencies"], *extras["data"], *extras["train"]):
+        name = re.split("[<>=]", requirement)[0]
+        needs[CONDA.get(name, name)] = requirement.removeprefix(name)
+    return _ENVIRONMENT + "".join(f"  - {name}{needs[name]}\n" for name in sorted(needs))
+
+
 def files() -> dict[str, str]:
-    """The generated files by name, as they should be."""
-    return {"README.md": readme(), "schema.json": schema()}
+    """The generated files by path from the root of the repository, as they should be."""
+    return {
+        "config/README.md": readme(),
+        "config/schema.json": schema(),
+        "workflow/envs/lindiff.yaml": environment(),
+    }
 
 
-def stale(folder: Path = FOLDER) -> list[str]:
-    """Names of the generated files in `folder` that are missing or not current."""
+def stale(folder: Path = ROOT) -> list[str]:
+    """Paths of the generated files that are missing from `folder` or not current there."""
     old = []
     for name, text in files().items():
         path = folder / name
@@ -279,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the files; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lindiff.config.reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if one is old")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files are")
+    parser.add_argument("--folder", type=Path, default=ROOT, help="root of the repository")
     options = parser.parse_args(arguments)
     old = stale(options.folder)
     for name in old:
@@ -288,6 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{name} is not current; run: python -m lindiff.config.reference", file=sys.stderr
             )
         else:
+            (options.folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_text(files()[name], options.folder / name)
             print(f"wrote {name}")
     return int(bool(old) and options.check)

@@ -22,7 +22,7 @@ from lindiff.config.dimensions import data_sets
 from lindiff.config.sheet import KEYS, MAX_CELLS, parse, setting_of
 from lindiff.config.yamlfile import Document, Key, read, shown
 from lindiff.errors import InputError
-from lindiff.models import MODELS
+from lindiff.models import MODELS, THEORY
 from lindiff.science.datasets import is_file
 
 
@@ -67,7 +67,7 @@ class Experiment(_Resolved):
     def axes_of(self, model: str) -> dict[str, list[Any]]:
         """The axes of one of its models, in the order of the table; `model` has that one value."""
         axes = self.axes
-        if model == "linear_theory":
+        if model == THEORY:
             other = {"n": "n_over_d", "n_over_d": "n"}
             replaced = {other.get(key, key) for key in self.theory}
             axes = {k: v for k, v in axes.items() if k not in replaced} | self.theory
@@ -229,7 +229,7 @@ def _experiment(
     own_axes = {}
     if theory is not None:
         own_axes = {key: getattr(theory, key) for key in theory.model_fields_set}
-        given["model"] = list(dict.fromkeys([*given.get("model", []), "linear_theory"]))
+        given["model"] = list(dict.fromkeys([*given.get("model", []), THEORY]))
         if {"n", "n_over_d"} <= own_axes.keys():
             where = (*written["theory"], "n_over_d")
             problems.append(document.line(where, "give n or n_over_d, not both"))

@@ -44,7 +44,7 @@ from lindiff.config.axes import (
 from lindiff.config.words import known_word, suggestion
 from lindiff.config.yamlfile import Document, Key, shown
 from lindiff.errors import InputError
-from lindiff.models import MODELS
+from lindiff.models import MODELS, THEORY
 from lindiff.session import DEVICES
 
 STALE = ("rerun", "error", "keep")
@@ -152,7 +152,7 @@ Theory: type[Section] = create_model(
     **{
         column.name: _field(axis(column), column.help)
         for column in KEYS
-        if setting_of(column.name) in MODELS["linear_theory"].settings and column.name != "model"
+        if setting_of(column.name) in MODELS[THEORY].settings and column.name != "model"
     },
 )
 THEORY_HELP = (

@@ -13,7 +13,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from lindiff.columns import REQUIRED, SETTING, SETTINGS
+from lindiff.columns import EXACT_DESCENT, REQUIRED, SETTING, SETTINGS
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import Estimator, Interval, geometric_mean_interval, mean_interval
+from lindiff.models import MODELS, THEORY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,30 +35,20 @@ TRAINING = (
     "stop_step", "batch_size", "warm_up", "learning_rate_decay", "width", "preconditioning",
     "precision", "train_seed",
 )  # fmt: skip
-TRAINED = ("mlp", "unet", "linear_trained")
-THEORY = "linear_theory"
+# Networks before the linear models.
+TRAINED = tuple(
+    sorted(
+        (name for name, model in MODELS.items() if model.trained),
+        key=lambda name: "width" not in MODELS[name].settings,
+    )
+)
 FEWEST = 8  # training sets behind a point that has a band
 _LETTERS = 19  # an inch of a title
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a model is drawn: its colour, its marker (the theory is a line), its name in words."""
-
-    colour: str
-    marker: str
-    words: str
-
-
-LOOKS: dict[str, Look] = {
-    "linear_exact": Look(style.COLOURS[0], "o", "linear"),
-    THEORY: Look(style.COLOURS[0], "", "linear, theory"),
-    "linear_trained": Look(style.COLOURS[5], "v", "linear, trained"),
-    "mlp": Look(style.COLOURS[1], "s", "MLP"),
-    "unet": Look(style.COLOURS[2], "D", "U-Net"),
-    "empirical": Look(style.COLOURS[3], "^", "empirical score"),
-    "ledoit_wolf": Look(style.COLOURS[4], "P", "Ledoit and Wolf"),
-}
+def giving(*metrics: str) -> tuple[str, ...]:
+    """The models that give all of these metrics, in the order of the registry."""
+    return tuple(name for name, model in MODELS.items() if set(metrics) <= model.metrics)
 
 
 def side_by_side(
@@ -77,7 +67,7 @@ def side_by_side(
 
     Args:
         metrics: Rows of ``metrics.parquet``.
-        models: Names of `LOOKS`.
+        models: Names of models.
         shown: Settings that stay free, beside model, population and seed.
         choices: Functions of the sorted values of a setting, as in `slices.pick`.
         count: Most populations: those with the most models, Gaussian data first.
@@ -202,9 +192,9 @@ def summary(
 
 
 def names(data: pa.Table) -> list[str]:
-    """The models of a figure's data, in the order of `LOOKS`."""
+    """The models of a figure's data, in the order of the registry."""
     found = set(data["model"].to_pylist())
-    return [name for name in LOOKS if name in found]
+    return [name for name in MODELS if name in found]
 
 
 def populations(data: pa.Table) -> list[dict[str, Any]]:
@@ -225,7 +215,7 @@ def points(
     ax: Axes, x: NDArray[Any], data: Mapping[str, NDArray[Any]], model: str, *, filled: bool = False
 ) -> None:
     """`draw.points` in the colour and marker of a model."""
-    look = LOOKS[model]
+    look = MODELS[model].look
     style.points(ax, x, data, look.colour, look.marker, filled=filled)
 
 
@@ -238,10 +228,10 @@ def mark_dimension(ax: Axes, population: Mapping[str, Any]) -> None:
 
 def entry(model: str, *, filled: bool = True) -> Any:
     """The entry of a model in a legend; a line for the theory."""
-    look = LOOKS[model]
+    look = MODELS[model].look
     if model == THEORY:
-        return style.handle(look.colour, look.words, dash="-")
-    return style.handle(look.colour, look.words, marker=look.marker, filled=filled)
+        return style.handle(look.colour, look.label, dash="-")
+    return style.handle(look.colour, look.label, marker=look.marker, filled=filled)
 
 
 def heading(figure: Figure, data: pa.Table, *, without: Iterable[str] = (), note: str = "") -> None:
@@ -273,7 +263,7 @@ def budgets(data: pa.Table) -> list[str]:
         for text, held in said.items():
             at = f", {str(held['data']).partition('@')[0]}" if several else ""
             if text:
-                lines.append(f"{LOOKS[model].words}{at}: {text}")
+                lines.append(f"{MODELS[model].look.label}{at}: {text}")
     return lines
 
 
@@ -285,7 +275,7 @@ def _budget(held: Mapping[str, Any]) -> str:
         ("batch_size", "batch {}"),
         ("learning_rate", "learning rate {}"),
     ):
-        drawn = name != "batch_size" or held.get("optimizer") != "gradient_descent"
+        drawn = name != "batch_size" or held.get("optimizer") != EXACT_DESCENT
         if drawn and held.get(name):
             words.append(text.format(labels.number(held[name])))
     if held.get("learning_rate_decay", "constant") != "constant":

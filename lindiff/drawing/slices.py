@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from lindiff.columns import REQUIRED, SETTINGS
 from lindiff.drawing.tables import distinct, keep, keys_of, with_columns, with_facts, with_ratio
-from lindiff.models import MODELS
-from lindiff.science.spectra import make_spectrum
+from lindiff.models import EXACT, MODELS, THEORY
+from lindiff.science.spectrum import make_spectrum
 
 SPECTRUM = ("spectrum", "spectrum_params")
 REGULARIZERS = ("ridge", "weight_decay", "stop")
@@ -123,7 +123,7 @@ def regularizations(
 
 def measured(metrics: pa.Table) -> pa.Table:
     """The rows of single training sets, `linear_exact`."""
-    return keep(metrics, "model", ["linear_exact"])
+    return keep(metrics, "model", [EXACT])
 
 
 def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) -> pa.Table:
@@ -132,8 +132,8 @@ def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) 
     Every setting that the theory reads has one of the values that it has in `cells`, but for those
     of `finer`, where all of the theory's own values are kept.
     """
-    table = keep(metrics, "model", ["linear_theory"])
-    table = within(table, cells, set(MODELS["linear_theory"].settings) - {"model", *finer})
+    table = keep(metrics, "model", [THEORY])
+    table = within(table, cells, set(MODELS[THEORY].settings) - {"model", *finer})
     if "regularizer" in cells.column_names and cells.num_rows:
         name = cells["regularizer"][0].as_py()
         named = pa.array([name] * table.num_rows, pa.string())

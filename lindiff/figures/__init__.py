@@ -1,4 +1,4 @@
-"""The figures: one file each, drawn from the tables of a config alone (design: sections 2 and 4).
+"""The figures: one file each, drawn from the tables of a config alone.
 
 A figure is a module of this folder, found by its file: nothing registers it. The file has
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from lindiff.drawing import labels, scatter, slices, style, tables
 from lindiff.drawing.needs import Needs
+from lindiff.models import THEORY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 METRICS = ("test_loss", "kl_model_data", "kl_data_model")
 HEAVY = "kl_data_model"
 # Two experiments feed it: many N at one d, and a few N/d at many d.
-NEEDS = Needs(axes=("n",), metrics=METRICS, settings=(("model", "linear_theory"),))
+NEEDS = Needs(axes=("n",), metrics=METRICS, settings=(("model", THEORY),))
 CATEGORY = "Theory"
 MOMENTS = {  # what stands against d, with a metric before it: marker and words
     "spread": ("s", "standard deviation of a draw"),

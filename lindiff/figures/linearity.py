@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from lindiff.drawing import compare, labels, slices, style, tables
 from lindiff.drawing.needs import Needs
+from lindiff.models import MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,9 @@ NEEDS = Needs(axes=("n",), metrics=("linearity", "directions"))
 CATEGORY = "Networks"
 ENDS = ("leading", "trailing")  # quarters of the modes
 _KEYS = ("model", *compare.POPULATION, "n", "t")
-_MODELS = ("mlp", "unet", "empirical")
+_MODELS = compare.giving("linearity")
+# The one that is not trained.
+_REFERENCE = next(name for name in _MODELS if not MODELS[name].trained)
 _LEVELS, _SIZES, _ROWS = 3, 4, 4
 _FEWEST = 4  # modes that have quarters
 
@@ -113,8 +116,8 @@ def draw(data: pa.Table) -> Figure:
         style.handle(look[0], labels.setting("n", n), marker=look[1], dash="-")
         for n, look in sizes.items()
     ]
-    if "empirical" in compare.names(data):
-        words = compare.LOOKS["empirical"].words
+    if _REFERENCE in compare.names(data):
+        words = MODELS[_REFERENCE].look.label
         entries.append(style.handle(style.GREY, words, dash=style.DASHES[2]))
     for end, filled, dash in zip(ENDS, (True, False), ("-", style.DASHES[1]), strict=True):
         text = f"{end} quarter of the modes"
@@ -134,7 +137,7 @@ def _rows(data: pa.Table) -> list[tuple[dict[str, Any], str]]:
 
 
 def _title(population: dict[str, Any], model: str) -> str:
-    return f"{compare.LOOKS[model].words}, {compare.population_words(population)}"
+    return f"{MODELS[model].look.label}, {compare.population_words(population)}"
 
 
 Looks = dict[Any, tuple[Any, str]]
@@ -167,8 +170,8 @@ def _over(ax: Axes, own: pa.Table, model: str, x: str, series: str, looks: Looks
     for value, (colour, marker) in looks.items():
         condition = {series: value, "model": model}
         _measured(ax, own, x, "nonlinearity", condition, colour, marker, "-", filled=False)
-        if model != "empirical":
-            dotted = {series: value, "model": "empirical", "quantity": "nonlinearity"}
+        if model != _REFERENCE:
+            dotted = {series: value, "model": _REFERENCE, "quantity": "nonlinearity"}
             part = tables.arrays(own, **dotted)
             order = np.argsort(part[x])
             style.line(ax, part[x][order], part["value"][order], colour, style.DASHES[2], zorder=1)

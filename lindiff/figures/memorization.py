@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lindiff.drawing import compare, labels, slices, style, tables
 from lindiff.drawing.needs import Needs
+from lindiff.models import MODELS, THEORY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 QUANTITIES = ("memorized_fraction", "agreement", "uncentred_cosine")
 NEEDS = Needs(axes=("n",), metrics=("memorized_fraction", "agreement", "pictures"))
 CATEGORY = "Networks"
-MODELS = ("linear_exact", "linear_theory", "linear_trained", "mlp", "unet", "empirical")
-_WITH_PICTURES = ("mlp", "unet", "linear_trained", "empirical", "linear_exact")
+_MODELS = tuple(name for name, model in MODELS.items() if model.metrics & set(QUANTITIES[:2]))
 _KEYS = ("model", *compare.POPULATION, "n")
 _PICTURE = ("sample", "height", "generated", "nearest")
 _SIZES, _SAMPLES = 4, 4  # training sets of a strip, and samples of each
@@ -42,7 +42,9 @@ def query(metrics: pa.Table, pictures: pa.Table) -> pa.Table:
     pixels, and the pixels of `generated` and `nearest`, row by row.
     """
     known = pc.or_(*(pc.is_valid(metrics[name]) for name in QUANTITIES[:2]))
-    cells = compare.side_by_side(metrics.filter(known), MODELS, choices={"sampler": _without_noise})
+    cells = compare.side_by_side(
+        metrics.filter(known), _MODELS, choices={"sampler": _without_noise}
+    )
     found = compare.summary(cells, _KEYS, QUANTITIES)
     types = {name: pictures.schema.field(name).type for name in _PICTURE}
     found = tables.with_nulls(found, seed=pa.int64(), **types)
@@ -59,7 +61,7 @@ def _without_noise(names: list[str]) -> str:
 def _strip(rows: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
     """The pictures of a population: of the first network that has any, of its seed with most N."""
     rows = compare.where(rows, **population)
-    own = [model for model in _WITH_PICTURES if model in set(rows["model"].to_pylist())]
+    own = [name for name in compare.names(rows) if name in compare.giving("pictures")]
     if not own:
         return []
     rows = compare.where(rows, model=own[0])
@@ -125,9 +127,7 @@ def _memorized(ax: Axes, data: pa.Table, population: dict[str, Any]) -> None:
 def _agreement(ax: Axes, data: pa.Table, population: dict[str, Any]) -> None:
     """Agreement in full markers, the uncentred cosine in open ones, theory as a line."""
     theory = tables.arrays(data, quantity="agreement_theory", **population)
-    style.line(
-        ax, theory["n"], theory["value"], compare.LOOKS[compare.THEORY].colour, linewidth=0.8
-    )
+    style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, linewidth=0.8)
     values = [theory["value"]]
     for model in compare.names(data):
         for quantity in ("uncentred_cosine", "agreement"):
@@ -147,7 +147,7 @@ def _share(ax: Axes, population: dict[str, Any], name: str, least: float) -> Non
 def _source(strip: dict[str, NDArray[Any]]) -> str:
     """What the title of a strip says, which stands above its first pictures."""
     name = str(strip["data"][0]).partition("@")[0]
-    return f"{name}, {compare.LOOKS[strip['model'][0]].words}, {_size(strip['n'][0])}"
+    return f"{name}, {MODELS[strip['model'][0]].look.label}, {_size(strip['n'][0])}"
 
 
 def _size(n: int) -> str:

@@ -11,6 +11,7 @@ series: what gradient flow of the linear denoiser does, and 1/λ, its limit for 
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lindiff.columns import EXACT_DESCENT
 from lindiff.drawing import compare, crossings, labels, slices, style, tables
 from lindiff.drawing.intervals import Interval
 from lindiff.drawing.needs import Needs
+from lindiff.models import EXACT, MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
 NEEDS = Needs(axes=("stop_step",), metrics=("modes",))
 CATEGORY = "Networks"
-EXACT = "linear_exact"
 OPTIMIZERS = {
     "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "gradient_descent": "gradient descent",
 }  # fmt: skip
@@ -104,7 +106,8 @@ def _order(key: tuple[str, Any]) -> tuple[bool, int, str]:
 
 def _rate(cells: dict[tuple[str, Any], pa.Table]) -> float | None:
     """η that turns a training time into steps: of the linear training, or none."""
-    for key in (("linear_trained", "gradient_descent"), ("linear_trained", "sgd")):
+    linear = [name for name in compare.TRAINED if "width" not in MODELS[name].settings]
+    for key in itertools.product(linear, (EXACT_DESCENT, "sgd")):
         rates = tables.distinct(cells[key], "learning_rate") if key in cells else []
         if rates and rates[0] > 0:
             return float(rates[0])
@@ -208,7 +211,7 @@ def _series(data: pa.Table) -> dict[tuple[str, Any], bool]:
 
 
 def _name(model: str, optimizer: str | None) -> str:
-    words = compare.LOOKS[model].words
+    words = MODELS[model].look.label
     return f"{words}, {OPTIMIZERS[optimizer]}" if optimizer else words
 
 
@@ -253,7 +256,7 @@ def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], boo
         law = tables.arrays(own, quantity="exponent")["value"]
         if len(law):
             y = tables.arrays(own, quantity="prefactor")["value"][0] * x ** law[0]
-            style.line(ax, x, y, compare.LOOKS[model].colour, linewidth=0.8, zorder=2)
+            style.line(ax, x, y, MODELS[model].look.colour, linewidth=0.8, zorder=2)
     for name, dash in (("linear_shape", "-"), ("law_shape", style.DASHES[1])):
         part = tables.arrays(data, quantity=name)
         style.line(ax, part["mode_eigenvalue"], part["value"], style.BLACK, dash, linewidth=0.7)
@@ -269,5 +272,5 @@ def _entry(data: pa.Table, model: str, optimizer: str | None, *, filled: bool) -
         text += rf": $\lambda^{{{row['value']:.2f}}}$"
         if row["low"] is not None:
             text += f" ({row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
-    look = compare.LOOKS[model]
+    look = MODELS[model].look
     return style.handle(look.colour, text, marker=look.marker, dash="-", filled=filled)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import mean_interval
 from lindiff.drawing.needs import Needs
+from lindiff.models import THEORY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ Array = NDArray[np.float64]
 NEEDS = Needs(
     axes=("n", "ridge"),
     metrics=("residual_loss", "optimal_loss", "kl_model_data", "kl_data_model"),
-    settings=(("model", "linear_theory"),),
+    settings=(("model", THEORY),),
 )
 CATEGORY = "Regularization"
 QUANTITIES = ("relative_loss", "kl_model_data", "kl_data_model")

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lindiff.drawing import compare, labels, slices, style, tables
 from lindiff.drawing.needs import Needs
+from lindiff.models import EXACT, MODELS, THEORY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
 
 NEEDS = Needs(axes=("n", "weight_decay"), metrics=("train_loss", "test_loss"))
 CATEGORY = "Networks"
-LINEAR = "linear_exact"
 LOSSES = ("test_loss", "train_loss")
-_MODELS = (LINEAR, compare.THEORY, "mlp", "unet")
+_MODELS = tuple(name for name in compare.giving(*LOSSES) if "weight_decay" in MODELS[name].settings)
 _KEYS = ("model", *compare.POPULATION, "n", "weight_decay")
 _CHOICES: dict[str, slices.Choice] = {
     # AdamW's decay is no penalty, and is not what the linear γ is compared with.
@@ -51,7 +51,7 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = compare.side_by_side(metrics, _MODELS, ("n", "weight_decay"), _CHOICES, count=1)
     cells = cells.filter(pc.fill_null(pc.is_finite(cells["test_loss"]), False))
     cells = cells.filter(pc.is_valid(cells["weight_decay"]))
-    sizes = tables.distinct(cells.filter(pc.not_equal(cells["model"], compare.THEORY)), "n")
+    sizes = tables.distinct(cells.filter(pc.not_equal(cells["model"], THEORY)), "n")
     few = tables.keep(cells, "n", slices.spread(sizes, _SIZES))
     found = compare.summary(few, _KEYS, LOSSES)
     return tables.curve(found, _optima(cells))
@@ -66,7 +66,7 @@ def _optima(cells: pa.Table) -> Rows:
 
     rows: Rows = []
     for row, x, Y in _matrices(cells):
-        end = "_theory" if row["model"] == compare.THEORY else ""
+        end = "_theory" if row["model"] == THEORY else ""
         best = optima.measured(x, Y)
         own = row | {"seeds": None if end else best.count}
         if best.inside:
@@ -104,7 +104,7 @@ def _ends(value: float, low: float, high: float, count: int) -> dict[str, float 
 
 def draw(data: pa.Table) -> Figure:
     """Above a panel of curves per model; below the best weight decay and what it gains."""
-    models = [name for name in compare.names(data) if name != compare.THEORY]
+    models = [name for name in compare.names(data) if name != THEORY]
     sizes = _sizes(data)
     figure, axes = style.panels(2, max(2, len(models)), height=2.2)
     for ax, model in zip(axes[0], models, strict=False):
@@ -113,7 +113,7 @@ def draw(data: pa.Table) -> Figure:
         _best(ax, data, quantity, models)
     for ax in (*axes[0, len(models) :], *axes[1, 2:]):
         ax.set_axis_off()
-    words = [compare.LOOKS[name].words for name in models]
+    words = [MODELS[name].look.label for name in models]
     blank = [""] * (axes.shape[1] - len(models))
     style.titles(axes, [*words, *blank, "best weight decay", "what it gains"])
     data_words = [compare.population_words(own) for own in compare.populations(data)]
@@ -141,7 +141,7 @@ def _sizes(data: pa.Table) -> dict[int, tuple[Any, str]]:
 def _curves(ax: Axes, data: pa.Table, model: str, sizes: dict[int, tuple[Any, str]]) -> None:
     """Both losses over weight decay, the least test loss as a cross."""
     own = compare.where(data, model=model)
-    exact = compare.where(data, model=compare.THEORY if model == LINEAR else "")
+    exact = compare.where(data, model=THEORY if model == EXACT else "")
     free = [0.0]
     for n, (colour, marker) in sizes.items():
         for loss, filled in zip(LOSSES, (True, False), strict=True):
@@ -175,14 +175,12 @@ def _inside(part: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def _best(ax: Axes, data: pa.Table, quantity: str, models: list[str]) -> None:
     """One number of every curve over N, a series per model."""
     for model in models:
-        look = compare.LOOKS[model]
+        look = MODELS[model].look
         part = tables.arrays(data, model=model, quantity=quantity)
         style.bars(ax, part["n"], part, look.colour, look.marker)
         style.line(ax, part["n"], part["value"], look.colour, linewidth=0.5, zorder=1)
-    theory = tables.arrays(data, model=compare.THEORY, quantity=f"{quantity}_theory")
-    style.line(
-        ax, theory["n"], theory["value"], compare.LOOKS[compare.THEORY].colour, style.DASHES[1]
-    )
+    theory = tables.arrays(data, model=THEORY, quantity=f"{quantity}_theory")
+    style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, style.DASHES[1])
     for population in compare.populations(data):
         compare.mark_dimension(ax, population)
     shown = tables.keep(data, "quantity", [quantity, f"{quantity}_theory"]).num_rows
@@ -202,6 +200,6 @@ def _entries(data: pa.Table, models: list[str], sizes: dict[int, tuple[Any, str]
     entries.append(style.handle(style.GREY, "train loss", marker="o"))
     entries.append(style.handle(style.BLACK, "least test loss", marker="x"))
     entries += [compare.entry(model, filled=False) for model in models]
-    if compare.THEORY in compare.names(data):
+    if THEORY in compare.names(data):
         entries.append(style.handle(style.GREY, "linear, theory", dash=style.DASHES[1]))
     return entries

@@ -32,7 +32,7 @@ CURVES = ("train_loss", "test_loss", "memorized_fraction")
 NEEDS = Needs(axes=("n", "stop_step"), metrics=CURVES)
 CATEGORY = "Networks"
 MARKS = {"onset": "*", "best_stop": "P", "quality": "X"}  # no marker of an N
-_PLACES, _SIZES, _STOPS = 2, 5, 3  # most kinds of data, most N with curves; fewest stops
+_POPULATIONS, _SIZES, _STOPS = 2, 5, 3  # most kinds of data, most N with curves; fewest stops
 _KEYS = ("model", *compare.POPULATION, "n", "step")
 
 
@@ -71,7 +71,7 @@ def query(metrics: pa.Table) -> pa.Table:
 def _cells(metrics: pa.Table) -> pa.Table:
     """The rows of the first trained model with enough stops, with their `step`."""
     for model in compare.TRAINED:
-        cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=_PLACES)
+        cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=_POPULATIONS)
         end = pc.equal(cells["stop_step"], 0)
         cells = tables.with_columns(cells, step=pc.if_else(end, cells["steps"], cells["stop_step"]))
         if len(tables.distinct(cells, "step")) >= _STOPS:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from lindiff.drawing import compare, style, tables
 from lindiff.drawing.needs import Needs
+from lindiff.models import MODELS, THEORY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 LOSSES = ("test_loss", "train_loss")
 NEEDS = Needs(axes=("n",), metrics=(*LOSSES, "optimal_loss"))
 CATEGORY = "Networks"
-MODELS = ("linear_exact", "linear_theory", "linear_trained", "mlp", "unet", "empirical")
 _KEYS = ("model", *compare.POPULATION, "n")
 
 
 def query(metrics: pa.Table) -> pa.Table:
     """Losses over N of each model, and the optimal loss, for up to three kinds of data."""
     some = pc.or_(*(pc.is_valid(metrics[loss]) for loss in LOSSES))
-    cells = compare.side_by_side(metrics.filter(some), MODELS)
+    cells = compare.side_by_side(metrics.filter(some), compare.giving(*LOSSES))
     found = compare.summary(cells, _KEYS, LOSSES)
     optima = [row for own in compare.populations(cells) for row in _optimum(cells, own)]
     return tables.curve(found, optima)
@@ -41,8 +41,8 @@ def query(metrics: pa.Table) -> pa.Table:
 def _optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
     """The optimal loss of a population, over the range of N there; nothing where no cell has it."""
     own = compare.where(cells, **population)
-    # The theory's optimum is of Gaussian data, also where it stands beside a data set.
-    own = own.filter(pc.not_equal(own["model"], compare.THEORY))
+    # The theory's optimum is of Gaussian data, also at the population of a data set.
+    own = own.filter(pc.not_equal(own["model"], THEORY))
     known = own["optimal_loss"].drop_null()
     if not len(known):
         return []
@@ -81,9 +81,7 @@ def _panel(ax: Axes, data: pa.Table, population: dict[str, Any], loss: str) -> N
         best = tables.arrays(data, quantity="optimal_loss", **population)
         style.line(ax, best["n"], best["value"], linewidth=0.6)
     theory = tables.arrays(data, quantity=f"{loss}_theory", **population)
-    style.line(
-        ax, theory["n"], theory["value"], compare.LOOKS[compare.THEORY].colour, linewidth=0.8
-    )
+    style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, linewidth=0.8)
     for model in compare.names(data):
         part = tables.arrays(data, quantity=loss, model=model, **population)
         compare.points(ax, part["n"], part, model, filled=loss == "test_loss")

@@ -20,7 +20,7 @@ from lindiff.columns import SETTING
 from lindiff.drawing import labels, optima, slices, style, tables
 from lindiff.drawing.intervals import mean_interval
 from lindiff.drawing.needs import Needs
-from lindiff.models import MODELS
+from lindiff.models import MODELS, SHRINKAGE
 from lindiff.science import laws
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ LOOK = {  # colour, marker and dash
     "ridge": (style.COLOURS[0], "o", style.DASHES[0]),
     "weight_decay": (style.COLOURS[1], "s", style.DASHES[1]),
     "stop": (style.COLOURS[2], "^", style.DASHES[3]),
-    "ledoit_wolf": (style.COLOURS[3], "D", None),
+    SHRINKAGE: (style.COLOURS[3], "D", None),
 }
 LINES = {  # what bounds them: colour, dash, label
     "unregularized": (style.BLACK, style.DASHES[0], "not regularized, theory"),
     "tail": (style.BLACK, style.DASHES[2], "$(d+3)/(4N)$"),
     "floor": (style.GREY, style.DASHES[0], r"not regularized, $N=\infty$"),
 }
-_NAMES = {"stop": "early stopping", "ledoit_wolf": "Ledoit–Wolf"}
+_NAMES = {"stop": "early stopping", SHRINKAGE: "Ledoit–Wolf"}
 
 
 def query(metrics: pa.Table) -> pa.Table:
@@ -63,11 +63,11 @@ def query(metrics: pa.Table) -> pa.Table:
 
 def _ledoit_wolf(metrics: pa.Table, cells: pa.Table) -> pa.Table:
     """Means over training sets of the model `ledoit_wolf` in the slice of `cells`."""
-    own = tables.keep(metrics, "model", ["ledoit_wolf"])
-    for name in MODELS["ledoit_wolf"].settings:
+    own = tables.keep(metrics, "model", [SHRINKAGE])
+    for name in MODELS[SHRINKAGE].settings:
         if name not in ("model", "n", "draw", "seed"):
             own = own.filter(pc.is_in(own[name], value_set=pc.unique(cells[name])))
-    named = pa.array(["ledoit_wolf"] * own.num_rows, pa.string())
+    named = pa.array([SHRINKAGE] * own.num_rows, pa.string())
     nothing = pa.nulls(own.num_rows, pa.float64())
     own = tables.with_columns(tables.with_ratio(own), regularizer=named, strength=nothing)
     own = tables.with_facts(own, **tables.facts(cells))

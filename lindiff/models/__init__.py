@@ -1,8 +1,8 @@
 """The models, as a registry that imports neither NumPy nor the models themselves.
 
 A model is a function ``run(cells, metrics) -> table`` over the cells of one family, or of several
-that share `Model.together`, and what the planner must know before it calls it. A new model is its
-file and one entry here.
+that differ in nothing but `Model.batched`; the registry says what planning and figures must know of
+it. A new model is its file and one entry here, and no other place names one.
 """
 
 from __future__ import annotations
@@ -13,68 +13,68 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-    Finding = tuple[int, str, str]
+# The exact linear model of a training set, its large-system limit, which has no seed, and the
+# estimator that it is compared with.
+EXACT, THEORY, SHRINKAGE = "linear_exact", "linear_theory", "ledoit_wolf"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a model is drawn, in every figure.
+
+    Attributes:
+        label: Its name in words.
+        colour: Of its marks, ``#RRGGBB``.
+        marker: Matplotlib's letter; empty of the theory, which is a line.
+    """
+
+    label: str
+    colour: str
+    marker: str
 
 
 @dataclass(frozen=True)
 class Model:
-    """What the planner must know of a model.
+    """What planning and figures must know of a model.
 
     Attributes:
         name: Value of the setting `model`.
         module: Module with `run`; its import closure is what the fingerprint covers.
         planning: Module with `estimate`, `check` and `warn`, which change no number.
+        look: How figures show it.
         settings: Settings that the model reads; the others are null in its cells.
         within: Settings that vary inside a family: one computation yields all their values.
         metrics: The metrics that it can give.
-        exact: Whether its cells are the same to 1e-12 in any packing.
-        together: Settings that families must share to be computed in one call, for which they
-            need not be neighbours; empty where every family is a call of its own.
+        trained: Whether torch trains it; cells of the others are the same to 1e-12 in any packing.
+        samples: Whether it needs the training samples themselves, not only their covariance.
+        pictures: Whether its data must be pictures.
+        batched: Settings in which families that are computed in one call may differ; all others
+            are shared. Empty where every family is a call of its own.
     """
 
     name: str
     module: str
     planning: str
+    look: Look
     settings: tuple[str, ...]
     within: frozenset[str]
     metrics: frozenset[str]
-    exact: bool = True
-    together: tuple[str, ...] = ()
+    trained: bool = False
+    samples: bool = False
+    pictures: bool = False
+    batched: frozenset[str] = frozenset()
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The settings that families must share to be computed in one call, in order."""
+        return tuple(name for name in self.settings if name not in self.within | self.batched)
 
     def load(self) -> Callable[[pa.Table, Sequence[str]], pa.Table]:
-        """The model's `run`: one family of cells, or those `together`, and metrics -> a table."""
+        """The model's `run`: cells of one family, or of several, and metrics -> a table."""
         function: Callable[..., pa.Table] = import_module(self.module).run
         return function
-
-    def estimate(
-        self, families: pa.Table, metrics: Sequence[str]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Seconds and bytes of each family.
-
-        Args:
-            families: The settings of one cell of each family, and `cells`, their number.
-            metrics: Metrics asked for.
-        """
-        seconds, size = import_module(self.planning).estimate(families, metrics)
-        return seconds, size
-
-    def check(self, cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
-        """Errors that only whole cells show, as ``(row, setting, message)``.
-
-        Metrics that the model does not give demand nothing of its cells.
-        """
-        own = [metric for metric in metrics if metric in self.metrics]
-        findings: list[Finding] = import_module(self.planning).check(cells, own)
-        return findings
-
-    def warn(self, cells: pa.Table) -> list[Finding]:
-        """What is allowed but should be known, in the form of `check`."""
-        findings: list[Finding] = import_module(self.planning).warn(cells)
-        return findings
 
 
 _REGULARIZATION = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale")
@@ -87,6 +87,12 @@ _RUN = (
     "optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "precision",
 )  # fmt: skip
 _NETWORK = ("width", "preconditioning")
+_LINEAR = frozenset(
+    (
+        "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss", "kl_model_data",
+        "kl_model_data_floor", "kl_data_model", "kl_data_model_floor", "overlap_1", "c_mean",
+    )
+)  # fmt: skip
 _MEASURED = frozenset(
     (
         "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
@@ -98,20 +104,32 @@ _MEASURED = frozenset(
 )  # fmt: skip
 
 
-def _network(name: str) -> Model:
-    """A trained network: a new one is a line here, one of `NETWORKS`, and its file."""
+# Of networks that are trained as one: each has its own data, random numbers and rates.
+_OF_ONE_RUN = frozenset(
+    (
+        "spectrum", "spectrum_params", "n", "population_mean", "centre", "draw", "seed",
+        "weight_decay", "learning_rate", "train_seed",
+    )
+)  # fmt: skip
+
+
+def _network(name: str, look: Look, pictures: bool = False) -> Model:
+    """A trained network, the file of that name in `lindiff.training.networks`."""
     return Model(
         name,
         "lindiff.models.trained",
         "lindiff.planning.trained",
+        look,
         settings=(
             "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
             "stop_step", *_NETWORK, "train_seed",
         ),
         within=frozenset((*_SAMPLING, "stop_step")),
         metrics=_MEASURED,
-        exact=False,
-        together=("data", "d", *_SCHEDULE, *_RUN, *_NETWORK),
+        trained=True,
+        samples=True,
+        pictures=pictures,
+        batched=_OF_ONE_RUN,
     )  # fmt: skip
 
 
@@ -119,66 +137,32 @@ MODELS: dict[str, Model] = {
     model.name: model
     for model in (
         Model(
-            "linear_exact",
+            EXACT,
             "lindiff.models.linear",
             "lindiff.planning.linear",
+            Look("linear", "#0072B2", "o"),
             settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING, *_REGULARIZATION),
             within=frozenset((*_SCHEDULE, *_SAMPLING, *_REGULARIZATION)),
-            metrics=frozenset(
-                (
-                    "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
-                    "kl_model_data", "kl_model_data_floor", "kl_data_model",
-                    "kl_data_model_floor", "overlap_1", "c_mean", "agreement", "pool_fraction",
-                    "bures", "monte_carlo_gap", "levels", "modes",
-                )
-            ),
+            metrics=_LINEAR
+            | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
         ),
         Model(
-            "linear_theory",
+            THEORY,
             "lindiff.models.theory",
             "lindiff.planning.theory",
+            Look("linear, theory", "#0072B2", ""),
             settings=(
                 "model", "spectrum", "spectrum_params", "d", "n", "population_mean", "centre",
                 *_SCHEDULE, *_SAMPLING, *_REGULARIZATION,
             ),
             within=frozenset(("n", *_SCHEDULE, *_SAMPLING, *_REGULARIZATION)),
-            metrics=frozenset(
-                (
-                    "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
-                    "kl_model_data", "kl_model_data_floor", "kl_data_model",
-                    "kl_data_model_floor", "overlap_1", "c_mean", "agreement", "levels",
-                )
-            ),
-        ),
-        Model(
-            "ledoit_wolf",
-            "lindiff.models.ledoit_wolf",
-            "lindiff.planning.linear",
-            settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING),
-            within=frozenset((*_SCHEDULE, *_SAMPLING)),
-            metrics=frozenset(
-                (
-                    "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
-                    "kl_model_data", "kl_model_data_floor", "kl_data_model",
-                    "kl_data_model_floor", "overlap_1", "c_mean", "shrinkage", "pool_fraction",
-                )
-            ),
-        ),
-        Model(
-            "empirical",
-            "lindiff.models.empirical",
-            "lindiff.planning.empirical",
-            settings=(
-                "model", "data", "spectrum", "spectrum_params", "d", "n", "population_mean",
-                "draw", *_SCHEDULE, *_SAMPLING, "seed",
-            ),
-            within=frozenset((*_SCHEDULE, *_SAMPLING)),
-            metrics=_MEASURED,
+            metrics=_LINEAR | {"agreement", "levels"},
         ),
         Model(
             "linear_trained",
             "lindiff.models.linear_trained",
             "lindiff.planning.linear_trained",
+            Look("linear, trained", "#56B4E9", "v"),
             settings=(
                 "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
                 "stop_step", "train_seed",
@@ -190,9 +174,32 @@ MODELS: dict[str, Model] = {
                     "kl_data_model", "bures", "agreement", "pool_fraction", "levels", "modes",
                 )
             ),
-            exact=False,
+            trained=True,
         ),
-        _network("mlp"),
-        _network("unet"),
+        _network("mlp", Look("MLP", "#D55E00", "s")),
+        _network("unet", Look("U-Net", "#009E73", "D"), pictures=True),
+        Model(
+            "empirical",
+            "lindiff.models.empirical",
+            "lindiff.planning.empirical",
+            Look("empirical score", "#CC79A7", "^"),
+            settings=(
+                "model", "data", "spectrum", "spectrum_params", "d", "n", "population_mean",
+                "draw", *_SCHEDULE, *_SAMPLING, "seed",
+            ),
+            within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            metrics=_MEASURED,
+            samples=True,
+        ),
+        Model(
+            SHRINKAGE,
+            "lindiff.models.ledoit_wolf",
+            "lindiff.planning.ledoit_wolf",
+            Look("Ledoit and Wolf", "#E69F00", "P"),
+            settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING),
+            within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            metrics=_LINEAR | {"shrinkage", "pool_fraction"},
+            samples=True,
+        ),
     )
 }  # fmt: skip

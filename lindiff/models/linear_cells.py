@@ -16,9 +16,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import Sampler, make_sampler, start_factor
-from lindiff.science.schedule import BETA_MAX, BETA_MIN, Schedule, log_levels, make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.reference import BETA_MAX, BETA_MIN
+from lindiff.science.sampler import Sampler, make_sampler, start_factor
+from lindiff.science.schedule import Schedule, log_levels, make_schedule
+from lindiff.science.spectrum import make_spectrum
 
 Array = NDArray[np.float64]
 
@@ -29,15 +30,37 @@ SAMPLING = ("sampler", "final_noise", "sampling_steps")
 # The value of the setting `data` that is no data set.
 GAUSSIAN = "gaussian"
 
-# Samplers that draw no noise of their own: a sample is a function of its starting noise.
-NOISELESS = ("ddim", "ideal")
+# The value of the setting `sampler` that leaves the sampler out.
+IDEAL = "ideal"
 
-_LEVELS = 25
+# Noise levels of the metric `levels`, at most.
+LEVELS = 25
 
 
 def level_indices(timesteps: int) -> list[int]:
     """The noise levels of the metric `levels`, t − 1 each, log-spaced in t."""
-    return log_levels(timesteps, _LEVELS)
+    return log_levels(timesteps, LEVELS)
+
+
+class Common(dict[str, Any]):
+    """Settings that have one value in all cells of a call; asking for another is an error.
+
+    So what a call takes from one cell for all of them cannot differ between them, whatever the
+    registry says of it.
+    """
+
+    def __missing__(self, name: str) -> Any:
+        raise ValueError(f"cells that differ in {name} cannot be computed in one call")
+
+
+def common(cells: pa.Table) -> Common:
+    """The settings that all of `cells` have in common."""
+    first = cells.slice(0, 1).to_pylist()[0]
+    return Common(
+        (name, value)
+        for name, value in first.items()
+        if len(cells[name].combine_chunks().unique()) == 1
+    )
 
 
 def stops_of(cells: pa.Table) -> list[int]:
@@ -45,6 +68,12 @@ def stops_of(cells: pa.Table) -> list[int]:
     return [
         row["stop_step"] or row["steps"] for row in cells.select(["stop_step", "steps"]).to_pylist()
     ]
+
+
+@lru_cache
+def is_noiseless(sampler: str) -> bool:
+    """Whether a sampler draws no noise of its own: a sample is a function of its starting noise."""
+    return sampler == IDEAL or not make_sampler(sampler, make_schedule()).variance.any()
 
 
 @dataclass(frozen=True)
@@ -78,7 +107,7 @@ class Filters:
     @property
     def noiseless(self) -> bool:
         """Whether a sample is a function of its starting noise."""
-        return (self.sampler[0] if self.sampler else "ideal") in NOISELESS
+        return is_noiseless(self.sampler[0] if self.sampler else IDEAL)
 
     @cached_property
     def discrete(self) -> bool:
@@ -116,16 +145,16 @@ def _groups(stream: bytes) -> tuple[tuple[list[int], Filters], ...]:
         training = Training(**{name: value for name, value in given if value is not None})
         members.setdefault(values[: -len(TRAINING)], []).append((row, training))
     return tuple(
-        ([row for row, _ in group], filters(key, tuple(training for _, training in group)))
+        ([row for row, _ in group], make_filters(key, tuple(training for _, training in group)))
         for key, group in members.items()
     )
 
 
-def filters(key: tuple[Any, ...], trainings: tuple[Training, ...]) -> Filters:
+def make_filters(key: tuple[Any, ...], trainings: tuple[Training, ...]) -> Filters:
     """Filters from the values of `SCHEDULE` and `SAMPLING`."""
     name, timesteps, beta_min, beta_max, sampler, final_noise, steps = key
     schedule = (name, timesteps, beta_min or BETA_MIN, beta_max or BETA_MAX)
-    sampling = None if sampler == "ideal" else (sampler, bool(final_noise), steps or 0)
+    sampling = None if sampler == IDEAL else (sampler, bool(final_noise), steps or 0)
     return Filters(schedule, sampling, trainings)
 
 

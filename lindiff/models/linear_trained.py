@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from lindiff import session
+from lindiff.columns import EXACT_DESCENT
 from lindiff.models.linear_cells import Filters, groups, level_indices, stops_of
 from lindiff.models.linear_family import (
     Family,
@@ -38,14 +39,11 @@ from lindiff.training.devices import device_of
 from lindiff.training.linear import descend
 from lindiff.training.linear_noise import Levels, train_levels
 from lindiff.training.noise import BLOCK
+from lindiff.training.sizes import CHUNK
 from lindiff.training.task import Recipe, Run
 
 Array = NDArray[np.float64]
 
-EXACT = "gradient_descent"
-# Numbers of the largest array of a chunk of levels. A chunk does not hang on the stops, so a cell
-# has the same numbers in any company.
-_NUMBERS = 1 << 22
 # Without these a cell is nothing.
 _ESSENTIAL = ("test_loss", "kl_model_data", "kl_data_model")
 
@@ -79,7 +77,7 @@ def _unstable(row: dict[str, Any], draw: Draw, schedule: Schedule) -> str | None
     """Why full gradient descent diverges on this draw, or None."""
     bank = Bank(schedule, (Training(weight_decay=row["weight_decay"] or 0.0),))
     largest = bank.largest_stable_rate(draw.eigenvalues.max(initial=0))[0]
-    if row["optimizer"] != EXACT or row["learning_rate"] < largest:
+    if row["optimizer"] != EXACT_DESCENT or row["learning_rate"] < largest:
         return None
     return (
         f"gradient descent diverges: learning_rate = {row['learning_rate']:g}, "
@@ -143,8 +141,8 @@ def trained(
     Raises:
         ValueError: Noise is to be drawn for a draw without samples.
     """
-    if row["optimizer"] == EXACT:
-        size = max(1, _NUMBERS // draw.d**2)
+    if row["optimizer"] == EXACT_DESCENT:
+        size = max(1, CHUNK // draw.d**2)
         for levels in _chunks(schedule.timesteps, size):
             yield levels, _by_descent(row, draw, schedule, stops, levels)
         return
@@ -157,7 +155,7 @@ def trained(
         warm_up=row["warm_up"],
         decay=row["learning_rate_decay"],
     )
-    size = max(1, _NUMBERS // (draw.d * max(draw.d, BLOCK * recipe.batch_size)))
+    size = max(1, CHUNK // (draw.d * max(draw.d, BLOCK * recipe.batch_size)))
     for levels in _chunks(schedule.timesteps, size):
         yield levels, train_levels(run, recipe, schedule, levels)
 

@@ -7,7 +7,6 @@ the losses and of the samples are those of the other models, so that rows compar
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lindiff import session
-from lindiff.models.linear_cells import GAUSSIAN, groups, stops_of
+from lindiff.models.linear_cells import (
+    GAUSSIAN,
+    SCHEDULE,
+    Common,
+    common,
+    groups,
+    make_filters,
+    stops_of,
+)
 from lindiff.models.linear_family import Family, make_family, to_table, training_key
 from lindiff.models.measured import (
     OF_SAMPLES,
@@ -37,7 +44,8 @@ from lindiff.science.pools import make_pool
 from lindiff.science.schedule import Schedule
 from lindiff.training.devices import device_of
 from lindiff.training.engine import train
-from lindiff.training.networks import NETWORKS, Form
+from lindiff.training.forms import Form, make_network
+from lindiff.training.sizes import ACTIVATIONS, HELD
 from lindiff.training.task import Network, Recipe, Run, views
 from lindiff.training.watch import Watch, line
 
@@ -45,9 +53,6 @@ Array = NDArray[np.float64]
 
 BETAS = (0.9, 0.99)
 _LOSSES = ("train_loss", "test_loss")
-# Numbers of snapshots and training sets that are held at a time, and of a forward pass.
-_HELD = 30_000_000
-_ACTIVATIONS = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +75,15 @@ class Task:
         return self.family.row
 
 
-def _recipe(row: dict[str, Any], stops: Sequence[int]) -> Recipe:
+def _recipe(shared: Common, stops: Sequence[int]) -> Recipe:
     return Recipe(
-        steps=row["steps"],
+        steps=shared["steps"],
         stops=tuple(stops),
-        batch_size=row["batch_size"],
-        optimizer=row["optimizer"],
+        batch_size=shared["batch_size"],
+        optimizer=shared["optimizer"],
         betas=BETAS,
-        warm_up=row["warm_up"],
-        decay=row["learning_rate_decay"],
+        warm_up=shared["warm_up"],
+        decay=shared["learning_rate_decay"],
     )
 
 
@@ -86,20 +91,23 @@ def _recipe(row: dict[str, Any], stops: Sequence[int]) -> Recipe:
 def _network(model: str, data: str, d: int, width: int, preconditioning: str) -> Network:
     """The network of a model, for pictures where the data are some."""
     picture = None if data == GAUSSIAN else picture_of(make_pool(data))
-    return NETWORKS[model](Form(d, width, preconditioning, picture))
+    return make_network(model, Form(d, width, preconditioning, picture))
 
 
-def _make_run(row: dict[str, Any], points: Array, key: dict[str, object]) -> Run:
+def _make_run(
+    row: dict[str, Any], points: Array, key: dict[str, object], dtype: torch.dtype
+) -> Run:
     """One training run.
 
     Args:
         row: Settings of the family.
         points: The training set less its centre, shape (N, d).
         key: What names the training set.
+        dtype: Of the training.
     """
     device = device_of(session.current().device)
     return Run(
-        rows=torch.as_tensor(points).to(device, getattr(torch, row["precision"])),
+        rows=torch.as_tensor(points).to(device, dtype),
         key=training_key(row, key),
         learning_rate=row["learning_rate"],
         weight_decay=row["weight_decay"],
@@ -107,14 +115,14 @@ def _make_run(row: dict[str, Any], points: Array, key: dict[str, object]) -> Run
     )
 
 
-def _task(cells: pa.Table, pair: bool) -> Task:
+def _task(cells: pa.Table, pair: bool, dtype: torch.dtype) -> Task:
     """The training runs of one family: the model and, of a pair, the one on the other half."""
     family = make_family(cells)
-    runs = [_make_run(family.row, training_points(family), family.key)]
+    runs = [_make_run(family.row, training_points(family), family.key, dtype)]
     if pair:
         other = family.halves.other.centred
         assert other is not None
-        runs.append(_make_run(family.row, other, {**family.key, "half": 1}))
+        runs.append(_make_run(family.row, other, {**family.key, "half": 1}, dtype))
     return Task(cells, family, tuple(runs))
 
 
@@ -132,7 +140,7 @@ def as_denoiser(network: Network, parameters: Tensor, run: Run, schedule: Schedu
     sigma = np.sqrt(schedule.q / schedule.alpha_bar)
 
     # Rows at a time, by the network alone: of pictures all at once would not fit in the memory.
-    block = max(1, _ACTIVATIONS // network.kept)
+    block = max(1, ACTIVATIONS // network.kept)
 
     @torch.no_grad()
     def denoise(x: Array, index: int) -> Array:
@@ -197,7 +205,7 @@ def _measured(
             except Exception as error:
                 # Here, not around the call: the others of the batch would be trained again.
                 status[row], message[row] = "failed", f"{type(error).__name__}: {error}"
-                traceback.print_exc()
+                session.current().failures.add(cells["cell_id"][row].as_py(), error)
                 continue
             if not all(np.isfinite(of_stop[stop].get(name, 0)) for name in _LOSSES):
                 status[row] = "diverged"
@@ -218,43 +226,51 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     """All cells of families of one network, data set, dimension, schedule and recipe.
 
     Args:
-        cells: Cells in the schema of `lindiff.columns.cell_schema`; their families share
-            `Model.together`.
+        cells: Cells in the schema of `lindiff.columns.cell_schema`; their families differ in
+            nothing but `Model.batched`.
         wanted: Names of the metric columns.
 
     Returns:
         ``cell_id``, the metric columns, ``status`` and ``message``, rows as in `cells`.
 
     Raises:
-        ValueError: A draw has no samples, or the data are no pictures where they must be.
+        ValueError: A draw has no samples, the data are no pictures where they must be, or the cells
+            differ in a setting of the training that is one for all.
     """
     members = list(_families(cells))
-    row = cells.slice(0, 1).to_pylist()[0]
+    shared = common(cells)
     stops = sorted(set(stops_of(cells)))
     names = ("model", "data", "d", "width", "preconditioning")
-    network = _network(*(row[name] for name in names))
+    network = _network(*(shared[name] for name in names))
+    dtype = getattr(torch, shared["precision"])
     pair = bool(PAIR & set(wanted))
-    largest = max(cells["n"].to_pylist()) * row["d"]
-    at_once = max(1, _HELD // ((network.size * len(stops) + 3 * largest) * (1 + pair)))
+    largest = max(cells["n"].to_pylist()) * shared["d"]
+    at_once = max(1, HELD // ((network.size * len(stops) + 3 * largest) * (1 + pair)))
     found = []
     for start in range(0, len(members), at_once):
         chunk = members[start : start + at_once]
-        tasks = [_task(cells.take(pa.array(rows)), pair) for rows in chunk]
-        found += _trained(tasks, network, _recipe(row, stops), wanted)
+        tasks = [_task(cells.take(pa.array(rows)), pair, dtype) for rows in chunk]
+        found += _trained(tasks, network, shared, stops, wanted)
     order = np.argsort(np.concatenate(members))
     return pa.concat_tables(found).take(pa.array(order))
 
 
 def _trained(
-    tasks: Sequence[Task], network: Network, recipe: Recipe, wanted: Sequence[str]
+    tasks: Sequence[Task],
+    network: Network,
+    shared: Common,
+    stops: Sequence[int],
+    wanted: Sequence[str],
 ) -> list[pa.Table]:
     """Train the runs of all tasks together and measure each family."""
+    recipe = _recipe(shared, stops)
     runs = [run for task in tasks for run in task.runs]
-    schedule = groups(tasks[0].cells)[0][1].make_schedule()
+    key = (*(shared[name] for name in SCHEDULE), "ideal", None, None)
+    schedule = make_filters(key, ()).make_schedule()
     folder = session.current().checkpoints
     if folder is not None:
         # Names of checkpoints tell shapes apart, not what is made of them.
-        folder /= tasks[0].row["preconditioning"]
+        folder /= shared["preconditioning"]
     trained = train(network, runs, recipe, schedule, checkpoints=folder, watch=_log)
     tables, first = [], 0
     for task in tasks:

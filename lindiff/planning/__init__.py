@@ -6,6 +6,7 @@ Each model names the module of this room that has its `estimate`, `check` and `w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lindiff.models import MODELS, Model
@@ -13,17 +14,43 @@ from lindiff.models import MODELS, Model
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lindiff.models import Finding
+    from lindiff.planning.cells import Array, Finding
+
+
+def estimate(model: Model, families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
+    """Seconds on one core and bytes of each family of `model`, shape (families,) each.
+
+    Args:
+        model: The model.
+        families: The settings of one cell of each family, and `cells`, their number.
+        metrics: Metrics asked for.
+    """
+    seconds, size = import_module(model.planning).estimate(families, metrics)
+    return seconds, size
 
 
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
-    """Errors that only whole cells show, over all models, as ``(row, setting, message)``."""
-    return _over_models(cells, lambda model, own: model.check(own, metrics))
+    """Errors that only whole cells show, over all models, as ``(row, setting, message)``.
+
+    Metrics that a model does not give demand nothing of its cells.
+    """
+
+    def look(model: Model, own: pa.Table) -> list[Finding]:
+        asked = [metric for metric in metrics if metric in model.metrics]
+        found: list[Finding] = import_module(model.planning).check(own, asked)
+        return found
+
+    return _over_models(cells, look)
 
 
 def warn(cells: pa.Table) -> list[Finding]:
     """What is allowed but should be known, over all models, in the form of `check`."""
-    return _over_models(cells, lambda model, own: model.warn(own))
+
+    def look(model: Model, own: pa.Table) -> list[Finding]:
+        found: list[Finding] = import_module(model.planning).warn(own)
+        return found
+
+    return _over_models(cells, look)
 
 
 def _over_models(

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, SAMPLES
 from lindiff.planning import linear
-
-Array = NDArray[np.float64]
+from lindiff.planning.cells import Array, Finding, column, each
+from lindiff.science.denoisers import fit_count, rounds_of
+from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones. The
 # constants are counts of operations at the speed of the linear models, not fits.
@@ -21,19 +22,12 @@ _PRODUCT = 8e-11
 _NUMBER = 1e-8
 _DIFFERENCE = 1e-9
 _CUBE = 1e-10
-# Noisy points of the losses over all levels and the least at each, of train and test; of the
-# affine fits a dimension and the least, and of the directions; levels of both; samples.
-_NOISY, _ROUNDS = 12800, 64
-_PER_DIMENSION, _FIT, _DIRECTIONS, _FITTED = 32, 1024, 1024, 8
-_SAMPLES = 1024
-# Fits of a jackknife, and what one takes: QR and the decompositions of a d × d factor.
-_FOLDS, _DECOMPOSITIONS = 17, 40
+# What a fit of the jackknife takes: the decompositions of a d × d factor.
+_DECOMPOSITIONS = 40
 # The weights of a block and what is needed beside them.
 _BYTES = 60e6
 _LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
-_PAIRS = frozenset(("agreement", "uncentred_cosine"))
 _DISTANCES = frozenset(("kl_model_data", "kl_data_model", "bures"))
-_OF_SAMPLES = _PAIRS | _DISTANCES | {"memorized_fraction", "modes", "pictures"}
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -46,10 +40,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
             `sampling_steps` and `cells` (a count).
         metrics: Metrics asked for.
     """
-    d, n, cells, timesteps = (
-        np.asarray(families[name].to_numpy(zero_copy_only=False), dtype=float)
-        for name in ("d", "n", "cells", "timesteps")
-    )
+    d, n, cells, timesteps = (column(families, name) for name in ("d", "n", "cells", "timesteps"))
     # The draw of the linear models, with none of the cells' own work.
     once = families.set_column(families.column_names.index("cells"), "cells", pa.array(0 * n))
     seconds, size = linear.estimate(once, ())
@@ -57,32 +48,31 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     # A noisy point that meets all training points.
     point = n * (_PAIR + _PRODUCT * d) + d * _NUMBER
     if asked & _LOSSES:
-        rounds = np.maximum(_ROUNDS, _NOISY / timesteps)
-        work += timesteps * (_LEVEL + rounds * point)
-    if asked & _OF_SAMPLES:
+        work += timesteps * (_LEVEL + 2 * each(rounds_of, timesteps) * point)
+    if asked & OF_SAMPLES:
         steps = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
         steps = np.where(steps > 0, steps, timesteps)
-        halves = 1 + bool(asked & _PAIRS)
-        work += halves * steps * (_LEVEL + _SAMPLES * point)
+        halves = 1 + bool(asked & PAIR)
+        work += halves * steps * (_LEVEL + SAMPLES * point)
     if "memorized_fraction" in asked:
-        work += _SAMPLES * n * d * _DIFFERENCE
+        work += SAMPLES * n * d * _DIFFERENCE
     if asked & _DISTANCES:
-        work += _FOLDS * (_LEVEL + _CUBE * d**2 * (2 * _SAMPLES + _DECOMPOSITIONS * d))
-    fit = np.maximum(_FIT, _PER_DIMENSION * d)
+        work += (BLOCKS + 1) * (_LEVEL + _CUBE * d**2 * (2 * SAMPLES + _DECOMPOSITIONS * d))
+    fit = each(fit_count, d)
     if "linearity" in asked:
-        work += _FITTED * (_LEVEL + fit * (point + 4 * _CUBE * d**2))
+        work += LEVELS * (_LEVEL + fit * (point + 4 * _CUBE * d**2))
     if "directions" in asked:
-        work += _FITTED * _DIRECTIONS * (point + 6 * _CUBE * d**2)
-    size += 8 * d * (8 * _SAMPLES + (6 * fit if "linearity" in asked else 0))
-    size += (1 + bool(asked & _PAIRS)) * 16 * n * d
+        work += LEVELS * DIRECTION_POINTS * (point + 6 * _CUBE * d**2)
+    size += 8 * d * (8 * SAMPLES + (6 * fit if "linearity" in asked else 0))
+    size += (1 + bool(asked & PAIR)) * 16 * n * d
     return seconds + cells * work, size + _BYTES
 
 
-def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[linear.Finding]:
+def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
     return linear.check(cells, metrics)
 
 
-def warn(cells: pa.Table) -> list[linear.Finding]:
+def warn(cells: pa.Table) -> list[Finding]:
     """What is allowed but should be known, in the form of `check`."""
     return linear.warn(cells)

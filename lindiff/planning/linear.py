@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,57 +12,46 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.models.linear_cells import (  # fmt: skip
+from lindiff.columns import SETTING
+from lindiff.models import MODELS
+from lindiff.models.linear_cells import (
     GAUSSIAN,
-    NOISELESS,
+    LEVELS,
     SAMPLING,
     SCHEDULE,
     TRAINING,
-    filters,
+    is_noiseless,
+    make_filters,
     spectrum,
 )
+from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
 from lindiff.science.filters import Training
 from lindiff.science.pools import INDEPENDENT, make_pool
 
 Array = NDArray[np.float64]
-Finding = tuple[int, str, str]
-# Settings looked at, the setting that a message names, and what finds the message.
-Check = tuple[Sequence[str], str, Callable[[dict[str, Any]], str | None]]
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 1.5e-3
 _CUBE = 3.5e-10
-_SAMPLE = 1.5e-8
+SAMPLE = 1.5e-8
 _CELL = 6e-5
 _LEVEL = 6e-8
 _MODE = 1.5e-6
 _PAIR = 2e-10
 _BURES = 1e-9
 _MONTE_CARLO = 5e-7
-_BASE_BYTES = 150e6
+_BASE_BYTES = 210e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
 _LARGEST_ALPHA_BAR = 0.05
-# Models that need the training samples themselves.
-SAMPLES = ("ledoit_wolf", "empirical", "mlp", "unet")
 _OF_HALVES = frozenset(("agreement", "uncentred_cosine"))
-
-
-def column(table: pa.Table, name: str) -> Array:
-    """A column of numbers as floats, null as NaN."""
-    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
-
-
-def text(table: pa.Table, name: str) -> NDArray[np.object_]:
-    """A column of words."""
-    return np.asarray(table[name].cast("string").to_numpy(zero_copy_only=False), dtype=object)
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """Seconds and bytes of each family.
 
     Args:
-        families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps` and
+        families: One row a family with `data`, `d`, `n`, `draw`, `timesteps` and
             `cells` (a count).
         metrics: Metrics asked for.
     """
@@ -73,7 +62,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     timesteps = column(families, "timesteps")
     small = np.minimum(d, n)
     draw = _CUBE * (small**3 + d * small**2)
-    draw += np.where(samples, _SAMPLE * n * d * (1 + small / 256), 0)
+    draw += np.where(samples, SAMPLE * n * d * (1 + small / 256), 0)
     draw_size = 48 * d**2 + np.where(samples, 24 * n * d, 0)
     seconds = _FAMILY + draw + cells * _CELL * (1 + d / 256)
     size = _BASE_BYTES + draw_size + 64 * d * cells
@@ -83,11 +72,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         # The partner's draw, the overlaps of its modes, and their traces.
         seconds += draw + _CUBE * d * small**2 + cells * _PAIR * (small**2 + 2 * d * small)
         size += draw_size + 64 * d * cells
-    shrunk = np.asarray(families["model"].cast("string")) == "ledoit_wolf"
-    seconds += np.where(shrunk, _SAMPLE * n * d * (1 + d / 128), 0)
-    size += np.where(shrunk, 16 * n * d + 24 * d**2, 0)
     if "levels" in metrics:
-        seconds += _LEVEL * 25 * cells * small
+        seconds += _LEVEL * LEVELS * cells * small
     if "modes" in metrics:
         seconds += _MODE * cells * small
         size += 400 * cells * small
@@ -97,24 +83,6 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         seconds += _MONTE_CARLO * timesteps * d * (1 + cells)
         size += 4000 * timesteps * d
     return seconds, size
-
-
-def is_real(name: str | None) -> bool:
-    """Whether a value of `data` is a data set; it is null where a model reads none."""
-    return name not in (None, GAUSSIAN)
-
-
-def distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
-    """The distinct combinations of some columns, each with the first row that has it."""
-    rows = pa.array(np.arange(len(cells)))
-    table = pa.table({name: cells[name] for name in names} | {"row": rows})
-    for index, name in enumerate(names):
-        if pa.types.is_dictionary(table.schema.field(name).type):
-            table = table.set_column(index, name, table[name].cast("string"))
-    found = table.group_by(list(names)).aggregate([("row", "min")])
-    return sorted(
-        ((row.pop("row_min"), row) for row in found.to_pylist()), key=lambda item: item[0]
-    )
 
 
 def _largest_eigenvalue(s: Array, n: int) -> float:
@@ -138,16 +106,6 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("data", "n"), "n", partial(_too_few_rows, metrics)),
     )
     return find(cells, checks) or _unstable(cells)
-
-
-def find(cells: pa.Table, checks: Iterable[Check]) -> list[Finding]:
-    """What some checks find in the distinct values of the settings that they look at."""
-    return [
-        (row, setting, message)
-        for names, setting, look in checks
-        for row, values in distinct(cells, names)
-        if (message := look(values)) is not None
-    ]
 
 
 def _bad_spectrum(values: dict[str, Any]) -> str | None:
@@ -175,7 +133,7 @@ def _bad_steps(values: dict[str, Any]) -> str | None:
 def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if values["draw"] == "samples" or values["data"] != GAUSSIAN:
         return None
-    if values["model"] in SAMPLES:
+    if MODELS[values["model"]].samples:
         return f"{values['model']} needs the training samples; allowed: samples"
     if "monte_carlo_gap" in metrics:
         return "monte_carlo_gap needs the training samples; allowed: samples"
@@ -184,8 +142,8 @@ def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | No
 
 def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     asked = sorted(_OF_HALVES & set(metrics))
-    if asked and values["sampler"] not in NOISELESS:
-        allowed = ", ".join(NOISELESS)
+    if asked and not is_noiseless(values["sampler"]):
+        allowed = ", ".join(sorted(filter(is_noiseless, SETTING["sampler"].choices)))
         return f"{asked[0]} needs a sampler that draws no noise of its own; allowed: {allowed}"
     return None
 
@@ -212,7 +170,7 @@ def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
 
 
 def _schedule_of(values: dict[str, Any]) -> Any:
-    return filters((*(values[name] for name in SCHEDULE), "ideal", None, None), ())
+    return make_filters((*(values[name] for name in SCHEDULE), "ideal", None, None), ())
 
 
 def _unstable(cells: pa.Table) -> list[Finding]:
@@ -226,7 +184,9 @@ def _unstable(cells: pa.Table) -> list[Finding]:
     for row, values in distinct(cells.take(some), names):
         s = spectrum(values["spectrum"], values["spectrum_params"], values["d"])
         training = Training(**{k: values[k] for k in TRAINING if values[k] is not None})
-        bank = filters(tuple(values[k] for k in (*SCHEDULE, *SAMPLING)), (training,)).make_bank()
+        bank = make_filters(
+            tuple(values[k] for k in (*SCHEDULE, *SAMPLING)), (training,)
+        ).make_bank()
         largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]
         if training.learning_rate >= largest:
             findings.append(

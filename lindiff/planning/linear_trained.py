@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from lindiff.columns import EXACT_DESCENT
+from lindiff.models.measured import PAIR
 from lindiff.planning import linear
-from lindiff.planning.linear import Finding, column, distinct, is_real, text
+from lindiff.planning.cells import Array, Finding, column, distinct, is_real, text, with_cells
 from lindiff.planning.trained import check_training
-
-Array = NDArray[np.float64]
-
-EXACT = "gradient_descent"
+from lindiff.training.sizes import CHUNK
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.02
@@ -29,9 +27,8 @@ _UPDATE = 2e-9
 _EXACT_STEP = 3e-6
 _DESCENT = 2e-10
 _CUBE = 1e-9
-# Torch itself, and the work arrays of a chunk of levels.
-_BYTES = 400e6
-_CHUNK = 1 << 22
+# Torch itself.
+_BYTES = 250e6
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -46,16 +43,15 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         column(families, name) for name in ("d", "cells", "timesteps", "steps", "batch_size")
     )
     # The draw of the linear models, with none of the cells' own work.
-    once = families.set_column(families.column_names.index("cells"), "cells", pa.array(0 * d))
-    paired = "agreement" in metrics
-    seconds, size = linear.estimate(once, ("agreement",) if paired else ())
+    paired = bool(PAIR & set(metrics))
+    seconds, size = linear.estimate(with_cells(families, 0 * d), ("agreement",) if paired else ())
     noisy = _STEP + batch * d * (_NUMBER + 2 * d * _PRODUCT) + d**2 * _UPDATE
     exact = _EXACT_STEP + d**3 * _DESCENT
-    step = np.where(text(families, "optimizer") == EXACT, exact, noisy)
+    step = np.where(text(families, "optimizer") == EXACT_DESCENT, exact, noisy)
     step *= np.where(text(families, "precision") == "float64", 2, 1)
     work = _FAMILY + timesteps * (steps * step + cells * d**3 * _CUBE)
     seconds += work * (2 if paired else 1)
-    snapshots = cells * np.maximum(np.minimum(timesteps * d**2, _CHUNK), d**2)
+    snapshots = cells * np.maximum(np.minimum(timesteps * d**2, CHUNK), d**2)
     size += _BYTES + 12 * snapshots + cells * (32 * d**2 + 16 * timesteps)
     return seconds, size
 
@@ -72,7 +68,11 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
 
 
 def _without_samples(values: dict[str, Any]) -> str | None:
-    if values["optimizer"] == EXACT or is_real(values["data"]) or values["draw"] == "samples":
+    if (
+        values["optimizer"] == EXACT_DESCENT
+        or is_real(values["data"])
+        or values["draw"] == "samples"
+    ):
         return None
     return f"optimizer {values['optimizer']} needs the training samples; allowed: samples"
 
@@ -83,7 +83,7 @@ def _as_exact(cells: pa.Table) -> pa.Table:
     Those of other optimizers have no stop, so nothing is asked of their learning rate.
     """
     stop = np.nan_to_num(column(cells, "learning_rate")) * column(cells, "steps")
-    exact = text(cells, "optimizer") == EXACT
+    exact = text(cells, "optimizer") == EXACT_DESCENT
     stops = pa.array(np.where(exact, stop, np.nan), from_pandas=True)
     return cells.set_column(cells.column_names.index("stop"), "stop", stops)
 

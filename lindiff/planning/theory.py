@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from lindiff.models.linear_cells import LEVELS
 from lindiff.planning import linear
-
-Array = NDArray[np.float64]
+from lindiff.planning.cells import Array, Finding, column
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.3
@@ -27,20 +25,20 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         families: One row a family with `d` and `cells` (a count).
         metrics: Metrics asked for.
     """
-    d, cells = (np.asarray(families[name].to_numpy(), dtype=float) for name in ("d", "cells"))
+    d, cells = (column(families, name) for name in ("d", "cells"))
     seconds = _FAMILY + cells * (_CELL + _MODE * d)
     size = _BASE_BYTES + 16 * 400 * (d * 8 + 12 * np.minimum(cells, 2000)) + 400 * cells
     if "levels" in metrics:
-        seconds = seconds + cells * 25 * 2e-5
+        seconds = seconds + cells * LEVELS * 2e-5
         size = size + 3000 * cells
     return seconds, size
 
 
-def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Any]:
+def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
     return linear.check(cells, metrics)
 
 
-def warn(cells: pa.Table) -> list[Any]:
+def warn(cells: pa.Table) -> list[Finding]:
     """What is allowed but should be known, in the form of `check`."""
     return linear.warn(cells)

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from lindiff import figures, files
 from lindiff.drawing import compare, slices, tables
 from lindiff.errors import InputError
+from lindiff.models import MODELS, SHRINKAGE
 from lindiff.science.scaling import crossing
 
 Sentences = Iterator[str | None]
@@ -207,7 +208,7 @@ def _tuned(rows: Rows) -> Sentences:
     others = {
         "stop": "early stopping",
         "weight_decay": "weight decay",
-        "ledoit_wolf": "Ledoit–Wolf",
+        SHRINKAGE: "Ledoit–Wolf",
     }
     for name, words in (
         ("residual_loss", "test loss above the optimum"),
@@ -267,7 +268,7 @@ def _memorization(rows: Rows) -> Sentences:
         rest = n[above[-1] + 1 :] if len(above) else n
         held = next(held for held in tables.facts(rows.table)["training"]
                     if held | population | {"model": model} == held)  # fmt: skip
-        steps, words = held.get("stop_step") or held["steps"], compare.LOOKS[model].words
+        steps, words = held.get("stop_step") or held["steps"], MODELS[model].look.label
         data = _spectrum(population["spectrum"], population["spectrum_params"])
         yield _say(
             f"Of the samples of the {words} on {data} data (d = {population['d']}), "

@@ -19,11 +19,11 @@ from lindiff.config.resolve import Config, Experiment, resolve
 from lindiff.config.words import known_word
 from lindiff.config.yamlfile import Document
 from lindiff.errors import InputError
-from lindiff.models import MODELS
+from lindiff.models import MODELS, THEORY
 from lindiff.sweep.validate import validate, warnings
 
 DEFAULT_METRICS = ("train_loss", "test_loss", "kl_model_data", "kl_data_model")
-_MODEL = MODELS["linear_theory"]
+_MODEL = MODELS[THEORY]
 _COMMAND = "lindiff theory"
 _NAME = "theory"
 _ELSEWHERE = {

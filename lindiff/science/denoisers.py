@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank
-from lindiff.science.samplers import Sampler
+from lindiff.science.sampler import Sampler
 from lindiff.science.samples import squares_along
 from lindiff.science.schedule import Schedule
 

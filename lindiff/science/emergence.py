@@ -57,7 +57,7 @@ def scaled_variance(time: float, sampler: str) -> float:
 
     Args:
         time: λτ > 0.
-        sampler: A key of `lindiff.science.samplers.SAMPLERS`; both DDPM have one limit.
+        sampler: A file of `lindiff.science.samplers`; both DDPM have one limit.
     """
     from scipy.integrate import quad
     from scipy.special import exp1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lindiff.science import measure, metrics, vectors
 from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import Sampler, start_factor
+from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
 from lindiff.science.tables import Evaluated, FilterTable, node_range
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Inexact
 from numpy.typing import NDArray
 
-from lindiff.science.samplers import Sampler
+from lindiff.science.sampler import Sampler
 from lindiff.science.schedule import Schedule
 
 # float64, or complex128 where λ is complex. Of a tuple of any length tests check one array a call,

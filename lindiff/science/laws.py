@@ -98,7 +98,7 @@ def kl_data_model_limit(ratio: Numbers) -> Float64[Array, "*any"]:
 def optimal_loss(alpha_bar: Numbers, eigenvalues: Vector) -> Float64[Array, "*any"]:
     """Denoising loss of the population optimum per noise level: (1/d) Σ_j ᾱ s_j/(ᾱ s_j + 1 − ᾱ).
 
-    From the loss of design section 3 with W_t = √(1−ᾱ_t) (ᾱ_t Σ + (1−ᾱ_t) I)⁻¹.
+    From the loss (docs/theory.md, "Denoiser and loss") with W_t = √(1−ᾱ_t) (ᾱ_t Σ + (1−ᾱ_t) I)⁻¹.
 
     Args:
         alpha_bar: ᾱ_t, shape (...).

@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
-from lindiff.science.samplers import Sampler, start_factor
+from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]

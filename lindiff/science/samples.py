@@ -16,7 +16,7 @@ Vector = Float64[Array, " d"]
 Estimate = tuple[float, float]
 
 _RATIO = 1 / 3
-_BLOCKS = 16
+BLOCKS = 16
 
 
 def squares_along(
@@ -214,7 +214,7 @@ def _divergences(R: Float64[Array, "rank d"], shift: Vector, count: int) -> tupl
 
 def _blocks(count: int) -> list[Int64[NDArray[np.int64], " _"]]:
     """The rows of up to 16 blocks of about the same size."""
-    return np.array_split(np.arange(count), min(_BLOCKS, count))
+    return np.array_split(np.arange(count), min(BLOCKS, count))
 
 
 def _jackknife(folds: Float64[Array, " blocks"]) -> float:

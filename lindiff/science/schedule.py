@@ -5,7 +5,6 @@ x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε with ᾱ_t = Π_{s≤t} (1−β_s), for t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -13,10 +12,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from lindiff.science.named import load
+from lindiff.science.reference import BETA_MAX, BETA_MIN, REFERENCE_TIMESTEPS
 
-REFERENCE_TIMESTEPS = 1000
-BETA_MIN, BETA_MAX = 1e-4, 1e-2
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,36 +59,6 @@ class Schedule:
         return -np.expm1(self.log_alpha_bar)
 
 
-def linear(timesteps: int, beta_min: float, beta_max: float) -> Float64[Array, " T"]:
-    """β_t linear from `beta_min` to `beta_max` (Ho et al. 2020), the range scaled by 1000/T."""
-    scale = REFERENCE_TIMESTEPS / timesteps
-    return np.linspace(scale * beta_min, scale * beta_max, timesteps)
-
-
-def cosine(timesteps: int, beta_min: float, beta_max: float) -> Float64[Array, " T"]:
-    """ᾱ_t = cos²((t/T+s)/(1+s) π/2) over its value at 0, s = 0.008, β_t ≤ 0.999.
-
-    Nichol & Dhariwal 2021, eq. 17; `beta_min` and `beta_max` have no part in it.
-    """
-    angle = (np.arange(timesteps + 1) / timesteps + 0.008) / 1.008 * np.pi / 2
-    # 1 − cos²(b)/cos²(a) = sin(b−a) sin(b+a) / cos²(a): no cancellation in the first levels.
-    a, b = angle[:-1], angle[1:]
-    beta: Array = np.minimum(np.sin(b - a) * np.sin(b + a) / np.cos(a) ** 2, 0.999)
-    return beta
-
-
-def constant(timesteps: int, beta_min: float, beta_max: float) -> Float64[Array, " T"]:
-    """β_t = `beta_max` · 1000/T at every level."""
-    return np.full(timesteps, REFERENCE_TIMESTEPS / timesteps * beta_max)
-
-
-SCHEDULES: dict[str, Callable[[int, float, float], Array]] = {
-    "linear": linear,
-    "cosine": cosine,
-    "constant": constant,
-}
-
-
 @lru_cache(maxsize=64)
 def make_schedule(
     name: str = "linear",
@@ -100,8 +69,8 @@ def make_schedule(
     """The noise schedule called `name`; docs/theory.md, "Forward process".
 
     Args:
-        name: A key of `SCHEDULES`: `linear` (Ho et al. 2020, section 4), `cosine` (Nichol &
-            Dhariwal 2021, eq. 17) or `constant`.
+        name: A file of `lindiff.science.schedules`: `linear` (Ho et al. 2020, section 4), `cosine`
+            (Nichol & Dhariwal 2021, eq. 17) or `constant`.
         timesteps: Number of levels T ≥ 1.
         beta_min: β_1 at T = 1000.
         beta_max: β_T at T = 1000.
@@ -120,7 +89,7 @@ def make_schedule(
         >>> [float(lindiff.make_schedule(timesteps=T).alpha_bar[-1].round(4)) for T in (1000, 100)]
         [0.0063, 0.0054]
     """
-    beta = SCHEDULES[name](timesteps, beta_min, beta_max)
+    beta = load("lindiff.science.schedules", name).beta(timesteps, beta_min, beta_max)
     if not np.all((beta > 0) & (beta < 1)):
         raise ValueError(
             f"schedule {name} with T = {timesteps}: β_t from {beta.min():g} to {beta.max():g} "

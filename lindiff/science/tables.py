@@ -16,7 +16,7 @@ from jaxtyping import Complex128, Float64, Inexact, Int
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Response
-from lindiff.science.samplers import Sampler
+from lindiff.science.sampler import Sampler
 
 Array = NDArray[np.float64]
 OnPoints = Float64[Array, "K F"]

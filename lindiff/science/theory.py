@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limiting
-from lindiff.science.samplers import Sampler, start_factor
+from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
 from lindiff.science.tables import FilterTable
 

@@ -1,7 +1,8 @@
-"""Parts to the one table of a config, ``results/<config>/metrics.parquet`` (design, section 4).
+"""Parts to the one table of a config, ``results/<config>/metrics.parquet``.
 
-One row a wanted cell, sorted by id. Where several parts have a metric of a cell, the first in the
-plan's order gives it; what the config does not ask of a cell is null, whatever the store has.
+One row a wanted cell, sorted by id. Where several parts have a metric of a cell, one of today's
+code gives it, else the first in the plan's order; what the config does not ask of a cell is null,
+whatever the store has.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ from lindiff.columns import (
 )
 from lindiff.errors import InputError
 from lindiff.files import atomic, remove_leftovers, write_table
+from lindiff.fingerprint import fingerprints
 from lindiff.progress import duration
-from lindiff.sweep.coverage import lookup
+from lindiff.sweep.coverage import lookup_parts
 from lindiff.sweep.grid import Wanted, wanted
 from lindiff.sweep.packing import Bits, Rows, bits
 from lindiff.sweep.plan import Plan, store_of
@@ -210,31 +212,8 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
     """
     out_dir = Path(out_dir)
     store = store_of(out_dir.parent)
-    shards, damaged = store.find_parts(plan.parts)
     grid = wanted(plan.config)
-    rows_of = {shard.name: rows for shard, rows in lookup(grid, shards, store.part, damaged)}
-    merge = _Merge(grid)
-    estimated = measured = 0.0
-    for name in plan.parts:
-        if name in damaged:
-            raise _damaged(store, name, damaged[name])
-        if name not in shards:
-            raise InputError(f"{store.part(name)}: not finished; run snakemake again")
-        shard = shards[name]
-        wanted_columns = ["family_id", *delivered(shard.metrics)]
-        try:
-            part = read_table(store.part(name), [*wanted_columns, *(c.name for c in OUTCOME)])
-        except DamagedError as error:
-            raise _damaged(store, name, str(error)) from None
-        report = store.read_progress(name)
-        known = report is not None and len(report.family_seconds) == shard.families
-        times = _per_cell(part, report.family_seconds) if known and report else None
-        merge.add(shard, part, rows_of[name], times)
-        if known and report:
-            estimated += shard.seconds
-            measured += sum(report.family_seconds)
-    if np.any(merge.left):
-        raise InputError(f"{plan.file}: its parts do not have all cells; run snakemake again")
+    merge, estimated, measured = _merged(plan, store, grid)
     table = merge.table()
     about = _about(plan)
     files = [out_dir / "metrics.parquet"]
@@ -250,6 +229,48 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
             path.unlink(missing_ok=True)
     status = {name: int(np.sum(merge.status == code)) for code, name in enumerate(_STATUS)}
     return Collected(tuple(files), len(table), status, estimated, measured)
+
+
+def _merged(plan: Plan, store: Store, grid: Wanted) -> tuple[_Merge, float, float]:
+    """The rows of the table, and estimated and measured seconds of the parts with known times."""
+    shards, damaged = store.find_parts(plan.parts)
+    found = {
+        shard.name: (rows, old)
+        for shard, rows, old in lookup_parts(grid, shards, store, damaged, fingerprints(grid.cells))
+    }
+    merge = _Merge(grid)
+    estimated = measured = 0.0
+    # What was pending was lacking, so it goes before what was there; rows of older code go last.
+    parts = [*(shard.name for shard in plan.pending), *plan.reuse]
+    for older in (False, True):
+        for name in parts:
+            if name in damaged:
+                raise _damaged(store, name, damaged[name])
+            if name not in shards:
+                raise InputError(f"{store.part(name)}: not finished; run snakemake again")
+            rows, old = found[name]
+            own = np.where(old == older, rows, -1)
+            if older and not np.any(own >= 0):
+                continue
+            shard = shards[name]
+            try:
+                part = read_table(store.part(name), _wanted_columns(shard))
+            except DamagedError as error:
+                raise _damaged(store, name, str(error)) from None
+            report = store.read_progress(name)
+            known = report is not None and len(report.family_seconds) == shard.families
+            times = _per_cell(part, report.family_seconds) if known and report else None
+            merge.add(shard, part, own, times)
+            if known and report and not older:
+                estimated += shard.seconds
+                measured += sum(report.family_seconds)
+    if np.any(merge.left):
+        raise InputError(f"{plan.file}: its parts do not have all cells; run snakemake again")
+    return merge, estimated, measured
+
+
+def _wanted_columns(shard: Shard) -> list[str]:
+    return ["family_id", *delivered(shard.metrics), *(column.name for column in OUTCOME)]
 
 
 def _damaged(store: Store, name: str, reason: str) -> InputError:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lindiff.config.resolve import Config
 from lindiff.errors import InputError
-from lindiff.fingerprint import fingerprint
+from lindiff.fingerprint import fingerprints, joined
 from lindiff.models import MODELS
 from lindiff.progress import duration
 from lindiff.sweep.grid import Wanted
@@ -52,7 +53,7 @@ class Coverage:
         rows: Rows of the wanted cells of each pending spec, in its order, by name.
         stale: Finished cells of older code.
         damaged: What is wrong with damaged parts, by name.
-        fingerprints: Fingerprint of each wanted model.
+        fingerprints: Fingerprint of each wanted cell, shape (M,).
     """
 
     lack: Bits
@@ -62,7 +63,7 @@ class Coverage:
     rows: dict[str, Rows] = field(default_factory=dict)
     stale: tuple[Stale, ...] = ()
     damaged: dict[str, str] = field(default_factory=dict)
-    fingerprints: dict[str, str] = field(default_factory=dict)
+    fingerprints: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
 
     @property
     def done(self) -> int:
@@ -72,7 +73,7 @@ class Coverage:
 
 def stale_policy(config: Config, model: str) -> str:
     """What happens to stale cells of `model`: the config's choice, or its model's."""
-    return config.stale or ("rerun" if MODELS[model].exact else "error")
+    return config.stale or ("error" if MODELS[model].trained else "rerun")
 
 
 def cover(grid: Wanted, store: Store, config: Config, refuse: bool = True) -> Coverage:
@@ -87,23 +88,23 @@ def cover(grid: Wanted, store: Store, config: Config, refuse: bool = True) -> Co
     Raises:
         InputError: The store is of a newer version, or holds stale cells that are to be an error.
     """
-    models = grid.cells["model"].combine_chunks().cast("string").unique().to_pylist()
-    fingerprints = {model: fingerprint(model) for model in sorted(models)}
+    models = set(grid.cells["model"].combine_chunks().cast("string").unique().to_pylist())
+    current = fingerprints(grid.cells)
     parts, damaged = store.find_parts()
     lack = grid.request.copy()
     everything = np.bitwise_or.reduce(lack) if len(lack) else np.uint64(0)
     useful = {
         name: shard
         for name, shard in parts.items()
-        if shard.model in fingerprints and bits(shard.metrics) & everything
+        if shard.model in models and bits(shard.metrics) & everything
     }
-    current = {n: s for n, s in useful.items() if s.fingerprint == fingerprints[s.model]}
-    older = {n: s for n, s in useful.items() if n not in current}
-    reuse = []
-    for shard, rows in lookup(grid, current, store.part, damaged):
-        if _take(lack, rows, shard, whole=False):
+    reuse, older = [], {}
+    for shard, rows, old in lookup_parts(grid, useful, store, damaged, current):
+        if _take(lack, np.where(old, -1, rows), shard, whole=False):
             reuse.append(shard.name)
-    stale, kept = _stale(grid, older, store, lack, config, damaged)
+        if old.any():
+            older[shard.name] = shard
+    stale, kept = _stale(grid, older, store, lack, config, damaged, current)
     missing = lack.copy()
     for entry in stale:
         if entry.policy == "error" and refuse:
@@ -111,23 +112,23 @@ def cover(grid: Wanted, store: Store, config: Config, refuse: bool = True) -> Co
     specs = {
         name: shard
         for name, shard in store.find_specs().items()
-        if name not in parts and shard.fingerprint == fingerprints.get(shard.model)
+        if name not in parts and shard.model in models
     }
     unreadable: dict[str, str] = {}
     rows_of = {
         shard.name: rows
         for shard, rows in lookup(grid, specs, store.spec, unreadable)
-        if _take(lack, rows, shard, whole=True)
+        if shard.fingerprint == joined(current[rows]) and _take(lack, rows, shard, whole=True)
     }
     return Coverage(
         lack=lack,
         missing=missing,
-        reuse=(*reuse, *kept),
+        reuse=(*reuse, *(name for name in kept if name not in reuse)),
         pending=tuple(specs[name] for name in rows_of),
         rows=rows_of,
         stale=stale,
         damaged=damaged,
-        fingerprints=fingerprints,
+        fingerprints=current,
     )
 
 
@@ -138,13 +139,15 @@ def _stale(
     lack: Bits,
     config: Config,
     damaged: dict[str, str],
+    current: NDArray[np.object_],
 ) -> tuple[tuple[Stale, ...], list[str]]:
-    """What parts of older code would cover; under ``keep`` they do, and `lack` loses it."""
+    """What rows of older code would cover; under ``keep`` they do, and `lack` loses it."""
     left = lack.copy()
     kept = []
     rows_of: dict[str, list[Rows]] = {}
     seconds: dict[str, float] = {}
-    for shard, rows in lookup(grid, older, store.part, damaged):
+    for shard, rows, old in lookup_parts(grid, older, store, damaged, current):
+        rows = np.where(old, rows, -1)
         known = rows[rows >= 0]
         before = left[known]
         if not _take(left, rows, shard, whole=False):
@@ -183,30 +186,63 @@ def lookup(
 
     Files whose cells cannot be read are noted in `damaged` and left out.
     """
-    ids: list[pa.ChunkedArray] = []
-    held: list[Shard] = []
+    for shard, rows, _ in _lookup(grid, shards, path, damaged, ["cell_id"]):
+        yield shard, rows
+
+
+def lookup_parts(
+    grid: Wanted,
+    shards: dict[str, Shard],
+    store: Store,
+    damaged: dict[str, str],
+    current: NDArray[np.object_],
+) -> Iterator[tuple[Shard, Rows, NDArray[np.bool_]]]:
+    """As `lookup` of finished parts, with which of their wanted rows older code computed.
+
+    Args:
+        grid: The wanted cells.
+        shards: Parts by name.
+        store: The store.
+        damaged: What cannot be read is noted here.
+        current: Fingerprint of each wanted cell, shape (M,).
+    """
+    names = ["cell_id", "fingerprint"]
+    for shard, rows, part in _lookup(grid, shards, store.part, damaged, names):
+        found = np.asarray(part["fingerprint"].cast("string").to_numpy(zero_copy_only=False))
+        yield shard, rows, (rows >= 0) & (found != current[rows])
+
+
+def _lookup(
+    grid: Wanted,
+    shards: dict[str, Shard],
+    path: Callable[[str], Path],
+    damaged: dict[str, str],
+    names: list[str],
+) -> Iterator[tuple[Shard, Rows, pa.Table]]:
+    held: list[tuple[Shard, pa.Table]] = []
     for name in sorted(shards):
         try:
-            ids.append(read_table(path(name), ["cell_id"])["cell_id"])
+            held.append((shards[name], read_table(path(name), names)))
         except DamagedError as error:
             damaged[name] = str(error)
             continue
-        held.append(shards[name])
-        if sum(map(len, ids)) >= _BATCH:
-            yield from _rows_of(grid, held, ids)
-            ids, held = [], []
+        if sum(len(table) for _, table in held) >= _BATCH:
+            yield from _rows_of(grid, held)
+            held = []
     if held:
-        yield from _rows_of(grid, held, ids)
+        yield from _rows_of(grid, held)
 
 
 def _rows_of(
-    grid: Wanted, shards: list[Shard], ids: list[pa.ChunkedArray]
-) -> Iterator[tuple[Shard, Rows]]:
-    together = pa.chunked_array([chunk for array in ids for chunk in array.chunks], pa.string())
+    grid: Wanted, held: list[tuple[Shard, pa.Table]]
+) -> Iterator[tuple[Shard, Rows, pa.Table]]:
+    chunks = [chunk for _, table in held for chunk in table["cell_id"].chunks]
+    together = pa.chunked_array(chunks, pa.string())
     found = pc.index_in(together, value_set=grid.cells["cell_id"].combine_chunks())
     rows = np.asarray(found.combine_chunks().fill_null(-1)).astype(np.int64)
-    ends = np.cumsum([len(array) for array in ids])
-    yield from zip(shards, np.split(rows, ends[:-1]), strict=True)
+    ends = np.cumsum([len(table) for _, table in held])
+    for (shard, table), own in zip(held, np.split(rows, ends[:-1]), strict=True):
+        yield shard, own, table
 
 
 def _take(lack: Bits, rows: Rows, shard: Shard, whole: bool) -> bool:

@@ -21,6 +21,7 @@ from lindiff.config.values import GAUSSIAN
 from lindiff.config.words import canonical_json
 from lindiff.errors import InputError
 from lindiff.models import MODELS
+from lindiff.science.reference import REFERENCE_TIMESTEPS
 from lindiff.sweep.ids import canonical, cell_ids, digest, family_ids
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
 ]  # fmt: skip
 
 _NULL = -1
-_REFERENCE_TIMESTEPS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +201,7 @@ def _bad_schedules(coded: dict[str, _Coded], experiment: Experiment) -> list[str
     for name in sorted({"beta_min", "beta_max"} & coded.keys()):
         column = coded[name]
         beta = np.array([*column.values, np.nan], float)[column.codes]
-        scaled = beta * (_REFERENCE_TIMESTEPS / steps)
+        scaled = beta * (REFERENCE_TIMESTEPS / steps)
         bad = np.flatnonzero(scaled >= 1)
         for b, t in sorted({(float(beta[row]), int(steps[row])) for row in _some(bad)}):
             message = (

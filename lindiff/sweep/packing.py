@@ -1,4 +1,4 @@
-"""Cells that lack metrics, packed into shards of near-equal time (design, section 5).
+"""Cells that lack metrics, packed into shards of near-equal time.
 
 Everything here is a function of the cells alone: the same cells give the same shards. Nothing is
 one Python object a cell; a million cells take seconds.
@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lindiff import planning
 from lindiff.columns import REQUESTABLE
+from lindiff.fingerprint import joined
 from lindiff.models import MODELS, Model
 from lindiff.sweep.store import Shard, shard_name
 
@@ -72,7 +74,7 @@ def names(mask: np.uint64) -> tuple[str, ...]:
 
 
 def pack(
-    cells: pa.Table, lack: Bits, target: Target, fingerprints: dict[str, str]
+    cells: pa.Table, lack: Bits, target: Target, fingerprints: NDArray[np.object_]
 ) -> Iterator[tuple[Shard, Rows]]:
     """Pack the cells that lack metrics.
 
@@ -82,7 +84,7 @@ def pack(
         cells: All wanted cells, sorted by ``cell_id``, shape (M,).
         lack: The metrics that each cell lacks, as bits, shape (M,).
         target: What a shard aims at.
-        fingerprints: Fingerprint of each model.
+        fingerprints: Fingerprint of each cell, shape (M,).
 
     Yields:
         Each shard with the rows of `cells` that it holds, in the order of its spec.
@@ -101,11 +103,12 @@ def pack(
             units = _units(cells, rows, MODELS[model], metrics, target)
             for shard_rows, seconds, size, families in _cut(units, target):
                 ids = cells["cell_id"].take(pa.array(shard_rows)).to_pylist()
+                code = joined(fingerprints[shard_rows])
                 shard = Shard(
-                    name=shard_name(model, metrics, fingerprints[model], ids),
+                    name=shard_name(model, metrics, code, ids),
                     model=model,
                     metrics=metrics,
-                    fingerprint=fingerprints[model],
+                    fingerprint=code,
                     cells=len(shard_rows),
                     families=families,
                     seconds=round(seconds, 3),
@@ -156,7 +159,9 @@ def _neighbours(cells: pa.Table, first: Rows) -> Rows:
 def _estimate(
     model: Model, families: pa.Table, counts: Rows, metrics: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    seconds, size = model.estimate(families.append_column("cells", pa.array(counts)), metrics)
+    seconds, size = planning.estimate(
+        model, families.append_column("cells", pa.array(counts)), metrics
+    )
     return np.asarray(seconds, dtype=float), np.asarray(size, dtype=float)
 
 

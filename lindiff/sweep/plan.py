@@ -1,4 +1,4 @@
-"""What a config still needs: wanted cells against the store (design, section 5).
+"""What a config still needs: wanted cells against the store.
 
 `make_plan` only reads. Wanted cells are covered by finished parts, then by pending specs all of
 whose cells are still missing; the rest is packed into new shards. The plan is identified by the set
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from lindiff.columns import NESTED
-from lindiff.config.resolve import Config
+from lindiff.config.resolve import Config, Experiment
 from lindiff.errors import InputError
 from lindiff.files import remove_leftovers, write_text
-from lindiff.fingerprint import closure, fingerprint
+from lindiff.fingerprint import closure, code, modules
 from lindiff.sweep.coverage import Stale, cover, stale_policy
 from lindiff.sweep.grid import Wanted
 from lindiff.sweep.packing import Rows, Target, pack
@@ -244,15 +244,28 @@ def find_plan(results: Path, name: str) -> Plan:
 
 
 def _key(config: Config) -> str:
-    """Hash of all that decides what a config asks for: itself, its models' code, its meaning."""
-    meaning = closure("lindiff.sweep.grid", _MEANING, packages=True)
+    """Hash of what decides what a config asks for: itself, its cells' code, its meaning."""
+    named = {name for experiment in config.experiments.values() for name in _modules(experiment)}
     models = sorted({model for e in config.experiments.values() for model in e.axes["model"]})
+    meaning = closure("lindiff.sweep.grid", _MEANING, packages=True)
     known = [
         config.to_json(),
-        *(f"{model} {fingerprint(model)} {stale_policy(config, model)}" for model in models),
+        *(f"{model} {stale_policy(config, model)}" for model in models),
+        *(f"{name} {code(name)}" for name in sorted(named)),
         *(path.read_text(encoding="utf-8") for _, path in sorted(meaning.items())),
     ]
     return blake2b("\0".join(known).encode(), digest_size=8).hexdigest()
+
+
+def _modules(experiment: Experiment) -> set[str]:
+    """The modules that the cells of an experiment start from."""
+    found: set[str] = set()
+    for model in experiment.axes["model"]:
+        axes = experiment.axes_of(model)
+        kinds = [spectrum["kind"] for spectrum in axes.get("spectrum", [])]
+        for name, values in (axes | {"spectrum": kinds}).items():
+            found.update(module for v in values for module in modules({"model": model, name: v}))
+    return found
 
 
 def _digest(key: str, parts: Iterable[str]) -> str:

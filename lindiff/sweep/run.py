@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -20,12 +19,12 @@ from lindiff.columns import delivered, result_schema
 from lindiff.config.values import GAUSSIAN
 from lindiff.errors import InputError
 from lindiff.files import lock_shard, remove_leftovers
-from lindiff.fingerprint import fingerprint
+from lindiff.fingerprint import fingerprints, joined
 from lindiff.models import MODELS, Model
 from lindiff.progress import Heartbeat
 from lindiff.science import datasets
 from lindiff.science.pools import make_pool
-from lindiff.session import Session, session
+from lindiff.session import Failures, Session, current, session
 from lindiff.sweep.store import DamagedError, Shard, Store, read_header, read_table, write_part
 
 Run = Callable[[pa.Table, Sequence[str]], pa.Table]
@@ -60,7 +59,8 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
         if _is_finished(part_path, shard, store if own else None):
             _drop(checkpoints)
             return False
-        code = fingerprint(shard.model)
+        cells = read_table(spec_path)
+        code = joined(fingerprints(cells))
         if code != shard.fingerprint:
             raise InputError(
                 f"{spec_path}: planned for {shard.model} {shard.fingerprint}, but its code is now "
@@ -71,14 +71,13 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
         report = store.progress_file(shard.name) if own else None
         model = MODELS[shard.model]
         with threadpool_limits(1), datasets.folder(store.data):
-            cells = read_table(spec_path)
             _load_data(cells, spec_path)
             run = _load_model(model, device, spec_path)
             with (
                 session(Session(device, checkpoints)),
                 Heartbeat(report, shard.name, shard.cells) as beat,
             ):
-                table = compute(cells, shard, run, beat, model.together)
+                table = compute(cells, shard, run, beat, model)
                 write_part(part_path, shard, table)
         _drop(checkpoints)
     return True
@@ -92,7 +91,7 @@ def _drop(checkpoints: Path | None) -> None:
 
 def _load_model(model: Model, device: str, spec_path: Path) -> Run:
     """The model's `run`; a trained one needs torch, and the device that it is told."""
-    if not model.exact:
+    if model.trained:
         try:
             from lindiff.training import devices
         except ModuleNotFoundError as error:
@@ -153,51 +152,51 @@ def _is_finished(path: Path, shard: Shard, store: Store | None) -> bool:
     return False
 
 
-def compute(
-    cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, together: Sequence[str] = ()
-) -> pa.Table:
+def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, model: Model) -> pa.Table:
     """The rows of a part.
 
     Args:
         cells: Cells in `columns.cell_schema`; the cells of a family stand together.
         shard: Which metrics, and what each row says of its origin.
-        run: The model's function of one family, or of several that share `together`.
+        run: The model's function of one family, or of several that differ in `Model.batched` alone.
         beat: Told of every family.
-        together: `Model.together`.
+        model: The model.
 
     Returns:
         The cells with what `run` returned, in the order of `cells`. A cell that fails has status
         ``failed``, its message, and no metrics.
     """
     found, order = [], []
-    metrics = delivered(shard.metrics)
+    metrics, failures = delivered(shard.metrics), current().failures
     families = _families(cells)
     seconds = np.zeros(len(families))
-    for members in _calls(cells, families, together):
+    for members in _calls(cells, families, model):
         start = time.perf_counter()
         rows = np.concatenate([np.arange(*families[member]) for member in members])
         own = cells.slice(rows[0], len(rows)) if len(members) == 1 else cells.take(pa.array(rows))
-        found.append(_isolated(run, own, metrics))
+        found.append(_isolated(run, own, metrics, failures))
         order.append(rows)
         seconds[members] = (time.perf_counter() - start) / len(members)
         beat.done += len(rows)
+    failures.sum_up()
     beat.family_seconds = seconds.tolist()
     results = pa.concat_tables(found).take(pa.array(np.argsort(np.concatenate(order))))
     table = cells
     for name in results.column_names[1:]:
         table = table.append_column(results.schema.field(name), results[name])
-    return _with_origin(table, shard)
+    return _with_origin(table, model)
 
 
-def _with_origin(table: pa.Table, shard: Shard) -> pa.Table:
+def _with_origin(table: pa.Table, model: Model) -> pa.Table:
     """The rows with what made them: fingerprint, and versions of NumPy and, if it was used, torch.
 
     A model that is not trained has no version of torch, whatever this process has imported.
     """
-    trained = shard.model in MODELS and not MODELS[shard.model].exact
-    torch = str(sys.modules["torch"].__version__) if trained else None
-    origin = (("fingerprint", shard.fingerprint), ("numpy", np.__version__), ("torch", torch))
-    for name, value in origin:
+    torch = str(sys.modules["torch"].__version__) if model.trained else None
+    table = table.append_column(
+        "fingerprint", pa.array(fingerprints(table), pa.string()).dictionary_encode()
+    )
+    for name, value in (("numpy", np.__version__), ("torch", torch)):
         column = pa.repeat(pa.scalar(value, pa.string()), len(table)).dictionary_encode()
         table = table.append_column(name, column)
     return table
@@ -209,20 +208,18 @@ def _families(cells: pa.Table) -> list[tuple[int, int]]:
     return list(pairwise([0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]))
 
 
-def _calls(
-    cells: pa.Table, families: Sequence[tuple[int, int]], together: Sequence[str]
-) -> list[list[int]]:
-    """The families of each call: those that share `together`, else each its own."""
-    if not together:
+def _calls(cells: pa.Table, families: Sequence[tuple[int, int]], model: Model) -> list[list[int]]:
+    """The families of each call: those that share `Model.shared`, or each its own."""
+    if not model.batched:
         return [[member] for member in range(len(families))]
-    first = cells.select(list(together)).take(pa.array([start for start, _ in families]))
+    first = cells.select(list(model.shared)).take(pa.array([start for start, _ in families]))
     calls: dict[tuple[object, ...], list[int]] = {}
     for member, row in enumerate(first.to_pylist()):
         calls.setdefault(tuple(row.values()), []).append(member)
     return list(calls.values())
 
 
-def _isolated(run: Run, family: pa.Table, metrics: Sequence[str]) -> pa.Table:
+def _isolated(run: Run, family: pa.Table, metrics: Sequence[str], failures: Failures) -> pa.Table:
     """What `run` gives for some cells; if it raises, for their halves, down to those that fail."""
     schema = result_schema(metrics)
     try:
@@ -231,18 +228,23 @@ def _isolated(run: Run, family: pa.Table, metrics: Sequence[str]) -> pa.Table:
             raise ValueError("the model returned other cells than it was given")
         return result
     except Exception as error:
-        if family.num_rows > 1:
-            half = family.num_rows // 2
-            pieces = (family.slice(0, half), family.slice(half))
-            return pa.concat_tables([_isolated(run, piece, metrics) for piece in pieces])
-        cell = family["cell_id"][0].as_py()
-        print(f"cell {cell} failed:", file=sys.stderr)
-        traceback.print_exc()
-        row = {"cell_id": cell, "status": "failed", "message": f"{type(error).__name__}: {error}"}
-        arrays = [
-            pa.array([row.get(field.name)], pa.string())
-            if field.name in row
-            else pa.nulls(1, field.type)
-            for field in schema
-        ]
-        return pa.table(arrays, names=schema.names).cast(schema)
+        if family.num_rows == 1:
+            cell = family["cell_id"][0].as_py()
+            failures.add(cell, error)
+            return _failed(cell, f"{type(error).__name__}: {error}", schema)
+    # Not in the handler: each failure of a half would tell those of all wholes that it is part of.
+    half = family.num_rows // 2
+    pieces = (family.slice(0, half), family.slice(half))
+    return pa.concat_tables([_isolated(run, piece, metrics, failures) for piece in pieces])
+
+
+def _failed(cell: str, message: str, schema: pa.Schema) -> pa.Table:
+    """The row of a cell that failed."""
+    row = {"cell_id": cell, "status": "failed", "message": message}
+    arrays = [
+        pa.array([row.get(field.name)], pa.string())
+        if field.name in row
+        else pa.nulls(1, field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, names=schema.names).cast(schema)

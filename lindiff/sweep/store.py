@@ -1,4 +1,4 @@
-"""The store ``results/store``: immutable specs and the parts made from them (design, section 5).
+"""The store ``results/store``: immutable specs and the parts made from them.
 
 A *spec* lists the cells of a shard and the metrics wanted; a *part* is what running it left. Both
 are Parquet files with the same name, a hash of what is asked, and both say in their header

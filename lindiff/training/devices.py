@@ -8,16 +8,11 @@ import torch
 
 from lindiff.session import DEVICES
 from lindiff.training.noise import BLOCK
+from lindiff.training.sizes import COPIES, pack_size
 from lindiff.training.task import Network, Recipe, Run
 
-# Models trained as one on a CPU: of more, the work arrays leave the cache.
-PACK = 16
-# Parameters of one model from which a loop over the models is as fast (benchmarks/training.py).
-LOOP_FROM = 500_000
 # Of a GPU's free memory what is planned with; the rest is the allocator's and the kernels'.
 USED = 0.7
-# Parameters, both running means, gradients and a copy on the way.
-COPIES = 5
 
 
 def device_of(name: str) -> torch.device:
@@ -49,11 +44,6 @@ def prepare(name: str) -> None:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
     torch.set_num_threads(1)
-
-
-def pack_size(size: int) -> int:
-    """Models of `size` parameters that are best trained as one on a CPU; 1 is the loop."""
-    return 1 if size >= LOOP_FROM else PACK
 
 
 def bytes_of(network: Network, runs: Sequence[Run], recipe: Recipe) -> int:

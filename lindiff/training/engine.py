@@ -19,8 +19,9 @@ from torch import Tensor
 
 from lindiff.science.schedule import Schedule
 from lindiff.training.checkpoint import Keeper
-from lindiff.training.devices import is_out_of_memory, models_at_once, pack_size
+from lindiff.training.devices import is_out_of_memory, models_at_once
 from lindiff.training.pack import State, advance, begin, noise_loss
+from lindiff.training.sizes import pack_size
 from lindiff.training.task import (
     Network,
     Parameters,

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from lindiff.training.engine import Parameters
+from lindiff.training.sizes import FREQUENCIES
 
-FREQUENCIES = 16
 LOWEST, HIGHEST = 0.25, 8.0
-FEATURES = 2 * FREQUENCIES
 
 
 def embedding(sigma: Tensor) -> Tensor:

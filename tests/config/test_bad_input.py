@@ -1,4 +1,4 @@
-"""Every message about a config that is wrong (issue: "Bad input")."""
+"""Every message about a config that is wrong."""
 
 import re
 

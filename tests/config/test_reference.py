@@ -13,7 +13,8 @@ from lindiff.config.resolve import load
 from lindiff.config.sheet import KEYS
 from lindiff.errors import InputError
 
-CONFIG = Path(__file__).parents[2] / "config"
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
 
 
 def plain(text):
@@ -21,7 +22,7 @@ def plain(text):
 
 
 def test_the_committed_files_are_current():
-    assert reference.stale(CONFIG) == [], "run: python -m lindiff.config.reference"
+    assert reference.stale(ROOT) == [], "run: python -m lindiff.config.reference"
 
 
 def test_the_readme_names_every_key_and_metric():
@@ -106,10 +107,10 @@ def test_schema_and_program_agree(tmp_path, key, good):
 
 def test_check_says_what_is_old_and_writes_nothing(tmp_path, capsys):
     assert reference.main(["--check", "--folder", str(tmp_path)]) == 1
-    assert "README.md is not current" in capsys.readouterr().err
+    assert "config/README.md is not current" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     assert reference.main(["--folder", str(tmp_path)]) == 0
     assert reference.main(["--check", "--folder", str(tmp_path)]) == 0
-    (tmp_path / "schema.json").write_text("{}")
+    (tmp_path / "config/schema.json").write_text("{}")
     assert reference.main(["--check", "--folder", str(tmp_path)]) == 1
     assert "schema.json is not current" in capsys.readouterr().err

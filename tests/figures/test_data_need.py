@@ -15,7 +15,7 @@ from lindiff.figures import data_need
 from lindiff.science import laws, scaling
 from lindiff.science.filters import Training
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from tests.figures.feeds import data_need as feed
 
 T_2 = 4.302652729911275  # 97.5 % quantile of Student's t with two degrees of freedom

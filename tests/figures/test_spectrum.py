@@ -12,7 +12,7 @@ from lindiff.drawing import tables
 from lindiff.figures import spectrum
 from lindiff.science import laws
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from tests.figures import synthetic
 from tests.figures.feeds import spectrum as feed
 

@@ -24,7 +24,7 @@ from lindiff.science.empirical import empirical
 from lindiff.science.filters import Bank, Training
 from lindiff.science.pools import make_pool
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from tests.configs import BASE, Maker, message
 from tests.science.helpers import make_cells
 from tests.sweeps import Sweep

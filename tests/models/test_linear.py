@@ -14,9 +14,9 @@ from lindiff.models.linear import run
 from lindiff.planning.linear import check, estimate, warn
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import make_sampler
+from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from tests.science.helpers import denoiser, kl, make_cells
 
 OWN = MODELS["linear_exact"].metrics

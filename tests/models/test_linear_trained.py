@@ -84,7 +84,7 @@ def worst(rows, expected, names):
 )
 @pytest.mark.parametrize("n", [6, 40])
 def test_full_descent_meets_the_exact_model_at_every_stop(n, centre, draw):
-    """Bar of the issue: 1e-10; seen: 3e-14. In float32: 1e-5 seen."""
+    """To 1e-10; seen: 3e-14. In float32: 1e-5 seen."""
     given = DESCENT | {
         "n": n, "centre": centre, "draw": draw, "population_mean": 0.3, "weight_decay": 0.02,
         "stop_step": [1, 2, 30, 499, 0], "steps": 800, "sampler": ["ddim", "ddpm_beta"], "d": 10,
@@ -145,7 +145,7 @@ def test_drawn_noise_on_a_data_set():
     ],
 )  # fmt: skip
 def test_drawn_noise_leads_to_the_exact_optimum(optimizer, steps, rate, n, d, exponent, decay):
-    """Bar of the issue: the test loss within 1 %, with coupled L2 below N = d as well."""
+    """The test loss within 1 %, with coupled L2 below N = d as well."""
     common = {
         "n": n, "d": d, "spectrum_params": json.dumps({"exponent": exponent}), "draw": "samples",
         "weight_decay": decay,
@@ -174,7 +174,7 @@ def test_a_cell_is_the_same_in_any_company_and_order():
 def test_chunks_of_levels_change_nothing(monkeypatch, optimizer):
     given = NOISY | {"optimizer": optimizer, "precision": "float64", "stop_step": [3, 0]}
     whole = run(trained(**given), WANTED).to_pylist()
-    monkeypatch.setattr(linear_trained, "_NUMBERS", 1 << 13)
+    monkeypatch.setattr(linear_trained, "CHUNK", 1 << 13)
     parts = run(trained(**given), WANTED).to_pylist()
     assert worst(parts, whole, SCALARS) < 1e-11
 

@@ -9,9 +9,9 @@ from lindiff.models import MODELS, theory
 from lindiff.models.linear import run as run_draws
 from lindiff.planning.theory import check, estimate, warn
 from lindiff.science.filters import Training
-from lindiff.science.samplers import make_sampler
+from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.theory import linear_theory
 from tests.science.helpers import make_cells
 

@@ -15,17 +15,19 @@ torch = pytest.importorskip("torch")
 from lindiff import columns  # noqa: E402
 from lindiff.models import MODELS, trained  # noqa: E402
 from lindiff.models.linear_family import make_family  # noqa: E402
+from lindiff.science.named import names  # noqa: E402
 from lindiff.science.pools import make_pool  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.session import Session, session  # noqa: E402
+from lindiff.session import Session, current, session  # noqa: E402
 from lindiff.sweep.run import run_spec  # noqa: E402
 from lindiff.sweep.store import read_table  # noqa: E402
 from lindiff.training import checkpoint, watch  # noqa: E402
-from lindiff.training.networks import NETWORKS, Form  # noqa: E402
+from lindiff.training.forms import Form  # noqa: E402
 from lindiff.training.task import Run  # noqa: E402
 from tests.science.helpers import sweep_cells  # noqa: E402
 from tests.sweeps import Sweep  # noqa: E402
 
+NETWORKS = names("lindiff.training.networks")
 BASE = {
     "model": "mlp", "draw": "samples", "spectrum": "power_law",
     "spectrum_params": '{"exponent":1.0}', "d": 4, "n": 12, "timesteps": 20, "beta_max": 9e-3,
@@ -112,6 +114,24 @@ def test_a_model_that_diverges_is_a_row_and_the_others_do_not_feel_it():
     assert by_id(sound) == by_id(alone)
 
 
+def test_cells_that_cannot_be_measured_fail_alone_and_are_told_once(monkeypatch, capsys):
+    def fails(family, *_):
+        if family.row["seed"] == 1:
+            raise ZeroDivisionError("cannot be measured")
+        return {}
+
+    monkeypatch.setattr(trained, "measure", fails)
+    with session(Session("cpu")):
+        found = rows(cells(seed=[0, 1], weight_decay=[0.0, 0.1]))
+        current().failures.sum_up()
+    assert [row["status"] for row in found] == ["ok", "ok", "failed", "failed"]
+    assert found[2]["message"] == found[3]["message"] == "ZeroDivisionError: cannot be measured"
+    error = capsys.readouterr().err
+    assert error.count("Traceback") == 1
+    assert "2 cells failed with ZeroDivisionError: cannot be measured (" in error
+    assert all(found[i]["cell_id"] in error for i in (2, 3))
+
+
 def test_what_is_measured_is_what_was_asked():
     (row,) = rows(cells(), ("test_loss", "agreement", "memorized_fraction"))
     assert set(row) == {
@@ -188,8 +208,6 @@ def test_registries_name_the_same_networks():
     assert {
         name for name, model in MODELS.items() if model.module == "lindiff.models.trained"
     } == set(NETWORKS)
-    for make in NETWORKS.values():
-        assert callable(make)
     assert Form(3, 4).preconditioning == "edm"
 
 

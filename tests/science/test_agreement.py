@@ -10,9 +10,9 @@ from lindiff.science.agreement import agreement, make_halves
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import limiting
-from lindiff.science.samplers import make_sampler, start_factor
+from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from tests.science.helpers import denoiser
 
 TRAININGS = [

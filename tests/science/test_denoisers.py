@@ -23,10 +23,13 @@ from lindiff.science.denoisers import (
 from lindiff.science.draws import make_draw
 from lindiff.science.exact import linear_metrics
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import SAMPLERS, make_sampler
+from lindiff.science.named import names
+from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import log_levels, make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from tests.science.helpers import denoiser
+
+SAMPLERS = names("lindiff.science.samplers")
 
 SHORT = make_schedule("linear", 25)
 

@@ -15,7 +15,7 @@ from lindiff.science.exact import linear_metrics
 from lindiff.science.filters import Training
 from lindiff.science.limit import limiting
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ import pytest
 from lindiff import columns
 from lindiff.science.draws import DRAWS, eigenpairs, generator, make_draw
 from lindiff.science.measure import of_draw, of_population
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 
 SPECTRUM = make_spectrum("power_law", 6, exponent=1.0)
 PINNED = [4157922910, 3853636743, 2443304044]

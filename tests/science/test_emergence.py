@@ -13,8 +13,11 @@ from lindiff.science.emergence import (
     unlearned_constant,
 )
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import SAMPLERS, make_sampler
+from lindiff.science.named import names
+from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import make_schedule
+
+SAMPLERS = names("lindiff.science.samplers")
 
 
 def test_learning_times_by_hand():

@@ -19,7 +19,7 @@ from lindiff.science.draws import make_draw
 from lindiff.science.empirical import posterior_mean
 from lindiff.science.filters import Bank, Training
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 
 SHORT = make_schedule("linear", 25)
 

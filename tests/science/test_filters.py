@@ -10,10 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lindiff.science.filters import Bank, Training
-from lindiff.science.samplers import SAMPLERS, make_sampler
-from lindiff.science.schedule import SCHEDULES, make_schedule
+from lindiff.science.named import names
+from lindiff.science.sampler import make_sampler
+from lindiff.science.schedule import make_schedule
 from lindiff.science.tables import FIELDS, FilterTable, node_range
 from tests.science.helpers import denoiser
+
+SAMPLERS = names("lindiff.science.samplers")
+SCHEDULES = names("lindiff.science.schedules")
 
 TRAININGS = [
     Training(),

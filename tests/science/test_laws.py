@@ -13,7 +13,7 @@ from lindiff.science.draws import generator, make_draw
 from lindiff.science.filters import Bank, Training
 from lindiff.science.measure import of_draw
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.theory import linear_theory
 from tests.science.helpers import kl
 

@@ -11,9 +11,9 @@ from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import limiting
 from lindiff.science.measure import of_population
 from lindiff.science.metrics import covariance_metrics
-from lindiff.science.samplers import make_sampler
+from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import FilterTable
 from lindiff.science.theory import linear_theory
 

@@ -17,9 +17,9 @@ from lindiff.science.filters import Bank, Training
 from lindiff.science.matrices import Gaussian, Generation
 from lindiff.science.metrics import losses
 from lindiff.science.pools import make_pool
-from lindiff.science.samplers import make_sampler, start_factor
+from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import FilterTable, node_range
 from tests.science.helpers import kl
 
@@ -72,7 +72,7 @@ def any_matrices(seed, spread=0.3, count=T, d=D):
 @pytest.mark.parametrize("sampling", SAMPLERS, ids=str)
 @pytest.mark.parametrize("training", TRAININGS, ids=["ridge", "decay", "flow", "descent"])
 def test_matrices_that_share_eigenvectors_are_filters(training, sampling, n, mean, known):
-    """Bar of the issue: 1e-10."""
+    """To 1e-10."""
     draw, other = (gaussian_draw(n, mean, known, seed=seed) for seed in (3, 4))
     table, sampler = table_of(training, sampling, n)
     mu, root = measure.of_draw(draw), start_factor(SCHEDULE, sampler)

@@ -13,7 +13,7 @@ from benchmarks.coverage import SCHEDULE, coverage, of_optimum, population
 from lindiff.science.filters import Training
 from lindiff.science.optima import Minimum, measured, minimum
 from lindiff.science.ridge import METRICS, best_ridge
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.theory import linear_theory
 
 GRID = np.geomspace(1e-3, 1e3, 61)

@@ -13,7 +13,7 @@ from lindiff.science.measure import of_draw
 from lindiff.science.optima import minimum
 from lindiff.science.ridge import METRICS, best_ridge, best_ridge_tail, effective_ridge
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.theory import linear_theory
 
 SHORT = make_schedule("linear", 20)

@@ -15,7 +15,7 @@ from lindiff.science.samples import (
     squares_along,
     variances,
 )
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from tests.science.helpers import kl
 
 NAMES = ("kl_model_data", "kl_data_model", "bures")

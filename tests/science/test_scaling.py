@@ -13,7 +13,7 @@ from lindiff.science import scaling
 from lindiff.science.filters import Training
 from lindiff.science.ridge import best_ridge
 from lindiff.science.schedule import make_schedule
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from lindiff.science.theory import linear_theory
 
 N = np.array([10.0, 20, 40, 80])

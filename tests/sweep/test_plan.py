@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lindiff import fingerprint, planning
 from lindiff.columns import REQUESTABLE, cell_schema
 from lindiff.errors import InputError
-from lindiff.models import MODELS
-from lindiff.sweep import coverage, plan, run
+from lindiff.fingerprint import fingerprints
+from lindiff.sweep import plan
 from lindiff.sweep.collect import collect
 from lindiff.sweep.packing import Target, bits, names, pack
 from lindiff.sweep.plan import find_plan, make_plan, read_plan, write_plan, write_plan_at
@@ -73,7 +74,7 @@ def test_packing_covers_what_is_missing_once(
     masks = [np.uint64(0), bits(["test_loss"]), bits(["test_loss", "c_mean"])]
     lack = np.array(data.draw(st.lists(st.sampled_from(masks), min_size=len(cells),
                                        max_size=len(cells))), np.uint64)  # fmt: skip
-    packed = list(pack(cells, lack, Target(seconds, 2**30), {"linear_exact": "f"}))
+    packed = list(pack(cells, lack, Target(seconds, 2**30), fingerprints(cells)))
     taken = np.zeros(len(cells), np.uint64)
     for shard, rows in packed:
         assert len(rows) == shard.cells > 0
@@ -83,7 +84,7 @@ def test_packing_covers_what_is_missing_once(
         runs = [f for i, f in enumerate(families) if i == 0 or f != families[i - 1]]
         assert len(runs) == len(set(runs)) == shard.families, "the cells of a family stand together"
     assert np.array_equal(taken, lack)
-    again = list(pack(cells, lack, Target(seconds, 2**30), {"linear_exact": "f"}))
+    again = list(pack(cells, lack, Target(seconds, 2**30), fingerprints(cells)))
     assert [shard for shard, _ in again] == [shard for shard, _ in packed]
     assert len({shard.name for shard, _ in packed}) == len(packed)
 
@@ -94,7 +95,7 @@ def test_families_stay_whole(counts: list[int]) -> None:
     cells = made_cells(counts)
     lack = np.full(len(cells), bits(["test_loss"]), np.uint64)
     shards_of: dict[str, set[str]] = {}
-    for shard, rows in pack(cells, lack, Target(0.05, 2**30), {"linear_exact": "f"}):
+    for shard, rows in pack(cells, lack, Target(0.05, 2**30), fingerprints(cells)):
         for family in cells["family_id"].take(pa.array(rows)).to_pylist():
             shards_of.setdefault(family, set()).add(shard.name)
     assert all(len(shards) == 1 for shards in shards_of.values())
@@ -104,16 +105,14 @@ def whole(count: int, cells_each: int) -> tuple[pa.Table, np.ndarray, float]:
     """Equal families, all missing, and the estimated seconds of all."""
     cells = made_cells([cells_each] * count)
     lack = np.full(len(cells), bits(["test_loss"]), np.uint64)
-    everything = list(pack(cells, lack, Target(1e9, 2**40), {"linear_exact": "f"}))
+    everything = list(pack(cells, lack, Target(1e9, 2**40), fingerprints(cells)))
     return cells, lack, sum(shard.seconds for shard, _ in everything)
 
 
 def test_shards_are_near_equal() -> None:
     cells, lack, total = whole(400, 5)
     target = total / 7.5
-    seconds = [
-        s.seconds for s, _ in pack(cells, lack, Target(target, 2**40), {"linear_exact": "f"})
-    ]
+    seconds = [s.seconds for s, _ in pack(cells, lack, Target(target, 2**40), fingerprints(cells))]
     assert len(seconds) == 8
     assert max(seconds) < 1.2 * min(seconds)
     assert max(seconds) < 1.1 * target
@@ -122,31 +121,30 @@ def test_shards_are_near_equal() -> None:
 def test_small_sweeps_use_several_cores() -> None:
     cells, lack, total = whole(40, 5)
     factor = 6 / total
-    model = MODELS["linear_exact"]
-    estimate = type(model).estimate
+    estimate = planning.estimate
 
-    def scaled(self, families, metrics):  # six seconds in all
-        seconds, size = estimate(self, families, metrics)
+    def scaled(model, families, metrics):  # six seconds in all
+        seconds, size = estimate(model, families, metrics)
         return seconds * factor, size
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(model), "estimate", scaled)
-        assert len(list(pack(cells, lack, Target(60, 2**40), {"linear_exact": "f"}))) == 4
+        patch.setattr(planning, "estimate", scaled)
+        assert len(list(pack(cells, lack, Target(60, 2**40), fingerprints(cells)))) == 4
 
 
 def test_family_over_the_target_is_split_where_that_helps() -> None:
     cells, lack, total = whole(1, 5000)
-    shards = list(pack(cells, lack, Target(total / 3.5, 2**40), {"linear_exact": "f"}))
+    shards = list(pack(cells, lack, Target(total / 3.5, 2**40), fingerprints(cells)))
     assert 4 <= len(shards) <= 5
     assert sum(shard.cells for shard, _ in shards) == 5000
     # Where the draw costs most, it is not repeated.
     cells, lack, total = whole(1, 2)
-    assert len(list(pack(cells, lack, Target(total / 4, 2**40), {"linear_exact": "f"}))) == 1
+    assert len(list(pack(cells, lack, Target(total / 4, 2**40), fingerprints(cells)))) == 1
 
 
 def test_memory_of_a_shard_is_bounded() -> None:
     cells, lack, _ = whole(50, 1000)
-    shards = list(pack(cells, lack, Target(1e9, 4 * 10**8), {"linear_exact": "f"}))
+    shards = list(pack(cells, lack, Target(1e9, 4 * 10**8), fingerprints(cells)))
     assert len(shards) > 1
     assert max(shard.bytes for shard, _ in shards) < 6 * 10**8
 
@@ -342,9 +340,20 @@ def test_planning_killed_at_any_step_is_healed(
 def edited(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     """A finished sweep whose model's code has changed since."""
     sweep.finish(sweep.config())
-    for module in (coverage, plan, run):
-        monkeypatch.setattr(module, "fingerprint", lambda model: "f" * 16)
+    edit(monkeypatch)
     return sweep
+
+
+def edit(monkeypatch: pytest.MonkeyPatch, module: str = "") -> None:
+    """Change the code of a module, or of all."""
+    before = fingerprint.code
+    for user in (fingerprint, plan):
+        monkeypatch.setattr(
+            user, "code", lambda name: "f" * 16 if module in ("", name) else before(name)
+        )
+
+
+EDITED = fingerprint.joined(["f" * 16])
 
 
 def test_stale_cells_run_again_by_default(edited: Sweep) -> None:
@@ -355,7 +364,7 @@ def test_stale_cells_run_again_by_default(edited: Sweep) -> None:
     edited.finish(edited.config())
     after = edited.plan(edited.config(more="max_cells: 99"))
     assert (after.done, after.pending, after.stale) == (8, (), ())
-    assert {row["fingerprint"] for row in edited.rows().values()} == {"f" * 16}
+    assert {row["fingerprint"] for row in edited.rows().values()} == {EDITED}
 
 
 def test_stale_cells_can_be_an_error_with_the_bill(edited: Sweep) -> None:
@@ -375,9 +384,34 @@ def test_stale_cells_can_be_kept_and_are_told_apart(edited: Sweep) -> None:
     assert made.stale[0].cells == 8
     edited.finish(config)
     found = [row["fingerprint"] for row in edited.rows().values()]
-    assert found.count("f" * 16) == 4
-    assert set(found) == {"f" * 16, *old}
+    assert found.count(EDITED) == 4
+    assert set(found) == {EDITED, *old}
     assert edited.plan(config).written
+
+
+def test_an_edit_makes_only_the_cells_stale_that_use_it(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a part whose rows have two samplers and spectra, those of one pair."""
+    many = "{d: 4, n: [3, 8], sampler: [ddpm_beta, ddim], spectrum: [isotropic, {power_law: 1}]}"
+    sweep.finish(sweep.config(many))
+    before = sweep.rows()
+    edit(monkeypatch, "lindiff.science.samplers.ddim")
+    made = sweep.plan(sweep.config(many))
+    stale = [row for row in before.values() if row["sampler"] == "ddim"]
+    assert 0 < len(stale) < len(before)
+    assert made.wanted - made.done == len(stale) == made.stale[0].cells
+    assert made.reuse
+    sweep.finish(sweep.config(many))
+    after = sweep.rows()
+    changed = {key for key in before if before[key]["fingerprint"] != after[key]["fingerprint"]}
+    assert changed == {row["cell_id"] for row in stale}
+    assert sweep.plan(sweep.config(many)).done == made.wanted
+    # The parts of old and new rows are merged again, in whatever order: the new ones count.
+    sweep.finish(sweep.config(many, more="max_cells: 99"))
+    assert {k: row["fingerprint"] for k, row in sweep.rows().items()} == {
+        k: row["fingerprint"] for k, row in after.items()
+    }
 
 
 # Plan files -------------------------------------------------------------------------------------

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from lindiff import fingerprint
 from lindiff.columns import delivered, result_schema
 from lindiff.errors import InputError
+from lindiff.models import MODELS
 from lindiff.progress import Heartbeat
 from lindiff.sweep import run as module
 from lindiff.sweep.run import compute, run_spec
@@ -50,9 +53,10 @@ class FakeModel:
         return pa.table({f.name: values[f.name] for f in result_schema(metrics)})
 
 
-def computed(cells: pa.Table, model: FakeModel, beat: Heartbeat | None = None) -> list[dict]:
+def computed(cells: pa.Table, model: module.Run, beat: Heartbeat | None = None) -> list[dict]:
     shard = Shard("s", "fake", METRICS, "f" * 16, len(cells), 1, 1.0, 1)
-    return compute(cells, shard, model, beat or Heartbeat(None, "s", len(cells))).to_pylist()
+    beat = beat or Heartbeat(None, "s", len(cells))
+    return compute(cells, shard, model, beat, MODELS["linear_exact"]).to_pylist()
 
 
 def test_each_family_is_one_call(planned: tuple[Sweep, Shard]) -> None:
@@ -64,7 +68,7 @@ def test_each_family_is_one_call(planned: tuple[Sweep, Shard]) -> None:
     assert [row["test_loss"] for row in rows] == [0.0, 1.0] * 4
     assert [row["cell_id"] for row in rows] == cells["cell_id"].to_pylist()
     assert (beat.done, len(beat.family_seconds)) == (8, 4)
-    assert {row["fingerprint"] for row in rows} == {"f" * 16}
+    assert {row["fingerprint"] for row in rows} == set(fingerprint.fingerprints(cells))
 
 
 def test_families_that_go_together_are_one_call_and_keep_their_places(
@@ -78,7 +82,9 @@ def test_families_that_go_together_are_one_call_and_keep_their_places(
     )
     model, beat = FakeModel(set()), Heartbeat(None, "s", 8)
     shard = Shard("s", "fake", METRICS, "f" * 16, 8, 4, 1.0, 1)
-    table = compute(spread, shard, model, beat, together=("d",))
+    registered = MODELS["linear_exact"]
+    batched = replace(registered, batched=frozenset(registered.settings) - {"d"})
+    table = compute(spread, shard, model, beat, batched)
     assert model.calls == [4, 4]
     assert table["cell_id"].to_pylist() == cells["cell_id"].to_pylist()
     # Each call numbered its own cells: odd and even seeds alternate in the spec.
@@ -113,6 +119,53 @@ def test_one_bad_cell_of_a_large_family_costs_few_calls(planned: tuple[Sweep, Sh
     rows = computed(cells, model)
     assert sum(row["status"] == "failed" for row in rows) == 1
     assert len(model.calls) <= 2 * 8 + 1
+
+
+def failing(
+    shard: tuple[Sweep, Shard], kind: Callable[[int], Exception]
+) -> tuple[list[dict], list[str]]:
+    """The rows of 512 cells of one family that all fail, and their ids."""
+    sweep, planned = shard
+    one = read_table(sweep.store.spec(planned.name)).slice(0, 1)
+    ids = [f"{i:032x}" for i in range(512)]
+    cells = pa.concat_tables([one] * 512).set_column(0, one.schema.field(0), pa.array(ids))
+
+    def model(cells: pa.Table, metrics: Sequence[str]) -> pa.Table:
+        raise kind(int(cells["cell_id"][0].as_py(), 16))
+
+    rows = computed(cells, model)
+    assert [row["cell_id"] for row in rows] == ids
+    assert {row["status"] for row in rows} == {"failed"}
+    return rows, ids
+
+
+def test_one_reason_is_told_once(
+    planned: tuple[Sweep, Shard], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, ids = failing(planned, lambda cell: ZeroDivisionError("always"))
+    assert {row["message"] for row in rows} == {"ZeroDivisionError: always"}
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) < 30
+    assert error.count("Traceback") == error.count("cell " + ids[0] + " failed:") == 1
+    last = error.splitlines()[-1]
+    assert last.startswith("512 cells failed with ZeroDivisionError: always (")
+    assert last.endswith(f": {ids[0]}, {ids[1]}, {ids[2]}, …")
+    assert f"{Path(__file__).name}:" in last
+
+
+def test_each_reason_is_told_up_to_some_number(
+    planned: tuple[Sweep, Shard], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(planned, lambda cell: ValueError(f"{cell % 2}"))
+    error = capsys.readouterr().err
+    assert error.count("Traceback") == 2
+    assert error.count("256 cells failed with ValueError: ") == 2
+    rows, _ = failing(planned, lambda cell: ValueError(f"{cell}"))
+    assert [row["message"] for row in rows] == [f"ValueError: {i}" for i in range(512)]
+    error = capsys.readouterr().err
+    assert error.count("Traceback") == 10
+    assert error.splitlines()[-1] == "502 cells failed for 502 other reasons"
+    assert len(error.splitlines()) < 200
 
 
 def test_model_that_returns_other_cells_is_a_failure(planned: tuple[Sweep, Shard]) -> None:
@@ -211,7 +264,7 @@ def test_code_that_changed_since_the_plan_is_refused(
     planned: tuple[Sweep, Shard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep, shard = planned
-    monkeypatch.setattr(module, "fingerprint", lambda model: "f" * 16)
+    monkeypatch.setattr(fingerprint, "code", lambda module: "f" * 16)
     with pytest.raises(InputError, match=rf"planned for linear_exact {shard.fingerprint}, but"):
         run_spec(sweep.store.spec(shard.name), sweep.store.part(shard.name))
 

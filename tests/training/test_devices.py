@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lindiff.training import devices  # noqa: E402
+from lindiff.training import devices, sizes  # noqa: E402
 from lindiff.training.devices import (  # noqa: E402
     bytes_of,
     device_of,
@@ -14,7 +14,7 @@ from lindiff.training.devices import (  # noqa: E402
     pack_size,
 )
 from lindiff.training.engine import Network, Recipe, Run  # noqa: E402
-from lindiff.training.mlp import make_mlp  # noqa: E402
+from lindiff.training.networks.mlp import make_mlp  # noqa: E402
 
 
 def test_the_cpu_is_always_there(monkeypatch):
@@ -89,7 +89,7 @@ def test_unknown_activations_are_guessed_from_above():
 
 def test_a_cpu_takes_packs_of_its_own_size():
     network, runs = make_mlp(4, 8, 1), [Run(torch.ones((2, 4)), "a", 0.1)]
-    assert models_at_once(network, runs, Recipe(1)) == pack_size(network.size) == devices.PACK
+    assert models_at_once(network, runs, Recipe(1)) == pack_size(network.size) == sizes.PACK
 
 
 def test_an_allocation_that_fails_is_known():

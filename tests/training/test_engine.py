@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.training import devices, watch  # noqa: E402
+from lindiff.training import sizes, watch  # noqa: E402
 from lindiff.training.engine import (  # noqa: E402
     Network,
     Recipe,
@@ -18,7 +18,7 @@ from lindiff.training.engine import (  # noqa: E402
     train,
     views,
 )
-from lindiff.training.mlp import make_mlp  # noqa: E402
+from lindiff.training.networks.mlp import make_mlp  # noqa: E402
 from lindiff.training.noise import batches, torch_generator  # noqa: E402
 from lindiff.training.optimizers import rate_factor  # noqa: E402
 
@@ -298,9 +298,9 @@ def test_training_ends_at_the_last_stop(decay):
 
 
 def test_large_models_are_trained_in_a_loop(monkeypatch):
-    assert pack_size(devices.LOOP_FROM - 1) == devices.PACK > 1
-    assert pack_size(devices.LOOP_FROM) == 1
-    monkeypatch.setattr(devices, "LOOP_FROM", 1)
+    assert pack_size(sizes.LOOP_FROM - 1) == sizes.PACK > 1
+    assert pack_size(sizes.LOOP_FROM) == 1
+    monkeypatch.setattr(sizes, "LOOP_FROM", 1)
     monkeypatch.setattr(watch, "WATCH_SECONDS", 0)
     heard = []
     train(make_mlp(D, 4, 1), make_runs(3), Recipe(2), SCHEDULE, watch=heard.append)

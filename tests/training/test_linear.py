@@ -9,11 +9,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lindiff.science.filters import Bank, Training  # noqa: E402
-from lindiff.science.schedule import SCHEDULES, make_schedule  # noqa: E402
+from lindiff.science.named import names  # noqa: E402
+from lindiff.science.schedule import make_schedule  # noqa: E402
 from lindiff.training.linear import descend, gradient, objective  # noqa: E402
 from lindiff.training.linear_noise import batches, train_levels  # noqa: E402
 from lindiff.training.noise import BLOCK  # noqa: E402
 from lindiff.training.task import Recipe, Run  # noqa: E402
+
+SCHEDULES = names("lindiff.science.schedules")
 
 D = 6
 STOPS = (0, 1, 2, 5, 17, 100, 1000)
@@ -36,7 +39,7 @@ def setting(name="linear", dtype=torch.float64):
 @pytest.mark.parametrize("init_scale", [0.0, 0.7])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_stop_meets_the_closed_form(name, init_scale):
-    """Bar of the issue: 1e-10 relative, each matrix; seen: 3e-14."""
+    """To 1e-10 relative, each matrix; seen: 3e-14."""
     schedule, covariances, (alpha_bar, q) = setting(name)
     settings = [(0.0, 0.05, 0.2), (0.02, 0.0, 0.3)]
     penalty = np.array([gamma + schedule.alpha_bar[LEVELS] * c for c, gamma, _ in settings])

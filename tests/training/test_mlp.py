@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lindiff.science.samplers import make_sampler  # noqa: E402
+from lindiff.science.sampler import make_sampler  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
 from lindiff.training.engine import Recipe, Run, initial_parameters, noise_loss, train, views  # noqa: E402
-from lindiff.training.mlp import make_mlp  # noqa: E402
 from lindiff.training.modulation import FREQUENCIES, embedding  # noqa: E402
+from lindiff.training.networks.mlp import make_mlp  # noqa: E402
 from lindiff.training.noise import batches  # noqa: E402
 
 D = 8

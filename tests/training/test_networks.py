@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from lindiff.columns import SETTING  # noqa: E402
+from lindiff.science.named import names  # noqa: E402
 from lindiff.science.pictures import Picture  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
 from lindiff.training.engine import Run, initial_parameters, noise_loss, views  # noqa: E402
-from lindiff.training.networks import NETWORKS, Form  # noqa: E402
+from lindiff.training.forms import Form, make_network  # noqa: E402
 from lindiff.training.noise import batches  # noqa: E402
 from lindiff.training.preconditioning import PRECONDITIONINGS  # noqa: E402
 
+NETWORKS = names("lindiff.training.networks")
 EVERY = [(name, how) for name in NETWORKS for how in PRECONDITIONINGS]
 
 
@@ -52,7 +54,7 @@ def test_each_is_a_model_of_the_table():
 def test_a_model_in_a_batch_is_itself_alone(which, dtype, width, models, batch, sides):
     """Seen: equal to the bit for the MLP, to 4e-7 in float32 for the U-Net."""
     (name, how), d = which, 14
-    network = NETWORKS[name](form(how, d, width, *sides))
+    network = make_network(name, form(how, d, width, *sides))
     p, (x, sigma, scale) = start(network, models, d, dtype), inputs(models, batch, d, dtype)
     together = network.predict(p, x, sigma, scale)
     assert together.shape == x.shape
@@ -67,7 +69,7 @@ def test_a_model_in_a_batch_is_itself_alone(which, dtype, width, models, batch, 
 
 @pytest.mark.parametrize(("name", "how"), EVERY)
 def test_rows_do_not_feel_each_other(name, how):
-    network = NETWORKS[name](form(how))
+    network = make_network(name, form(how))
     p, (x, sigma, scale) = start(network, 2, 14), inputs(2, 6, 14)
     whole = network.predict(p, x, sigma, scale)
     part = network.predict(p, x[:, 2:4], sigma[:, 2:4], scale)
@@ -77,7 +79,7 @@ def test_rows_do_not_feel_each_other(name, how):
 @pytest.mark.parametrize(("name", "how"), EVERY)
 def test_gradients_are_finite_differences(name, how):
     """Along a random direction in each parameter, with biases away from 0."""
-    network = NETWORKS[name](form(how))
+    network = make_network(name, form(how))
     x, sigma, scale = inputs(2, 5, 14)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(x.shape, generator=generator, dtype=x.dtype)
@@ -102,7 +104,7 @@ def test_gradients_are_finite_differences(name, how):
 def test_the_first_loss_is_at_most_one(name, how):
     """Rows of N(0, I): 1 without preconditioning (ε̂ is near 0), with it near the optimum, ᾱ."""
     d, schedule = 61, make_schedule(timesteps=100)
-    network = NETWORKS[name](form(how, d, 8, 8, 8))
+    network = make_network(name, form(how, d, 8, 8, 8))
     rows = torch.randn((200, d), generator=torch.Generator().manual_seed(1))
     batch = next(batches([rows] * 2, ["a", "b"], 300, schedule))
     p = start(network, 2, d, torch.float32)
@@ -114,7 +116,7 @@ def test_the_first_loss_is_at_most_one(name, how):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_start_hangs_on_the_generator(name):
-    network = NETWORKS[name](form())
+    network = make_network(name, form())
     one, same, other = (network.initial(torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert {key: tuple(value.shape) for key, value in one.items()} == dict(network.shapes)
     assert all(torch.equal(one[key], same[key]) for key in one)

@@ -18,10 +18,10 @@ from lindiff.training.engine import (  # noqa: E402
     train,
     views,
 )
+from lindiff.training.forms import Form, make_network  # noqa: E402
 from lindiff.training.modulation import embedding  # noqa: E402
-from lindiff.training.networks import NETWORKS, Form  # noqa: E402
+from lindiff.training.networks.unet import COARSE, FINE, make_unet  # noqa: E402
 from lindiff.training.noise import batches  # noqa: E402
-from lindiff.training.unet import COARSE, FINE, make_unet  # noqa: E402
 
 
 def turned(d, pixels, seed=0):
@@ -157,7 +157,7 @@ def test_what_is_no_picture_is_refused():
     with pytest.raises(ValueError, match="pictures of 6 × 5: a U-Net halves both sides once"):
         make_unet(Picture(6, 5, turned(10, 30)))
     with pytest.raises(ValueError, match="a U-Net needs data that are pictures"):
-        NETWORKS["unet"](Form(16, 8))
+        make_network("unet", Form(16, 8))
 
 
 def test_four_digits_are_memorized():
@@ -166,7 +166,7 @@ def test_four_digits_are_memorized():
     The optimum is 0.256; seen 0.085 and 1.38.
     """
     pool, schedule, n = make_pool("digits"), make_schedule(timesteps=100), 4
-    network = NETWORKS["unet"](Form(pool.d, 8, "edm", picture_of(pool)))
+    network = make_network("unet", Form(pool.d, 8, "edm", picture_of(pool)))
     rows = [torch.tensor(part).float() for part in (pool.subset(n, seed=0), pool.held_out)]
     recipe = Recipe(200, (200,), 32, "adam", (0.9, 0.99), 50, "cosine")
     trained = train(network, [Run(rows[0], "digits", 6e-3)], recipe, schedule)

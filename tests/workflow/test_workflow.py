@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from lindiff.files import lock_run
+from lindiff.report.workflow import Sweep, memory, minutes
+from lindiff.sweep.store import Shard
 from tests.tables import differences
-from tests.workflow.workspace import Workspace
+from tests.workflow.workspace import ROOT, Workspace
 
 NOTHING = "Nothing to be done"
 
@@ -23,7 +27,12 @@ def base(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     workspace.write()
     outcome = workspace.finish()
     assert outcome.jobs == {"plan": 1, "shard": 4, "collect": 1}
-    assert "table:    results/tiny/metrics.parquet" in outcome.text
+    farewell = (
+        "table:    results/tiny/metrics.parquet\n"
+        "report:   snakemake --config sweep=tiny.yaml results=results "
+        "--report results/tiny/report.zip"
+    )
+    assert farewell in outcome.text
     return workspace.folder
 
 
@@ -31,6 +40,18 @@ def base(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
 def finished(base: Path, tmp_path: Path, repository: Path) -> Workspace:
     """A copy of that folder, times included."""
     return Workspace(Path(shutil.copytree(base, tmp_path / "copy")), repository)
+
+
+def test_farewell_leaves_the_report_to_make(
+    finished: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PATH", "LINDIFF_SOURCE"):  # a sweep that is opened sets them
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.chdir(finished.folder)
+    sweep = Sweep.open({"sweep": "tiny.yaml"}, main=False)
+    alone = sweep.farewell().splitlines()
+    monkeypatch.setenv("LINDIFF_MAKE", "yes")
+    assert sweep.farewell().splitlines() == alone[:-1] == ["table:    results/tiny/metrics.parquet"]
 
 
 def test_second_run_does_nothing(finished: Workspace) -> None:
@@ -278,3 +299,45 @@ def test_figure_edited_draws_only_that_figure(tmp_path: Path, repository: Path) 
     assert NOTHING in workspace.finish("-n").text
     (workspace.results / "tiny/figures/kl.png").unlink()
     assert workspace.finish("-n").jobs == {"figure": 1, "answers": 1}
+
+
+def test_memory_and_time_grow_with_the_attempt() -> None:
+    shard = Shard("s", "linear_exact", ("test_loss",), "f" * 16, 8, 4, 90.0, 10**9)
+    assert memory(shard, 1) == 1000 + 250
+    assert minutes(shard, 1) == 5 + 5
+    for grown in (memory, minutes):
+        assert grown(shard, 3) == 3 * grown(shard, 1)
+
+
+@pytest.mark.parametrize("name", ["default", "slurm"])
+def test_both_profiles_leave_locks_and_staleness_to_lindiff(name: str) -> None:
+    path = ROOT / "workflow/profiles" / name / "config.yaml"
+    profile = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    assert profile["nolock"]
+    assert profile["rerun-incomplete"]
+    assert profile["rerun-triggers"] == ["mtime", "params", "input"]
+    if name == "default":
+        assert profile["resources"] == ["gpu=1"]
+    else:
+        assert profile["retries"] == 2
+
+
+def test_as_a_module_of_another_workflow(tmp_path: Path, repository: Path) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write()
+    page = (ROOT / "docs/snakemake.md").read_text(encoding="utf-8")
+    text = page.split("```python\n")[1].split("```")[0]
+    assert "path/to/lindiff" in text
+    (tmp_path / "Snakefile").write_text(
+        text.replace("path/to/lindiff", str(repository))
+        + 'import sys\nprint("local:", *sorted(workflow._localrules), file=sys.stderr)\n'
+    )
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock"]
+    outcome = workspace.call(command)
+    assert outcome.code == 0, outcome.text
+    assert outcome.jobs == {"lindiff_plan": 1, "lindiff_shard": 4, "lindiff_collect": 1, "mine": 1}
+    assert len((tmp_path / "lines").read_text().splitlines()) > 4
+    # A job must not plan, and without the module's `onstart` nobody would hold the store.
+    assert "local: lindiff_plan lindiff_sweep\n" in outcome.text
+    assert (workspace.results / "store/lock").read_text().startswith("process ")
+    assert NOTHING in workspace.call([*command, "-n"]).text

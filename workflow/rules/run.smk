@@ -2,11 +2,13 @@ from lindiff.report.workflow import gpus, memory, minutes
 
 
 # The plan file is named by what it says: it exists exactly when there is nothing new to plan.
+# Local, and said here: a list of `localrules` loses its names where a module renames its rules.
 rule plan:
     output:
         str(sweep.plan.file),
     log:
         f"{sweep.folder}/logs/plan.log",
+    localrule: True
     conda:
         "../envs/lindiff.yaml"
     params:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lindiff.science.laws import optimal_loss
 from lindiff.science.scaling import df1, df2
-from lindiff.science.spectra import make_spectrum
+from lindiff.science.spectrum import make_spectrum
 from tests.figures import synthetic
 
 ALPHA_BAR = {1: 0.999, 32: 0.99, 178: 0.8, 562: 0.2, 1000: 0.01}

@@ -18,8 +18,10 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, silu
 
 from lindiff.science.pictures import Picture
 from lindiff.training.engine import Network, Parameters
-from lindiff.training.modulation import FEATURES, affine, embedding
+from lindiff.training.forms import Form
+from lindiff.training.modulation import affine, embedding
 from lindiff.training.preconditioning import PRECONDITIONINGS
+from lindiff.training.sizes import FEATURES
 
 SIDE = 3
 FINE, COARSE = 2, 4
@@ -168,3 +170,14 @@ def make_unet(picture: Picture, width: int = 8, preconditioning: str = "edm") ->
         PRECONDITIONINGS[preconditioning](body),
         _activations(width, height * breadth),
     )
+
+
+def make(form: Form) -> Network:
+    """The network of a form.
+
+    Raises:
+        ValueError: The data are no pictures, or a side is odd.
+    """
+    if form.picture is None:
+        raise ValueError("a U-Net needs data that are pictures")
+    return make_unet(form.picture, form.width, form.preconditioning)

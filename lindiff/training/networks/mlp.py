@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn.functional import silu
 
 from lindiff.training.engine import Network, Parameters
-from lindiff.training.modulation import FEATURES, affine, embedding
+from lindiff.training.forms import Form
+from lindiff.training.modulation import affine, embedding
 from lindiff.training.preconditioning import PRECONDITIONINGS
+from lindiff.training.sizes import FEATURES
 
 # Of the initial weights: 1 keeps the variance.
 GAINS = {"hidden": 1.0, "factor": 0.3, "shift": 0.3, "output": 0.1}
@@ -63,3 +65,8 @@ def make_mlp(d: int, width: int = 256, layers: int = 3, preconditioning: str = "
     shapes = _shapes(d, width, layers)
     body = partial(_body, layers=layers)
     return Network(shapes, partial(_initial, shapes), PRECONDITIONINGS[preconditioning](body))
+
+
+def make(form: Form) -> Network:
+    """The network of a form."""
+    return make_mlp(form.d, form.width, preconditioning=form.preconditioning)

@@ -21,13 +21,13 @@ The names here, those of Ho et al. 2020 (DDPM) and of Song et al. 2021 (DDIM), w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
+from lindiff.science.named import load
 from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
@@ -66,40 +66,9 @@ class Sampler:
     variance: PerStep
 
 
-def _ddpm(
-    beta: PerStep, alpha: PerStep, q: PerStep, q_next: PerStep
-) -> tuple[PerStep, PerStep, PerStep]:
-    return 1 / np.sqrt(alpha), beta / np.sqrt(alpha * q), np.sqrt(alpha) * q_next
-
-
-def ddpm_beta(beta: PerStep, alpha: PerStep, q: PerStep, q_next: PerStep) -> tuple[PerStep, ...]:
-    """Ho et al. 2020, algorithm 2 with σ_t² = β_t."""
-    return *_ddpm(beta, alpha, q, q_next), beta
-
-
-def ddpm_beta_tilde(
-    beta: PerStep, alpha: PerStep, q: PerStep, q_next: PerStep
-) -> tuple[PerStep, ...]:
-    """Ho et al. 2020, algorithm 2 with σ_t² = β̃_t = β_t q_s/q_t."""
-    return *_ddpm(beta, alpha, q, q_next), beta * q_next / q
-
-
-def ddim(beta: PerStep, alpha: PerStep, q: PerStep, q_next: PerStep) -> tuple[PerStep, ...]:
-    """Song et al. 2021 (DDIM), eq. 12 with σ_t = 0: it is not DDPM without noise."""
-    root = np.sqrt(alpha)
-    return 1 / root, np.sqrt(q) / root - np.sqrt(q_next), np.sqrt(q * q_next), np.zeros_like(q)
-
-
 def start_factor(schedule: Schedule, sampler: Sampler | None) -> float:
     """√ᾱ_T, the part of a sample's mean that its starting point misses; 0 for `ideal` (None)."""
     return 0.0 if sampler is None else float(np.sqrt(schedule.alpha_bar[-1]))
-
-
-SAMPLERS: dict[str, Callable[[Array, Array, Array, Array], tuple[Array, ...]]] = {
-    "ddpm_beta": ddpm_beta,
-    "ddpm_beta_tilde": ddpm_beta_tilde,
-    "ddim": ddim,
-}
 
 
 def make_sampler(
@@ -108,8 +77,9 @@ def make_sampler(
     """The sampler called `name` on a schedule; docs/theory.md, "Sampling".
 
     Args:
-        name: A key of `SAMPLERS`: `ddpm_beta` or `ddpm_beta_tilde` (Ho et al. 2020, algorithm 2,
-            with σ_t² = β_t or β̃_t), or `ddim` (Song et al. 2021, eq. 12 with σ_t = 0).
+        name: A file of `lindiff.science.samplers`: `ddpm_beta` or `ddpm_beta_tilde` (Ho et al.
+            2020, algorithm 2, with σ_t² = β_t or β̃_t), or `ddim` (Song et al. 2021, eq. 12 with
+            σ_t = 0).
         schedule: The noise schedule.
         final_noise: Whether the last step adds its noise.
         sampling_steps: Number S of evenly spaced levels round(i T/S), i = 1..S; 0 for all T.
@@ -143,7 +113,8 @@ def make_sampler(
     log_alpha = np.add.reduceat(np.log1p(-schedule.beta), starts)
     q = schedule.q[levels]
     q_next = np.concatenate([[0.0], q[:-1]])
-    A, B, C, variance = SAMPLERS[name](-np.expm1(log_alpha), np.exp(log_alpha), q, q_next)
+    coefficients = load("lindiff.science.samplers", name).coefficients
+    A, B, C, variance = coefficients(-np.expm1(log_alpha), np.exp(log_alpha), q, q_next)
     if not final_noise:
         variance = np.where(q_next == 0, 0.0, variance)
     return Sampler(levels[::-1], A[::-1], B[::-1], C[::-1], variance[::-1])

@@ -1,0 +1,68 @@
+"""What estimates and checks read of cells: columns, distinct values, and what is found wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.models.linear_cells import GAUSSIAN
+
+Array = NDArray[np.float64]
+# Row, the setting that a message names, and the message.
+Finding = tuple[int, str, str]
+# Settings looked at, the setting that a message names, and what finds the message.
+Check = tuple[Sequence[str], str, Callable[[dict[str, Any]], str | None]]
+
+
+def column(table: pa.Table, name: str) -> Array:
+    """A column of numbers as floats, null as NaN."""
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=float)
+
+
+def text(table: pa.Table, name: str) -> NDArray[np.object_]:
+    """A column of words."""
+    return np.asarray(table[name].cast("string").to_numpy(zero_copy_only=False), dtype=object)
+
+
+def with_cells(families: pa.Table, cells: Array) -> pa.Table:
+    """The families with other numbers of cells."""
+    index = families.column_names.index("cells")
+    return families.set_column(index, "cells", pa.array(cells))
+
+
+def each(function: Callable[[int], float], values: Array) -> Array:
+    """A function of whole numbers of each value, shape as `values`; it is called once a value."""
+    distinct, index = np.unique(values, return_inverse=True)
+    return np.array([function(int(value)) for value in distinct], float)[index]
+
+
+def is_real(name: str | None) -> bool:
+    """Whether a value of `data` is a data set; it is null where a model reads none."""
+    return name not in (None, GAUSSIAN)
+
+
+def distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
+    """The distinct combinations of some columns, each with the first row that has it."""
+    rows = pa.array(np.arange(len(cells)))
+    table = pa.table({name: cells[name] for name in names} | {"row": rows})
+    for index, name in enumerate(names):
+        if pa.types.is_dictionary(table.schema.field(name).type):
+            table = table.set_column(index, name, table[name].cast("string"))
+    found = table.group_by(list(names)).aggregate([("row", "min")])
+    return sorted(
+        ((row.pop("row_min"), row) for row in found.to_pylist()), key=lambda item: item[0]
+    )
+
+
+def find(cells: pa.Table, checks: Iterable[Check]) -> list[Finding]:
+    """What some checks find in the distinct values of the settings that they look at."""
+    return [
+        (row, setting, message)
+        for names, setting, look in checks
+        for row, values in distinct(cells, names)
+        if (message := look(values)) is not None
+    ]

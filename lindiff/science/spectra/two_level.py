@@ -1,0 +1,15 @@
+"""A share of the eigenvalues above the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+
+def eigenvalues(d: int, ratio: float, fraction: float = 0.5) -> Float64[NDArray[np.float64], " d"]:
+    """round(`fraction` d) eigenvalues `ratio` times the others, shape (d,)."""
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"two_level: fraction = {fraction} is not between 0 and 1")
+    high = round(fraction * d)
+    return np.concatenate([np.full(high, float(ratio)), np.ones(d - high)])

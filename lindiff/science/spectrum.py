@@ -1,0 +1,56 @@
+"""Eigenvalues of the population covariance (docs/theory.md, "Spectra").
+
+All are scaled to tr Σ = d and sorted from the largest to the smallest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from lindiff.science.named import load
+
+Array = NDArray[np.float64]
+
+
+def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
+    """Eigenvalues s_j of the population covariance Σ; docs/theory.md, "Spectra".
+
+    Args:
+        name: A file of `lindiff.science.spectra`: `isotropic`, `power_law`, `spiked`, `two_level`,
+            `eigenvalues` or `dataset`.
+        d: Dimension, at least 1.
+        params: Parameters of that spectrum: those of the function in that file.
+
+    Returns:
+        Shape (d,), float64, descending, with Σ s_j = d: a variance per dimension of 1.
+
+    Raises:
+        KeyError: No such spectrum.
+        TypeError: A parameter is missing, or the spectrum does not know it.
+        ValueError: d < 1, an eigenvalue is negative, zero or not finite, or a parameter is out of
+            range.
+
+    Example:
+        s_j ∝ 1/j, and the trace is d:
+
+        >>> import lindiff
+        >>> s = lindiff.make_spectrum("power_law", 64, exponent=1.0)
+        >>> float((s[0] / s[3]).round(9)), float(s.sum().round(9))
+        (4.0, 64.0)
+    """
+    if d < 1:
+        raise ValueError(f"d = {d} is less than 1")
+    values = load("lindiff.science.spectra", name).eigenvalues(d, **params)
+    if not np.all(np.isfinite(values)) or np.any(values < 0):
+        raise ValueError(f"spectrum {name}: eigenvalues must be finite and not negative")
+    if np.any(values == 0):
+        raise ValueError(
+            f"spectrum {name}: {int(np.sum(values == 0))} of {d} eigenvalues are zero; both KL "
+            "would be infinite. Leave them out (restrict to the support) or give them a floor."
+        )
+    scaled: Array = np.sort(values)[::-1] * (d / values.sum())
+    return scaled

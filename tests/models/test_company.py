@@ -1,0 +1,144 @@
+"""A cell's numbers hang on the cell alone, whatever is computed with it: over every setting.
+
+Two cells that differ in one setting alone are computed in one job and apart. A setting that the
+registry wrongly takes for one that may differ inside a call or a family shows here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from lindiff.columns import SETTING, delivered
+from lindiff.models import MODELS, Model
+from lindiff.progress import Heartbeat
+from lindiff.sweep.run import compute
+from lindiff.sweep.store import Shard
+from tests.science.helpers import sweep_cells
+
+BASE: dict[str, Any] = {
+    "data": "gaussian", "spectrum": "power_law", "spectrum_params": '{"exponent":1.0}', "d": 5,
+    "n": 9, "population_mean": 0.0, "centre": "estimated", "draw": "samples", "schedule": "linear",
+    "beta_min": 1e-4, "beta_max": 9e-3, "timesteps": 20, "sampler": "ddim", "final_noise": False,
+    "sampling_steps": 0, "ridge": 0.01, "weight_decay": 0.01, "stop": 4.0, "learning_rate": 0.01,
+    "init_scale": 0.1, "optimizer": "adam", "steps": 12, "stop_step": 0, "batch_size": 4,
+    "warm_up": 0, "learning_rate_decay": "constant", "width": 4, "preconditioning": "edm",
+    "precision": "float32", "seed": 0, "train_seed": 0,
+}  # fmt: skip
+# Another value of each setting, and what must go with it.
+OTHER: dict[str, dict[str, Any]] = {
+    "spectrum": {"spectrum": "isotropic", "spectrum_params": "{}"},
+    "spectrum_params": {"spectrum_params": '{"exponent":2.0}'},
+    "d": {"d": 6},
+    "n": {"n": 12},
+    "population_mean": {"population_mean": 0.7},
+    "centre": {"centre": "known"},
+    "draw": {"draw": "wishart"},
+    "schedule": {"schedule": "cosine", "beta_min": None, "beta_max": None},
+    "beta_min": {"beta_min": 3e-4},
+    "beta_max": {"beta_max": 8e-3},
+    "timesteps": {"timesteps": 24},
+    "sampler": {"sampler": "ddpm_beta"},
+    "final_noise": {"final_noise": True},
+    "sampling_steps": {"sampling_steps": 10},
+    "ridge": {"ridge": 0.3},
+    "weight_decay": {"weight_decay": 0.3},
+    "stop": {"stop": math.inf},
+    "learning_rate": {"learning_rate": 0.02},
+    "init_scale": {"init_scale": 0.5},
+    "optimizer": {"optimizer": "sgd"},
+    "steps": {"steps": 16},
+    "stop_step": {"stop_step": 5},
+    "batch_size": {"batch_size": 6},
+    "warm_up": {"warm_up": 6},
+    "learning_rate_decay": {"learning_rate_decay": "cosine"},
+    "width": {"width": 6},
+    "preconditioning": {"preconditioning": "none"},
+    "precision": {"precision": "float64"},
+    "seed": {"seed": 3},
+    "train_seed": {"train_seed": 3},
+}
+# What both cells have where a setting is looked at.
+WITH = {"final_noise": {"sampler": "ddpm_beta"}, "draw": {"optimizer": "gradient_descent"}}
+DIGITS = {
+    "data": "digits", "spectrum": "dataset", "spectrum_params": '{"name":"digits"}', "d": 61,
+    "draw": None, "population_mean": None,
+}  # fmt: skip
+OF_PICTURES = ("n", "stop_step", "warm_up", "width")
+WANTED = ("train_loss", "test_loss", "kl_model_data")
+CASES = [
+    (name, setting)
+    for name, model in MODELS.items()
+    for setting in model.settings
+    if OTHER.get(setting) and (setting, model.samples) != ("draw", True)
+    # All networks are one piece of code; of those that take pictures a few settings will do.
+    if not model.pictures or setting in OF_PICTURES
+]
+
+
+def cells(model: Model, change: dict[str, Any]) -> pa.Table:
+    given = {k: v for k, v in (BASE | change).items() if k in model.settings}
+    if model.pictures:
+        given |= DIGITS
+    return sweep_cells(model=model.name, **given)
+
+
+def computed(model: Model, table: pa.Table) -> list[dict[str, Any]]:
+    shard = Shard("s", model.name, WANTED, "f" * 16, len(table), 1, 1.0, 1)
+    beat = Heartbeat(None, "s", len(table))
+    return compute(table, shard, model.load(), beat, model).to_pylist()
+
+
+def close(one: Any, other: Any, tolerance: float) -> bool:
+    if isinstance(one, list):
+        return len(one) == len(other) and all(
+            close(a[key], b[key], tolerance) for a, b in zip(one, other, strict=True) for key in a
+        )
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
+    return bool(one == other)
+
+
+def together_and_apart(model: Model, setting: str) -> tuple[list[dict], list[dict]]:
+    if model.trained:
+        pytest.importorskip("torch")
+    common = WITH.get(setting, {})
+    parts = [cells(model, common), cells(model, common | OTHER[setting])]
+    apart = [row for part in parts for row in computed(model, part)]
+    return computed(model, pa.concat_tables(parts)), apart
+
+
+@pytest.mark.parametrize(("name", "setting"), CASES)
+@pytest.mark.usefixtures("one_thread")
+def test_a_cell_is_the_same_in_company_that_differs_in_one_setting(name, setting):
+    model = MODELS[name]
+    together, apart = together_and_apart(model, setting)
+    assert {row["status"] for row in apart} == {"ok"}, [row["message"] for row in apart]
+    for one, other in zip(together, apart, strict=True):
+        assert one["cell_id"] == other["cell_id"]
+        for metric in delivered(WANTED):
+            tolerance = 1e-6 if model.trained else 1e-12
+            assert close(one[metric], other[metric], tolerance), metric
+    # Else the setting would not be looked at.
+    assert {row["cell_id"] for row in apart} == {row["cell_id"] for row in together}
+    assert len({row["cell_id"] for row in apart}) == 2
+
+
+def test_every_setting_of_every_model_is_looked_at():
+    told_apart = {setting for _, setting in CASES}
+    assert told_apart == set(SETTING) - {"model", "data"}
+
+
+@pytest.mark.parametrize("setting", ["warm_up", "precision", "steps", "optimizer", "timesteps"])
+@pytest.mark.usefixtures("one_thread")
+def test_a_registry_that_forgets_a_setting_costs_speed_and_no_number(setting):
+    """Cells that the registry sends together wrongly are computed apart."""
+    model = MODELS["mlp"]
+    wrong = replace(model, batched=model.batched | {setting})
+    together, apart = together_and_apart(wrong, setting)
+    assert [row["test_loss"] for row in together] == [row["test_loss"] for row in apart]
+    assert apart[0]["test_loss"] != apart[1]["test_loss"]

@@ -1,0 +1,89 @@
+"""The estimates know what they are estimates of: no size is written down twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lindiff import planning
+from lindiff.models import MODELS, linear_cells, measured
+from lindiff.planning import empirical, linear, linear_trained, networks, theory, trained
+from lindiff.planning.networks import DEMANDS
+from lindiff.science import denoisers, samples
+from lindiff.science.named import names
+from lindiff.science.pools import make_pool
+from lindiff.training import sizes
+from tests.science.helpers import make_cells
+
+EVERYTHING = {name: sorted(model.metrics) for name, model in MODELS.items()}
+GIVEN = {
+    "draw": "samples", "d": 61, "n": 40, "sampler": "ddim", "steps": 100, "width": 16,
+    "learning_rate": 0.01, "timesteps": 50,
+}  # fmt: skip
+
+
+def estimate(name: str) -> tuple[float, float]:
+    given = {k: v for k, v in GIVEN.items() if k in MODELS[name].settings}
+    cells = make_cells(model=name, **given).append_column("cells", [np.array([4])])
+    seconds, size = planning.estimate(MODELS[name], cells, EVERYTHING[name])
+    return float(seconds[0]), float(size[0])
+
+
+def test_every_network_has_a_cost():
+    assert set(DEMANDS) == set(names("lindiff.training.networks"))
+
+
+@pytest.mark.parametrize(
+    ("where", "size", "factor", "users"),
+    [
+        (sizes, "PACK", 16, {"mlp": 1, "unet": 1}),
+        (sizes, "COPIES", 16, {"mlp": 1, "unet": 1}),
+        (sizes, "HELD", 16, {"mlp": 1, "unet": 1}),
+        (sizes, "CHUNK", 1 / 64, {"linear_trained": 1}),
+        (sizes, "FEATURES", 16, {"mlp": 1, "unet": 1}),
+        (measured, "SAMPLES", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
+        (measured, "LEVELS", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
+        (measured, "DIRECTION_POINTS", 16, {"empirical": 0}),
+        (denoisers, "_NOISY", 64, {"mlp": 0, "unet": 0, "empirical": 0}),
+        (denoisers, "_PER_DIMENSION", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
+        (samples, "BLOCKS", 16, {"empirical": 0}),
+        (linear_cells, "LEVELS", 16, {"linear_exact": 0, "linear_theory": 0}),
+    ],
+)
+def test_a_size_that_changes_changes_the_estimates(where, size, factor, users, monkeypatch):
+    """Seconds (0) or bytes (1) of the models that work with it."""
+    before = {name: estimate(name) for name in users}
+    value = getattr(where, size)
+    # `LEVELS` of the exact models are another size than those of the measured ones.
+    others = {(measured, linear, theory), (linear_cells, empirical, trained)}
+    apart = next((rest for first, *rest in others if first is where), [])
+    for module in (where, empirical, linear, linear_trained, networks, theory, trained):
+        if hasattr(module, size) and module not in apart:
+            monkeypatch.setattr(module, size, value * factor)
+    for name, which in users.items():
+        assert abs(estimate(name)[which] / before[name][which] - 1) > 1e-3, name
+
+
+@pytest.mark.parametrize("width", [4, 8, 32, 96])
+@pytest.mark.parametrize("name", DEMANDS)
+def test_what_a_network_takes_is_what_it_is(name, width):
+    """Weights exactly, what it keeps and its products within a third; rows of 8×8 pictures."""
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from lindiff.science.pictures import picture_of
+    from lindiff.training.engine import Run, initial_parameters, views
+    from lindiff.training.forms import Form, make_network
+
+    pool = make_pool("digits")
+    network = make_network(name, Form(pool.d, width, "edm", picture_of(pool)))
+    demand = DEMANDS[name](float(pool.d), float(width))
+    assert demand.weights == pytest.approx(network.size, rel=1e-12)
+    assert network.kept / 1.5 < demand.kept < 1.5 * network.kept
+    rows = 8
+    x = torch.ones((1, rows, pool.d))
+    parameters = views(initial_parameters(network, [Run(x[0], "a", 0.1)]), network.shapes)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.predict(parameters, x, torch.ones((1, rows)), torch.ones(1))
+    products = counter.get_total_flops() / 2 / rows
+    assert products / 1.34 < demand.operations < 1.34 * products
