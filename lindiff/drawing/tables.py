@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from lindiff.columns.arrays import plain
 from lindiff.drawing.intervals import Estimator
 from lindiff.errors import InputError
 
@@ -74,14 +75,6 @@ def _read(path: Path, rows: pc.Expression | None = None) -> pa.Table:
     if not path.is_file():
         raise InputError(f"{path} is missing: run the collect step first")
     return pq.read_table(path, filters=rows)
-
-
-def plain(table: pa.Table) -> pa.Table:
-    """The table with dictionary columns as plain strings, which compare and sort everywhere."""
-    for i, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            table = table.set_column(i, field.name, table.column(i).cast(pa.string()))
-    return table
 
 
 def distinct(table: pa.Table, name: str) -> list[Any]:

@@ -8,7 +8,7 @@ the losses and of the samples are those of the other models, so that rows compar
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lindiff import session
+from lindiff.columns.arrays import family_rows
 from lindiff.models.linear_cells import GAUSSIAN, groups, stops_of
 from lindiff.models.linear_family import Family, make_family, to_table, training_key
 from lindiff.models.measured import (
@@ -207,13 +208,6 @@ def _measured(
     return to_table(cells, wanted, results, status, message)
 
 
-def _families(cells: pa.Table) -> Iterator[NDArray[np.int64]]:
-    """The rows of each family."""
-    codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
-    for code in range(codes.max() + 1):
-        yield np.flatnonzero(codes == code)
-
-
 def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     """All cells of families of one network, data set, dimension, schedule and recipe.
 
@@ -228,7 +222,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     Raises:
         ValueError: A draw has no samples, or the data are no pictures where they must be.
     """
-    members = list(_families(cells))
+    members = family_rows(cells)
     row = cells.slice(0, 1).to_pylist()[0]
     stops = sorted(set(stops_of(cells)))
     names = ("model", "data", "d", "width", "preconditioning")

@@ -31,12 +31,13 @@ from lindiff.columns import (
     SETTINGS,
     delivered,
 )
+from lindiff.columns.arrays import Rows, as_text, family_rows, places
 from lindiff.errors import InputError
 from lindiff.files import atomic, remove_leftovers, write_table
 from lindiff.progress import duration
+from lindiff.sweep.bits import Bits, bits
 from lindiff.sweep.coverage import lookup
 from lindiff.sweep.grid import Wanted, wanted
-from lindiff.sweep.packing import Bits, Rows, bits
 from lindiff.sweep.plan import Plan, store_of
 from lindiff.sweep.store import FORMAT, DamagedError, Shard, Store, read_table
 
@@ -101,7 +102,9 @@ class _Merge:
             for name in delivered([metric]):
                 self._put(name, part[name], rows, new)
         self.left[rows] &= ~mask
-        self.status[rows] = np.maximum(self.status[rows], _codes(part["status"], _STATUS))
+        self.status[rows] = np.maximum(
+            self.status[rows], places(as_text(part["status"]), pa.array(_STATUS))
+        )
         for name, texts in self.text.items():
             if name in part.column_names:  # `torch` came after the first parts
                 texts.add(rows, part[name])
@@ -144,7 +147,7 @@ class _Texts:
 
     def add(self, rows: Rows, column: pa.ChunkedArray) -> None:
         """Set the texts of `rows`."""
-        encoded = column.cast("string").combine_chunks().dictionary_encode()
+        encoded = as_text(column).combine_chunks().dictionary_encode()
         own = [self._code(text) for text in encoded.dictionary.to_pylist()]
         codes = np.array([*own, -1], np.int32)[np.asarray(encoded.indices.fill_null(len(own)))]
         before = self.codes[rows]
@@ -168,11 +171,6 @@ class _Texts:
         codes = place[self.codes]
         dictionary = pa.array([values[code] for code in order], pa.string())
         return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), dictionary)
-
-
-def _codes(column: pa.ChunkedArray, values: Sequence[str]) -> NDArray[np.int8]:
-    found = pc.index_in(column.cast("string"), value_set=pa.array(values)).combine_chunks()
-    return np.asarray(found).astype(np.int8)
 
 
 def _experiments(grid: Wanted) -> pa.ListArray:
@@ -214,7 +212,6 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
     grid = wanted(plan.config)
     rows_of = {shard.name: rows for shard, rows in lookup(grid, shards, store.part, damaged)}
     merge = _Merge(grid)
-    estimated = measured = 0.0
     for name in plan.parts:
         if name in damaged:
             raise _damaged(store, name, damaged[name])
@@ -226,13 +223,8 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
             part = read_table(store.part(name), [*wanted_columns, *(c.name for c in OUTCOME)])
         except DamagedError as error:
             raise _damaged(store, name, str(error)) from None
-        report = store.read_progress(name)
-        known = report is not None and len(report.family_seconds) == shard.families
-        times = _per_cell(part, report.family_seconds) if known and report else None
+        times = _per_cell(part, store.family_seconds(shard))
         merge.add(shard, part, rows_of[name], times)
-        if known and report:
-            estimated += shard.seconds
-            measured += sum(report.family_seconds)
     if np.any(merge.left):
         raise InputError(f"{plan.file}: its parts do not have all cells; run snakemake again")
     table = merge.table()
@@ -249,7 +241,7 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
         else:
             path.unlink(missing_ok=True)
     status = {name: int(np.sum(merge.status == code)) for code, name in enumerate(_STATUS)}
-    return Collected(tuple(files), len(table), status, estimated, measured)
+    return Collected(tuple(files), len(table), status, *store.times(shards.values()))
 
 
 def _damaged(store: Store, name: str, reason: str) -> InputError:
@@ -258,12 +250,13 @@ def _damaged(store: Store, name: str, reason: str) -> InputError:
 
 
 def _per_cell(part: pa.Table, family_seconds: Sequence[float]) -> NDArray[np.float64] | None:
-    """Time of each row's family divided by its rows; families stand together."""
-    codes = np.asarray(part["family_id"].combine_chunks().dictionary_encode().indices)
-    counts = np.bincount(codes)
-    if len(counts) != len(family_seconds):
+    """Time of each row's family divided by its rows; None where the times are not known."""
+    families = family_rows(part)
+    if len(families) != len(family_seconds):
         return None
-    shares: NDArray[np.float64] = (np.array(family_seconds) / counts)[codes]
+    shares = np.empty(len(part))
+    for rows, seconds in zip(families, family_seconds, strict=True):
+        shares[rows] = seconds / len(rows)
     return shares
 
 

@@ -8,7 +8,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lindiff.columns import delivered, result_schema
+from lindiff.columns.arrays import Rows, family_rows
 from lindiff.config.values import GAUSSIAN
 from lindiff.errors import InputError
 from lindiff.files import lock_shard, remove_leftovers
@@ -171,11 +171,11 @@ def compute(
     """
     found, order = [], []
     metrics = delivered(shard.metrics)
-    families = _families(cells)
+    families = family_rows(cells)
     seconds = np.zeros(len(families))
     for members in _calls(cells, families, together):
         start = time.perf_counter()
-        rows = np.concatenate([np.arange(*families[member]) for member in members])
+        rows = np.concatenate([families[member] for member in members])
         own = cells.slice(rows[0], len(rows)) if len(members) == 1 else cells.take(pa.array(rows))
         found.append(_isolated(run, own, metrics))
         order.append(rows)
@@ -203,19 +203,11 @@ def _with_origin(table: pa.Table, shard: Shard) -> pa.Table:
     return table
 
 
-def _families(cells: pa.Table) -> list[tuple[int, int]]:
-    """First row and the one after the last of each family."""
-    codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
-    return list(pairwise([0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]))
-
-
-def _calls(
-    cells: pa.Table, families: Sequence[tuple[int, int]], together: Sequence[str]
-) -> list[list[int]]:
+def _calls(cells: pa.Table, families: Sequence[Rows], together: Sequence[str]) -> list[list[int]]:
     """The families of each call: those that share `together`, else each its own."""
     if not together:
         return [[member] for member in range(len(families))]
-    first = cells.select(list(together)).take(pa.array([start for start, _ in families]))
+    first = cells.select(list(together)).take(pa.array([rows[0] for rows in families]))
     calls: dict[tuple[object, ...], list[int]] = {}
     for member, row in enumerate(first.to_pylist()):
         calls.setdefault(tuple(row.values()), []).append(member)
