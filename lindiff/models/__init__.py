@@ -1,4 +1,4 @@
-"""The models, as a registry that imports neither NumPy nor the models themselves.
+"""The models, as a registry that imports none of them.
 
 A model is a function ``run(cells, metrics) -> table`` over the cells of one family, or of several
 that share `Model.together`, and what the planner must know before it calls it. A new model is its
@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lindiff.columns.groups import NETWORK, REGULARIZATION, RUN, SAMPLING, SCHEDULE, SPECTRUM
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,16 +79,7 @@ class Model:
         return findings
 
 
-_REGULARIZATION = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale")
-_SCHEDULE = ("schedule", "beta_min", "beta_max", "timesteps")
-_SAMPLING = ("sampler", "final_noise", "sampling_steps")
-_DATA = (
-    "data", "spectrum", "spectrum_params", "d", "n", "population_mean", "centre", "draw", "seed",
-)  # fmt: skip
-_RUN = (
-    "optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "precision",
-)  # fmt: skip
-_NETWORK = ("width", "preconditioning")
+_DATA = ("data", *SPECTRUM, "d", "n", "population_mean", "centre", "draw", "seed")
 _MEASURED = frozenset(
     (
         "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
@@ -105,13 +98,13 @@ def _network(name: str) -> Model:
         "lindiff.models.trained",
         "lindiff.planning.trained",
         settings=(
-            "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
-            "stop_step", *_NETWORK, "train_seed",
+            "model", *_DATA, *SCHEDULE, *SAMPLING, "weight_decay", "learning_rate", *RUN,
+            "stop_step", *NETWORK, "train_seed",
         ),
-        within=frozenset((*_SAMPLING, "stop_step")),
+        within=frozenset((*SAMPLING, "stop_step")),
         metrics=_MEASURED,
         exact=False,
-        together=("data", "d", *_SCHEDULE, *_RUN, *_NETWORK),
+        together=("data", "d", *SCHEDULE, *RUN, *NETWORK),
     )  # fmt: skip
 
 
@@ -122,8 +115,8 @@ MODELS: dict[str, Model] = {
             "linear_exact",
             "lindiff.models.linear",
             "lindiff.planning.linear",
-            settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING, *_REGULARIZATION),
-            within=frozenset((*_SCHEDULE, *_SAMPLING, *_REGULARIZATION)),
+            settings=("model", *_DATA, *SCHEDULE, *SAMPLING, *REGULARIZATION),
+            within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=frozenset(
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
@@ -138,10 +131,10 @@ MODELS: dict[str, Model] = {
             "lindiff.models.theory",
             "lindiff.planning.theory",
             settings=(
-                "model", "spectrum", "spectrum_params", "d", "n", "population_mean", "centre",
-                *_SCHEDULE, *_SAMPLING, *_REGULARIZATION,
+                "model", *SPECTRUM, "d", "n", "population_mean", "centre",
+                *SCHEDULE, *SAMPLING, *REGULARIZATION,
             ),
-            within=frozenset(("n", *_SCHEDULE, *_SAMPLING, *_REGULARIZATION)),
+            within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=frozenset(
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
@@ -154,8 +147,8 @@ MODELS: dict[str, Model] = {
             "ledoit_wolf",
             "lindiff.models.ledoit_wolf",
             "lindiff.planning.linear",
-            settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING),
-            within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            settings=("model", *_DATA, *SCHEDULE, *SAMPLING),
+            within=frozenset((*SCHEDULE, *SAMPLING)),
             metrics=frozenset(
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss",
@@ -169,10 +162,10 @@ MODELS: dict[str, Model] = {
             "lindiff.models.empirical",
             "lindiff.planning.empirical",
             settings=(
-                "model", "data", "spectrum", "spectrum_params", "d", "n", "population_mean",
-                "draw", *_SCHEDULE, *_SAMPLING, "seed",
+                "model", "data", *SPECTRUM, "d", "n", "population_mean",
+                "draw", *SCHEDULE, *SAMPLING, "seed",
             ),
-            within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            within=frozenset((*SCHEDULE, *SAMPLING)),
             metrics=_MEASURED,
         ),
         Model(
@@ -180,10 +173,10 @@ MODELS: dict[str, Model] = {
             "lindiff.models.linear_trained",
             "lindiff.planning.linear_trained",
             settings=(
-                "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
+                "model", *_DATA, *SCHEDULE, *SAMPLING, "weight_decay", "learning_rate", *RUN,
                 "stop_step", "train_seed",
             ),
-            within=frozenset((*_SAMPLING, "stop_step")),
+            within=frozenset((*SAMPLING, "stop_step")),
             metrics=frozenset(
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "kl_model_data",

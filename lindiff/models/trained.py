@@ -21,7 +21,8 @@ from torch import Tensor
 
 from lindiff import session
 from lindiff.columns.arrays import family_rows
-from lindiff.models.linear_cells import GAUSSIAN, groups, stops_of
+from lindiff.columns.groups import GAUSSIAN
+from lindiff.models.linear_cells import groups, stops_of
 from lindiff.models.linear_family import Family, make_family, to_table, training_key
 from lindiff.models.measured import (
     OF_SAMPLES,

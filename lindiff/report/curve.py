@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from lindiff.columns import METRIC, SETTING, SETTINGS, delivered, result_schema
 from lindiff.columns.arrays import as_text, family_rows
+from lindiff.columns.groups import SPECTRUM
 from lindiff.config import yamlfile
 from lindiff.config.resolve import Config, Experiment, resolve
 from lindiff.config.words import known_word
@@ -33,7 +34,6 @@ _ELSEWHERE = {
     "figures": "use --out FILE.png",
     "theory": "write its keys by themselves",
 }
-_SPECTRUM = ("spectrum", "spectrum_params")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def make_curve(arguments: Sequence[str], metrics: Sequence[str] = ()) -> Curve:
     if "spectrum" in kept:
         kept.insert(kept.index("spectrum") + 1, "spectrum_params")
     kept.insert(kept.index("n") + 1, "n_over_d")
-    curves = () if other is None else _SPECTRUM if other == "spectrum" else (other,)
+    curves = () if other is None else SPECTRUM if other == "spectrum" else (other,)
     keys = [*curves, *([axis] if axis else [])]
     rows = rows.sort_by([(key, "ascending") for key in keys]) if keys else rows
     some = ["message"] if rows["message"].null_count < len(rows) else []

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from lindiff.columns import SETTINGS, Column, cell_schema
 from lindiff.columns.arrays import Rows, places
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.config.dimensions import fixed_dimension
 from lindiff.config.resolve import Config, Experiment
-from lindiff.config.values import GAUSSIAN
 from lindiff.config.words import canonical_json
 from lindiff.errors import InputError
 from lindiff.models import MODELS

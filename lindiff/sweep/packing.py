@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns.arrays import Rows, plain
+from lindiff.columns.groups import SPECTRUM
 from lindiff.models import MODELS, Model
 from lindiff.sweep.bits import Bits, names
 from lindiff.sweep.store import Shard, shard_name
 
 # Neighbours in this order share filter tables, which a process keeps.
-_ORDER = ("spectrum", "spectrum_params", "d", "n", "seed")
+_ORDER = (*SPECTRUM, "d", "n", "seed")
 # A finished row in memory, with its strings, while its shard runs.
 _ROW_BYTES = 1500
 # A sweep of some seconds is cut into this many shards, so that it uses the cores there are.

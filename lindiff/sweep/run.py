@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lindiff.columns import delivered, result_schema
 from lindiff.columns.arrays import Rows, family_rows
-from lindiff.config.values import GAUSSIAN
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.errors import InputError
 from lindiff.files import lock_shard, remove_leftovers
 from lindiff.fingerprint import fingerprint
