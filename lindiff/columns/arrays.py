@@ -35,3 +35,8 @@ def family_rows(cells: pa.Table) -> list[Rows]:
     codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
     ends = np.cumsum(np.bincount(codes))
     return np.split(np.argsort(codes, kind="stable"), ends)[:-1]
+
+
+def steps_made(cells: pa.Table) -> pa.ChunkedArray:
+    """The steps that the model of each cell has made: `stop_step`, of which 0 means `steps`."""
+    return pc.if_else(pc.equal(cells["stop_step"], 0), cells["steps"], cells["stop_step"])

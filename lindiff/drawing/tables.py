@@ -7,7 +7,6 @@ of the table, from where the title takes them.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,18 +156,8 @@ def summarise(
             values = [v for v in group.pop(f"{name}_list") if v is not None]
             if values:
                 interval = estimator(values)
-                ends = (interval.low, interval.high)
-                low, high = (None if math.isnan(end) else end for end in ends)
-                rows.append(
-                    group
-                    | {
-                        "quantity": name,
-                        "value": interval.value,
-                        "low": low,
-                        "high": high,
-                        "seeds": interval.count,
-                    }
-                )
+                own = {"quantity": name, **interval.columns(), "seeds": interval.count}
+                rows.append(group | own)
     return pa.Table.from_pylist(rows, schema=summary_schema(table, keys))
 
 

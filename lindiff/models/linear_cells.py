@@ -35,13 +35,6 @@ def level_indices(timesteps: int) -> list[int]:
     return log_levels(timesteps, _LEVELS)
 
 
-def stops_of(cells: pa.Table) -> list[int]:
-    """The number of steps that the model of each cell of a trained model has made."""
-    return [
-        row["stop_step"] or row["steps"] for row in cells.select(["stop_step", "steps"]).to_pylist()
-    ]
-
-
 @dataclass(frozen=True)
 class Filters:
     """Hashable arguments of a bank of filters and its sampler.

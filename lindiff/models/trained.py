@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lindiff import session
-from lindiff.columns.arrays import family_rows
+from lindiff.columns.arrays import family_rows, steps_made
 from lindiff.columns.groups import GAUSSIAN
-from lindiff.models.linear_cells import groups, stops_of
+from lindiff.models.linear_cells import groups
 from lindiff.models.linear_family import Family, make_family, to_table, training_key
 from lindiff.models.measured import (
     OF_SAMPLES,
@@ -173,7 +173,7 @@ def _measured(
     cells, results = task.cells, []
     message = [reason(task.family, wanted)] * len(cells)
     status = ["ok"] * len(cells)
-    stops = stops_of(cells)
+    stops = steps_made(cells).to_pylist()
     of_stop: dict[int, Metrics] = {}
     for rows, filters in groups(cells):
         for row in rows:
@@ -225,7 +225,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     """
     members = family_rows(cells)
     row = cells.slice(0, 1).to_pylist()[0]
-    stops = sorted(set(stops_of(cells)))
+    stops = sorted(set(steps_made(cells).to_pylist()))
     names = ("model", "data", "d", "width", "preconditioning")
     network = _network(*(row[name] for name in names))
     pair = bool(PAIR & set(wanted))
