@@ -40,7 +40,7 @@ class Interval:
     count: int
 
     def columns(self) -> dict[str, float | None]:
-        """``value``, ``low`` and ``high`` as a table has them: null, not nan, where there is none."""
+        """``value``, ``low`` and ``high`` as a table has them: null instead of nan."""
         low, high = (None if math.isnan(end) else end for end in (self.low, self.high))
         return {"value": self.value, "low": low, "high": high}
 
