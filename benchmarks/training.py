@@ -22,9 +22,11 @@ from torch.nn.functional import mse_loss, silu
 from benchmarks.timing import header, report, seconds
 from lindiff.science.pictures import Picture
 from lindiff.science.schedule import make_schedule
-from lindiff.training.engine import Network, Recipe, Run, pack_size, train, views
+from lindiff.training.devices import pack_size
+from lindiff.training.engine import train
 from lindiff.training.mlp import make_mlp
 from lindiff.training.modulation import embedding
+from lindiff.training.task import Network, Recipe, Run, views
 from lindiff.training.unet import make_unet
 
 D, N, BATCH = 64, 256, 64

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from lindiff.training.engine import Parameters
+from lindiff.training.task import Parameters
 
 FREQUENCIES = 16
 LOWEST, HIGHEST = 0.25, 8.0

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lindiff.science.pictures import Picture
-from lindiff.training.engine import Network
 from lindiff.training.mlp import make_mlp
+from lindiff.training.task import Network
 from lindiff.training.unet import make_unet
 
 

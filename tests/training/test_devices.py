@@ -13,8 +13,8 @@ from lindiff.training.devices import (  # noqa: E402
     models_at_once,
     pack_size,
 )
-from lindiff.training.engine import Network, Recipe, Run  # noqa: E402
 from lindiff.training.mlp import make_mlp  # noqa: E402
+from lindiff.training.task import Network, Recipe, Run  # noqa: E402
 
 
 def test_the_cpu_is_always_there(monkeypatch):
