@@ -360,6 +360,10 @@ def test_bad_files_of_eigenvalues(make, tmp_path):
             "shard: {memory: 1 GiBB}",
             'must be a number of bytes or a text such as "512 MiB" or "1 GiB"',
         ),
+        (
+            'shard: {memory: "1,5 GiB"}',
+            'must be a number of bytes or a text such as "512 MiB" or "1 GiB"',
+        ),
         ("shard: {memory: 0 B}", "shard.memory = '0 B': must be at least 1"),
         ("shard: 3", "c.yaml:1:8: shard = 3: must be a mapping of keys to values"),
     ],
