@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    Finding = tuple[int, str, str]
-
 
 @dataclass(frozen=True)
 class Model:
@@ -29,7 +27,8 @@ class Model:
     Attributes:
         name: Value of the setting `model`.
         module: Module with `run`; its import closure is what the fingerprint covers.
-        planning: Module with `estimate`, `check` and `warn`, which change no number.
+        planning: Module of `lindiff.planning` with `estimate`, and `check` where the model
+            refuses more than all models do; neither changes a number.
         settings: Settings that the model reads; the others are null in its cells.
         within: Settings that vary inside a family: one computation yields all their values.
         metrics: The metrics that it can give.
@@ -63,20 +62,6 @@ class Model:
         """
         seconds, size = import_module(self.planning).estimate(families, metrics)
         return seconds, size
-
-    def check(self, cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
-        """Errors that only whole cells show, as ``(row, setting, message)``.
-
-        Metrics that the model does not give demand nothing of its cells.
-        """
-        own = [metric for metric in metrics if metric in self.metrics]
-        findings: list[Finding] = import_module(self.planning).check(cells, own)
-        return findings
-
-    def warn(self, cells: pa.Table) -> list[Finding]:
-        """What is allowed but should be known, in the form of `check`."""
-        findings: list[Finding] = import_module(self.planning).warn(cells)
-        return findings
 
 
 _DATA = ("data", *SPECTRUM, "d", "n", "population_mean", "centre", "draw", "seed")

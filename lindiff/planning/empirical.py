@@ -76,13 +76,3 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     size += 8 * d * (8 * _SAMPLES + (6 * fit if "linearity" in asked else 0))
     size += (1 + bool(asked & _PAIRS)) * 16 * n * d
     return seconds + cells * work, size + _BYTES
-
-
-def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[linear.Finding]:
-    """Errors that only whole cells show, as ``(row, setting, message)``."""
-    return linear.check(cells, metrics)
-
-
-def warn(cells: pa.Table) -> list[linear.Finding]:
-    """What is allowed but should be known, in the form of `check`."""
-    return linear.warn(cells)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
-from lindiff.planning import linear
 
 Array = NDArray[np.float64]
 
@@ -34,13 +31,3 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         seconds = seconds + cells * 25 * 2e-5
         size = size + 3000 * cells
     return seconds, size
-
-
-def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Any]:
-    """Errors that only whole cells show, as ``(row, setting, message)``."""
-    return linear.check(cells, metrics)
-
-
-def warn(cells: pa.Table) -> list[Any]:
-    """What is allowed but should be known, in the form of `check`."""
-    return linear.warn(cells)
