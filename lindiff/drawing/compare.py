@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from lindiff.columns import EXACT_DESCENT, REQUIRED, SETTING, SETTINGS
+from lindiff.columns.groups import GAUSSIAN, NETWORK, REGULARIZATION, RUN, SPECTRUM
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import Estimator, Interval, geometric_mean_interval, mean_interval
 from lindiff.models import MODELS, THEORY
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PLACE = ("data", *slices.SPECTRUM, "d")
-TRAINING = (
-    "ridge", "weight_decay", "stop", "learning_rate", "init_scale", "optimizer", "steps",
-    "stop_step", "batch_size", "warm_up", "learning_rate_decay", "width", "preconditioning",
-    "precision", "train_seed",
-)  # fmt: skip
+PLACE = ("data", *SPECTRUM, "d")
+# In the order of the table, in which `_own` holds them one after the other.
+TRAINING = tuple(
+    column.name
+    for column in SETTINGS
+    if column.name in {*REGULARIZATION, *RUN, "stop_step", *NETWORK, "train_seed"}
+)
 # Networks before the linear models.
 TRAINED = tuple(
     sorted(
@@ -113,7 +115,7 @@ def _at_places(table: pa.Table, count: int) -> pa.Table:
 
 
 def _order(place: Sequence[Any]) -> tuple[Any, ...]:
-    return place[0] != "gaussian", *place
+    return place[0] != GAUSSIAN, *place
 
 
 def _commonest(table: pa.Table, name: str) -> Any:
@@ -204,7 +206,7 @@ def places(data: pa.Table) -> list[dict[str, Any]]:
 def place_words(place: Mapping[str, Any]) -> str:
     """A place in words: ``digits, d = 61``; of Gaussian data the spectrum instead of the name."""
     name = str(place["data"]).partition("@")[0]
-    if name == "gaussian":
+    if name == GAUSSIAN:
         name = f"Gaussian, {labels.spectrum(place['spectrum'], place['spectrum_params'])}"
     return f"{name}, {labels.setting('d', place['d'])}"
 

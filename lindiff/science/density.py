@@ -34,11 +34,6 @@ def bands(spectrum: Array, n: int, known_centre: bool = False) -> Array:
     return _bulk(spectrum, n, known_centre).edges()
 
 
-def atom(spectrum: Array, n: int, known_centre: bool = False) -> float:
-    """The share of the eigenvalues of Σ0 that are zero: 1 − n/d for n < d degrees of freedom."""
-    return 1 - _bulk(spectrum, n, known_centre).rank / len(spectrum)
-
-
 def density(spectrum: Array, n: int, lambdas: Array, known_centre: bool = False) -> Array:
     """The density of the eigenvalues of Σ0 without the atom at 0.
 
@@ -49,8 +44,8 @@ def density(spectrum: Array, n: int, lambdas: Array, known_centre: bool = False)
         known_centre: Whether the mean is known.
 
     Returns:
-        The density per unit of λ, in the shape of `lambdas`; its integral is 1 − `atom`. At as many
-        degrees of freedom as dimensions it is infinite at λ = 0, like λ^−½.
+        The density per unit of λ, in the shape of `lambdas`; its integral is 1 less the
+        atom, 1 − n/d for n < d degrees of freedom. At n = d it is infinite at λ = 0, like λ^−½.
     """
     bulk = _bulk(spectrum, n, known_centre)
     edges = bulk.edges()
