@@ -10,6 +10,7 @@ import pytest
 from lindiff import figures
 from lindiff.config.resolve import load
 from lindiff.errors import InputError
+from lindiff.files import write_table
 from lindiff.report import answers
 from lindiff.sweep.collect import collect
 from lindiff.sweep.plan import make_plan, write_plan
@@ -22,7 +23,7 @@ SMOKE = Path(__file__).parents[2] / "config/smoke.yaml"
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results of the smoke config, with the figures that answer."""
+    """Results of the smoke config, with the data of the figures that answer."""
     results = tmp_path_factory.mktemp("smoke")
     plan, store = make_plan(load(SMOKE), results), Store(results / "store")
     write_plan(plan, results)
@@ -30,7 +31,10 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run_spec(store.spec(shard.name), store.part(shard.name))
     collect(plan, results / "smoke")
     for name in FIGURES:
-        figures.draw_figure(name, results / "smoke", plan.config.feeding(name))
+        data = figures.figure_data(name, results / "smoke", plan.config.feeding(name))
+        path = figures.outputs(name, results / "smoke")[-1]
+        path.parent.mkdir(exist_ok=True)
+        write_table(data, path, data.schema.metadata)
     return results / "smoke"
 
 
