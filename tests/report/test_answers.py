@@ -16,6 +16,7 @@ from lindiff.sweep.collect import collect
 from lindiff.sweep.plan import make_plan, write_plan
 from lindiff.sweep.run import run_spec
 from lindiff.sweep.store import Store
+from tests.once import once
 
 FIGURES = [answer.figure for answer in answers.ANSWERS]
 SMOKE = Path(__file__).parents[2] / "config/smoke.yaml"
@@ -24,18 +25,20 @@ SMOKE = Path(__file__).parents[2] / "config/smoke.yaml"
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the smoke config, with the data of the figures that answer."""
-    results = tmp_path_factory.mktemp("smoke")
+    return once(tmp_path_factory, "smoke", make_smoke) / "smoke"
+
+
+def make_smoke(results: Path) -> None:
     plan, store = make_plan(load(SMOKE), results), Store(results / "store")
     write_plan(plan, results)
     for shard in plan.pending:
         run_spec(store.spec(shard.name), store.part(shard.name))
     collect(plan, results / "smoke")
+    (results / "smoke/figures").mkdir()
     for name in FIGURES:
         data = figures.figure_data(name, results / "smoke", plan.config.feeding(name))
-        path = figures.outputs(name, results / "smoke")[-1]
-        path.parent.mkdir(exist_ok=True)
+        *_, path = figures.outputs(name, results / "smoke")
         write_table(data, path, data.schema.metadata)
-    return results / "smoke"
 
 
 @pytest.mark.parametrize("name", FIGURES)
