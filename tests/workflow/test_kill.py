@@ -270,7 +270,8 @@ def test_killed_after_the_shards(
 ) -> None:
     """Killed while tables, a figure or the answers are made: one plain run makes them whole."""
     workspace = Workspace(tmp_path, repository)
-    workspace.write(n="[3, 8, 16]", seed="[0, 1]", metrics="[]", experiments="    figures: [kl]\n")
+    figure = {"n": "[3, 8, 16]", "seed": "[0, 1]", "experiments": "    figures: [kl]\n"}
+    workspace.write(metrics="[]", shard="{seconds: 60}", **figure)
     with started(workspace) as process:
         deadline = time.monotonic() + 120
         while not any(
