@@ -29,7 +29,7 @@ from lindiff.sweep import grid, ids
 from lindiff.sweep.grid import canonical, cell_ids, count, digest, expand, family_ids, wanted
 
 # No deadline: this machine's cores are shared, and a slow example is no bug.
-unhurried = settings(deadline=None)
+unhurried = settings(deadline=None, max_examples=50)
 
 NEUTRAL = {
     c.name: [{"kind": "isotropic"}] if c.name == "spectrum" else [c.neutral]

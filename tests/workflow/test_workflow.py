@@ -295,6 +295,7 @@ def test_config_edited_between_plan_and_parse_is_refused(finished: Workspace) ->
     assert json.loads(plan.read_text())["digest"] == digest
 
 
+@pytest.mark.slow
 def test_figure_edited_draws_only_that_figure(tmp_path: Path, repository: Path) -> None:
     """In a copy of the repository, so that nothing here is touched."""
     copy = Path(shutil.copytree(repository, tmp_path / "copy"))
