@@ -34,9 +34,6 @@ NOISY = {
 }  # fmt: skip
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 def trained(**given):
     """Cells of one family of the trained model."""
     return make_cells(**POPULATION | {"model": "linear_trained", "n": 20, "steps": 100} | given)

@@ -30,7 +30,7 @@ from lindiff.sweep.grid import count, expand, wanted
 from lindiff.sweep.ids import cell_ids, digest, family_ids, fragment
 
 # No deadline: this machine's cores are shared, and a slow example is no bug.
-unhurried = settings(deadline=None)
+unhurried = settings(deadline=None, max_examples=50)
 
 NEUTRAL = {
     c.name: [{"kind": "isotropic"}] if c.name == "spectrum" else [c.neutral]
