@@ -22,10 +22,12 @@ from torch.nn.functional import mse_loss, silu
 from benchmarks.timing import header, report, seconds
 from lindiff.science.pictures import Picture
 from lindiff.science.schedule import make_schedule
-from lindiff.training.engine import Network, Recipe, Run, pack_size, train, views
+from lindiff.training.engine import train
 from lindiff.training.modulation import embedding
 from lindiff.training.networks.mlp import make_mlp
 from lindiff.training.networks.unet import make_unet
+from lindiff.training.sizes import pack_size
+from lindiff.training.task import Network, Recipe, Run, views
 
 D, N, BATCH = 64, 256, 64
 SQUARE = Picture(8, 8, np.eye(64))

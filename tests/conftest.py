@@ -1,23 +1,19 @@
 """Set-up of all tests: shapes and types of `lindiff.science` are checked at every call."""
 
+import os
 import sys
 
-import pytest
 from jaxtyping import install_import_hook
+from threadpoolctl import threadpool_limits
 
 from tests import typechecker
+
+# One thread a process, for the test runner uses the cores itself: threads that wait for one another
+# on a busy machine spin. The variables are for libraries loaded later and for other processes.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+threadpool_limits(1)
 
 # The hook rewrites modules as they are imported, so it must come first.
 if early := sorted(name for name in sys.modules if name.startswith("lindiff.science")):
     raise RuntimeError(f"imported before the type checks could be installed: {early}")
 install_import_hook("lindiff.science", f"{typechecker.__name__}.checked")
-
-
-@pytest.fixture
-def one_thread():
-    """For tests that train: the test runner uses the cores itself."""
-    torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

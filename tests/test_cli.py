@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,17 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     return Sweep(tmp_path)
 
 
-@pytest.fixture
-def finished(sweep: Sweep) -> Sweep:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    sweep = Sweep(tmp_path_factory.mktemp("whole"))
     sweep.finish(sweep.config(two="{d: 5, n: 4, spectrum: {power_law: 1.0}}"))
+    return sweep
+
+
+@pytest.fixture
+def finished(sweep: Sweep, whole: Sweep) -> Sweep:
+    """A copy of a finished sweep."""
+    shutil.copytree(whole.folder, sweep.folder, dirs_exist_ok=True)
     return sweep
 
 

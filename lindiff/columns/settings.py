@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from lindiff.columns.column import SAMPLERS_WITH_NETWORK, Column
+from lindiff.columns.groups import GAUSSIAN
 
 # The optimizer that descends on the exact loss: it draws nothing.
 EXACT_DESCENT = "gradient_descent"
@@ -44,8 +45,8 @@ SETTINGS: tuple[Column, ...] = (
         ".parquet, the path relative to the config's folder), `{file: PATH, array: NAME}` where "
         "an .npz has several. A data set is split once into a pool, which training sets are drawn "
         "from, and held-out rows, which test losses are taken over; it fixes d and `spectrum`.",
-        neutral="gaussian",
-        choices=("gaussian", "digits", "mnist", "patches"),
+        neutral=GAUSSIAN,
+        choices=(GAUSSIAN, "digits", "mnist", "patches"),
     ),
     Column(
         "spectrum",
@@ -75,7 +76,7 @@ SETTINGS: tuple[Column, ...] = (
         r"population mean $\mu_j$",
         "Each coordinate of the population mean μ in the eigenbasis of Σ.",
         neutral=0.0,
-        only_with=("data", ("gaussian",)),
+        only_with=("data", (GAUSSIAN,)),
     ),
     Column(
         "centre",
@@ -93,7 +94,7 @@ SETTINGS: tuple[Column, ...] = (
         "with N; `samples`: the vectors themselves, a smaller set a prefix of a larger one.",
         neutral="wishart",
         choices=("wishart", "samples"),
-        void_unless=("data", ("gaussian",)),
+        void_unless=("data", (GAUSSIAN,)),
     ),
     Column(
         "schedule",

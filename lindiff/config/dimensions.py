@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from lindiff.config.values import GAUSSIAN
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.science.pools import make_pool
 
 Spectrum = Mapping[str, Any]

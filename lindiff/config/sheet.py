@@ -13,10 +13,12 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
+    ByteSize,
     Discriminator,
     Field,
     PlainValidator,
     Tag,
+    TypeAdapter,
     ValidationError,
     WithJsonSchema,
     create_model,
@@ -50,20 +52,21 @@ from lindiff.session import DEVICES
 STALE = ("rerun", "error", "keep")
 SECONDS, BYTES, MAX_CELLS = 60.0, 2**30, 2_000_000
 
-_UNITS = {"B": 1} | {
-    f"{prefix}{middle}B": base**power
-    for middle, base in (("", 1000), ("i", 1024))
-    for power, prefix in enumerate("kMGT", start=1)
-} | {"KiB": 1024}  # fmt: skip
+# Pydantic reads a size from the start of a text, and "1,5 GiB" as one byte: the whole must be one.
+_SIZE = re.compile(r"\s*\d+(\.\d*)?\s*([A-Za-z]*B)?\s*")
+_BYTE_SIZE = TypeAdapter(ByteSize)
 
 
 def _bytes(value: object) -> int:
     """A size in bytes from a number of bytes or a text such as ``1.5 GiB``."""
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([A-Za-z]*)\s*", value)
-        if not match or (match[2] or "B") not in _UNITS:
-            raise ValueError('must be a number of bytes or a text such as "512 MiB" or "1 GiB"')
-        value = int(float(match[1]) * _UNITS[match[2] or "B"])
+        try:
+            if not _SIZE.fullmatch(value):
+                raise ValueError(value)
+            value = int(_BYTE_SIZE.validate_python(value))
+        except ValueError:
+            message = 'must be a number of bytes or a text such as "512 MiB" or "1 GiB"'
+            raise ValueError(message) from None
     size: int = values.checked(Column("memory", "int", "", "", low=1), value)
     return size
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lindiff.columns import SETTING, Column
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.config.datafile import read_matrix
 from lindiff.config.words import known_word, suggestion
 from lindiff.config.yamlfile import shown
@@ -54,8 +55,6 @@ SPECTRA: dict[str, tuple[Column, ...]] = {
     ),
 }  # fmt: skip
 
-# The value of the setting `data` that is no data set.
-GAUSSIAN: str = SETTING["data"].neutral
 _EIGENVALUE = Column("eigenvalue", "float", "eigenvalue", "", low=0, low_open=True)
 _KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from lindiff.columns import EXACT_DESCENT, REQUIRED, SETTING, SETTINGS
+from lindiff.columns.groups import GAUSSIAN, NETWORK, REGULARIZATION, RUN, SPECTRUM
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import Estimator, Interval, geometric_mean_interval, mean_interval
 from lindiff.models import MODELS, THEORY
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-POPULATION = ("data", *slices.SPECTRUM, "d")
-TRAINING = (
-    "ridge", "weight_decay", "stop", "learning_rate", "init_scale", "optimizer", "steps",
-    "stop_step", "batch_size", "warm_up", "learning_rate_decay", "width", "preconditioning",
-    "precision", "train_seed",
-)  # fmt: skip
+POPULATION = ("data", *SPECTRUM, "d")
+# In the order of the table, in which `_own` holds them one after the other.
+TRAINING = tuple(
+    column.name
+    for column in SETTINGS
+    if column.name in {*REGULARIZATION, *RUN, "stop_step", *NETWORK, "train_seed"}
+)
 # Networks before the linear models.
 TRAINED = tuple(
     sorted(
@@ -115,7 +117,7 @@ def _of_populations(table: pa.Table, count: int) -> pa.Table:
 
 
 def _order(population: Sequence[Any]) -> tuple[Any, ...]:
-    return population[0] != "gaussian", *population
+    return population[0] != GAUSSIAN, *population
 
 
 def _commonest(table: pa.Table, name: str) -> Any:
@@ -206,7 +208,7 @@ def populations(data: pa.Table) -> list[dict[str, Any]]:
 def population_words(population: Mapping[str, Any]) -> str:
     """A population in words: ``digits, d = 61``; of a Gaussian the spectrum instead of the name."""
     name = str(population["data"]).partition("@")[0]
-    if name == "gaussian":
+    if name == GAUSSIAN:
         name = f"Gaussian, {labels.spectrum(population['spectrum'], population['spectrum_params'])}"
     return f"{name}, {labels.setting('d', population['d'])}"
 

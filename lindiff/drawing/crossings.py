@@ -130,14 +130,14 @@ def linear_times(cell: Mapping[str, Any], eigenvalues: Array) -> tuple[Array, Ar
     Returns:
         Two arrays of one shape (K,): λ from the least to the largest, and τ; where τ exists.
     """
-    from lindiff.models.linear_cells import SAMPLING, SCHEDULE, make_filters
+    from lindiff.models.linear_cells import make_filters
     from lindiff.science.emergence import learning_times
     from lindiff.science.filters import Training
 
     nodes = np.geomspace(eigenvalues.min(), eigenvalues.max(), _NODES)
     stops = np.geomspace(1e-2 / nodes[-1], 1e2 / min(nodes[0], 1.0), _TIMES)
     trainings = tuple(Training(stop=stop) for stop in (*stops.tolist(), math.inf))
-    made = make_filters(tuple(cell[name] for name in (*SCHEDULE, *SAMPLING)), trainings)
+    made = make_filters(cell, trainings)
     variance = np.exp(made.make_bank().response(nodes, made.make_sampler()).log_v)
     times = learning_times(stops, variance[:, :-1], variance[:, -1])
     known = np.isfinite(times)

@@ -39,6 +39,11 @@ class Interval:
     high: float
     count: int
 
+    def columns(self) -> dict[str, float | None]:
+        """``value``, ``low`` and ``high`` as a table has them: null instead of nan."""
+        low, high = (None if math.isnan(end) else end for end in (self.low, self.high))
+        return {"value": self.value, "low": low, "high": high}
+
 
 @dataclass(frozen=True)
 class PowerFit:

@@ -73,11 +73,4 @@ def fit(x: Sequence[float], points: Sequence[Mapping[int, float]]) -> list[dict[
 
 def row(quantity: str, found: Interval) -> dict[str, Any]:
     """The columns of a quantity with its interval, null where there is none."""
-    low, high = (None if math.isnan(end) else end for end in (found.low, found.high))
-    return {
-        "quantity": quantity,
-        "value": found.value,
-        "low": low,
-        "high": high,
-        "seeds": found.count,
-    }
+    return {"quantity": quantity, **found.columns(), "seeds": found.count}

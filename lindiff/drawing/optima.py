@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
 from lindiff.drawing import labels, slices, style, tables
-from lindiff.drawing.intervals import mean_interval
+from lindiff.drawing.intervals import Interval, mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,8 +127,7 @@ def _measured(
     if best.inside:
         found[f"{metric}_argmin"] = (best.x, best.x_low, best.x_high)
     return [
-        row | {"quantity": name, "value": value, "low": _or_null(low), "high": _or_null(high)}
-        for name, (value, low, high) in found.items()
+        row | {"quantity": name} | Interval(*of, best.count).columns() for name, of in found.items()
     ]
 
 
@@ -142,10 +141,6 @@ def _exact(
     if best.inside:
         found[f"{metric}_argmin_theory"] = best.x
     return [row | {"quantity": name, "value": value} for name, value in found.items()]
-
-
-def _or_null(end: float) -> float | None:
-    return None if math.isnan(end) else end
 
 
 def sizes(data: pa.Table) -> list[tuple[int, str, str, Any]]:

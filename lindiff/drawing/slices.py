@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns import REQUIRED, SETTINGS
+from lindiff.columns.groups import SPECTRUM as SPECTRUM
 from lindiff.drawing.tables import distinct, keep, keys_of, with_columns, with_facts, with_ratio
 from lindiff.models import EXACT, MODELS, THEORY
 from lindiff.science.spectrum import make_spectrum
 
-SPECTRUM = ("spectrum", "spectrum_params")
 REGULARIZERS = ("ridge", "weight_decay", "stop")
 Choice = Callable[[list[Any]], Any]
 

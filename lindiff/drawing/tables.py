@@ -7,7 +7,6 @@ of the table, from where the title takes them.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from lindiff.columns.arrays import plain
 from lindiff.drawing.intervals import Estimator
 from lindiff.errors import InputError
 
@@ -74,14 +74,6 @@ def _read(path: Path, rows: pc.Expression | None = None) -> pa.Table:
     if not path.is_file():
         raise InputError(f"{path} is missing: run the collect step first")
     return pq.read_table(path, filters=rows)
-
-
-def plain(table: pa.Table) -> pa.Table:
-    """The table with dictionary columns as plain strings, which compare and sort everywhere."""
-    for i, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            table = table.set_column(i, field.name, table.column(i).cast(pa.string()))
-    return table
 
 
 def distinct(table: pa.Table, name: str) -> list[Any]:
@@ -164,18 +156,8 @@ def summarise(
             values = [v for v in group.pop(f"{name}_list") if v is not None]
             if values:
                 interval = estimator(values)
-                ends = (interval.low, interval.high)
-                low, high = (None if math.isnan(end) else end for end in ends)
-                rows.append(
-                    group
-                    | {
-                        "quantity": name,
-                        "value": interval.value,
-                        "low": low,
-                        "high": high,
-                        "seeds": interval.count,
-                    }
-                )
+                own = {"quantity": name, **interval.columns(), "seeds": interval.count}
+                rows.append(group | own)
     return pa.Table.from_pylist(rows, schema=summary_schema(table, keys))
 
 

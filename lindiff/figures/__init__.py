@@ -127,13 +127,10 @@ def outputs(name: str, results_dir: Path) -> tuple[Path, Path, Path]:
     return folder / f"{name}.pdf", folder / f"{name}.png", folder / f"{name}.parquet"
 
 
-def draw_figure(
-    name: str, results_dir: Path, experiments: Sequence[str]
-) -> tuple[Path, Path, Path]:
-    """Draw one figure of a config from its collected tables.
+def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.Table:
+    """The exact data of one figure of a config, from its collected tables.
 
-    The same tables give the same bytes. Rows whose status is not ``ok`` are left out; their number
-    is logged and kept in the metadata of the data file.
+    Rows whose status is not ``ok`` are left out; their number is logged and kept in the metadata.
 
     Args:
         name: The figure.
@@ -142,13 +139,13 @@ def draw_figure(
         experiments: Names of the experiments that feed it: those that list it.
 
     Returns:
-        Paths of the PDF, the PNG and the Parquet file with the exact data drawn.
+        What the figure's `draw` takes, with its facts as metadata.
 
     Raises:
         InputError: No such figure, no experiment lists it, a table is missing, or none of its rows
             can be drawn.
     """
-    from lindiff.drawing import style, tables
+    from lindiff.drawing import tables
 
     module = load(name)
     if not experiments:
@@ -167,7 +164,7 @@ def draw_figure(
         data = module.query(source.table, **extra)
     if data.num_rows == 0:
         raise InputError(f"figure {name!r}: none of its {len(ids)} cells can be drawn")
-    data = tables.with_facts(
+    return tables.with_facts(
         data,
         figure=name,
         caption=caption(name),
@@ -175,7 +172,23 @@ def draw_figure(
         left_out=source.left_out,
         fingerprints=source.fingerprints,
     )
+
+
+def draw_figure(
+    name: str, results_dir: Path, experiments: Sequence[str]
+) -> tuple[Path, Path, Path]:
+    """Draw what `figure_data` returns for these arguments: the same tables give the same bytes.
+
+    Returns:
+        Paths of the PDF, the PNG and the Parquet file with the exact data drawn.
+
+    Raises:
+        InputError: As `figure_data`.
+    """
+    from lindiff.drawing import style
+
+    data = figure_data(name, results_dir, experiments)
     files = outputs(name, Path(results_dir))
     with style.applied():
-        style.save(module.draw(data), data, files)
+        style.save(load(name).draw(data), data, files)
     return files

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import EXACT_DESCENT
+from lindiff.columns.arrays import steps_made
 from lindiff.drawing import compare, crossings, labels, slices, style, tables
-from lindiff.drawing.intervals import Interval
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS
 
@@ -89,8 +89,8 @@ def _cells(metrics: pa.Table) -> tuple[dict[tuple[str, Any], pa.Table], dict[str
             own = compare.where(of_model, optimizer=optimizer)
             own = compare.side_by_side(own, [model], ("n", "stop_step", "train_seed"), _CHOICES)
             facts["training"] += tables.facts(own)["training"]
-            step = pc.if_else(pc.equal(own["stop_step"], 0), own["steps"], own["stop_step"])
-            found[model, optimizer] = tables.with_columns(own, step=step.cast(pa.float64()))
+            step = steps_made(own).cast(pa.float64())
+            found[model, optimizer] = tables.with_columns(own, step=step)
     exact = compare.side_by_side(table, [EXACT], ("n", "stop", "learning_rate"), _CHOICES)
     rate = _rate(found)
     if rate is not None and any(0 < stop < math.inf for stop in tables.distinct(exact, "stop")):
@@ -130,7 +130,7 @@ def _variances(runs: crossings.Runs, ranks: list[int]) -> Rows:
     return [
         {"mode": int(mode), "mode_eigenvalue": runs.geometric_mean(runs.eigenvalue[:, i]).value}
         | {"step": float(step), "quantity": "generated_variance"}
-        | _ends(runs.geometric_mean(runs.variance[:, i, k]))
+        | runs.geometric_mean(runs.variance[:, i, k]).columns()
         for i, mode in enumerate(runs.modes)
         for k, step in enumerate(runs.steps)
         if mode in ranks and np.isfinite(runs.variance[:, i, k]).all()
@@ -143,19 +143,14 @@ def _emergence(runs: crossings.Runs) -> Rows:
     found: Rows = [
         {"mode": int(runs.modes[i]), "quantity": "emergence_step"}
         | {"mode_eigenvalue": runs.geometric_mean(runs.eigenvalue[:, i]).value}
-        | _ends(runs.geometric_mean(times[:, i]))
+        | runs.geometric_mean(times[:, i]).columns()
         for i in np.flatnonzero(runs.learned)
     ]
     law = runs.power_law()
     if law is not None:
-        found.append({"quantity": "exponent"} | _ends(law[0]))
+        found.append({"quantity": "exponent"} | law[0].columns())
         found.append({"quantity": "prefactor", "value": law[1]})
     return found
-
-
-def _ends(interval: Interval) -> dict[str, float | None]:
-    low, high = (None if math.isnan(end) else end for end in (interval.low, interval.high))
-    return {"value": interval.value, "low": low, "high": high}
 
 
 def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import SETTINGS
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval, median_interval
 from lindiff.drawing.needs import Needs
@@ -31,10 +32,9 @@ DIRECTIONS = ("kl_model_data", "kl_data_model")
 NEEDS = Needs(
     axes=("n", "data"),
     metrics=(*LOSSES, *DIRECTIONS, "pool_fraction", "modes"),
-    settings=(("data", "gaussian"),),
+    settings=(("data", GAUSSIAN),),
 )
 CATEGORY = "Real data"
-_SURROGATE = "gaussian"
 _SPECTRUM = (*slices.SPECTRUM, "d")
 # What data and surrogate share: all settings but these.
 _HELD = {c.name for c in SETTINGS} - {"model", "data", "draw", "n", "seed"}
@@ -57,7 +57,7 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     at, name = measured.column_names.index("population_mean"), "population_mean"
     measured = measured.set_column(at, name, pc.fill_null(measured[name], 0.0))
     real = slices.regularizations(
-        measured.filter(pc.not_equal(measured["data"], _SURROGATE)),
+        measured.filter(pc.not_equal(measured["data"], GAUSSIAN)),
         ("n", "data", "d", *slices.SPECTRUM),
         lambda values: [next((v for v in values if 0 < v < np.inf), values[0])],
         slices.NO_SAMPLER,
@@ -65,7 +65,7 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     names = tables.distinct(real, "data")[:2]
     real = tables.keep(real, "data", names)
     theory = slices.theory(metrics, real)
-    cells = slices.within(tables.keep(measured, "data", [*names, _SURROGATE]), real, _HELD)
+    cells = slices.within(tables.keep(measured, "data", [*names, GAUSSIAN]), real, _HELD)
     cells = _with_source(tables.with_ratio(cells), real)
     losses = tables.summarise(cells, _KEYS, LOSSES, geometric_mean_interval)
     divergences = tables.summarise(cells, _KEYS, DIRECTIONS, median_interval)
@@ -84,7 +84,7 @@ def _with_source(cells: pa.Table, real: pa.Table) -> pa.Table:
     """The cells with their regularization, where their rows come from, and whether theory holds."""
     name = real["regularizer"][0].as_py()
     named = pa.array([name] * cells.num_rows, pa.string())
-    source = pc.if_else(pc.equal(cells["data"], _SURROGATE), "surrogate", "data")
+    source = pc.if_else(pc.equal(cells["data"], GAUSSIAN), "surrogate", "data")
     small = pc.fill_null(pc.less_equal(cells["pool_fraction"], INDEPENDENT), True)
     cells = tables.with_columns(
         cells, regularizer=named, strength=cells[name], source=source, comparable=small

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lindiff.columns.arrays import steps_made
 from lindiff.drawing import compare, labels, slices, style, tables, times
 from lindiff.drawing.needs import Needs
 
@@ -72,8 +73,7 @@ def _cells(metrics: pa.Table) -> pa.Table:
     """The rows of the first trained model with enough stops, with their `step`."""
     for model in compare.TRAINED:
         cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=_POPULATIONS)
-        end = pc.equal(cells["stop_step"], 0)
-        cells = tables.with_columns(cells, step=pc.if_else(end, cells["steps"], cells["stop_step"]))
+        cells = tables.with_columns(cells, step=steps_made(cells))
         if len(tables.distinct(cells, "step")) >= _STOPS:
             return cells
     return cells.slice(0, 0)

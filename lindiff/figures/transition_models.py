@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.drawing import compare, style, tables
 from lindiff.drawing.needs import Needs
 from lindiff.models import MODELS, THEORY
@@ -77,7 +78,7 @@ def draw(data: pa.Table) -> Figure:
 
 
 def _panel(ax: Axes, data: pa.Table, population: dict[str, Any], loss: str) -> None:
-    if loss == "test_loss" or population["data"] == "gaussian":
+    if loss == "test_loss" or population["data"] == GAUSSIAN:
         best = tables.arrays(data, quantity="optimal_loss", **population)
         style.line(ax, best["n"], best["value"], linewidth=0.6)
     theory = tables.arrays(data, quantity=f"{loss}_theory", **population)

@@ -1,4 +1,4 @@
-"""The models, as a registry that imports neither NumPy nor the models themselves.
+"""The models, as a registry that imports none of them.
 
 A model is a function ``run(cells, metrics) -> table`` over the cells of one family, or of several
 that differ in nothing but `Model.batched`; the registry says what planning and figures must know of
@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lindiff.columns.groups import NETWORK, REGULARIZATION, RUN, SAMPLING, SCHEDULE, SPECTRUM
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +44,8 @@ class Model:
     Attributes:
         name: Value of the setting `model`.
         module: Module with `run`; its import closure is what the fingerprint covers.
-        planning: Module with `estimate`, `check` and `warn`, which change no number.
+        planning: Module of `lindiff.planning` with `estimate`, and `check` where the model
+            refuses more than all models do; neither changes a number.
         look: How figures show it.
         settings: Settings that the model reads; the others are null in its cells.
         within: Settings that vary inside a family: one computation yields all their values.
@@ -77,16 +80,7 @@ class Model:
         return function
 
 
-_REGULARIZATION = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale")
-_SCHEDULE = ("schedule", "beta_min", "beta_max", "timesteps")
-_SAMPLING = ("sampler", "final_noise", "sampling_steps")
-_DATA = (
-    "data", "spectrum", "spectrum_params", "d", "n", "population_mean", "centre", "draw", "seed",
-)  # fmt: skip
-_RUN = (
-    "optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "precision",
-)  # fmt: skip
-_NETWORK = ("width", "preconditioning")
+_DATA = ("data", *SPECTRUM, "d", "n", "population_mean", "centre", "draw", "seed")
 _LINEAR = frozenset(
     (
         "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss", "kl_model_data",
@@ -121,10 +115,10 @@ def _network(name: str, look: Look, pictures: bool = False) -> Model:
         "lindiff.planning.trained",
         look,
         settings=(
-            "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
-            "stop_step", *_NETWORK, "train_seed",
+            "model", *_DATA, *SCHEDULE, *SAMPLING, "weight_decay", "learning_rate", *RUN,
+            "stop_step", *NETWORK, "train_seed",
         ),
-        within=frozenset((*_SAMPLING, "stop_step")),
+        within=frozenset((*SAMPLING, "stop_step")),
         metrics=_MEASURED,
         trained=True,
         samples=True,
@@ -141,8 +135,8 @@ MODELS: dict[str, Model] = {
             "lindiff.models.linear",
             "lindiff.planning.linear",
             Look("linear", "#0072B2", "o"),
-            settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING, *_REGULARIZATION),
-            within=frozenset((*_SCHEDULE, *_SAMPLING, *_REGULARIZATION)),
+            settings=("model", *_DATA, *SCHEDULE, *SAMPLING, *REGULARIZATION),
+            within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
             | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
         ),
@@ -152,10 +146,10 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.theory",
             Look("linear, theory", "#0072B2", ""),
             settings=(
-                "model", "spectrum", "spectrum_params", "d", "n", "population_mean", "centre",
-                *_SCHEDULE, *_SAMPLING, *_REGULARIZATION,
+                "model", *SPECTRUM, "d", "n", "population_mean", "centre",
+                *SCHEDULE, *SAMPLING, *REGULARIZATION,
             ),
-            within=frozenset(("n", *_SCHEDULE, *_SAMPLING, *_REGULARIZATION)),
+            within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR | {"agreement", "levels"},
         ),
         Model(
@@ -164,10 +158,10 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.linear_trained",
             Look("linear, trained", "#56B4E9", "v"),
             settings=(
-                "model", *_DATA, *_SCHEDULE, *_SAMPLING, "weight_decay", "learning_rate", *_RUN,
+                "model", *_DATA, *SCHEDULE, *SAMPLING, "weight_decay", "learning_rate", *RUN,
                 "stop_step", "train_seed",
             ),
-            within=frozenset((*_SAMPLING, "stop_step")),
+            within=frozenset((*SAMPLING, "stop_step")),
             metrics=frozenset(
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "kl_model_data",
@@ -185,9 +179,9 @@ MODELS: dict[str, Model] = {
             Look("empirical score", "#CC79A7", "^"),
             settings=(
                 "model", "data", "spectrum", "spectrum_params", "d", "n", "population_mean",
-                "draw", *_SCHEDULE, *_SAMPLING, "seed",
+                "draw", *SCHEDULE, *SAMPLING, "seed",
             ),
-            within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            within=frozenset((*SCHEDULE, *SAMPLING)),
             metrics=_MEASURED,
             samples=True,
         ),
@@ -196,8 +190,8 @@ MODELS: dict[str, Model] = {
             "lindiff.models.ledoit_wolf",
             "lindiff.planning.ledoit_wolf",
             Look("Ledoit and Wolf", "#E69F00", "P"),
-            settings=("model", *_DATA, *_SCHEDULE, *_SAMPLING),
-            within=frozenset((*_SCHEDULE, *_SAMPLING)),
+            settings=("model", *_DATA, *SCHEDULE, *SAMPLING),
+            within=frozenset((*SCHEDULE, *SAMPLING)),
             metrics=_LINEAR | {"shrinkage", "pool_fraction"},
             samples=True,
         ),

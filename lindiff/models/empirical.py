@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from lindiff.models import measured
 from lindiff.models.linear_cells import Filters, groups
@@ -19,8 +17,6 @@ from lindiff.models.linear_family import Family, make_family, to_table
 from lindiff.science.denoisers import Denoiser, rows_of
 from lindiff.science.draws import generator
 from lindiff.science.empirical import empirical
-
-Array = NDArray[np.float64]
 
 _NO_PAIR = "halves are compared on samples that are functions of a noise; those of ideal are not"
 

@@ -20,8 +20,6 @@ from lindiff.models.linear_cells import Filters, groups
 from lindiff.models.linear_family import Family, as_table, common_metrics, make_family, make_table
 from lindiff.science.draws import Draw
 
-Array = NDArray[np.float64]
-
 # δ is a difference over a sum: where it is 0, as at N = 2, rounding leaves this much.
 _ROUNDING = 1e-12
 

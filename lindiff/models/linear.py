@@ -27,6 +27,7 @@ from lindiff.science import measure, vectors
 from lindiff.science.agreement import agreement
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank
+from lindiff.science.metrics import level_losses
 from lindiff.science.tables import Evaluated
 
 Array = NDArray[np.float64]
@@ -37,12 +38,10 @@ def _levels(mu: measure.Measure, bank: Bank) -> list[list[dict[str, float]]]:
     schedule = bank.schedule
     rows: list[list[dict[str, float]]] = [[] for _ in bank.trainings]
     for index in level_indices(schedule.timesteps):
-        residual, gain = bank.losses(mu.nodes, index)
-        base = mu.identity @ residual
-        train = (base + (mu.identity * mu.nodes) @ gain) / mu.d
-        test = (base + mu.test @ gain) / mu.d
+        found = level_losses(mu, bank, index)
         level = {"t": index + 1, "alpha_bar": float(schedule.alpha_bar[index])}
-        for row, a, b in zip(rows, train.tolist(), test.tolist(), strict=True):
+        train, test = found["train_loss"].tolist(), found["test_loss"].tolist()
+        for row, a, b in zip(rows, train, test, strict=True):
             row.append(level | {"train_loss": a, "test_loss": b})
     return rows
 

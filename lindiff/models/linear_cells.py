@@ -7,6 +7,7 @@ effect there.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lindiff.columns.groups import REGULARIZATION, SAMPLING, SCHEDULE
 from lindiff.science.filters import Bank, Training
 from lindiff.science.reference import BETA_MAX, BETA_MIN
 from lindiff.science.sampler import Sampler, make_sampler, start_factor
@@ -22,13 +24,6 @@ from lindiff.science.schedule import Schedule, log_levels, make_schedule
 from lindiff.science.spectrum import make_spectrum
 
 Array = NDArray[np.float64]
-
-TRAINING = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale")
-SCHEDULE = ("schedule", "timesteps", "beta_min", "beta_max")
-SAMPLING = ("sampler", "final_noise", "sampling_steps")
-
-# The value of the setting `data` that is no data set.
-GAUSSIAN = "gaussian"
 
 # The value of the setting `sampler` that leaves the sampler out.
 IDEAL = "ideal"
@@ -61,13 +56,6 @@ def common(cells: pa.Table) -> Common:
         for name, value in first.items()
         if len(cells[name].combine_chunks().unique()) == 1
     )
-
-
-def stops_of(cells: pa.Table) -> list[int]:
-    """The number of steps that the model of each cell of a trained model has made."""
-    return [
-        row["stop_step"] or row["steps"] for row in cells.select(["stop_step", "steps"]).to_pylist()
-    ]
 
 
 @lru_cache
@@ -124,10 +112,10 @@ def groups(cells: pa.Table) -> tuple[tuple[list[int], Filters], ...]:
     """The rows of `cells` that share a schedule and a sampler, with their filters."""
     # Cells come in the order of their ids; in that of their settings most families of a sweep are
     # the same, so their filters are read, and tabulated, once.
-    keys = [cells[name].to_numpy(zero_copy_only=False) for name in TRAINING]
+    keys = [cells[name].to_numpy(zero_copy_only=False) for name in REGULARIZATION]
     samplers = np.asarray(cells["sampler"].cast("string"))
     order = np.lexsort([*keys, np.unique(samplers, return_inverse=True)[1]])
-    table = cells.select([*SCHEDULE, *SAMPLING, *TRAINING]).take(pa.array(order))
+    table = cells.select([*SCHEDULE, *SAMPLING, *REGULARIZATION]).take(pa.array(order))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
@@ -141,21 +129,36 @@ def _groups(stream: bytes) -> tuple[tuple[list[int], Filters], ...]:
     columns = [column.to_pylist() for column in cells.columns]
     members: dict[tuple[Any, ...], list[tuple[int, Training]]] = {}
     for row, values in enumerate(zip(*columns, strict=True)):
-        given = zip(TRAINING, values[-len(TRAINING) :], strict=True)
+        given = zip(REGULARIZATION, values[-len(REGULARIZATION) :], strict=True)
         training = Training(**{name: value for name, value in given if value is not None})
-        members.setdefault(values[: -len(TRAINING)], []).append((row, training))
+        members.setdefault(values[: -len(REGULARIZATION)], []).append((row, training))
+    names = (*SCHEDULE, *SAMPLING)
     return tuple(
-        ([row for row, _ in group], make_filters(key, tuple(training for _, training in group)))
+        (
+            [row for row, _ in group],
+            make_filters(dict(zip(names, key, strict=True)), tuple(own for _, own in group)),
+        )
         for key, group in members.items()
     )
 
 
-def make_filters(key: tuple[Any, ...], trainings: tuple[Training, ...]) -> Filters:
-    """Filters from the values of `SCHEDULE` and `SAMPLING`."""
-    name, timesteps, beta_min, beta_max, sampler, final_noise, steps = key
-    schedule = (name, timesteps, beta_min or BETA_MIN, beta_max or BETA_MAX)
-    sampling = None if sampler == IDEAL else (sampler, bool(final_noise), steps or 0)
-    return Filters(schedule, sampling, trainings)
+def make_filters(settings: Mapping[str, Any], trainings: tuple[Training, ...]) -> Filters:
+    """Filters from the schedule and the sampler of a cell.
+
+    Args:
+        settings: Those of `SCHEDULE` and, unless the sampler is `ideal`, of `SAMPLING`.
+        trainings: One training a filter.
+    """
+    schedule = (
+        settings["schedule"],
+        settings["timesteps"],
+        settings["beta_min"] or BETA_MIN,
+        settings["beta_max"] or BETA_MAX,
+    )
+    if settings["sampler"] == IDEAL:
+        return Filters(schedule, None, trainings)
+    steps = settings["sampling_steps"] or 0
+    return Filters(schedule, (settings["sampler"], bool(settings["final_noise"]), steps), trainings)
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.columns import METRIC
-from lindiff.models.linear_cells import GAUSSIAN, Filters, spectrum
+from lindiff.columns.groups import GAUSSIAN
+from lindiff.models.linear_cells import Filters, spectrum
 from lindiff.science import measure, metrics, vectors
 from lindiff.science.agreement import Halves, make_halves
 from lindiff.science.draws import Draw, make_draw

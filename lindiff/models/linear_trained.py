@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from lindiff import session
 from lindiff.columns import EXACT_DESCENT
-from lindiff.models.linear_cells import Filters, groups, level_indices, stops_of
+from lindiff.columns.arrays import steps_made
+from lindiff.models.linear_cells import Filters, groups, level_indices
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -275,7 +276,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         ValueError: Settings that the model cannot compute.
     """
     family, samplings = make_family(cells), groups(cells)
-    of_cell = stops_of(cells)
+    of_cell = steps_made(cells).to_pylist()
     stops = sorted(set(of_cell))
     halves = _halves(family, [filters for _, filters in samplings], stops, "agreement" in wanted)
     status = ["ok"] * len(cells)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lindiff.models.linear_cells import GAUSSIAN, Filters, level_indices
+from lindiff.columns.groups import GAUSSIAN
+from lindiff.models.linear_cells import Filters, level_indices
 from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data
 from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Points

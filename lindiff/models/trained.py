@@ -7,7 +7,7 @@ the losses and of the samples are those of the other models, so that rows compar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,15 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lindiff import session
-from lindiff.models.linear_cells import (
-    GAUSSIAN,
-    SCHEDULE,
-    Common,
-    common,
-    groups,
-    make_filters,
-    stops_of,
-)
+from lindiff.columns.arrays import family_rows, steps_made
+from lindiff.columns.groups import GAUSSIAN, SCHEDULE
+from lindiff.models.linear_cells import IDEAL, Common, common, groups, make_filters
 from lindiff.models.linear_family import Family, make_family, to_table, training_key
 from lindiff.models.measured import (
     OF_SAMPLES,
@@ -179,7 +173,7 @@ def _measured(
     cells, results = task.cells, []
     message = [reason(task.family, wanted)] * len(cells)
     status = ["ok"] * len(cells)
-    stops = stops_of(cells)
+    stops = steps_made(cells).to_pylist()
     of_stop: dict[int, Metrics] = {}
     for rows, filters in groups(cells):
         for row in rows:
@@ -215,13 +209,6 @@ def _measured(
     return to_table(cells, wanted, results, status, message)
 
 
-def _families(cells: pa.Table) -> Iterator[NDArray[np.int64]]:
-    """The rows of each family."""
-    codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
-    for code in range(codes.max() + 1):
-        yield np.flatnonzero(codes == code)
-
-
 def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     """All cells of families of one network, data set, dimension, schedule and recipe.
 
@@ -237,9 +224,9 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         ValueError: A draw has no samples, the data are no pictures where they must be, or the cells
             differ in a setting of the training that is one for all.
     """
-    members = list(_families(cells))
+    members = family_rows(cells)
     shared = common(cells)
-    stops = sorted(set(stops_of(cells)))
+    stops = sorted(set(steps_made(cells).to_pylist()))
     names = ("model", "data", "d", "width", "preconditioning")
     network = _network(*(shared[name] for name in names))
     dtype = getattr(torch, shared["precision"])
@@ -265,8 +252,8 @@ def _trained(
     """Train the runs of all tasks together and measure each family."""
     recipe = _recipe(shared, stops)
     runs = [run for task in tasks for run in task.runs]
-    key = (*(shared[name] for name in SCHEDULE), "ideal", None, None)
-    schedule = make_filters(key, ()).make_schedule()
+    settings = {name: shared[name] for name in SCHEDULE} | {"sampler": IDEAL}
+    schedule = make_filters(settings, ()).make_schedule()
     folder = session.current().checkpoints
     if folder is not None:
         # Names of checkpoints tell shapes apart, not what is made of them.

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lindiff.models.linear_cells import GAUSSIAN
+from lindiff.columns.arrays import as_text
+from lindiff.columns.groups import GAUSSIAN
 
 Array = NDArray[np.float64]
 # Row, the setting that a message names, and the message.
@@ -48,10 +49,7 @@ def is_real(name: str | None) -> bool:
 def distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
     """The distinct combinations of some columns, each with the first row that has it."""
     rows = pa.array(np.arange(len(cells)))
-    table = pa.table({name: cells[name] for name in names} | {"row": rows})
-    for index, name in enumerate(names):
-        if pa.types.is_dictionary(table.schema.field(name).type):
-            table = table.set_column(index, name, table[name].cast("string"))
+    table = pa.table({name: as_text(cells[name]) for name in names} | {"row": rows})
     found = table.group_by(list(names)).aggregate([("row", "min")])
     return sorted(
         ((row.pop("row_min"), row) for row in found.to_pylist()), key=lambda item: item[0]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, SAMPLES
 from lindiff.planning import linear
-from lindiff.planning.cells import Array, Finding, column, each
+from lindiff.planning.cells import Array, column, each
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.samples import BLOCKS
 
@@ -66,13 +66,3 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     size += 8 * d * (8 * SAMPLES + (6 * fit if "linearity" in asked else 0))
     size += (1 + bool(asked & PAIR)) * 16 * n * d
     return seconds + cells * work, size + _BYTES
-
-
-def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
-    """Errors that only whole cells show, as ``(row, setting, message)``."""
-    return linear.check(cells, metrics)
-
-
-def warn(cells: pa.Table) -> list[Finding]:
-    """What is allowed but should be known, in the form of `check`."""
-    return linear.warn(cells)

@@ -1,4 +1,4 @@
-"""What the planner asks of Ledoit and Wolf's estimator: its cost; it refuses what `linear` does."""
+"""What the planner asks of Ledoit and Wolf's estimator: its cost."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import pyarrow as pa
 
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, column
-from lindiff.planning.linear import check, warn
-
-__all__ = ["check", "estimate", "warn"]
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:

@@ -13,17 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
+from lindiff.columns.groups import GAUSSIAN, REGULARIZATION, SAMPLING, SCHEDULE, SPECTRUM
 from lindiff.models import MODELS
-from lindiff.models.linear_cells import (
-    GAUSSIAN,
-    LEVELS,
-    SAMPLING,
-    SCHEDULE,
-    TRAINING,
-    is_noiseless,
-    make_filters,
-    spectrum,
-)
+from lindiff.models.linear_cells import IDEAL, LEVELS, is_noiseless, make_filters, spectrum
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
 from lindiff.science.filters import Training
 from lindiff.science.pools import INDEPENDENT, make_pool
@@ -97,7 +89,7 @@ def _largest_eigenvalue(s: Array, n: int) -> float:
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
     checks: tuple[Check, ...] = (
-        (("spectrum", "spectrum_params", "d"), "spectrum", _bad_spectrum),
+        ((*SPECTRUM, "d"), "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
         (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
         (("model", "data", "draw"), "draw", partial(_without_samples, metrics)),
@@ -170,7 +162,7 @@ def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
 
 
 def _schedule_of(values: dict[str, Any]) -> Any:
-    return make_filters((*(values[name] for name in SCHEDULE), "ideal", None, None), ())
+    return make_filters(values | {"sampler": IDEAL}, ())
 
 
 def _unstable(cells: pa.Table) -> list[Finding]:
@@ -179,14 +171,12 @@ def _unstable(cells: pa.Table) -> list[Finding]:
     some = np.flatnonzero((rates > 0) & np.isfinite(column(cells, "stop")))
     if not len(some):
         return []
-    names = ("spectrum", "spectrum_params", "d", "n", *SCHEDULE, *SAMPLING, *TRAINING)
+    names = (*SPECTRUM, "d", "n", *SCHEDULE, *SAMPLING, *REGULARIZATION)
     findings = []
     for row, values in distinct(cells.take(some), names):
         s = spectrum(values["spectrum"], values["spectrum_params"], values["d"])
-        training = Training(**{k: values[k] for k in TRAINING if values[k] is not None})
-        bank = make_filters(
-            tuple(values[k] for k in (*SCHEDULE, *SAMPLING)), (training,)
-        ).make_bank()
+        training = Training(**{k: values[k] for k in REGULARIZATION if values[k] is not None})
+        bank = make_filters(values, (training,)).make_bank()
         largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]
         if training.learning_rate >= largest:
             findings.append(
@@ -226,7 +216,7 @@ def _pools(cells: pa.Table) -> list[Finding]:
     named = [(row, "data", values["data"]) for row, values in distinct(cells, ("data",))]
     named += [
         (row, "spectrum", json.loads(values["spectrum_params"])["name"])
-        for row, values in distinct(cells, ("spectrum", "spectrum_params"))
+        for row, values in distinct(cells, SPECTRUM)
         if values["spectrum"] == "dataset"
     ]
     first = {name: (row, setting) for row, setting, name in reversed(named)}

@@ -86,8 +86,3 @@ def _as_exact(cells: pa.Table) -> pa.Table:
     exact = text(cells, "optimizer") == EXACT_DESCENT
     stops = pa.array(np.where(exact, stop, np.nan), from_pandas=True)
     return cells.set_column(cells.column_names.index("stop"), "stop", stops)
-
-
-def warn(cells: pa.Table) -> list[Finding]:
-    """What is allowed but should be known, in the form of `check`."""
-    return linear.warn(cells)

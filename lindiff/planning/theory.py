@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.models.linear_cells import LEVELS
-from lindiff.planning import linear
-from lindiff.planning.cells import Array, Finding, column
+from lindiff.planning.cells import Array, column
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.3
@@ -32,13 +31,3 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         seconds = seconds + cells * LEVELS * 2e-5
         size = size + 3000 * cells
     return seconds, size
-
-
-def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
-    """Errors that only whole cells show, as ``(row, setting, message)``."""
-    return linear.check(cells, metrics)
-
-
-def warn(cells: pa.Table) -> list[Finding]:
-    """What is allowed but should be known, in the form of `check`."""
-    return linear.warn(cells)

@@ -142,8 +142,3 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("model", "data"), "data", _pictures),
     )
     return [*check_training(cells), *find(cells, own), *linear.check(cells, metrics)]
-
-
-def warn(cells: pa.Table) -> list[Finding]:
-    """What is allowed but should be known, in the form of `check`."""
-    return linear.warn(cells)

@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
+from lindiff.columns.arrays import plain
 from lindiff.progress import duration
 from lindiff.report.curve import Curve
 from lindiff.report.status import Status, Watcher
@@ -179,6 +180,4 @@ def write_csv(table: pa.Table, file: BinaryIO) -> None:
         if pa.types.is_list(field.type):
             joined = pc.binary_join(table[field.name], " ")
             table = table.set_column(index, field.name, joined)
-        elif pa.types.is_dictionary(field.type):
-            table = table.set_column(index, field.name, table[field.name].cast(pa.string()))
-    pyarrow.csv.write_csv(table, file)
+    pyarrow.csv.write_csv(plain(table), file)

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import METRIC, SETTING, SETTINGS, delivered, result_schema
+from lindiff.columns.arrays import as_text, family_rows
+from lindiff.columns.groups import SPECTRUM
 from lindiff.config import yamlfile
 from lindiff.config.resolve import Config, Experiment, resolve
 from lindiff.config.words import known_word
@@ -32,7 +34,6 @@ _ELSEWHERE = {
     "figures": "use --out FILE.png",
     "theory": "write its keys by themselves",
 }
-_SPECTRUM = ("spectrum", "spectrum_params")
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def make_curve(arguments: Sequence[str], metrics: Sequence[str] = ()) -> Curve:
     if "spectrum" in kept:
         kept.insert(kept.index("spectrum") + 1, "spectrum_params")
     kept.insert(kept.index("n") + 1, "n_over_d")
-    curves = () if other is None else _SPECTRUM if other == "spectrum" else (other,)
+    curves = () if other is None else SPECTRUM if other == "spectrum" else (other,)
     keys = [*curves, *([axis] if axis else [])]
     rows = rows.sort_by([(key, "ascending") for key in keys]) if keys else rows
     some = ["message"] if rows["message"].null_count < len(rows) else []
@@ -154,8 +155,7 @@ def _compute(cells: pa.Table, metrics: Sequence[str]) -> pa.Table:
     """The cells with `n_over_d`, their metrics and messages, family by family."""
     run = _MODEL.load()
     columns = delivered(metrics)
-    families = pc.unique(cells["family_id"])
-    parts = [cells.filter(pc.equal(cells["family_id"], family)) for family in families]
+    parts = [cells.take(pa.array(rows)) for rows in family_rows(cells)]
     found = pa.concat_tables([run(part, columns) for part in parts])
     rows = pa.concat_tables(parts).unify_dictionaries()
     schema = result_schema(metrics)
@@ -164,8 +164,7 @@ def _compute(cells: pa.Table, metrics: Sequence[str]) -> pa.Table:
     arrays |= {name: found[name] for name in (*columns, "message")}
     fields = []
     for name, values in arrays.items():
-        if pa.types.is_dictionary(values.type):
-            arrays[name] = values = values.cast(pa.string())
+        arrays[name] = values = as_text(values)
         described = next((s.field(name) for s in (rows.schema, schema) if name in s.names), None)
         fields.append(pa.field(name, values.type, metadata=described and described.metadata))
     return pa.table(arrays, schema=pa.schema(fields))

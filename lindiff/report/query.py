@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lindiff.columns import SETTING
+from lindiff.columns.arrays import as_text
 from lindiff.errors import InputError
 
 _NULL = "null"
@@ -76,15 +77,13 @@ def _condition(text: str, schema: pa.Schema) -> Any:
     values = [_typed(value, kind, text) for value in _split(value)]
 
     def equal(table: pa.Table) -> pa.ChunkedArray:
-        column = table[name]
+        column = as_text(table[name])
         if pa.types.is_list(column.type):
             lists = column.combine_chunks()
             hits = pc.is_in(pc.list_flatten(lists), value_set=pa.array(values, pa.string()))
             rows = pc.unique(pc.list_parent_indices(lists).filter(hits))
             mask = pc.is_in(pa.array(range(len(table))), value_set=rows.cast(pa.int64()))
         else:
-            if pa.types.is_dictionary(column.type):
-                column = column.cast(pa.string())
             mask = pc.is_in(column, value_set=pa.array(values, column.type))
         return pc.invert(mask) if sign == "!=" else mask
 
@@ -136,9 +135,5 @@ def _tells(name: str, column: pa.ChunkedArray) -> bool:
     if name in ("cell_id", "status"):
         return True
     if name in SETTING:
-        return bool(pc.count_distinct(_plain(column), mode="all").as_py() > 1)
+        return bool(pc.count_distinct(as_text(column), mode="all").as_py() > 1)
     return name not in _SILENT and column.null_count < len(column)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column

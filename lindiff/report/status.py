@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lindiff.columns.arrays import Rows, as_text, places
 from lindiff.config.resolve import Config
 from lindiff.progress import Progress
 from lindiff.sweep.coverage import Coverage, Stale, cover
 from lindiff.sweep.grid import Wanted, wanted
-from lindiff.sweep.packing import Rows, Target, pack
+from lindiff.sweep.packing import Target, pack
 from lindiff.sweep.plan import store_of
 from lindiff.sweep.store import DamagedError, Shard, Store, read_table
 
@@ -154,12 +155,6 @@ class Watcher:
         return _Seen(files, found, shards, *_bad(ids, store, found))
 
 
-def _rows(ids: pa.Array, table: pa.Table) -> Rows:
-    """Rows of the wanted cells `ids` that the cells of `table` are, or -1."""
-    found = pc.index_in(table["cell_id"], value_set=ids).combine_chunks()
-    return np.asarray(found.fill_null(-1)).astype(np.int64)
-
-
 def _bad(
     ids: pa.Array, store: Store, found: Coverage
 ) -> tuple[dict[tuple[str, str], Rows], tuple[str, ...]]:
@@ -171,9 +166,9 @@ def _bad(
             part = read_table(store.part(name), ["cell_id", "status", "message"])
         except DamagedError:
             continue  # Damaged since: the next look finds it among the damaged ones.
-        part = part.filter(pc.not_equal(part["status"].cast("string"), "ok"))
+        part = part.filter(pc.not_equal(as_text(part["status"]), "ok"))
         pairs = zip(part["status"].to_pylist(), part["message"].to_pylist(), strict=True)
-        for row, (status, message) in zip(_rows(ids, part), pairs, strict=True):
+        for row, (status, message) in zip(places(part["cell_id"], ids), pairs, strict=True):
             if row < 0:
                 continue
             groups.setdefault((status, message or ""), []).append(int(row))
@@ -274,11 +269,6 @@ def _tail(log: Path) -> str:
 
 def _calibration(store: Store, names: tuple[str, ...]) -> float:
     """Measured over estimated seconds of the finished parts, a sample of them."""
-    estimated = measured = 0.0
     step = max(1, len(names) // _SAMPLE)
-    for name, shard in store.find_parts(names[::step])[0].items():
-        report = store.read_progress(name)
-        if report is not None and report.family_seconds:
-            estimated += shard.seconds
-            measured += sum(report.family_seconds)
+    estimated, measured = store.times(store.find_parts(names[::step])[0].values())
     return measured / estimated if estimated > 0 and measured > 0 else 1.0

@@ -36,11 +36,6 @@ def bands(spectrum: Spectrum, n: int, known_centre: bool = False) -> Float64[Arr
     return _bulk(spectrum, n, known_centre).edges()
 
 
-def atom(spectrum: Spectrum, n: int, known_centre: bool = False) -> float:
-    """The share of the eigenvalues of Σ0 that are zero: 1 − n/d for n < d degrees of freedom."""
-    return 1 - _bulk(spectrum, n, known_centre).rank / len(spectrum)
-
-
 def density(
     spectrum: Spectrum, n: int, lambdas: Float64[Array, "*any"], known_centre: bool = False
 ) -> Float64[Array, "*any"]:
@@ -55,8 +50,8 @@ def density(
         known_centre: Whether the mean is known: N degrees of freedom instead of N − 1.
 
     Returns:
-        The density per unit of λ, in the shape of `lambdas`; its integral is 1 − `atom`. At as many
-        degrees of freedom as dimensions it is infinite at λ = 0, like λ^−½.
+        The density per unit of λ, in the shape of `lambdas`; its integral is 1 less the
+        atom, 1 − n/d for n < d degrees of freedom. At n = d it is infinite at λ = 0, like λ^−½.
 
     Raises:
         ValueError: An eigenvalue is negative or not finite, all are zero, or no degree of freedom

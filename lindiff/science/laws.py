@@ -45,7 +45,7 @@ def kl_model_data_mean(n: Numbers, d: int) -> Float64[Array, "*any"]:
 
     The trace and mean parts cancel on average ((N−1)/N + 1/N = 1); left is
     −E ln det(Σ⁻¹Σ0)/(2d) = −(1/2d) Σ_j ψ((N−1−j)/2) + ½ ln(N/2), j = 0..d−1, by Bartlett's
-    decomposition. Its limit at d/N = γ is `kl_model_data_limit`.
+    decomposition.
 
     Args:
         n: Number of training samples N, mean estimated; shape (...).
@@ -74,27 +74,6 @@ def kl_data_model_mean(n: Numbers, d: int) -> Float64[Array, "*any"]:
     return np.where(excess > 0, value, np.inf)
 
 
-def kl_model_data_limit(ratio: Numbers) -> Float64[Array, "*any"]:
-    """Limit d → ∞ of `kl_model_data_mean` at d/N = γ < 1: ½[1 + (1/γ − 1) ln(1 − γ)].
-
-    Args:
-        ratio: γ = d/N > 0; the law is infinite for γ ≥ 1.
-    """
-    gamma = np.asarray(ratio, dtype=np.float64)
-    return np.where(gamma < 1, (1 + _log_part(gamma)) / 2, np.inf)
-
-
-def kl_data_model_limit(ratio: Numbers) -> Float64[Array, "*any"]:
-    """Limit d → ∞ of `kl_data_model_mean` at γ = d/N: ½[1/(1−γ) − 2 − (1/γ − 1) ln(1 − γ)].
-
-    Args:
-        ratio: γ = d/N > 0; the law is infinite for γ ≥ 1.
-    """
-    gamma = np.asarray(ratio, dtype=np.float64)
-    below = np.where(gamma < 1, gamma, 0.5)
-    return np.where(gamma < 1, (1 / (1 - below) - 2 - _log_part(gamma)) / 2, np.inf)
-
-
 def optimal_loss(alpha_bar: Numbers, eigenvalues: Vector) -> Float64[Array, "*any"]:
     """Denoising loss of the population optimum per noise level: (1/d) Σ_j ᾱ s_j/(ᾱ s_j + 1 − ᾱ).
 
@@ -107,22 +86,6 @@ def optimal_loss(alpha_bar: Numbers, eigenvalues: Vector) -> Float64[Array, "*an
     signal = np.asarray(alpha_bar, dtype=np.float64)[..., None]
     variance = signal * eigenvalues
     return np.asarray(np.mean(variance / (variance + 1 - signal), axis=-1))
-
-
-def train_test_gap(alpha_bar: float, w: Vector, population: Vector, eigenvalues: Vector) -> float:
-    """The talk's formula: test minus train loss at one level is (ᾱ/d) Tr W²(Σ − Σ0).
-
-    Exact for every W that shares its eigenvectors with Σ0 (optimum, any regularization or stop);
-    an estimated mean adds (ᾱ/d)‖W(μ − μ0)‖². Null directions enter with w(0)² Σ_νν, for the ridge
-    c at low noise Σ_νν/c².
-
-    Args:
-        alpha_bar: ᾱ_t.
-        w: w_t(λ_ν) of each mode ν of Σ0, shape (d,).
-        population: Σ_νν = (Uᵀ Σ U)_νν, the population variance along each mode, shape (d,).
-        eigenvalues: λ_ν of Σ0, shape (d,).
-    """
-    return float(alpha_bar * np.mean(w**2 * (population - eigenvalues)))
 
 
 def gap_tail(alpha_bar: Numbers, eigenvalues: Vector) -> Float64[Array, "*any d"]:
@@ -146,12 +109,6 @@ def gap_tail(alpha_bar: Numbers, eigenvalues: Vector) -> Float64[Array, "*any d"
     v = m * (1 - m)
     pairs = m * v.sum(axis=-1, keepdims=True) + v * m.sum(axis=-1, keepdims=True)
     return np.asarray(pairs + 2 * m * v + 2 * v)
-
-
-def _log_part(gamma: Float64[Array, "*any"]) -> Float64[Array, "*any"]:
-    """(1/γ − 1) ln(1 − γ) for 0 < γ < 1; what stands elsewhere is not used."""
-    below = np.where(gamma < 1, gamma, 0.5)
-    return np.asarray((1 / below - 1) * np.log1p(-below))
 
 
 def _minus_half_log_det(n: int, d: int) -> float:

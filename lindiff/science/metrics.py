@@ -6,10 +6,13 @@ All are per dimension, the KL in nats.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from lindiff.science.filters import Bank
 from lindiff.science.measure import Measure
 from lindiff.science.tables import Evaluated
 
@@ -18,11 +21,22 @@ PerFilter = Float64[Array, " F"]
 
 
 def losses(mu: Measure, filters: Evaluated) -> dict[str, PerFilter]:
-    """Train and test loss, mean over noise levels; arrays of shape (F,)."""
+    """Train, test and null loss, mean over noise levels; arrays of shape (F,)."""
+    return _losses(mu, filters.functional)
+
+
+def level_losses(mu: Measure, bank: Bank, index: int) -> dict[str, PerFilter]:
+    """The losses of a bank's F filters at the noise level t − 1 = `index`, shape (F,)."""
+    fields = dict(zip(("residual", "gain"), bank.losses(mu.nodes, index), strict=True))
+    return _losses(mu, lambda name, weights: weights @ fields[name])
+
+
+def _losses(mu: Measure, functional: Callable[[str, Array], Array]) -> dict[str, PerFilter]:
+    """The losses from a field's sums Σ_ν weights[i, ν] F(λ_ν), as `Evaluated.functional`."""
     ones = mu.identity
-    (residual,) = filters.functional("residual", ones[None])
+    (residual,) = functional("residual", ones[None])
     rows = np.stack([ones * mu.nodes, mu.test, np.where(mu.nodes == 0, mu.variance, 0)])
-    train, test, null = filters.functional("gain", rows)
+    train, test, null = functional("gain", rows)
     return {
         "train_loss": (residual + train) / mu.d,
         "test_loss": (residual + test) / mu.d,

@@ -80,23 +80,3 @@ def participation(spectrum: Spectrum) -> float:
         spectrum: s, shape (d,), positive.
     """
     return float(np.sum(spectrum) ** 2 / np.sum(spectrum**2))
-
-
-def precision_participation(spectrum: Spectrum) -> float:
-    """(tr Σ⁻¹)²/tr Σ⁻², at most d: the participation ratio of the precision matrix.
-
-    It rules what the best ridge gains at large N: KL(ρ_N‖ρ) falls by (d+2)²/(4dN²) times it.
-
-    Args:
-        spectrum: s, shape (d,), positive.
-    """
-    return participation(1 / spectrum)
-
-
-def precision_trace(spectrum: Spectrum) -> float:
-    """tr Σ⁻¹ tr Σ/d, at least d: the mean variance over the harmonic mean, times d.
-
-    Args:
-        spectrum: s, shape (d,), positive.
-    """
-    return float(np.sum(1 / spectrum) * np.mean(spectrum))

@@ -32,13 +32,14 @@ from lindiff.columns import (
     SETTINGS,
     delivered,
 )
+from lindiff.columns.arrays import Rows, as_text, family_rows, places
 from lindiff.errors import InputError
 from lindiff.files import atomic, remove_leftovers, write_table
 from lindiff.fingerprint import fingerprints
 from lindiff.progress import duration
+from lindiff.sweep.bits import Bits, bits
 from lindiff.sweep.coverage import lookup_parts
 from lindiff.sweep.grid import Wanted, wanted
-from lindiff.sweep.packing import Bits, Rows, bits
 from lindiff.sweep.plan import Plan, store_of
 from lindiff.sweep.store import FORMAT, DamagedError, Shard, Store, read_table
 
@@ -103,7 +104,9 @@ class _Merge:
             for name in delivered([metric]):
                 self._put(name, part[name], rows, new)
         self.left[rows] &= ~mask
-        self.status[rows] = np.maximum(self.status[rows], _codes(part["status"], _STATUS))
+        self.status[rows] = np.maximum(
+            self.status[rows], places(as_text(part["status"]), pa.array(_STATUS))
+        )
         for name, texts in self.text.items():
             if name in part.column_names:  # `torch` came after the first parts
                 texts.add(rows, part[name])
@@ -146,7 +149,7 @@ class _Texts:
 
     def add(self, rows: Rows, column: pa.ChunkedArray) -> None:
         """Set the texts of `rows`."""
-        encoded = column.cast("string").combine_chunks().dictionary_encode()
+        encoded = as_text(column).combine_chunks().dictionary_encode()
         own = [self._code(text) for text in encoded.dictionary.to_pylist()]
         codes = np.array([*own, -1], np.int32)[np.asarray(encoded.indices.fill_null(len(own)))]
         before = self.codes[rows]
@@ -170,11 +173,6 @@ class _Texts:
         codes = rank[self.codes]
         dictionary = pa.array([values[code] for code in order], pa.string())
         return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), dictionary)
-
-
-def _codes(column: pa.ChunkedArray, values: Sequence[str]) -> NDArray[np.int8]:
-    found = pc.index_in(column.cast("string"), value_set=pa.array(values)).combine_chunks()
-    return np.asarray(found).astype(np.int8)
 
 
 def _experiments(grid: Wanted) -> pa.ListArray:
@@ -212,8 +210,7 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
     """
     out_dir = Path(out_dir)
     store = store_of(out_dir.parent)
-    grid = wanted(plan.config)
-    merge, estimated, measured = _merged(plan, store, grid)
+    merge, times = _merged(plan, store)
     table = merge.table()
     about = _about(plan)
     files = [out_dir / "metrics.parquet"]
@@ -228,18 +225,18 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
         else:
             path.unlink(missing_ok=True)
     status = {name: int(np.sum(merge.status == code)) for code, name in enumerate(_STATUS)}
-    return Collected(tuple(files), len(table), status, estimated, measured)
+    return Collected(tuple(files), len(table), status, *times)
 
 
-def _merged(plan: Plan, store: Store, grid: Wanted) -> tuple[_Merge, float, float]:
+def _merged(plan: Plan, store: Store) -> tuple[_Merge, tuple[float, float]]:
     """The rows of the table, and estimated and measured seconds of the parts with known times."""
     shards, damaged = store.find_parts(plan.parts)
+    grid = wanted(plan.config)
     found = {
         shard.name: (rows, old)
         for shard, rows, old in lookup_parts(grid, shards, store, damaged, fingerprints(grid.cells))
     }
     merge = _Merge(grid)
-    estimated = measured = 0.0
     # What was pending was lacking, so it goes before what was there; rows of older code go last.
     parts = [*(shard.name for shard in plan.pending), *plan.reuse]
     for older in (False, True):
@@ -257,16 +254,10 @@ def _merged(plan: Plan, store: Store, grid: Wanted) -> tuple[_Merge, float, floa
                 part = read_table(store.part(name), _wanted_columns(shard))
             except DamagedError as error:
                 raise _damaged(store, name, str(error)) from None
-            report = store.read_progress(name)
-            known = report is not None and len(report.family_seconds) == shard.families
-            times = _per_cell(part, report.family_seconds) if known and report else None
-            merge.add(shard, part, own, times)
-            if known and report and not older:
-                estimated += shard.seconds
-                measured += sum(report.family_seconds)
+            merge.add(shard, part, own, _per_cell(part, store.family_seconds(shard)))
     if np.any(merge.left):
         raise InputError(f"{plan.file}: its parts do not have all cells; run snakemake again")
-    return merge, estimated, measured
+    return merge, store.times(shards.values())
 
 
 def _wanted_columns(shard: Shard) -> list[str]:
@@ -279,12 +270,13 @@ def _damaged(store: Store, name: str, reason: str) -> InputError:
 
 
 def _per_cell(part: pa.Table, family_seconds: Sequence[float]) -> NDArray[np.float64] | None:
-    """Time of each row's family divided by its rows; families stand together."""
-    codes = np.asarray(part["family_id"].combine_chunks().dictionary_encode().indices)
-    counts = np.bincount(codes)
-    if len(counts) != len(family_seconds):
+    """Time of each row's family divided by its rows; None where the times are not known."""
+    families = family_rows(part)
+    if len(families) != len(family_seconds):
         return None
-    shares: NDArray[np.float64] = (np.array(family_seconds) / counts)[codes]
+    shares = np.empty(len(part))
+    for rows, seconds in zip(families, family_seconds, strict=True):
+        shares[rows] = seconds / len(rows)
     return shares
 
 

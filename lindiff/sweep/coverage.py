@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lindiff.columns.arrays import Rows, places
 from lindiff.config.resolve import Config
 from lindiff.errors import InputError
 from lindiff.fingerprint import fingerprints, joined
 from lindiff.models import MODELS
 from lindiff.progress import duration
+from lindiff.sweep.bits import Bits, bits
 from lindiff.sweep.grid import Wanted
-from lindiff.sweep.packing import Bits, Rows, bits
 from lindiff.sweep.store import DamagedError, Shard, Store, read_table
 
 # Cell ids looked up at a time: enough to share the hash table, little enough to hold.
@@ -238,8 +238,7 @@ def _rows_of(
 ) -> Iterator[tuple[Shard, Rows, pa.Table]]:
     chunks = [chunk for _, table in held for chunk in table["cell_id"].chunks]
     together = pa.chunked_array(chunks, pa.string())
-    found = pc.index_in(together, value_set=grid.cells["cell_id"].combine_chunks())
-    rows = np.asarray(found.combine_chunks().fill_null(-1)).astype(np.int64)
+    rows = places(together, grid.cells["cell_id"].combine_chunks())
     ends = np.cumsum([len(table) for _, table in held])
     for (shard, table), own in zip(held, np.split(rows, ends[:-1]), strict=True):
         yield shard, own, table

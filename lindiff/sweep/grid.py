@@ -14,19 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.columns import REQUESTABLE, SETTINGS, Column, cell_schema
+from lindiff.columns import SETTINGS, Column, cell_schema
+from lindiff.columns.arrays import Rows, places
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.config.dimensions import fixed_dimension
 from lindiff.config.resolve import Config, Experiment
-from lindiff.config.values import GAUSSIAN
 from lindiff.config.words import canonical_json
 from lindiff.errors import InputError
 from lindiff.models import MODELS
 from lindiff.science.reference import REFERENCE_TIMESTEPS
-from lindiff.sweep.ids import canonical, cell_ids, digest, family_ids
-
-__all__ = [
-    "Wanted", "canonical", "cell_ids", "count", "digest", "expand", "family_ids", "wanted",
-]  # fmt: skip
+from lindiff.sweep.bits import Bits, bits
+from lindiff.sweep.ids import cell_ids, family_ids
 
 _NULL = -1
 
@@ -37,13 +35,13 @@ class Wanted:
 
     Attributes:
         cells: All its cells once, in `cell_schema`, sorted by ``cell_id``.
-        request: Per cell a uint64 whose bit i says that ``REQUESTABLE[i]`` is asked for.
+        request: Metrics asked of each cell, as bits, shape (M,).
         experiments: Per experiment the rows of its cells in `cells`, ascending.
     """
 
     cells: pa.Table
-    request: NDArray[np.uint64]
-    experiments: dict[str, NDArray[np.int64]]
+    request: Bits
+    experiments: dict[str, Rows]
 
 
 @dataclass
@@ -291,9 +289,8 @@ def wanted(config: Config) -> Wanted:
     request = np.zeros(cells.num_rows, np.uint64)
     rows = {}
     for name, table in tables.items():
-        found = pc.index_in(table["cell_id"], value_set=cells["cell_id"].combine_chunks())
-        rows[name] = found.to_numpy().astype(np.int64)
-        request[rows[name]] |= _bits(config.experiments[name].metrics)
+        rows[name] = places(table["cell_id"], cells["cell_id"].combine_chunks())
+        request[rows[name]] |= bits(config.experiments[name].metrics)
     return Wanted(cells, request & _available(cells), rows)
 
 
@@ -310,13 +307,9 @@ def _few_enough(config: Config) -> None:
         raise InputError(config.line("max_cells", message))
 
 
-def _bits(metrics: Sequence[str]) -> np.uint64:
-    return np.uint64(sum(1 << REQUESTABLE.index(name) for name in metrics))
-
-
-def _available(cells: pa.Table) -> NDArray[np.uint64]:
+def _available(cells: pa.Table) -> Bits:
     """Per cell the metrics that its model can give."""
     models = cells["model"].combine_chunks()
     names = models.dictionary.to_pylist()
-    bits = [_bits([m for m in REQUESTABLE if m in MODELS[name].metrics]) for name in names]
-    return np.asarray(np.array(bits, np.uint64)[models.indices.to_numpy()])
+    given = np.array([bits(MODELS[name].metrics) for name in names], np.uint64)
+    return np.asarray(given[models.indices.to_numpy()])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
@@ -48,23 +48,6 @@ def _typed(column: Column, value: Any) -> Any:
             raise ValueError(f"{column.name} is NaN")
         return number
     return {"int": int, "bool": bool, "str": str, "json": str}[column.type](value)
-
-
-def canonical(row: Mapping[str, Any]) -> str:
-    """The canonical text of one cell.
-
-    Args:
-        row: Its settings by name; other keys are ignored, a missing setting is neutral.
-
-    Raises:
-        ValueError: A setting is NaN.
-    """
-    return _canonical(row, SETTING)
-
-
-def _canonical(row: Mapping[str, Any], names: Iterable[str]) -> str:
-    found = (fragment(SETTING[name], row.get(name)) for name in sorted(names))
-    return "{" + ",".join(text for text in found if text is not None) + "}"
 
 
 def digest(text: str) -> str:

@@ -15,16 +15,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff import planning
-from lindiff.columns import REQUESTABLE
+from lindiff.columns.arrays import Rows, plain
+from lindiff.columns.groups import SPECTRUM
 from lindiff.fingerprint import joined
 from lindiff.models import MODELS, Model
+from lindiff.sweep.bits import Bits, names
 from lindiff.sweep.store import Shard, shard_name
 
-Rows = NDArray[np.int64]
-Bits = NDArray[np.uint64]
-
 # Neighbours in this order share filter tables, which a process keeps.
-_ORDER = ("spectrum", "spectrum_params", "d", "n", "seed")
+_ORDER = (*SPECTRUM, "d", "n", "seed")
 # A finished row in memory, with its strings, while its shard runs.
 _ROW_BYTES = 1500
 # A sweep of some seconds is cut into this many shards, so that it uses the cores there are.
@@ -61,16 +60,6 @@ class _Units:
     first: NDArray[np.bool_]
     seconds: NDArray[np.float64]
     bytes: NDArray[np.float64]
-
-
-def bits(metrics: Sequence[str]) -> np.uint64:
-    """The set of requestable metrics as bits, in the order of `columns.REQUESTABLE`."""
-    return np.uint64(sum(1 << REQUESTABLE.index(name) for name in metrics if name in REQUESTABLE))
-
-
-def names(mask: np.uint64) -> tuple[str, ...]:
-    """The metrics of a set of bits, sorted."""
-    return tuple(sorted(name for i, name in enumerate(REQUESTABLE) if int(mask) >> i & 1))
 
 
 def pack(
@@ -148,10 +137,7 @@ def _units(
 
 def _neighbours(cells: pa.Table, first: Rows) -> Rows:
     """The order of families in which neighbours have most in common."""
-    table = cells.select([*_ORDER, "family_id"]).take(pa.array(first))
-    for index, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            table = table.set_column(index, field.name, table[field.name].cast("string"))
+    table = plain(cells.select([*_ORDER, "family_id"]).take(pa.array(first)))
     keys = [(name, "ascending") for name in table.column_names]
     return np.asarray(pc.sort_indices(table, sort_keys=keys)).astype(np.int64)
 

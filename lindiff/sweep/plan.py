@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from lindiff.columns import NESTED
+from lindiff.columns.arrays import Rows
 from lindiff.config.resolve import Config, Experiment
 from lindiff.errors import InputError
 from lindiff.files import remove_leftovers, write_text
 from lindiff.fingerprint import closure, code, modules
 from lindiff.sweep.coverage import Stale, cover, stale_policy
 from lindiff.sweep.grid import Wanted
-from lindiff.sweep.packing import Rows, Target, pack
+from lindiff.sweep.packing import Target, pack
 from lindiff.sweep.store import FORMAT, Shard, Store, write_spec
 from lindiff.sweep.validate import validate
 

@@ -7,7 +7,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lindiff.columns import delivered, result_schema
-from lindiff.config.values import GAUSSIAN
+from lindiff.columns.arrays import Rows, family_rows
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.errors import InputError
 from lindiff.files import lock_shard, remove_leftovers
 from lindiff.fingerprint import fingerprints, joined
@@ -168,11 +168,11 @@ def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, model: Mod
     """
     found, order = [], []
     metrics, failures = delivered(shard.metrics), current().failures
-    families = _families(cells)
+    families = family_rows(cells)
     seconds = np.zeros(len(families))
     for members in _calls(cells, families, model):
         start = time.perf_counter()
-        rows = np.concatenate([np.arange(*families[member]) for member in members])
+        rows = np.concatenate([families[member] for member in members])
         own = cells.slice(rows[0], len(rows)) if len(members) == 1 else cells.take(pa.array(rows))
         found.append(_isolated(run, own, metrics, failures))
         order.append(rows)
@@ -202,17 +202,11 @@ def _with_origin(table: pa.Table, model: Model) -> pa.Table:
     return table
 
 
-def _families(cells: pa.Table) -> list[tuple[int, int]]:
-    """First row and the one after the last of each family."""
-    codes = np.asarray(cells["family_id"].combine_chunks().dictionary_encode().indices)
-    return list(pairwise([0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]))
-
-
-def _calls(cells: pa.Table, families: Sequence[tuple[int, int]], model: Model) -> list[list[int]]:
+def _calls(cells: pa.Table, families: Sequence[Rows], model: Model) -> list[list[int]]:
     """The families of each call: those that share `Model.shared`, or each its own."""
     if not model.batched:
         return [[member] for member in range(len(families))]
-    first = cells.select(list(model.shared)).take(pa.array([start for start, _ in families]))
+    first = cells.select(list(model.shared)).take(pa.array([rows[0] for rows in families]))
     calls: dict[tuple[object, ...], list[int]] = {}
     for member, row in enumerate(first.to_pylist()):
         calls.setdefault(tuple(row.values()), []).append(member)

@@ -189,6 +189,17 @@ class Store:
         """The last report on a shard."""
         return read_progress(self.progress_file(name))
 
+    def family_seconds(self, shard: Shard) -> list[float]:
+        """Measured seconds of each family of a finished shard; none where they are not known."""
+        report = self.read_progress(shard.name)
+        known = report is not None and len(report.family_seconds) == shard.families
+        return list(report.family_seconds) if report and known else []
+
+    def times(self, shards: Iterable[Shard]) -> tuple[float, float]:
+        """Estimated and measured seconds, in all, of the finished shards whose times are known."""
+        pairs = [(s.seconds, sum(found)) for s in shards if (found := self.family_seconds(s))]
+        return sum(one for one, _ in pairs), sum(other for _, other in pairs)
+
     def check(self) -> None:
         """Refuse a store that a newer lindiff wrote.
 

@@ -20,34 +20,13 @@ from torch import Tensor
 from lindiff.science.schedule import Schedule
 from lindiff.training.checkpoint import Keeper
 from lindiff.training.devices import is_out_of_memory, models_at_once
-from lindiff.training.pack import State, advance, begin, noise_loss
-from lindiff.training.sizes import pack_size
+from lindiff.training.pack import State, advance, begin
 from lindiff.training.task import (
     Network,
-    Parameters,
     Recipe,
     Run,
-    initial_parameters,
-    log_spaced,
-    views,
 )
 from lindiff.training.watch import Reporter, Watch, silent
-
-__all__ = [
-    "Network",
-    "Parameters",
-    "Recipe",
-    "Run",
-    "Trained",
-    "Watch",
-    "initial_parameters",
-    "log_spaced",
-    "noise_loss",
-    "pack_size",
-    "silent",
-    "train",
-    "views",
-]
 
 
 @dataclass(frozen=True, eq=False)

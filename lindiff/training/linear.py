@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 
-def objective(
+def gradient(
     weights: Tensor, covariance: Tensor, alpha_bar: Tensor, q: Tensor, g: Tensor
 ) -> Tensor:
-    """ℓ_t d + g ‖W_t‖², shape (models, levels).
+    """Gradient of half the objective, shape (models, levels, d, d).
 
     Args:
         weights: W_t, shape (models, levels, d, d).
@@ -27,16 +27,6 @@ def objective(
         q: 1 − ᾱ_t, shape (levels,).
         g: Penalty of each model and level, shape (models, levels).
     """
-    eye = torch.eye(weights.shape[-1]).to(weights)
-    noise = (eye - q.sqrt()[:, None, None] * weights).square().sum(dim=(-2, -1))
-    signal = (weights @ covariance[:, None] * weights).sum(dim=(-2, -1))
-    return noise + alpha_bar * signal + g * weights.square().sum(dim=(-2, -1))
-
-
-def gradient(
-    weights: Tensor, covariance: Tensor, alpha_bar: Tensor, q: Tensor, g: Tensor
-) -> Tensor:
-    """Gradient of half the objective, shape (models, levels, d, d); arguments as there."""
     root = q.sqrt()[:, None, None] * torch.eye(weights.shape[-1]).to(weights)
     change = alpha_bar[:, None, None] * (weights @ covariance[:, None])
     return change.addcmul_((q + g)[..., None, None], weights).sub_(root)

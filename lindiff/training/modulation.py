@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from lindiff.training.engine import Parameters
 from lindiff.training.sizes import FREQUENCIES
+from lindiff.training.task import Parameters
 
 LOWEST, HIGHEST = 0.25, 8.0
 

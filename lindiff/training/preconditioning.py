@@ -27,7 +27,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lindiff.training.engine import Parameters
+from lindiff.training.task import Parameters
 
 # F, shape (models, batch, d), of parameters of shapes (models, *shape), an input of shape
 # (models, batch, d) and of about unit variance, and σ, shape (models, batch).

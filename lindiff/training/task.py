@@ -113,12 +113,6 @@ class Recipe:
             object.__setattr__(self, "stops", (self.steps,))
 
 
-def log_spaced(steps: int, count: int) -> tuple[int, ...]:
-    """At most `count` steps from 1 to `steps` in near-equal ratios, without repeats."""
-    exponents = [i / max(1, count - 1) for i in range(count)]
-    return tuple(sorted({round(steps**e) for e in exponents} | {steps}))
-
-
 def views(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """Views of shapes (models, *shape) into a buffer of shape (models, parameters)."""
     sizes = [math.prod(shape) for shape in shapes.values()]

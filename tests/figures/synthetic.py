@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def sweep() -> tuple[pa.Table, pa.Table, pa.Table]:
     return table(made), nested("levels", levels), nested("modes", modes)
 
 
+@cache
 def feed(name: str) -> tuple[pa.Table, dict[str, pa.Table]]:
     """Metrics, and the nested tables by name, that feed the figure `name`.
 

@@ -113,7 +113,6 @@ def together_and_apart(model: Model, setting: str) -> tuple[list[dict], list[dic
 
 
 @pytest.mark.parametrize(("name", "setting"), CASES)
-@pytest.mark.usefixtures("one_thread")
 def test_a_cell_is_the_same_in_company_that_differs_in_one_setting(name, setting):
     model = MODELS[name]
     together, apart = together_and_apart(model, setting)
@@ -134,7 +133,6 @@ def test_every_setting_of_every_model_is_looked_at():
 
 
 @pytest.mark.parametrize("setting", ["warm_up", "precision", "steps", "optimizer", "timesteps"])
-@pytest.mark.usefixtures("one_thread")
 def test_a_registry_that_forgets_a_setting_costs_speed_and_no_number(setting):
     """Cells that the registry sends together wrongly are computed apart."""
     model = MODELS["mlp"]

@@ -15,7 +15,8 @@ from lindiff.models.empirical import run
 from lindiff.models.linear_cells import level_indices
 from lindiff.models.linear_family import make_family
 from lindiff.models.measured import METRICS, OF_SAMPLES, SAMPLES, training_points
-from lindiff.planning.empirical import check, estimate, warn
+from lindiff.planning import check, warn
+from lindiff.planning.empirical import estimate
 from lindiff.science import denoisers
 from lindiff.science.denoisers import linear as linear_denoiser
 from lindiff.science.denoisers import monte_carlo_losses, rounds_of, rows_of

@@ -206,7 +206,7 @@ def test_huge_regularization_and_no_training_forget_the_data():
     assert isotropic["test_loss"] == pytest.approx(1, abs=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(
         st.tuples(

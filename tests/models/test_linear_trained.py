@@ -13,7 +13,8 @@ from lindiff import columns  # noqa: E402
 from lindiff.models import MODELS, linear, linear_trained  # noqa: E402
 from lindiff.models.linear_cells import level_indices  # noqa: E402
 from lindiff.models.linear_trained import run  # noqa: E402
-from lindiff.planning.linear_trained import check, estimate, warn  # noqa: E402
+from lindiff.planning import warn  # noqa: E402
+from lindiff.planning.linear_trained import check, estimate  # noqa: E402
 from lindiff.science.pools import make_pool  # noqa: E402
 from tests.science.helpers import make_cells  # noqa: E402
 from tests.sweeps import Sweep  # noqa: E402
@@ -31,9 +32,6 @@ NOISY = {
     "optimizer": "adam", "learning_rate": 0.01, "batch_size": 8, "steps": 30, "draw": "samples",
     "n": 24, "timesteps": 20,
 }  # fmt: skip
-
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained(**given):

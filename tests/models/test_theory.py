@@ -7,7 +7,8 @@ import pytest
 from lindiff import columns
 from lindiff.models import MODELS, theory
 from lindiff.models.linear import run as run_draws
-from lindiff.planning.theory import check, estimate, warn
+from lindiff.planning import check, warn
+from lindiff.planning.theory import estimate
 from lindiff.science.filters import Training
 from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import make_schedule

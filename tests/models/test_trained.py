@@ -38,9 +38,6 @@ SAMPLES = ("kl_model_data", "bures", "memorized_fraction", "agreement", "agreeme
 FEW = (*LOSSES, "memorized_fraction", "agreement")
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 def cells(**given: Any) -> pa.Table:
     return sweep_cells(**BASE | given)
 

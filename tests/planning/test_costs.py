@@ -72,8 +72,8 @@ def test_what_a_network_takes_is_what_it_is(name, width):
     from torch.utils.flop_counter import FlopCounterMode
 
     from lindiff.science.pictures import picture_of
-    from lindiff.training.engine import Run, initial_parameters, views
     from lindiff.training.forms import Form, make_network
+    from lindiff.training.task import Run, initial_parameters, views
 
     pool = make_pool("digits")
     network = make_network(name, Form(pool.d, width, "edm", picture_of(pool)))

@@ -10,11 +10,10 @@ import pytest
 from lindiff import figures
 from lindiff.config.resolve import load
 from lindiff.errors import InputError
+from lindiff.files import write_table
 from lindiff.report import answers
-from lindiff.sweep.collect import collect
-from lindiff.sweep.plan import make_plan, write_plan
-from lindiff.sweep.run import run_spec
-from lindiff.sweep.store import Store
+from tests.once import once
+from tests.sweeps import Sweep
 
 FIGURES = [answer.figure for answer in answers.ANSWERS]
 SMOKE = Path(__file__).parents[2] / "config/smoke.yaml"
@@ -22,16 +21,18 @@ SMOKE = Path(__file__).parents[2] / "config/smoke.yaml"
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results of the smoke config, with the figures that answer."""
-    results = tmp_path_factory.mktemp("smoke")
-    plan, store = make_plan(load(SMOKE), results), Store(results / "store")
-    write_plan(plan, results)
-    for shard in plan.pending:
-        run_spec(store.spec(shard.name), store.part(shard.name))
-    collect(plan, results / "smoke")
+    """Results of the smoke config, with the data of the figures that answer."""
+    return once(tmp_path_factory, "smoke", make_smoke) / "results/smoke"
+
+
+def make_smoke(folder: Path) -> None:
+    config, results = load(SMOKE), folder / "results/smoke"
+    Sweep(folder).finish(config)
+    (results / "figures").mkdir()
     for name in FIGURES:
-        figures.draw_figure(name, results / "smoke", plan.config.feeding(name))
-    return results / "smoke"
+        data = figures.figure_data(name, results, config.feeding(name))
+        *_, path = figures.outputs(name, results)
+        write_table(data, path, data.schema.metadata)
 
 
 @pytest.mark.parametrize("name", FIGURES)

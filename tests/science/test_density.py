@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lindiff.science.bulk import Bulk, Points, make_bulk
-from lindiff.science.density import atom, bands, cumulative, density, paired, quantiles
+from lindiff.science.density import bands, cumulative, density, paired, quantiles
 from lindiff.science.draws import make_draw
 from lindiff.science.exact import linear_metrics
 from lindiff.science.filters import Training
@@ -77,7 +77,6 @@ def test_isotropic_is_marchenko_pastur(n: int):
     np.testing.assert_allclose(density(np.ones(d), n, lam, True), exact, rtol=1e-10)
     outside = density(np.ones(d), n, np.array([-1.0, low * 0.99 - 1e-9, high * 1.01]), True)
     assert outside.tolist() == [0, 0, 0]
-    assert atom(np.ones(d), n, True) == max(0, 1 - n / d)
 
 
 @pytest.mark.parametrize("n", [30, 100, 130, 1000])
@@ -218,7 +217,6 @@ def test_invariants(logs: list[float], multiplicity: int, decades: float, known:
     steps = cumulative(s, n, edges, known) * d
     np.testing.assert_allclose(steps, np.rint(steps), atol=1e-6)
     assert steps[-1, 1] == pytest.approx(d)
-    assert atom(s, n, known) == 1 - min(d, freedom) / d
     lam = np.geomspace(edges[0, 0] + 1e-9, edges[-1, 1] * 1.1, 50)
     share = cumulative(s, n, lam, known)
     assert np.all(np.diff(share) >= -1e-9)
@@ -238,8 +236,6 @@ def test_zeros_only_add_to_the_atom():
     s = make_spectrum("power_law", 60, exponent=1.0)
     more = np.concatenate([s, np.zeros(40)])
     lam = np.geomspace(0.01, 30, 40)
-    assert atom(more, 200) == 0.4
-    assert atom(more, 31) == pytest.approx(0.7)
     np.testing.assert_allclose(density(more, 200, lam) * 100, density(s, 200, lam) * 60)
     np.testing.assert_allclose(cumulative(more, 200, lam), 0.4 + 0.6 * cumulative(s, 200, lam))
     np.testing.assert_array_equal(quantiles(more, 200)[:60], quantiles(s, 200))

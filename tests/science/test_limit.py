@@ -71,7 +71,7 @@ TRAININGS = [
 @pytest.mark.parametrize("n", [30, 90, 101, 130, 600])
 @pytest.mark.parametrize(("name", "params"), [SPECTRA[1], SPECTRA[3]], ids=["power", "spiked"])
 def test_theory_meets_seed_means(name, params, n, known):
-    s, schedule = make_spectrum(name, 100, **params), make_schedule("linear", 100)
+    s, schedule = make_spectrum(name, 100, **params), make_schedule("linear", 40)
     if n == 101 and not known:
         n = 102
     sampler = make_sampler("ddim", schedule)

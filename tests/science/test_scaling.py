@@ -66,8 +66,6 @@ def test_what_cannot_be_crossed_is_refused(x, y, level: float, message: str):
 def test_all_dimensions_are_d_for_isotropic_data():
     s = np.full(7, 3.0)
     assert scaling.participation(s) == pytest.approx(7)
-    assert scaling.precision_participation(s) == pytest.approx(7)
-    assert scaling.precision_trace(s) == pytest.approx(7)
     assert scaling.df1(s, 1.0) == pytest.approx(7 * 3 / 4)
     assert scaling.df2(s, 1.0) == pytest.approx(7 * 9 / 16)
     assert scaling.df1(s, 0.0) == scaling.df2(s, 0.0) == 7
@@ -76,8 +74,7 @@ def test_all_dimensions_are_d_for_isotropic_data():
 def test_ratios_by_hand():
     s = np.array([4.0, 1])
     assert scaling.participation(s) == pytest.approx(25 / 17)
-    assert scaling.precision_participation(s) == pytest.approx((5 / 4) ** 2 / (17 / 16))
-    assert scaling.precision_trace(s) == pytest.approx(5 / 4 * 5 / 2)
+    assert scaling.participation(1 / s) == pytest.approx((5 / 4) ** 2 / (17 / 16))
 
 
 @given(
@@ -92,11 +89,8 @@ def test_bounds_and_units(values: list[float], kappa: float, unit: float):
     assert two <= one <= d
     assert one - two == pytest.approx(np.sum(s * kappa / (s + kappa) ** 2), abs=1e-9)
     assert scaling.participation(s) <= d * (1 + round_off)
-    assert scaling.precision_participation(s) <= d * (1 + round_off)
-    assert scaling.precision_trace(s) >= d * (1 - round_off)
     assert scaling.df1(unit * s, unit * kappa) == pytest.approx(one)
-    for ratio in (scaling.participation, scaling.precision_participation, scaling.precision_trace):
-        assert ratio(unit * s) == pytest.approx(ratio(s))
+    assert scaling.participation(unit * s) == pytest.approx(scaling.participation(s))
 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0])
@@ -105,5 +99,5 @@ def test_the_precision_participation_rules_what_the_best_ridge_gains(exponent: f
     s = make_spectrum("power_law", d, exponent=exponent)
     trainings = [Training(), Training(ridge=best_ridge(s, n, "kl_model_data"))]
     without, best = linear_theory(s, n, trainings, make_schedule("linear", 20))["kl_model_data"]
-    gain = (d + 2) ** 2 / (4 * d * n**2) * scaling.precision_participation(s)
+    gain = (d + 2) ** 2 / (4 * d * n**2) * scaling.participation(1 / s)
     assert without - best == pytest.approx(gain, rel=0.02)

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from lindiff.config.resolve import load
 from tests.slurm.cluster import Cluster, missing, running
+from tests.sweeps import Sweep
 from tests.tables import compare
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,22 +78,19 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command(sweep: Path, *options: str) -> list[str]:
-    base = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    return [*base, *options, "--config", f"sweep={sweep}"]
-
-
 def through_slurm(sweep: Path) -> list[str]:
-    return command(sweep, "--profile", str(TEST_PROFILE), "--workflow-profile", str(PROFILE))
+    return [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+        *("--profile", str(TEST_PROFILE), "--workflow-profile", str(PROFILE)),
+        *("--config", f"sweep={sweep}"),
+    ]
 
 
 @pytest.fixture(scope="module")
 def local(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder in which the sweep was run on this machine."""
+    """Folder in which the sweep was run in this process."""
     folder = tmp_path_factory.mktemp("local")
-    profile = str(PROFILE.with_name("default"))
-    run = command(sweep, "--workflow-profile", profile, "--cores", "2")
-    subprocess.run(run, cwd=folder, check=True, timeout=1200, stdin=subprocess.DEVNULL)
+    Sweep(folder).finish(load(sweep))
     return folder
 
 

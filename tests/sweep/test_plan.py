@@ -17,8 +17,9 @@ from lindiff.columns import REQUESTABLE, cell_schema
 from lindiff.errors import InputError
 from lindiff.fingerprint import fingerprints
 from lindiff.sweep import plan
+from lindiff.sweep.bits import bits, names
 from lindiff.sweep.collect import collect
-from lindiff.sweep.packing import Target, bits, names, pack
+from lindiff.sweep.packing import Target, pack
 from lindiff.sweep.plan import find_plan, make_plan, read_plan, write_plan, write_plan_at
 from lindiff.sweep.store import read_table
 from tests.sweeps import ONE, Sweep

@@ -21,9 +21,10 @@ from safetensors.torch import save_file  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
 from lindiff.training import checkpoint  # noqa: E402
 from lindiff.training.checkpoint import identity  # noqa: E402
-from lindiff.training.engine import Network, Recipe, Run, train  # noqa: E402
+from lindiff.training.engine import train  # noqa: E402
 from lindiff.training.networks.mlp import make_mlp  # noqa: E402
 from lindiff.training.pack import begin  # noqa: E402
+from lindiff.training.task import Network, Recipe, Run  # noqa: E402
 
 D = 6
 SCHEDULE = make_schedule("linear", 50)

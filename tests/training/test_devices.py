@@ -5,16 +5,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lindiff.training import devices, sizes  # noqa: E402
-from lindiff.training.devices import (  # noqa: E402
-    bytes_of,
-    device_of,
-    fitting,
-    is_out_of_memory,
-    models_at_once,
-    pack_size,
-)
-from lindiff.training.engine import Network, Recipe, Run  # noqa: E402
+from lindiff.training.devices import bytes_of, device_of, fitting, is_out_of_memory, models_at_once  # noqa: E402
 from lindiff.training.networks.mlp import make_mlp  # noqa: E402
+from lindiff.training.task import Network, Recipe, Run  # noqa: E402
 
 
 def test_the_cpu_is_always_there(monkeypatch):
@@ -89,7 +82,7 @@ def test_unknown_activations_are_guessed_from_above():
 
 def test_a_cpu_takes_packs_of_its_own_size():
     network, runs = make_mlp(4, 8, 1), [Run(torch.ones((2, 4)), "a", 0.1)]
-    assert models_at_once(network, runs, Recipe(1)) == pack_size(network.size) == sizes.PACK
+    assert models_at_once(network, runs, Recipe(1)) == sizes.pack_size(network.size) == sizes.PACK
 
 
 def test_an_allocation_that_fails_is_known():

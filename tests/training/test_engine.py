@@ -7,20 +7,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.training import sizes, watch  # noqa: E402
-from lindiff.training.engine import (  # noqa: E402
-    Network,
-    Recipe,
-    Run,
-    initial_parameters,
-    log_spaced,
-    pack_size,
-    train,
-    views,
+from lindiff.training import (  # noqa: E402
+    sizes,
+    watch,
 )
+from lindiff.training.engine import train  # noqa: E402
 from lindiff.training.networks.mlp import make_mlp  # noqa: E402
 from lindiff.training.noise import batches, torch_generator  # noqa: E402
 from lindiff.training.optimizers import rate_factor  # noqa: E402
+from lindiff.training.sizes import pack_size  # noqa: E402
+from lindiff.training.task import Network, Recipe, Run, initial_parameters, views  # noqa: E402
 
 D = 8
 SCHEDULE = make_schedule("linear", 100)
@@ -276,12 +272,6 @@ def test_initial_parameters_hang_on_the_key_alone():
     assert flat.shape == (3, network.size)
     assert torch.equal(flat[2:], initial_parameters(network, runs[2:]))
     assert not torch.equal(flat[0], flat[1])
-
-
-def test_stops_are_log_spaced():
-    assert log_spaced(1000, 4) == (1, 10, 100, 1000)
-    assert log_spaced(4, 10) == (1, 2, 3, 4)
-    assert log_spaced(50, 1) == (1, 50)
 
 
 @pytest.mark.parametrize("decay", ["constant", "cosine"])

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from lindiff.science.filters import Bank, Training  # noqa: E402
 from lindiff.science.named import names  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.training.linear import descend, gradient, objective  # noqa: E402
+from lindiff.training.linear import descend, gradient  # noqa: E402
 from lindiff.training.linear_noise import batches, train_levels  # noqa: E402
 from lindiff.training.noise import BLOCK  # noqa: E402
 from lindiff.training.task import Recipe, Run  # noqa: E402
@@ -87,6 +87,14 @@ def test_float32_is_good_to_its_digits():
     for stop, exact in found[torch.float64].items():
         error = torch.linalg.norm(found[torch.float32][stop].double() - exact, dim=(-2, -1))
         assert float((error / torch.linalg.norm(exact, dim=(-2, -1))).max()) < 1e-5
+
+
+def objective(weights, covariance, alpha_bar, q, g):
+    """ℓ_t d + g ‖W_t‖², shape (models, levels); arguments as of `gradient`."""
+    eye = torch.eye(D).to(weights)
+    noise = (eye - q.sqrt()[:, None, None] * weights).square().sum(dim=(-2, -1))
+    signal = (weights @ covariance[:, None] * weights).sum(dim=(-2, -1))
+    return noise + alpha_bar * signal + g * weights.square().sum(dim=(-2, -1))
 
 
 def test_the_gradient_is_that_of_half_the_objective():

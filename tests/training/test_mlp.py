@@ -9,10 +9,12 @@ torch = pytest.importorskip("torch")
 
 from lindiff.science.sampler import make_sampler  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.training.engine import Recipe, Run, initial_parameters, noise_loss, train, views  # noqa: E402
+from lindiff.training.engine import train  # noqa: E402
 from lindiff.training.modulation import FREQUENCIES, embedding  # noqa: E402
 from lindiff.training.networks.mlp import make_mlp  # noqa: E402
 from lindiff.training.noise import batches  # noqa: E402
+from lindiff.training.pack import noise_loss  # noqa: E402
+from lindiff.training.task import Recipe, Run, initial_parameters, views  # noqa: E402
 
 D = 8
 

@@ -11,10 +11,11 @@ from lindiff.columns import SETTING  # noqa: E402
 from lindiff.science.named import names  # noqa: E402
 from lindiff.science.pictures import Picture  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.training.engine import Run, initial_parameters, noise_loss, views  # noqa: E402
 from lindiff.training.forms import Form, make_network  # noqa: E402
 from lindiff.training.noise import batches  # noqa: E402
+from lindiff.training.pack import noise_loss  # noqa: E402
 from lindiff.training.preconditioning import PRECONDITIONINGS  # noqa: E402
+from lindiff.training.task import Run, initial_parameters, views  # noqa: E402
 
 NETWORKS = names("lindiff.training.networks")
 EVERY = [(name, how) for name in NETWORKS for how in PRECONDITIONINGS]

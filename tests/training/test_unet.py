@@ -10,18 +10,13 @@ torch = pytest.importorskip("torch")
 from lindiff.science.pictures import Picture, picture_of  # noqa: E402
 from lindiff.science.pools import make_pool  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.training.engine import (  # noqa: E402
-    Recipe,
-    Run,
-    initial_parameters,
-    noise_loss,
-    train,
-    views,
-)
+from lindiff.training.engine import train  # noqa: E402
 from lindiff.training.forms import Form, make_network  # noqa: E402
 from lindiff.training.modulation import embedding  # noqa: E402
 from lindiff.training.networks.unet import COARSE, FINE, make_unet  # noqa: E402
 from lindiff.training.noise import batches  # noqa: E402
+from lindiff.training.pack import noise_loss  # noqa: E402
+from lindiff.training.task import Recipe, Run, initial_parameters, views  # noqa: E402
 
 
 def turned(d, pixels, seed=0):

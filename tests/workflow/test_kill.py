@@ -22,10 +22,13 @@ import pyarrow as pa
 import pytest
 
 from lindiff.progress import read_progress
+from tests.once import once
 from tests.tables import differences
 from tests.workflow.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+pytestmark = pytest.mark.slow
 
 # A shard for each of twelve families; each builds the tables of its filters over all levels, which
 # takes about as long as its process takes to start.
@@ -60,10 +63,12 @@ class Landed:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> pa.Table:
-    workspace = Workspace(tmp_path_factory.mktemp("undisturbed"), repository)
-    workspace.write(**SLOW)
-    assert workspace.finish().jobs["shard"] == SHARDS
-    return workspace.table()
+    def make(folder: Path) -> None:
+        workspace = Workspace(folder, repository)
+        workspace.write(**SLOW)
+        assert workspace.finish().jobs["shard"] == SHARDS
+
+    return Workspace(once(tmp_path_factory, "undisturbed", make), repository).table()
 
 
 @contextmanager
@@ -179,10 +184,7 @@ def check_finished(workspace: Workspace, undisturbed: pa.Table) -> None:
 
 @pytest.mark.parametrize(
     "seeds",
-    [
-        (0, 1),
-        *(pytest.param((s, s + 1, s + 2), marks=pytest.mark.slow) for s in range(2, 20, 3)),
-    ],
+    [(0, 1), *((s, s + 1, s + 2) for s in range(2, 20, 3))],
 )
 def test_killed_with_its_jobs(
     seeds: tuple[int, ...], tmp_path: Path, repository: Path, undisturbed: pa.Table
@@ -202,8 +204,7 @@ def test_killed_with_its_jobs(
     assert kept.items() <= workspace.parts.items()
 
 
-@pytest.mark.parametrize("seed", [100, *(pytest.param(101 + i, marks=pytest.mark.slow)
-                                         for i in range(3))])  # fmt: skip
+@pytest.mark.parametrize("seed", [100, 101, 102, 103])
 def test_orphans_of_a_killed_run_are_waited_for(
     seed: int, tmp_path: Path, repository: Path, undisturbed: pa.Table
 ) -> None:
@@ -262,7 +263,6 @@ def test_status_before_during_after_a_kill_and_at_the_end(
     assert counts() == after | {"left": False}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["collect", "figures", "answers"])
 @pytest.mark.parametrize("delay", [0.1, 0.6])
 def test_killed_after_the_shards(
@@ -270,7 +270,8 @@ def test_killed_after_the_shards(
 ) -> None:
     """Killed while tables, a figure or the answers are made: one plain run makes them whole."""
     workspace = Workspace(tmp_path, repository)
-    workspace.write(n="[3, 8, 16]", metrics="[]", experiments="    figures: [kl]\n")
+    figure = {"n": "[3, 8, 16]", "seed": "[0, 1]", "experiments": "    figures: [kl]\n"}
+    workspace.write(metrics="[]", shard="{seconds: 60}", **figure)
     with started(workspace) as process:
         deadline = time.monotonic() + 120
         while not any(

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from lindiff.files import lock_run
 from lindiff.report.workflow import Sweep, memory, minutes
 from lindiff.sweep.store import Shard
+from tests.once import once
 from tests.tables import differences
 from tests.workflow.workspace import ROOT, Workspace
 
@@ -22,24 +23,53 @@ NOTHING = "Nothing to be done"
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
-    """A folder in which the tiny config has been run: 8 cells in 4 families, each a shard."""
-    workspace = Workspace(tmp_path_factory.mktemp("base"), repository)
-    workspace.write()
-    outcome = workspace.finish()
-    assert outcome.jobs == {"plan": 1, "shard": 4, "collect": 1}
-    farewell = (
-        "table:    results/tiny/metrics.parquet\n"
-        "report:   snakemake --config sweep=tiny.yaml results=results "
-        "--report results/tiny/report.zip"
-    )
-    assert farewell in outcome.text
-    return workspace.folder
+    """A folder in which the tiny config has been run: 4 cells in 2 families, each a shard."""
+
+    def make(folder: Path) -> None:
+        workspace = Workspace(folder, repository)
+        workspace.write()
+        outcome = workspace.finish()
+        assert outcome.jobs == {"plan": 1, "shard": 2, "collect": 1}
+        farewell = (
+            "table:    results/tiny/metrics.parquet\n"
+            "report:   snakemake --config sweep=tiny.yaml results=results "
+            "--report results/tiny/report.zip"
+        )
+        assert farewell in outcome.text
+
+    return once(tmp_path_factory, "base", make)
 
 
 @pytest.fixture
 def finished(base: Path, tmp_path: Path, repository: Path) -> Workspace:
     """A copy of that folder, times included."""
     return Workspace(Path(shutil.copytree(base, tmp_path / "copy")), repository)
+
+
+@pytest.fixture(scope="session")
+def less(tmp_path_factory: pytest.TempPathFactory, base: Path, repository: Path) -> Path:
+    """The same where a value was removed and the experiment renamed: that runs no shard."""
+
+    def make(folder: Path) -> None:
+        workspace = Workspace(Path(shutil.copytree(base, folder, dirs_exist_ok=True)), repository)
+        before, rows = workspace.parts, workspace.rows()
+        workspace.write(weight_decay="[0]")
+        path = workspace.folder / "tiny.yaml"
+        path.write_text(path.read_text().replace("  one:", "  two:"))
+        assert workspace.finish().jobs == {"plan": 1, "collect": 1}
+        assert workspace.parts == before
+        after = workspace.rows()
+        assert len(after) == 2
+        for cell, row in after.items():
+            assert row == rows[cell] | {"experiments": ["two"]}
+
+    return once(tmp_path_factory, "less", make)
+
+
+@pytest.fixture
+def reduced(less: Path, tmp_path: Path, repository: Path) -> Workspace:
+    """A copy of that folder, times included."""
+    return Workspace(Path(shutil.copytree(less, tmp_path / "copy")), repository)
 
 
 def test_farewell_leaves_the_report_to_make(
@@ -61,54 +91,47 @@ def test_second_run_does_nothing(finished: Workspace) -> None:
     assert all(row["status"] == "ok" for row in finished.rows().values())
 
 
-def test_dry_run_writes_nothing(tmp_path: Path, repository: Path) -> None:
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_dry_run_of_either_entry_writes_nothing(
+    snakefile: str, tmp_path: Path, repository: Path
+) -> None:
     workspace = Workspace(tmp_path, repository)
     workspace.write()
     before = workspace.files()
-    outcome = workspace.finish("-n")
-    assert outcome.jobs == {"plan": 1, "shard": 4, "collect": 1}
+    outcome = workspace.finish("-n", snakefile=snakefile)
+    assert outcome.jobs == {"plan": 1, "shard": 2, "collect": 1}
     assert workspace.files() == before
     assert {p.name for p in tmp_path.iterdir()} == {"tiny.yaml", ".snakemake"}
 
 
-def test_both_entries_show_the_same_jobs(finished: Workspace) -> None:
-    finished.write(weight_decay="[0, 0.1, 0.2]")
-    root = finished.finish("-n")
-    alone = finished.finish("-n", snakefile="workflow/Snakefile")
-    assert root.jobs == alone.jobs == {"plan": 1, "shard": 4, "collect": 1}
-
-
 def test_value_added_runs_only_its_cells(finished: Workspace) -> None:
     parts, rows = finished.parts, finished.rows()
-    finished.write(weight_decay="[0, 0.1, 0.2]", seed="[0, 1, 2]")
-    assert finished.finish().jobs == {"plan": 1, "shard": 6, "collect": 1}
+    finished.write(weight_decay="[0, 0.1, 0.2]", seed="[0, 1]")
+    assert finished.finish().jobs == {"plan": 1, "shard": 4, "collect": 1}
     assert {name: data for name, data in finished.parts.items() if name in parts} == parts
     after = finished.rows()
     assert {cell: after[cell] for cell in rows} == rows
-    assert len(after) == 18
+    assert len(after) == 12
     assert NOTHING in finished.finish("-n").text
 
 
-def test_value_removed_and_put_back(finished: Workspace) -> None:
-    before = finished.files()
-    table = finished.table()
-    finished.write(weight_decay="[0]")
-    assert finished.finish().jobs == {"plan": 1, "collect": 1}
-    assert set(finished.rows()) < set(table["cell_id"].to_pylist())
-    finished.write()
-    assert finished.finish().jobs == {"plan": 1, "collect": 1}
-    assert differences(table, finished.table()) == []
-    assert NOTHING in finished.finish("-n").text
+def test_value_and_name_put_back(reduced: Workspace, base: Path, repository: Path) -> None:
+    before = reduced.files()
+    reduced.write()
+    assert reduced.finish().jobs == {"plan": 1, "collect": 1}
+    assert differences(Workspace(base, repository).table(), reduced.table()) == []
+    assert NOTHING in reduced.finish("-n").text
     parts = {name: stat for name, stat in before.items() if "store/parts" in name}
-    assert parts.items() <= finished.files().items()
+    assert len(parts) == 2
+    assert parts.items() <= reduced.files().items()
 
 
 def test_metric_added_runs_only_that_metric(finished: Workspace) -> None:
     parts, rows = finished.parts, finished.rows()
     finished.write(metrics="{only: [test_loss, kl_model_data, train_loss]}")
-    assert finished.finish().jobs == {"plan": 1, "shard": 4, "collect": 1}
+    assert finished.finish().jobs == {"plan": 1, "shard": 2, "collect": 1}
     new = set(finished.parts) - set(parts)
-    assert len(new) == 4
+    assert len(new) == 2
     for cell, row in finished.rows().items():
         assert row["train_loss"] > 0
         assert row | {"train_loss": None} == rows[cell]
@@ -129,13 +152,6 @@ def test_second_config_shares_the_store(finished: Workspace) -> None:
     assert NOTHING in finished.finish("-n").text
 
 
-def test_experiment_renamed_runs_no_shard(finished: Workspace) -> None:
-    path = finished.folder / "tiny.yaml"
-    path.write_text(path.read_text().replace("  one:", "  two:"))
-    assert finished.finish().jobs == {"plan": 1, "collect": 1}
-    assert {tuple(row["experiments"]) for row in finished.rows().values()} == {("two",)}
-
-
 def test_snakemakes_folder_deleted(finished: Workspace) -> None:
     before = finished.files()
     shutil.rmtree(finished.folder / ".snakemake")
@@ -153,15 +169,13 @@ def test_part_deleted(finished: Workspace) -> None:
     assert NOTHING in finished.finish("-n").text
 
 
-def test_part_deleted_that_has_cells_not_wanted_any_more(finished: Workspace) -> None:
-    finished.write(weight_decay="[0]")
-    finished.finish()
-    name = sorted(finished.parts)[0]
-    (finished.results / f"store/parts/{name}.parquet").unlink()
-    assert finished.finish().jobs == {"plan": 1, "shard": 1, "collect": 1}
-    assert name not in finished.parts
-    assert len(finished.rows()) == 4
-    assert NOTHING in finished.finish("-n").text
+def test_part_deleted_that_has_cells_not_wanted_any_more(reduced: Workspace) -> None:
+    name = sorted(reduced.parts)[0]
+    (reduced.results / f"store/parts/{name}.parquet").unlink()
+    assert reduced.finish().jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert name not in reduced.parts
+    assert len(reduced.rows()) == 2
+    assert NOTHING in reduced.finish("-n").text
 
 
 def test_truncated_part_is_moved_aside_and_run_again(finished: Workspace) -> None:
@@ -177,7 +191,6 @@ def test_truncated_part_is_moved_aside_and_run_again(finished: Workspace) -> Non
     assert "moved to" in (finished.results / "tiny/logs/plan.log").read_text()
     assert finished.parts == parts
     assert differences(table, finished.table()) == []
-    assert NOTHING in finished.finish("-n").text
     # The same again: the plan file's name must not be the one that is there.
     (finished.results / f"store/parts/{name}.parquet").write_bytes(b"")
     assert finished.finish().jobs == {"plan": 1, "shard": 1, "collect": 1}
@@ -187,17 +200,17 @@ def test_truncated_part_is_moved_aside_and_run_again(finished: Workspace) -> Non
 
 def test_lost_specs_of_pending_shards_are_planned_again(tmp_path: Path, repository: Path) -> None:
     workspace = Workspace(tmp_path, repository)
-    workspace.write()
+    workspace.write(n="[3]")
     workspace.finish("--until", "plan")
     for spec in (workspace.results / "store/specs").iterdir():
         spec.unlink()
     workspace.finish()
-    assert len(workspace.rows()) == 8
+    assert len(workspace.rows()) == 2
     assert NOTHING in workspace.finish("-n").text
 
 
 def test_second_run_on_the_store_is_refused(finished: Workspace) -> None:
-    finished.write(seed="[0, 1, 2]")
+    finished.write(seed="[0, 1]")
     descriptor = lock_run(finished.results / "store")
     try:
         outcome = finished.run()
@@ -207,7 +220,7 @@ def test_second_run_on_the_store_is_refused(finished: Workspace) -> None:
     assert "another run is at work on this store" in outcome.text
     assert f"process {os.getpid()}" in outcome.text
     assert "Traceback" not in outcome.text
-    finished.finish()
+    assert finished.finish("--until", "plan").jobs == {"plan": 1}
 
 
 def test_bad_config_is_told_without_a_traceback(tmp_path: Path, repository: Path) -> None:
@@ -230,25 +243,23 @@ def test_newer_store_is_refused(finished: Workspace) -> None:
     assert finished.files() == before
 
 
-def test_job_on_another_machine_does_not_plan(finished: Workspace) -> None:
-    parts = finished.parts
+def test_job_on_another_machine_does_not_plan(reduced: Workspace) -> None:
+    parts = reduced.parts
     name = sorted(parts)[0]
-    finished.write(seed="[0, 1, 2]")
-    finished.finish()
-    # Now the plan says that this part is there; a job that makes it again has its spec.
-    (finished.results / f"store/parts/{name}.parquet").unlink()
-    (finished.folder / "tiny.yaml").unlink()
-    before = finished.files()
+    # The plan says that this part is there; a job that makes it again has its spec.
+    (reduced.results / f"store/parts/{name}.parquet").unlink()
+    (reduced.folder / "tiny.yaml").unlink()
+    before = reduced.files()
     job = ("--mode", "remote", "--target-jobs", f"shard:shard={name}", "--allowed-rules", "shard")
-    outcome = finished.finish(*job, "--force")
+    outcome = reduced.finish(*job, "--force")
     assert "mem_mb=" in outcome.text
-    new = {file for file, stat in finished.files().items() if before.get(file) != stat}
+    new = {file for file, stat in reduced.files().items() if before.get(file) != stat}
     assert new == {
         f"results/store/parts/{name}.parquet",
         f"results/store/progress/{name}.json",
         f"results/tiny/logs/{name}.log",
     }
-    assert finished.parts[name] == parts[name]
+    assert reduced.parts[name] == parts[name]
 
 
 def test_by_hand_gives_the_same_bytes(finished: Workspace) -> None:
@@ -264,7 +275,7 @@ def test_names_are_quoted(tmp_path: Path, repository: Path) -> None:
     workspace = Workspace(tmp_path, repository)
     folder = tmp_path / "it's; a $(touch caught) 'folder'"
     folder.mkdir()
-    workspace.write()
+    workspace.write(n="[3]")
     (tmp_path / "tiny.yaml").rename(folder / "tiny.yaml")
     command = workspace.command()
     command[-1] = f"sweep={folder}/tiny.yaml"
@@ -277,22 +288,23 @@ def test_names_are_quoted(tmp_path: Path, repository: Path) -> None:
 def test_config_edited_between_plan_and_parse_is_refused(finished: Workspace) -> None:
     plan = next((finished.results / "tiny").glob("plan-*.json"))
     digest = json.loads(plan.read_text())["digest"]
-    finished.write(seed="[0]")
+    finished.write(seed="[1]")
     outcome = finished.lindiff("plan", "tiny.yaml", "--write", str(plan), "--digest", digest)
     assert outcome.code == 2
     assert "has changed since it was planned" in outcome.text
     assert json.loads(plan.read_text())["digest"] == digest
 
 
+@pytest.mark.slow
 def test_figure_edited_draws_only_that_figure(tmp_path: Path, repository: Path) -> None:
     """In a copy of the repository, so that nothing here is touched."""
     copy = Path(shutil.copytree(repository, tmp_path / "copy"))
     workspace = Workspace(tmp_path, copy)
-    workspace.write(metrics="[]", n="[3, 8, 16]", experiments="    figures: [kl]\n")
-    workspace.finish()
+    figure = {"n": "[3, 8, 16]", "seed": "[0, 1]", "experiments": "    figures: [kl]\n"}
+    workspace.write(metrics="[]", shard="{seconds: 60}", **figure)
+    assert workspace.finish().jobs["shard"] == 1
     figures = {path.name for path in (workspace.results / "tiny/figures").iterdir()}
     assert figures == {"kl.pdf", "kl.png", "kl.parquet"}
-    assert NOTHING in workspace.finish("-n").text
     source = copy / "lindiff/figures/kl.py"
     source.write_text(source.read_text() + "\n# edited\n")
     assert workspace.finish().jobs == {"figure": 1, "answers": 1}

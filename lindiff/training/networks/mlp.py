@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
-from lindiff.training.engine import Network, Parameters
 from lindiff.training.forms import Form
 from lindiff.training.modulation import affine, embedding
 from lindiff.training.preconditioning import PRECONDITIONINGS
 from lindiff.training.sizes import FEATURES
+from lindiff.training.task import Network, Parameters
 
 # Of the initial weights: 1 keeps the variance.
 GAINS = {"hidden": 1.0, "factor": 0.3, "shift": 0.3, "output": 0.1}

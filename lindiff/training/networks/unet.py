@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, silu
 
 from lindiff.science.pictures import Picture
-from lindiff.training.engine import Network, Parameters
 from lindiff.training.forms import Form
 from lindiff.training.modulation import affine, embedding
 from lindiff.training.preconditioning import PRECONDITIONINGS
 from lindiff.training.sizes import FEATURES
+from lindiff.training.task import Network, Parameters
 
 SIDE = 3
 FINE, COARSE = 2, 4

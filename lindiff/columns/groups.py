@@ -1,0 +1,18 @@
+"""Settings that go together, by name, and the one value that many rooms know.
+
+No id and no number hangs on the order of the names of a group.
+"""
+
+from __future__ import annotations
+
+# The value of the setting `data` that is no data set.
+GAUSSIAN = "gaussian"
+
+SPECTRUM = ("spectrum", "spectrum_params")
+SCHEDULE = ("schedule", "beta_min", "beta_max", "timesteps")
+SAMPLING = ("sampler", "final_noise", "sampling_steps")
+# Of a linear model: the fields of `lindiff.science.filters.Training`.
+REGULARIZATION = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale")
+# Of a training run, beside learning rate, weight decay, stop and seed; and of a network.
+RUN = ("optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "precision")
+NETWORK = ("width", "preconditioning")
