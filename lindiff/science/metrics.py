@@ -31,7 +31,9 @@ def level_losses(mu: Measure, bank: Bank, index: int) -> dict[str, PerFilter]:
     return _losses(mu, lambda name, weights: weights @ fields[name])
 
 
-def _losses(mu: Measure, functional: Callable[[str, Array], Array]) -> dict[str, PerFilter]:
+def _losses(
+    mu: Measure, functional: Callable[[str, Float64[Array, "i m"]], Float64[Array, "i F"]]
+) -> dict[str, PerFilter]:
     """The losses from a field's sums Σ_ν weights[i, ν] F(λ_ν), as `Evaluated.functional`."""
     ones = mu.identity
     (residual,) = functional("residual", ones[None])
