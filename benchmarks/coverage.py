@@ -26,7 +26,7 @@ from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.scaling import crossing
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
-from lindiff.science.tables import Table, node_range
+from lindiff.science.tables import FilterTable, node_range
 
 Array = np.ndarray
 D = 50
@@ -75,7 +75,7 @@ def population(
     """
     trainings = [Training(**{knob: float(value)}) for value in grid]
     sampler = None if knob == "ridge" else make_sampler("ddim", SCHEDULE)
-    table = Table(Bank(SCHEDULE, trainings), sampler, node_range(spectrum, n))
+    table = FilterTable(Bank(SCHEDULE, trainings), sampler, node_range(spectrum, n))
     root = start_factor(SCHEDULE, sampler)
     rows: dict[str, list[Array]] = {}
     for seed in range(size):

@@ -20,7 +20,7 @@ from lindiff.science.draws import make_draw
 from lindiff.science.exact import divergences
 from lindiff.science.measure import of_draw
 from lindiff.science.spectrum import make_spectrum
-from lindiff.science.tables import FIELDS, Evaluated, Table, node_range
+from lindiff.science.tables import FIELDS, Evaluated, FilterTable, node_range
 from tests.science.helpers import make_cells
 
 D, N = 256, 1000
@@ -43,7 +43,7 @@ def direct(cells, draw, span) -> dict[str, np.ndarray]:
     """All metrics with the filters from the recursion at every eigenvalue."""
     ((rows, filters),) = groups(cells)
     mu = of_draw(draw)
-    table = Table(filters.make_bank(), filters.make_sampler(), span)
+    table = FilterTable(filters.make_bank(), filters.make_sampler(), span)
     response = table.bank.response(mu.nodes, table.sampler)
     everywhere = {name: getattr(response, name) for name in FIELDS}
     none = np.empty(0, dtype=np.intp)

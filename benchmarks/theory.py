@@ -23,7 +23,7 @@ from lindiff.science.metrics import losses
 from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
-from lindiff.science.tables import Table, node_range
+from lindiff.science.tables import FilterTable, node_range
 from lindiff.science.theory import linear_theory
 from tests.science.helpers import make_cells
 
@@ -59,7 +59,7 @@ def means(s: np.ndarray, n: int) -> tuple[dict[str, np.ndarray], dict[str, np.nd
     schedule = make_schedule()
     sampler = make_sampler("ddpm_beta", schedule)
     bank = Bank(schedule, list(TRAININGS.values()))
-    table, root = Table(bank, sampler, node_range(s, n)), start_factor(schedule, sampler)
+    table, root = FilterTable(bank, sampler, node_range(s, n)), start_factor(schedule, sampler)
     values: dict[str, list[np.ndarray]] = {name: [] for name in METRICS}
     for seed in range(MOST_DRAWS):
         draw = make_draw("wishart", s, n, seed)

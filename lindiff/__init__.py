@@ -43,11 +43,11 @@ _HOME = {
     "Measure": "measure",
     "of_draw": "measure",
     "of_population": "measure",
-    "Sampler": "samplers",
-    "make_sampler": "samplers",
+    "Sampler": "sampler",
+    "make_sampler": "sampler",
     "Schedule": "schedule",
     "make_schedule": "schedule",
-    "make_spectrum": "spectra",
+    "make_spectrum": "spectrum",
 }
 
 __all__ = [

@@ -6,6 +6,8 @@ import sys
 from jaxtyping import install_import_hook
 from threadpoolctl import threadpool_limits
 
+from tests import typechecker
+
 # One thread a process, for the test runner uses the cores itself: threads that wait for one another
 # on a busy machine spin. The variables are for libraries loaded later and for other processes.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -14,4 +16,4 @@ threadpool_limits(1)
 # The hook rewrites modules as they are imported, so it must come first.
 if early := sorted(name for name in sys.modules if name.startswith("lindiff.science")):
     raise RuntimeError(f"imported before the type checks could be installed: {early}")
-install_import_hook("lindiff.science", "beartype.beartype")
+install_import_hook("lindiff.science", f"{typechecker.__name__}.checked")

@@ -1,12 +1,16 @@
 """The surface of ``import lindiff``: it works as the README shows, and imports nothing early."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 
 import lindiff
+from lindiff import science
 from lindiff.models.linear import run
 from tests.science.helpers import make_cells
 
@@ -37,3 +41,45 @@ def test_five_lines_give_the_rows_of_a_sweep():
 def test_importing_lindiff_imports_no_numpy():
     code = "import lindiff, sys; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def bare_arrays(path):
+    """Arrays without a shape in the annotations of functions and of fields in a file."""
+    found = []
+
+    def look(node, where):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+            last = node.slice.elts[-1]
+            if isinstance(last, ast.Constant) and isinstance(last.value, str):
+                return
+        if isinstance(node, ast.Name) and node.id in ("Array", "Complex", "IntArray", "NDArray"):
+            found.append(f"{path.name}: {where}")
+        for child in ast.iter_child_nodes(node):
+            look(child, where)
+
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+            for annotation in (node.returns, *(a.annotation for a in arguments)):
+                if annotation is not None:
+                    look(annotation, node.name)
+        elif isinstance(node, ast.ClassDef):
+            for field in node.body:
+                if isinstance(field, ast.AnnAssign):
+                    look(field.annotation, node.name)
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(science.__path__[0]).rglob("*.py")), ids=lambda p: p.stem
+)
+def test_every_array_of_science_states_its_shape(path):
+    assert bare_arrays(path) == []
+
+
+def test_shapes_and_types_are_checked_here():
+    s = lindiff.make_spectrum("isotropic", 4)
+    for wrong in (s[None], s.astype(np.float32), list(s)):
+        with pytest.raises(TypeCheckError, match="spectrum"):
+            lindiff.make_draw("wishart", wrong, n=8, seed=0)
+    assert lindiff.Training(ridge=1).ridge == 1

@@ -15,8 +15,8 @@ from lindiff.science.pools import make_pool
 Spectrum = Mapping[str, Any]
 
 
-class Place(Protocol):
-    """What gives messages their place: `lindiff.config.resolve.Experiment`."""
+class Written(Protocol):
+    """What knows where in a file an axis is written: `lindiff.config.resolve.Experiment`."""
 
     def line(self, key: str, message: str, value: object = None) -> str:
         """The message with file, line and key."""
@@ -46,11 +46,11 @@ def fixed_dimension(spectrum: Spectrum, known: Mapping[str, int]) -> int | None:
     return len(spectrum["values"]) if spectrum["kind"] == "eigenvalues" else None
 
 
-def resolve(place: Place, given: dict[str, Any], known: Mapping[str, int]) -> list[str]:
+def resolve(written: Written, given: dict[str, Any], known: Mapping[str, int]) -> list[str]:
     """Fill in `spectrum` and `d` where the data decide them.
 
     Args:
-        place: Gives messages their place.
+        written: Gives messages their position in the file.
         given: The axes of an experiment, inheritance resolved; changed in place.
         known: d of the data sets that they name.
 
@@ -64,7 +64,7 @@ def resolve(place: Place, given: dict[str, Any], known: Mapping[str, int]) -> li
     spectra = given.get("spectrum", [])
     own = {spectrum.get("name") for spectrum in spectra}
     problems = [
-        place.line(
+        written.line(
             "data",
             f"has a spectrum of its own: leave spectrum out, or list {{dataset: {name}}} there",
             name,
@@ -83,9 +83,9 @@ def resolve(place: Place, given: dict[str, Any], known: Mapping[str, int]) -> li
             what = (
                 f"{spectrum['name']} fixes" if "name" in spectrum else f"{length} eigenvalues fix"
             )
-            problems.append(place.line(key, f"{what} d = {length}, but d = {other[0]}"))
+            problems.append(written.line(key, f"{what} d = {length}, but d = {other[0]}"))
         small = [d for d in dimensions if d < spectrum.get("count", 1)]
         if small:
             message = f"count = {spectrum['count']} is more than d = {small[0]}"
-            problems.append(place.line("spectrum", message))
+            problems.append(written.line("spectrum", message))
     return problems

@@ -81,7 +81,7 @@ class Experiment(_Resolved):
     def line(self, key: str, message: str, value: object = None) -> str:
         """``FILE:LINE:COLUMN: experiments.NAME.key = value: message``.
 
-        The place is that of the value, of its axis, or of the key in `defaults`.
+        The position is that of the value, of its axis, or of the key in `defaults`.
         """
         if key == "n" and "n_over_d" in self.axes:
             key, value = "n_over_d", None
@@ -212,17 +212,17 @@ def _experiment(
     """One experiment, its inheritance resolved; appends what is wrong to `problems`."""
     given: dict[str, Any] = {}
     written: dict[str, Key] = {}
-    for section, place in ((defaults, ("defaults",)), (own, ("experiments", name))):
+    for section, path in ((defaults, ("defaults",)), (own, ("experiments", name))):
         fields = section.model_fields_set
         if {"n", "n_over_d"} <= fields:
-            problems.append(document.line((*place, "n_over_d"), "give n or n_over_d, not both"))
+            problems.append(document.line((*path, "n_over_d"), "give n or n_over_d, not both"))
         for one, other in (("n", "n_over_d"), ("n_over_d", "n")):
             if one in fields:
                 given.pop(other, None)
                 written.pop(other, None)
         for key in fields:
             given[key] = getattr(section, key)
-            written[key] = (*place, key)
+            written[key] = (*path, key)
     metrics = given.pop("metrics", DEFAULT_METRICS)
     figures = given.pop("figures", ())
     theory = given.pop("theory", None)

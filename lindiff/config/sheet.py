@@ -271,7 +271,7 @@ def parse(document: Document, folder: Path, overrides: Mapping[str, Any]) -> She
 def _line(
     document: Document, error: ErrorDetails, overrides: Mapping[str, Any]
 ) -> tuple[tuple[int, int], str]:
-    """Place and text of one error."""
+    """Position and text of one error."""
     path: Key = tuple(step for step in error["loc"] if step not in (*FORMS, "[key]"))
     on_key = error["type"] == "extra_forbidden" or "[key]" in error["loc"]
     message = _message(error, path)
@@ -282,7 +282,7 @@ def _line(
         ), f"{path[0]} = {shown(error['input'])} (given instead of the file's): {message}"
     value = "" if on_key or error["type"] == "missing" else shown(error["input"])
     text = document.line(path, message, key=on_key, value=value)
-    return document.place(path, key=on_key), text
+    return document.position(path, key=on_key), text
 
 
 def _message(error: ErrorDetails, path: Key) -> str:

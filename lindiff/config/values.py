@@ -1,7 +1,7 @@
 """Single values of a config, checked against their columns in the words that a user sees.
 
 Every check returns the value in its column's type or raises a ValueError whose text is the end of a
-message (``must be at least 1``); the place in the file is added by `lindiff.config.resolve`.
+message (``must be at least 1``); the position in the file is added by `lindiff.config.resolve`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""YAML read as plain data, with the place of every value, and with nothing executed.
+"""YAML read as plain data, with the position of every value, and with nothing executed.
 
 Only the plain types of YAML pass: mappings with text keys, lists, text, numbers, true/false, null.
 Tags of any other type, duplicate keys and merge keys are refused. Every message starts with
@@ -68,7 +68,7 @@ class Document:
     marks: dict[Key, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Key, tuple[int, int]] = field(default_factory=dict)
 
-    def place(self, path: Key, *, key: bool = False) -> tuple[int, int]:
+    def position(self, path: Key, *, key: bool = False) -> tuple[int, int]:
         """Line and column of what is at `path`, or of the nearest thing around it."""
         if key and path in self.keys:
             return self.keys[path]
@@ -93,7 +93,7 @@ class Document:
 
     def head(self, path: Key, *, key: bool = False) -> str:
         """``FILE:LINE:COLUMN`` of what is at `path`."""
-        line, column = self.place(path, key=key)
+        line, column = self.position(path, key=key)
         return f"{self.file}:{line}:{column}" if line else self.file
 
     def line(self, path: Key, message: str, *, key: bool = False, value: str | None = None) -> str:
@@ -195,7 +195,7 @@ class _Reader:
         self._count = 0
 
     def build(self, node: Node, path: Key) -> Any:
-        """The plain data of `node`, whose place is noted under `path`."""
+        """The plain data of `node`, whose position is noted under `path`."""
         self._count += 1
         if self._count > _MAX_NODES:
             raise InputError(f"{self.file}: more than {_MAX_NODES:,} values; use ranges")

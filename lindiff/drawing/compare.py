@@ -2,8 +2,9 @@
 
 A model has its colour and marker by its name, in every figure. All models of a figure are held at
 one value of what sets the task (schedule, sampler, centre, …), each at one of its own of what sets
-its training (width, steps, learning rate, …), which is null where a model is not trained. A place
-is a kind of data: a data set, or Gaussian data of one spectrum and dimension.
+its training (width, steps, learning rate, …), which is null where a model is not trained. A
+population is what training sets are drawn from: the pool of a data set, or a Gaussian of one
+spectrum and dimension.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PLACE = ("data", *SPECTRUM, "d")
+POPULATION = ("data", *SPECTRUM, "d")
 # In the order of the table, in which `_own` holds them one after the other.
 TRAINING = tuple(
     column.name
@@ -59,68 +60,69 @@ def side_by_side(
     choices: Mapping[str, slices.Choice] = MappingProxyType({}),
     count: int = 3,
 ) -> pa.Table:
-    """The rows of `models` at up to `count` places, all other settings held; seeds are kept.
+    """The rows of `models` at up to `count` populations, all other settings held; seeds are kept.
 
     What sets the task is held at its choice of `choices`, else at the value that most models and
-    places have (the neutral one of several); what sets the training by `_own`, for each model and
-    place. Rows of the theory, which have no data, go to every place of their spectrum and d.
+    populations have (the neutral one of several); what sets the training by `_own`, for each model
+    and population. Rows of the theory, which have no data, go to every population of their spectrum
+    and d.
 
     Args:
         metrics: Rows of ``metrics.parquet``.
         models: Names of models.
-        shown: Settings that stay free, beside model, place and seed.
+        shown: Settings that stay free, beside model, population and seed.
         choices: Functions of the sorted values of a setting, as in `slices.pick`.
-        count: Most places: those with the most models, Gaussian data first.
+        count: Most populations: those with the most models, Gaussian data first.
 
     Returns:
         The rows; their facts have ``fixed`` and ``choice``, as `slices.pick`, of the task, and
-        ``training``: the settings of each model and place, as a list of mappings.
+        ``training``: the settings of each model and population, as a list of mappings.
     """
-    table = _at_places(tables.keep(metrics, "model", list(models)), count)
+    table = _of_populations(tables.keep(metrics, "model", list(models)), count)
     fixed: dict[str, Any] = {}
     choice: dict[str, list[Any]] = {}
     for column in SETTINGS:
         name = column.name
         values = tables.distinct(table, name)
-        if name in (*PLACE, *TRAINING, *shown, "model", "seed") or not values:
+        if name in (*POPULATION, *TRAINING, *shown, "model", "seed") or not values:
             continue
         fixed[name] = choices[name](values) if name in choices else _commonest(table, name)
         if len(values) > 1:
             choice[name] = values
             table = table.filter(pc.fill_null(pc.equal(table[name], fixed[name]), True))
     parts, training = [table.slice(0, 0)], []
-    for key in tables.distinct_keys(table, ("model", *PLACE)):
-        own = dict(zip(("model", *PLACE), key, strict=True))
+    for key in tables.distinct_keys(table, ("model", *POPULATION)):
+        own = dict(zip(("model", *POPULATION), key, strict=True))
         part, held = _own(where(table, **own), shown, choices)
         parts.append(part)
         training.append(own | held)
     return tables.with_facts(pa.concat_tables(parts), fixed=fixed, choice=choice, training=training)
 
 
-def _at_places(table: pa.Table, count: int) -> pa.Table:
-    """The rows of the places with the most models, those of the theory with the place's data."""
+def _of_populations(table: pa.Table, count: int) -> pa.Table:
+    """The rows of the populations with the most models, those of the theory with their data."""
     own = table.filter(pc.is_valid(table["data"]))
     found: dict[tuple[Any, ...], set[str]] = {}
-    for model, *place in tables.keys_of(own, ("model", *PLACE)):
-        found.setdefault(tuple(place), set()).add(model)
-    best = sorted(found, key=lambda place: (-len(found[place]), *_order(place)))[:count]
-    keys = tables.keys_of(own, PLACE)
+    for model, *population in tables.keys_of(own, ("model", *POPULATION)):
+        found.setdefault(tuple(population), set()).add(model)
+    best = sorted(found, key=lambda key: (-len(found[key]), *_order(key)))[:count]
+    keys = tables.keys_of(own, POPULATION)
     parts = [own.filter(pa.array([key in best for key in keys], pa.bool_()))]
     at = table.column_names.index("data")
     for data, *rest in best:
-        part = where(table, data=None, **dict(zip(PLACE[1:], rest, strict=True)))
+        part = where(table, data=None, **dict(zip(POPULATION[1:], rest, strict=True)))
         named = pa.array([data] * part.num_rows, table.schema.field("data").type)
         parts.append(part.set_column(at, table.schema.field("data"), named))
     return pa.concat_tables(parts)
 
 
-def _order(place: Sequence[Any]) -> tuple[Any, ...]:
-    return place[0] != GAUSSIAN, *place
+def _order(population: Sequence[Any]) -> tuple[Any, ...]:
+    return population[0] != GAUSSIAN, *population
 
 
 def _commonest(table: pa.Table, name: str) -> Any:
-    """The value of a setting that the most models and places have."""
-    pairs = set(tables.keys_of(table, (name, "model", *PLACE)))
+    """The value of a setting that the most models and populations have."""
+    pairs = set(tables.keys_of(table, (name, "model", *POPULATION)))
     return _leading(Counter(value for value, *_ in pairs if value is not None), name)
 
 
@@ -133,7 +135,7 @@ def _leading(counts: Mapping[Any, int], name: str) -> Any:
 def _own(
     part: pa.Table, shown: Collection[str], choices: Mapping[str, slices.Choice]
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """The rows of one model and place with its training held, and what it is held at.
+    """The rows of one model and population with its training held, and what it is held at.
 
     That is its choice, else the neutral value where it occurs, else the most frequent one.
     """
@@ -197,18 +199,18 @@ def names(data: pa.Table) -> list[str]:
     return [name for name in MODELS if name in found]
 
 
-def places(data: pa.Table) -> list[dict[str, Any]]:
-    """The places of a figure's data, Gaussian ones first, as conditions for `tables.arrays`."""
-    keys = [key for key in tables.distinct_keys(data, PLACE) if key[0] is not None]
-    return [dict(zip(PLACE, key, strict=True)) for key in sorted(keys, key=_order)]
+def populations(data: pa.Table) -> list[dict[str, Any]]:
+    """The populations in a figure's data, Gaussian ones first: conditions for `tables.arrays`."""
+    keys = [key for key in tables.distinct_keys(data, POPULATION) if key[0] is not None]
+    return [dict(zip(POPULATION, key, strict=True)) for key in sorted(keys, key=_order)]
 
 
-def place_words(place: Mapping[str, Any]) -> str:
-    """A place in words: ``digits, d = 61``; of Gaussian data the spectrum instead of the name."""
-    name = str(place["data"]).partition("@")[0]
+def population_words(population: Mapping[str, Any]) -> str:
+    """A population in words: ``digits, d = 61``; of a Gaussian the spectrum instead of the name."""
+    name = str(population["data"]).partition("@")[0]
     if name == GAUSSIAN:
-        name = f"Gaussian, {labels.spectrum(place['spectrum'], place['spectrum_params'])}"
-    return f"{name}, {labels.setting('d', place['d'])}"
+        name = f"Gaussian, {labels.spectrum(population['spectrum'], population['spectrum_params'])}"
+    return f"{name}, {labels.setting('d', population['d'])}"
 
 
 def points(
@@ -219,9 +221,11 @@ def points(
     style.points(ax, x, data, look.colour, look.marker, filled=filled)
 
 
-def mark_dimension(ax: Axes, place: Mapping[str, Any]) -> None:
+def mark_dimension(ax: Axes, population: Mapping[str, Any]) -> None:
     """A thin dotted line at N = d, on an axis of N."""
-    ax.axvline(place["d"], color=style.GREY, linestyle=style.DASHES[2], linewidth=0.6, zorder=0)
+    ax.axvline(
+        population["d"], color=style.GREY, linestyle=style.DASHES[2], linewidth=0.6, zorder=0
+    )
 
 
 def entry(model: str, *, filled: bool = True) -> Any:
@@ -247,7 +251,7 @@ def heading(figure: Figure, data: pa.Table, *, without: Iterable[str] = (), note
 
 
 def budgets(data: pa.Table) -> list[str]:
-    """The training of each model of a figure's data in words, places named if they differ.
+    """The training of each model of a figure's data in words, populations named if they differ.
 
     ``MLP: width 256, 4000 steps, batch 64, learning rate 0.006 (cosine)``; nothing of a linear
     model without regularization.
@@ -255,8 +259,8 @@ def budgets(data: pa.Table) -> list[str]:
     lines = []
     for model in names(data):
         own = [held for held in tables.facts(data)["training"] if held["model"] == model]
-        said = {_budget(held): held for place in places(data) for held in own
-                if {k: held[k] for k in PLACE} == place}  # fmt: skip
+        said = {_budget(held): held for population in populations(data) for held in own
+                if {k: held[k] for k in POPULATION} == population}  # fmt: skip
         several = len({held["data"] for held in said.values()}) > 1
         for text, held in said.items():
             at = f", {str(held['data']).partition('@')[0]}" if several else ""

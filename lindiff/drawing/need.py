@@ -33,15 +33,15 @@ def level_of(curves: Curves) -> float:
 
 
 def needed(curves: Curves, level: float) -> Needed:
-    """Where the curves fall below the level, of the keys where all seeds have such a place."""
+    """Where the curves fall below the level, of the keys where all seeds do."""
     found: Needed = {}
     for key, by_seed in curves.items():
         crossings = {}
         for seed, curve in by_seed.items():
             n, y = np.array(curve, float).T
-            place = scaling.crossing(n, y, level)
-            if place is not None:
-                crossings[seed] = place
+            needed_n = scaling.crossing(n, y, level)
+            if needed_n is not None:
+                crossings[seed] = needed_n
         if len(crossings) == len(by_seed):
             found[key] = crossings
     return found

@@ -21,8 +21,8 @@ def distance(
 
     It is null where `exact` has no such row, or no finite value there.
     """
-    place = {key: i for i, key in enumerate(tables.keys_of(exact, keys))}
-    at = pa.array([place.get(key) for key in tables.keys_of(table, keys)], pa.int64())
+    row_of = {key: i for i, key in enumerate(tables.keys_of(exact, keys))}
+    at = pa.array([row_of.get(key) for key in tables.keys_of(table, keys)], pa.int64())
     found = {}
     for name in names:
         value = exact[name].take(at)

@@ -19,7 +19,8 @@ from lindiff.science import optima
 
 Array = NDArray[np.float64]
 Curves = dict[int, dict[int, tuple[Array, Array]]]  # by N and seed: steps, ascending, and values
-Place = Callable[[Array, Array], float | None]
+# Steps and values of one curve -> the time that is read off it, if it has one.
+TimeOf = Callable[[Array, Array], float | None]
 
 TIMES = ("onset", "best_stop", "quality")
 ONSET = 0.1  # the memorized fraction at its onset
@@ -92,7 +93,7 @@ def level(losses: Curves) -> float | None:
     return mean[0] - FALL * (mean[0] - min(mean)) if min(mean) < mean[0] else None
 
 
-def reaches(quality: float) -> Place:
+def reaches(quality: float) -> TimeOf:
     """The function that gives the first step at which the test loss falls below `quality`."""
 
     def time(steps: Array, losses: Array) -> float | None:
@@ -101,11 +102,11 @@ def reaches(quality: float) -> Place:
     return time
 
 
-def times(curves: Curves, place: Place) -> dict[int, dict[int, float]]:
+def times(curves: Curves, time_of: TimeOf) -> dict[int, dict[int, float]]:
     """The times of each seed by N, of the N where every seed has one."""
     found = {}
     for n, by_seed in curves.items():
-        own = {seed: place(*curve) for seed, curve in by_seed.items()}
+        own = {seed: time_of(*curve) for seed, curve in by_seed.items()}
         reached = {seed: time for seed, time in own.items() if time is not None}
         if len(reached) == len(own):
             found[n] = reached

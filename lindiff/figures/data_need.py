@@ -33,11 +33,11 @@ AGAINST = ("d", "df1", "df2", "participation", "trace_ratio")
 NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"))
 CATEGORY = "Data need"
 _POWERS = (1 / 2, 3 / 4, 9 / 10)  # the noise levels t = T^p: little noise, some, as much as signal
-_PLACE = ("target", *slices.SPECTRUM, "d", "t", "alpha_bar")
+_CURVE = ("target", *slices.SPECTRUM, "d", "t", "alpha_bar")
 _TYPES = {"d": pa.int64(), "t": pa.int64(), "seeds": pa.int64()} | {
     name: pa.float64() for name in ("alpha_bar", "x", "value", "low", "high")
 }
-_COLUMNS = (*_PLACE, "against", "x", "quantity", "value", "low", "high", "seeds")
+_COLUMNS = (*_CURVE, "against", "x", "quantity", "value", "low", "high", "seeds")
 _SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in _COLUMNS])
 
 
@@ -70,7 +70,7 @@ def _few(levels: pa.Table) -> pa.Table:
 
 
 def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
-    """The curves of each target over N, by `_PLACE` and seed."""
+    """The curves of each target over N, by `_CURVE` and seed."""
     times = tables.distinct_keys(levels, ("t", "alpha_bar"))
     middle = times[len(times) // 2]
     where = (*slices.SPECTRUM, "d", "seed", "n")
@@ -79,14 +79,14 @@ def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
         cells = cells.sort_by("n")
         single = tables.join(levels, cells.drop_columns(["train_loss", "test_loss"]))
         names = (*where, "t", "alpha_bar", "test_loss")
-        for *place, seed, n, t, alpha_bar, loss in tables.keys_of(single.sort_by("n"), names):
-            spectrum = slices.eigenvalues(*place)
+        for *population, seed, n, t, alpha_bar, loss in tables.keys_of(single.sort_by("n"), names):
+            spectrum = slices.eigenvalues(*population)
             residual = loss - float(optimal_loss(alpha_bar, spectrum))
-            curves[(TARGETS[0], *place, t, alpha_bar)][seed].append((n, residual))
+            curves[(TARGETS[0], *population, t, alpha_bar)][seed].append((n, residual))
         for target in TARGETS[1:]:
             rows = cells.filter(pc.is_valid(cells[target]))
-            for *place, seed, n, kl in tables.keys_of(rows, (*where, target)):
-                curves[(target, *place, *middle)][seed].append((n, kl))
+            for *population, seed, n, kl in tables.keys_of(rows, (*where, target)):
+                curves[(target, *population, *middle)][seed].append((n, kl))
     return curves
 
 
@@ -94,15 +94,15 @@ def _rows(needed: need.Needed, own: dict[str, str]) -> list[dict[str, Any]]:
     """The points of one target against one abscissa, those of the theory, and the power law."""
     rows, x, points = [], [], []
     for key, by_seed in needed.items():
-        place = own | dict(zip(_PLACE, key, strict=True))
-        place["x"] = _abscissa(own["against"], *key[1:])
+        point = own | dict(zip(_CURVE, key, strict=True))
+        point["x"] = _abscissa(own["against"], *key[1:])
         seeds = {seed: n for seed, n in by_seed.items() if seed is not None}
         if None in by_seed:
-            rows.append(place | {"quantity": "needed_theory", "value": by_seed[None]})
+            rows.append(point | {"quantity": "needed_theory", "value": by_seed[None]})
         if seeds:
             interval = geometric_mean_interval(list(seeds.values()))
-            rows.append(place | need.row("needed", interval))
-            x.append(place["x"])
+            rows.append(point | need.row("needed", interval))
+            x.append(point["x"])
             points.append(seeds)
     return [*rows, *(own | row for row in need.fit(x, points))]
 
@@ -153,10 +153,10 @@ def _panel(ax: Axes, data: pa.Table, target: str, against: str) -> None:
     own = {"target": target, "against": against}
     series = itertools.product(_spectra(data), _times(data, target))
     for ((kind, params), colour, marker), ((t, _), dash) in series:
-        place = own | {"spectrum": kind, "spectrum_params": params, "t": t}
-        part = tables.arrays(data, quantity="needed", **place)
+        curve = own | {"spectrum": kind, "spectrum_params": params, "t": t}
+        part = tables.arrays(data, quantity="needed", **curve)
         style.bars(ax, part["x"], part, colour, marker)
-        line = tables.arrays(data, quantity="needed_theory", **place)
+        line = tables.arrays(data, quantity="needed_theory", **curve)
         style.line(ax, line["x"], line["value"], colour, dash, linewidth=0.7)
     x = tables.arrays(data, quantity="needed", **own)["x"]
     if fit := _fit(data, target, against):

@@ -65,10 +65,10 @@ def _edges(eigenvalues: Array) -> Array:
 def _shares(modes: dict[str, NDArray[Any]], edges: Array, own: dict[str, Any]) -> pa.Table:
     """The share of eigenvalues per unit of ln λ in each bin, a row per training set and bin."""
     cells, cell = np.unique(modes["cell_id"], return_inverse=True)
-    place = np.searchsorted(edges, modes["eigenvalue"]) - 1
+    bins = np.searchsorted(edges, modes["eigenvalue"]) - 1
     zero = modes["eigenvalue"] == 0
     counts, null = np.zeros((len(cells), _BINS)), np.zeros(len(cells))
-    np.add.at(counts, (cell[~zero], place[~zero]), modes["multiplicity"][~zero])
+    np.add.at(counts, (cell[~zero], bins[~zero]), modes["multiplicity"][~zero])
     np.add.at(null, cell[zero], modes["multiplicity"][zero])
     density = counts / (own["d"] * np.diff(np.log(edges)))
     centres = np.sqrt(edges[1:] * edges[:-1])
@@ -156,8 +156,8 @@ def _panel(ax: Axes, data: pa.Table, own: dict[str, Any]) -> None:
     ax.hlines(mean["value"], x / half, x * half, colors=style.COLOURS[1], linewidth=1.2)
     style.points(ax, x, found, style.COLOURS[0], style.MARKERS[0])
     # Taller than the ticks of the axis, which point inwards too.
-    place, green = ax.get_xaxis_transform(), style.COLOURS[2]
-    ax.vlines(population["mode_eigenvalue"], 0, 0.07, green, linewidth=0.5, transform=place)
+    transform, green = ax.get_xaxis_transform(), style.COLOURS[2]
+    ax.vlines(population["mode_eigenvalue"], 0, 0.07, green, linewidth=0.5, transform=transform)
     style.axis(ax, "mode_eigenvalue", log="x")
     ax.set_ylim(bottom=0)
 

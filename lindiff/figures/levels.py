@@ -108,9 +108,9 @@ def _noise(ax: Axes, data: pa.Table) -> None:
     t, alpha_bar = np.array(tables.distinct_keys(data, ("t", "alpha_bar"))).T
     noise = np.array([power for power in _MARKS if 1 - alpha_bar[0] <= power <= 1 - alpha_bar[-1]])
     # Both grow by powers of each other at first: between levels their logarithms are linear.
-    places = np.exp(np.interp(np.log(noise), np.log(1 - alpha_bar), np.log(t)))
+    ticks = np.exp(np.interp(np.log(noise), np.log(1 - alpha_bar), np.log(t)))
     ax.tick_params(which="both", top=False)
     above = ax.secondary_xaxis("top")
     above.set_xlabel(r"$1-\bar\alpha_t$", labelpad=2.5)
-    above.set_xticks(places, [labels.number(float(value)) for value in noise])
+    above.set_xticks(ticks, [labels.number(float(value)) for value in noise])
     above.minorticks_off()

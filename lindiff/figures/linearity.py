@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NEEDS = Needs(axes=("n",), metrics=("linearity", "directions"))
 CATEGORY = "Networks"
 ENDS = ("leading", "trailing")  # quarters of the modes
-_KEYS = ("model", *compare.PLACE, "n", "t")
+_KEYS = ("model", *compare.POPULATION, "n", "t")
 _MODELS = compare.giving("linearity")
 # The one that is not trained.
 _REFERENCE = next(name for name in _MODELS if not MODELS[name].trained)
@@ -98,18 +98,18 @@ def _quarter(lists: Sequence[dict[str, Any]], end: str, schema: pa.Schema) -> pa
 
 
 def draw(data: pa.Table) -> Figure:
-    """A row per network and place: nonlinearity over N and over t, distances over N."""
+    """A row per network and population: nonlinearity over N and over t, distances over N."""
     rows = _rows(data)
     levels, sizes = _levels(data), _sizes(data)
     figure, axes = style.panels(len(rows), 3, height=1.65 + 0.9 / len(rows))
-    for (over_n, over_t, apart), (place, model) in zip(axes, rows, strict=True):
-        own = compare.where(data, **place)
+    for (over_n, over_t, apart), (population, model) in zip(axes, rows, strict=True):
+        own = compare.where(data, **population)
         _over(over_n, own, model, "n", "t", levels)
         _over(over_t, own, model, "t", "n", sizes)
         _distances(apart, own, model, levels)
         for ax in (over_n, apart):
-            compare.mark_dimension(ax, place)
-    style.titles(axes, [text for place, model in rows for text in (_title(place, model), "", "")])
+            compare.mark_dimension(ax, population)
+    style.titles(axes, [text for row in rows for text in (_title(*row), "", "")])
     compare.heading(figure, data)
     entries = [_level_entry(t, *look) for t, look in levels.items()]
     entries += [
@@ -127,17 +127,17 @@ def draw(data: pa.Table) -> Figure:
 
 
 def _rows(data: pa.Table) -> list[tuple[dict[str, Any], str]]:
-    """Places and their networks; the empirical score alone only where nothing is trained."""
+    """Populations and their networks; the empirical score alone only where nothing is trained."""
     found = []
-    for place in compare.places(data):
-        names = compare.names(compare.where(data, **place))
+    for population in compare.populations(data):
+        names = compare.names(compare.where(data, **population))
         trained = [name for name in names if name in compare.TRAINED]
-        found += [(place, name) for name in trained or names]
+        found += [(population, name) for name in trained or names]
     return found[:_ROWS]
 
 
-def _title(place: dict[str, Any], model: str) -> str:
-    return f"{MODELS[model].look.label}, {compare.place_words(place)}"
+def _title(population: dict[str, Any], model: str) -> str:
+    return f"{MODELS[model].look.label}, {compare.population_words(population)}"
 
 
 Looks = dict[Any, tuple[Any, str]]

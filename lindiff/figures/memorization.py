@@ -30,7 +30,7 @@ QUANTITIES = ("memorized_fraction", "agreement", "uncentred_cosine")
 NEEDS = Needs(axes=("n",), metrics=("memorized_fraction", "agreement", "pictures"))
 CATEGORY = "Networks"
 _MODELS = tuple(name for name, model in MODELS.items() if model.metrics & set(QUANTITIES[:2]))
-_KEYS = ("model", *compare.PLACE, "n")
+_KEYS = ("model", *compare.POPULATION, "n")
 _PICTURE = ("sample", "height", "generated", "nearest")
 _SIZES, _SAMPLES = 4, 4  # training sets of a strip, and samples of each
 
@@ -49,7 +49,7 @@ def query(metrics: pa.Table, pictures: pa.Table) -> pa.Table:
     types = {name: pictures.schema.field(name).type for name in _PICTURE}
     found = tables.with_nulls(found, seed=pa.int64(), **types)
     rows = tables.join(pictures, cells)
-    shown = [row for place in compare.places(cells) for row in _strip(rows, place)]
+    shown = [row for population in compare.populations(cells) for row in _strip(rows, population)]
     return tables.curve(found, shown)
 
 
@@ -58,9 +58,9 @@ def _without_noise(names: list[str]) -> str:
     return min(names, key=lambda name: (name != "ddim", name))
 
 
-def _strip(rows: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pictures of one place: of the first network that has any, of its seed with most N."""
-    rows = compare.where(rows, **place)
+def _strip(rows: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pictures of a population: of the first network that has any, of its seed with most N."""
+    rows = compare.where(rows, **population)
     own = [name for name in compare.names(rows) if name in compare.giving("pictures")]
     if not own:
         return []
@@ -78,18 +78,18 @@ def _strip(rows: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
 
 def draw(data: pa.Table) -> Figure:
     """A column for each kind of data, memorized fraction above agreement; below, pictures."""
-    places = compare.places(data)
-    strips = [strip for strip in (tables.arrays(data, quantity="picture", **at) for at in places)
-              if len(strip["n"])]  # fmt: skip
-    figure, axes, images = _panels(len(places), len(strips))
-    for column, place in zip(axes.T, places, strict=True):
-        _memorized(column[0], data, place)
-        _agreement(column[1], data, place)
+    populations = compare.populations(data)
+    pictures = (tables.arrays(data, quantity="picture", **own) for own in populations)
+    strips = [strip for strip in pictures if len(strip["n"])]
+    figure, axes, images = _panels(len(populations), len(strips))
+    for column, population in zip(axes.T, populations, strict=True):
+        _memorized(column[0], data, population)
+        _agreement(column[1], data, population)
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
     for ax in axes[0]:
         ax.set_xlabel("")
-    texts = [compare.place_words(place) for place in places] + [""] * len(places)
+    texts = [compare.population_words(own) for own in populations] + [""] * len(populations)
     style.titles(
         np.append(axes.ravel(), images[:, 0]), texts + [_source(strip) for strip in strips]
     )
@@ -117,31 +117,31 @@ def _panels(columns: int, strips: int) -> tuple[Figure, NDArray[Any], NDArray[An
     return figure, axes, parts[1].subplots(strips, _SIZES, squeeze=False, gridspec_kw=apart)
 
 
-def _memorized(ax: Axes, data: pa.Table, place: dict[str, Any]) -> None:
+def _memorized(ax: Axes, data: pa.Table, population: dict[str, Any]) -> None:
     for model in compare.names(data):
-        part = tables.arrays(data, quantity="memorized_fraction", model=model, **place)
+        part = tables.arrays(data, quantity="memorized_fraction", model=model, **population)
         compare.points(ax, part["n"], part, model, filled=True)
-    _share(ax, place, "memorized_fraction", 0.0)
+    _share(ax, population, "memorized_fraction", 0.0)
 
 
-def _agreement(ax: Axes, data: pa.Table, place: dict[str, Any]) -> None:
+def _agreement(ax: Axes, data: pa.Table, population: dict[str, Any]) -> None:
     """Agreement in full markers, the uncentred cosine in open ones, theory as a line."""
-    theory = tables.arrays(data, quantity="agreement_theory", **place)
+    theory = tables.arrays(data, quantity="agreement_theory", **population)
     style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, linewidth=0.8)
     values = [theory["value"]]
     for model in compare.names(data):
         for quantity in ("uncentred_cosine", "agreement"):
-            part = tables.arrays(data, quantity=quantity, model=model, **place)
+            part = tables.arrays(data, quantity=quantity, model=model, **population)
             compare.points(ax, part["n"], part, model, filled=quantity == "agreement")
             values.append(part["value"])
-    _share(ax, place, "agreement", min(np.concatenate(values).min(initial=0.0), 0.0))
+    _share(ax, population, "agreement", min(np.concatenate(values).min(initial=0.0), 0.0))
 
 
-def _share(ax: Axes, place: dict[str, Any], name: str, least: float) -> None:
+def _share(ax: Axes, population: dict[str, Any], name: str, least: float) -> None:
     """The axes of a quantity that is at most 1."""
     style.axis(ax, "n", name, log="x")
     ax.set_ylim(least - 0.05, 1.05)
-    compare.mark_dimension(ax, place)
+    compare.mark_dimension(ax, population)
 
 
 def _source(strip: dict[str, NDArray[Any]]) -> str:

@@ -37,7 +37,7 @@ OPTIMIZERS = {
     "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "gradient_descent": "gradient descent",
 }  # fmt: skip
 _SERIES = ("model", "optimizer")
-_KEYS = (*compare.PLACE, *_SERIES, "mode", "mode_eigenvalue", "step")
+_KEYS = (*compare.POPULATION, *_SERIES, "mode", "mode_eigenvalue", "step")
 _CHOICES: dict[str, slices.Choice] = {
     "preconditioning": max,  # "none", which is ε̂ itself, before "edm"
     "sampler": lambda names: min(names, key=lambda name: (name != "ddim", name)),
@@ -62,7 +62,7 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     few = _spread(found[trained[0]])
     rows: Rows = []
     for key, runs in found.items():
-        own = {name: cells[key][name][0].as_py() for name in (*compare.PLACE, *_SERIES)}
+        own = {name: cells[key][name][0].as_py() for name in (*compare.POPULATION, *_SERIES)}
         own["seeds"] = len(np.unique(runs.sets))
         if key in trained[:_PANELS]:
             rows += [own | row for row in _variances(runs, few)]
@@ -185,7 +185,7 @@ def draw(data: pa.Table) -> Figure:
     style.titles(axes, [*(_name(*key) for key in shown), "emergence"])
     sets, trainings = max(data["seeds"].drop_null().to_pylist()), tables.facts(data)["trainings"]
     notes = [f"{trainings} trainings"] * (trainings > sets)
-    notes += [compare.place_words(place) for place in compare.places(data)]
+    notes += [compare.population_words(population) for population in compare.populations(data)]
     compare.heading(figure, data, note=", ".join(notes))
     entries = [entry for *_, entry in shades.values()]
     entries.append(style.handle(style.GREY, r"target $\lambda$", dash=style.DASHES[2]))

@@ -36,7 +36,7 @@ NEEDS = Needs(axes=("n", "weight_decay"), metrics=("train_loss", "test_loss"))
 CATEGORY = "Networks"
 LOSSES = ("test_loss", "train_loss")
 _MODELS = tuple(name for name in compare.giving(*LOSSES) if "weight_decay" in MODELS[name].settings)
-_KEYS = ("model", *compare.PLACE, "n", "weight_decay")
+_KEYS = ("model", *compare.POPULATION, "n", "weight_decay")
 _CHOICES: dict[str, slices.Choice] = {
     # AdamW's decay is no penalty, and is not what the linear γ is compared with.
     "optimizer": lambda names: min(names, key=lambda name: (name == "adamw", name)),
@@ -70,8 +70,8 @@ def _optima(cells: pa.Table) -> Rows:
         best = optima.measured(x, Y)
         own = row | {"seeds": None if end else best.count}
         if best.inside:
-            place = (best.x, best.x_low, best.x_high)
-            rows.append(own | {"quantity": f"best_decay{end}"} | _ends(*place, best.count))
+            interval = (best.x, best.x_low, best.x_high)
+            rows.append(own | {"quantity": f"best_decay{end}"} | _ends(*interval, best.count))
             at = {"weight_decay": best.x, "quantity": f"test_loss_minimum{end}"}
             rows.append(own | at | {"value": best.value})
         if x[0] == 0:
@@ -116,8 +116,8 @@ def draw(data: pa.Table) -> Figure:
     words = [MODELS[name].look.label for name in models]
     blank = [""] * (axes.shape[1] - len(models))
     style.titles(axes, [*words, *blank, "best weight decay", "what it gains"])
-    places = [compare.place_words(place) for place in compare.places(data)]
-    compare.heading(figure, data, note=", ".join([*places, *_left_out(data)]))
+    data_words = [compare.population_words(own) for own in compare.populations(data)]
+    compare.heading(figure, data, note=", ".join([*data_words, *_left_out(data)]))
     style.legend(figure, _entries(data, models, sizes))
     return figure
 
@@ -181,8 +181,8 @@ def _best(ax: Axes, data: pa.Table, quantity: str, models: list[str]) -> None:
         style.line(ax, part["n"], part["value"], look.colour, linewidth=0.5, zorder=1)
     theory = tables.arrays(data, model=THEORY, quantity=f"{quantity}_theory")
     style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, style.DASHES[1])
-    for place in compare.places(data):
-        compare.mark_dimension(ax, place)
+    for population in compare.populations(data):
+        compare.mark_dimension(ax, population)
     shown = tables.keep(data, "quantity", [quantity, f"{quantity}_theory"]).num_rows
     style.axis(ax, "n", quantity, log="xy" if quantity == "best_decay" and shown else "x")
     if not shown:

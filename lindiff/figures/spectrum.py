@@ -155,6 +155,6 @@ def _explain(axes: Any, data: pa.Table, spectra: list[Any]) -> None:
 
 
 def _few(eigenvalues: Any) -> list[int]:
-    """Places of a few modes, the outer ones and some evenly between in the logarithm."""
+    """Indices of a few modes, the outer ones and some evenly between in the logarithm."""
     chosen = slices.spread(sorted(set(eigenvalues.tolist())), 7)
     return [int(np.argmax(eigenvalues == value)) for value in chosen]

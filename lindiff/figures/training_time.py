@@ -33,28 +33,28 @@ CURVES = ("train_loss", "test_loss", "memorized_fraction")
 NEEDS = Needs(axes=("n", "stop_step"), metrics=CURVES)
 CATEGORY = "Networks"
 MARKS = {"onset": "*", "best_stop": "P", "quality": "X"}  # no marker of an N
-_PLACES, _SIZES, _STOPS = 2, 5, 3  # most kinds of data, most N with curves; fewest stops
-_KEYS = ("model", *compare.PLACE, "n", "step")
+_POPULATIONS, _SIZES, _STOPS = 2, 5, 3  # most kinds of data, most N with curves; fewest stops
+_KEYS = ("model", *compare.POPULATION, "n", "step")
 
 
 def query(metrics: pa.Table) -> pa.Table:
     """Curves over `step` at some N, and the `time` of each kind over all N with its power law.
 
     Of the first trained model that is stopped at three steps or more. Facts: `level`, the fixed
-    quality, and `sizes`, how many N have the curve of each time, of every place in order.
+    quality, and `sizes`, how many N have the curve of each time, of every population in order.
     """
     cells = _cells(metrics)
-    places = compare.places(cells)
+    populations = compare.populations(cells)
     parts = []
-    for place in places:
-        own = compare.where(cells, **place)
+    for population in populations:
+        own = compare.where(cells, **population)
         parts.append(tables.keep(own, "n", slices.spread(tables.distinct(own, "n"), _SIZES)))
     few = pa.concat_tables([cells.slice(0, 0), *parts])
     found = compare.summary(few, _KEYS, CURVES)
     found = tables.with_nulls(found, time=pa.string())
     levels, sizes, rows = [], [], []
-    for place in places:
-        own = compare.where(cells, **place)
+    for population in populations:
+        own = compare.where(cells, **population)
         losses = times.curves(own, "test_loss")
         memorized = times.curves(own, "memorized_fraction")
         quality = times.level(losses)
@@ -63,7 +63,7 @@ def query(metrics: pa.Table) -> pa.Table:
         if quality is not None:
             made += times.rows("quality", times.times(losses, times.reaches(quality)))
         model = own["model"][0].as_py()
-        rows += [{"model": model} | place | row for row in made]
+        rows += [{"model": model} | population | row for row in made]
         levels.append(quality)
         sizes.append([len(memorized), len(losses), len(losses)])
     return tables.with_facts(tables.curve(found, rows), level=levels, sizes=sizes)
@@ -72,7 +72,7 @@ def query(metrics: pa.Table) -> pa.Table:
 def _cells(metrics: pa.Table) -> pa.Table:
     """The rows of the first trained model with enough stops, with their `step`."""
     for model in compare.TRAINED:
-        cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=_PLACES)
+        cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=_POPULATIONS)
         cells = tables.with_columns(cells, step=steps_made(cells))
         if len(tables.distinct(cells, "step")) >= _STOPS:
             return cells
@@ -81,22 +81,22 @@ def _cells(metrics: pa.Table) -> pa.Table:
 
 def draw(data: pa.Table) -> Figure:
     """For each kind of data curves above, the three times over N below."""
-    places = compare.places(data)
+    populations = compare.populations(data)
     facts = tables.facts(data)
-    figure, axes = style.panels(2 * len(places), 3, height=1.9)
+    figure, axes = style.panels(2 * len(populations), 3, height=1.9)
     texts = []
     series = _series(data)
-    for i, place in enumerate(places):
+    for i, population in enumerate(populations):
         above, below = axes[2 * i], axes[2 * i + 1]
         for ax, quantity in zip(above, CURVES, strict=True):
-            _curves(ax, data, place, quantity, series)
-        _marks(above, data, place, series, facts["level"][i])
+            _curves(ax, data, population, quantity, series)
+        _marks(above, data, population, series, facts["level"][i])
         for ax, time in zip(below, times.TIMES, strict=True):
-            _over_sizes(ax, data, place, time)
-        _same_limits(below, data, place)
-        texts += [compare.place_words(place), "", ""]
+            _over_sizes(ax, data, population, time)
+        _same_limits(below, data, population)
+        texts += [compare.population_words(population), "", ""]
         pairs = zip(times.TIMES, facts["sizes"][i], strict=True)
-        texts += [_title(data, place, time, size) for time, size in pairs]
+        texts += [_title(data, population, time, size) for time, size in pairs]
     style.titles(axes, texts)
     compare.heading(figure, data)
     entries = [entry for *_, entry in series]
@@ -123,10 +123,10 @@ def _series(data: pa.Table) -> list[tuple[int, Any, str, Any]]:
 
 
 def _curves(
-    ax: Axes, data: pa.Table, place: dict[str, Any], quantity: str, series: list[Any]
+    ax: Axes, data: pa.Table, population: dict[str, Any], quantity: str, series: list[Any]
 ) -> None:
     for n, colour, marker, _ in series:
-        part = tables.arrays(data, quantity=quantity, n=n, **place)
+        part = tables.arrays(data, quantity=quantity, n=n, **population)
         style.points(ax, part["step"], part, colour, marker)
     share = quantity == "memorized_fraction"
     style.axis(ax, "stop_step", quantity, log="x" if share else "xy")
@@ -135,7 +135,7 @@ def _curves(
 
 
 def _marks(
-    row: Any, data: pa.Table, place: dict[str, Any], series: list[Any], level: float | None
+    row: Any, data: pa.Table, population: dict[str, Any], series: list[Any], level: float | None
 ) -> None:
     """The times on the curves that they are read off, and the levels that define two of them."""
     _, losses, memorized = row
@@ -148,8 +148,8 @@ def _marks(
             ("quality", losses, level),
             ("best_stop", losses, None),
         ):
-            x = tables.arrays(data, time=time, n=n, **place)["value"]
-            curve = tables.arrays(data, quantity="test_loss", n=n, **place)
+            x = tables.arrays(data, time=time, n=n, **population)["value"]
+            curve = tables.arrays(data, quantity="test_loss", n=n, **population)
             y = [min(curve["value"], default=np.nan) if height is None else height] * len(x)
             ax.scatter(
                 x, y, s=34, c=colour, marker=MARKS[time], edgecolors=style.BLACK, linewidths=0.7,
@@ -157,41 +157,41 @@ def _marks(
             )  # fmt: skip
 
 
-def _over_sizes(ax: Axes, data: pa.Table, place: dict[str, Any], time: str) -> None:
+def _over_sizes(ax: Axes, data: pa.Table, population: dict[str, Any], time: str) -> None:
     """One time over N, and its power law over the N that have it."""
-    part = _points(data, place, time)
+    part = _points(data, population, time)
     style.bars(ax, part["n"], part, style.BLACK, MARKS[time])
-    if law := _law(data, place, time):
+    if law := _law(data, population, time):
         ends = np.array([part["n"].min(), part["n"].max()], float)
         values = law["prefactor"]["value"] * ends ** law["exponent"]["value"]
         style.line(ax, ends, values, linewidth=0.6)
     style.axis(ax, "n", "stop_step" if time == times.TIMES[0] else None)
 
 
-def _points(data: pa.Table, place: dict[str, Any], time: str) -> dict[str, Any]:
-    return tables.arrays(data.filter(pc.is_valid(data["n"])), time=time, **place)
+def _points(data: pa.Table, population: dict[str, Any], time: str) -> dict[str, Any]:
+    return tables.arrays(data.filter(pc.is_valid(data["n"])), time=time, **population)
 
 
-def _law(data: pa.Table, place: dict[str, Any], time: str) -> dict[str, dict[str, Any]]:
+def _law(data: pa.Table, population: dict[str, Any], time: str) -> dict[str, dict[str, Any]]:
     """Exponent, prefactor and scatter of a time; empty where there is no power law."""
-    rows = compare.where(data, time=time, n=None, **place).to_pylist()
+    rows = compare.where(data, time=time, n=None, **population).to_pylist()
     return {row["quantity"]: row for row in rows}
 
 
-def _same_limits(row: Any, data: pa.Table, place: dict[str, Any]) -> None:
+def _same_limits(row: Any, data: pa.Table, population: dict[str, Any]) -> None:
     """The panels of the three times over the same N and the same steps, so that they compare."""
-    found = [_points(data, place, time) for time in times.TIMES]
+    found = [_points(data, population, time) for time in times.TIMES]
     steps = np.concatenate([part["value"] for part in found])
-    sizes = tables.distinct(compare.where(data, **place), "n")
+    sizes = tables.distinct(compare.where(data, **population), "n")
     for ax in row:
         style.fit(ax, steps, log=True)
         ax.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
 
 
-def _title(data: pa.Table, place: dict[str, Any], time: str, size: int) -> str:
+def _title(data: pa.Table, population: dict[str, Any], time: str, size: int) -> str:
     """The exponent of a time with its interval, and at how many N it is reached."""
     words = time.replace("_", " ").capitalize()
-    if law := _law(data, place, time):
+    if law := _law(data, population, time):
         exponent = law["exponent"]
         text = f"{exponent['value']:.2f}"
         if exponent["low"] is not None:
@@ -199,4 +199,4 @@ def _title(data: pa.Table, place: dict[str, Any], time: str, size: int) -> str:
             digits = 2 if half >= 0.01 else 3
             text = rf"{exponent['value']:.{digits}f}\pm{half:.{digits}f}"
         words += rf" $\propto N^{{{text}}}$"
-    return f"{words}, {len(_points(data, place, time)['n'])} of {size} $N$"
+    return f"{words}, {len(_points(data, population, time)['n'])} of {size} $N$"

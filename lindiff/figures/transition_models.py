@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LOSSES = ("test_loss", "train_loss")
 NEEDS = Needs(axes=("n",), metrics=(*LOSSES, "optimal_loss"))
 CATEGORY = "Networks"
-_KEYS = ("model", *compare.PLACE, "n")
+_KEYS = ("model", *compare.POPULATION, "n")
 
 
 def query(metrics: pa.Table) -> pa.Table:
@@ -35,13 +35,14 @@ def query(metrics: pa.Table) -> pa.Table:
     some = pc.or_(*(pc.is_valid(metrics[loss]) for loss in LOSSES))
     cells = compare.side_by_side(metrics.filter(some), compare.giving(*LOSSES))
     found = compare.summary(cells, _KEYS, LOSSES)
-    return tables.curve(found, [row for at in compare.places(cells) for row in _optimum(cells, at)])
+    optima = [row for own in compare.populations(cells) for row in _optimum(cells, own)]
+    return tables.curve(found, optima)
 
 
-def _optimum(cells: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
-    """The optimal loss of a place, over the range of N there; nothing where no cell has it."""
-    own = compare.where(cells, **place)
-    # The theory's optimum is of Gaussian data, also at the place of a data set.
+def _optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
+    """The optimal loss of a population, over the range of N there; nothing where no cell has it."""
+    own = compare.where(cells, **population)
+    # The theory's optimum is of Gaussian data, also at the population of a data set.
     own = own.filter(pc.not_equal(own["model"], THEORY))
     known = own["optimal_loss"].drop_null()
     if not len(known):
@@ -49,38 +50,40 @@ def _optimum(cells: pa.Table, place: dict[str, Any]) -> list[dict[str, Any]]:
     value = pc.mean(known).as_py()
     sizes = tables.distinct(own, "n")
     return [
-        place | {"n": n, "quantity": "optimal_loss", "value": value} for n in (sizes[0], sizes[-1])
+        population | {"n": n, "quantity": "optimal_loss", "value": value}
+        for n in (sizes[0], sizes[-1])
     ]
 
 
 def draw(data: pa.Table) -> Figure:
     """A column for each kind of data: above the test loss, below the train loss."""
-    places = compare.places(data)
-    width = style.TWO_COLUMNS if len(places) > 1 else style.ONE_COLUMN
-    figure, axes = style.panels(2, len(places), width=width, height=2.1, sharex="col")
-    for column, place in zip(axes.T, places, strict=True):
+    populations = compare.populations(data)
+    width = style.TWO_COLUMNS if len(populations) > 1 else style.ONE_COLUMN
+    figure, axes = style.panels(2, len(populations), width=width, height=2.1, sharex="col")
+    for column, population in zip(axes.T, populations, strict=True):
         for ax, loss in zip(column, LOSSES, strict=True):
-            _panel(ax, data, place, loss)
+            _panel(ax, data, population, loss)
             style.axis(ax, "n", loss)
     for ax in axes[:, 1:].flat:
         ax.set_ylabel("")
     for ax in axes[0]:
         ax.set_xlabel("")
-    style.titles(axes, [compare.place_words(place) for place in places] + [""] * len(places))
+    words = [compare.population_words(own) for own in populations]
+    style.titles(axes, words + [""] * len(populations))
     compare.heading(figure, data)
     entries = [compare.entry(model) for model in compare.names(data)]
     entries.append(style.handle(style.BLACK, "linear optimum", dash="-"))
-    style.legend(figure, entries, columns=7 if len(places) > 1 else 3)
+    style.legend(figure, entries, columns=7 if len(populations) > 1 else 3)
     return figure
 
 
-def _panel(ax: Axes, data: pa.Table, place: dict[str, Any], loss: str) -> None:
-    if loss == "test_loss" or place["data"] == GAUSSIAN:
-        best = tables.arrays(data, quantity="optimal_loss", **place)
+def _panel(ax: Axes, data: pa.Table, population: dict[str, Any], loss: str) -> None:
+    if loss == "test_loss" or population["data"] == GAUSSIAN:
+        best = tables.arrays(data, quantity="optimal_loss", **population)
         style.line(ax, best["n"], best["value"], linewidth=0.6)
-    theory = tables.arrays(data, quantity=f"{loss}_theory", **place)
+    theory = tables.arrays(data, quantity=f"{loss}_theory", **population)
     style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, linewidth=0.8)
     for model in compare.names(data):
-        part = tables.arrays(data, quantity=loss, model=model, **place)
+        part = tables.arrays(data, quantity=loss, model=model, **population)
         compare.points(ax, part["n"], part, model, filled=loss == "test_loss")
-    compare.mark_dimension(ax, place)
+    compare.mark_dimension(ax, population)

@@ -23,7 +23,7 @@ from lindiff.science.agreement import Halves, make_halves
 from lindiff.science.draws import Draw, make_draw
 from lindiff.science.exact import divergences
 from lindiff.science.pools import make_pool
-from lindiff.science.tables import Evaluated, Range, Table, node_range
+from lindiff.science.tables import Evaluated, FilterTable, Range, node_range
 
 Array = NDArray[np.float64]
 
@@ -82,9 +82,9 @@ def make_family(cells: pa.Table) -> Family:
 
 
 @lru_cache(maxsize=16)
-def make_table(filters: Filters, span: Range) -> Table:
+def make_table(filters: Filters, span: Range) -> FilterTable:
     """The table of filters of one schedule and sampler."""
-    return Table(filters.make_bank(), filters.make_sampler(), span)
+    return FilterTable(filters.make_bank(), filters.make_sampler(), span)
 
 
 @lru_cache(maxsize=256)

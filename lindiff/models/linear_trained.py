@@ -94,10 +94,10 @@ def _by_descent(
     device = device_of(session.current().device)
     make = partial(torch.as_tensor, dtype=kind, device=device)
     alpha_bar, q = (make(a[levels.start : levels.stop]) for a in (schedule.alpha_bar, schedule.q))
-    decay = make([[row["weight_decay"] or 0.0] * len(levels)])
+    weight_decay = make([[row["weight_decay"] or 0.0] * len(levels)])
     covariance = make(matrices.training_covariance(draw))[None]
     rate = make([row["learning_rate"]])
-    found = descend(covariance, alpha_bar, q, decay, rate, stops)
+    found = descend(covariance, alpha_bar, q, weight_decay, rate, stops)
     return Levels(torch.cat([weights for _, weights in found]))
 
 
@@ -183,9 +183,9 @@ def _measure(
         for losses, moment in zip((train, test), moments, strict=True):
             of_chunk = matrices.losses(weights, schedule, levels, moment)
             losses[:, levels.start : levels.stop] = of_chunk
-        for place in range(len(levels) - 1, -1, -1):
+        for i in range(len(levels) - 1, -1, -1):
             for generation in generated.values():
-                generation.step(weights[:, place], levels[place])
+                generation.step(weights[:, i], levels[i])
     return Measured(train, test, generated, failed, unstable)
 
 
@@ -217,7 +217,7 @@ def _cell(
     family: Family,
     filters: Filters,
     halves: Sequence[Measured],
-    place: int,
+    stop_index: int,
     wanted: frozenset[str],
 ) -> dict[str, NDArray[Any]]:
     """The metrics of one cell, arrays of shape (1,).
@@ -226,11 +226,11 @@ def _cell(
         family: The family.
         filters: Schedule and sampler.
         halves: The model's training run, and its partner's if there is one.
-        place: Which of the stops.
+        stop_index: Which of the stops.
         wanted: Names of the metric columns.
     """
-    draw, train, test = family.draw, halves[0].train[place], halves[0].test[place]
-    generated, *others = (half.generated[filters].result(place) for half in halves)
+    draw, train, test = family.draw, halves[0].train[stop_index], halves[0].test[stop_index]
+    generated, *others = (half.generated[filters].result(stop_index) for half in halves)
     optimum, fraction = of_data(family, filters.schedule)
     found = {"train_loss": train.mean(), "test_loss": test.mean(), "optimal_loss": optimum}
     found |= {"residual_loss": found["test_loss"] - optimum, "pool_fraction": fraction}

@@ -21,7 +21,7 @@ from lindiff.models.linear_family import (
 from lindiff.science import theory
 from lindiff.science.density import paired
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limits
-from lindiff.science.tables import Range, Table
+from lindiff.science.tables import FilterTable, Range
 
 Array = NDArray[np.float64]
 
@@ -88,14 +88,14 @@ def _groups(
         for tight in (False, True):
             own = [i for i, t in enumerate(filters.trainings) if t.discrete == tight]
             distinct = tuple(dict.fromkeys(filters.trainings[i] for i in own))
-            place = {training: i for i, training in enumerate(distinct)}
+            column_of = {training: i for i, training in enumerate(distinct)}
             shared = replace(filters, trainings=distinct)
             by_range: dict[Range, Group] = {}
             for i in sorted(own, key=lambda i: n[rows[i]]):
                 size = int(n[rows[i]])
                 group = by_range.setdefault(ranges[tight][size], Group(shared, tight, {}, {}))
                 group.rows.setdefault(size, []).append(int(rows[i]))
-                group.columns.setdefault(size, []).append(place[filters.trainings[i]])
+                group.columns.setdefault(size, []).append(column_of[filters.trainings[i]])
             yield from by_range.items()
 
 
@@ -131,7 +131,7 @@ class _Shared:
     """What does not depend on N: filters on the contour, and what is wanted of them."""
 
     filters: Filters
-    table: Table
+    table: FilterTable
     on_contour: theory.OnContour
     fixed: dict[str, Array]
     levels: list[tuple[int, Any, Any]]

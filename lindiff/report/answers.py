@@ -258,8 +258,8 @@ def _real_data(rows: Rows) -> Sentences:
 
 def _memorization(rows: Rows) -> Sentences:
     trained = [name for name in compare.names(rows.table) if name in compare.TRAINED]
-    for place, model in itertools.product(compare.places(rows.table), trained):
-        own = rows.of("memorized_fraction", **place, model=model)
+    for population, model in itertools.product(compare.populations(rows.table), trained):
+        own = rows.of("memorized_fraction", **population, model=model)
         if not len(own["n"]):
             continue
         order = np.argsort(own["n"])
@@ -267,11 +267,11 @@ def _memorization(rows: Rows) -> Sentences:
         above = np.flatnonzero(share > _FEW)
         rest = n[above[-1] + 1 :] if len(above) else n
         held = next(held for held in tables.facts(rows.table)["training"]
-                    if held | place | {"model": model} == held)  # fmt: skip
+                    if held | population | {"model": model} == held)  # fmt: skip
         steps, words = held.get("stop_step") or held["steps"], MODELS[model].look.label
-        data = _spectrum(place["spectrum"], place["spectrum_params"])
+        data = _spectrum(population["spectrum"], population["spectrum_params"])
         yield _say(
-            f"Of the samples of the {words} on {data} data (d = {place['d']}), "
+            f"Of the samples of the {words} on {data} data (d = {population['d']}), "
             f"trained for {steps:,} steps, a share of {{}} is memorized at N = {{}}, and at most "
             f"{_FEW} at every N of the sweep from {{}} on.",
             share[0],

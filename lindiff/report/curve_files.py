@@ -110,9 +110,9 @@ def _panel(ax: Axes, curve: Curve, axis: str, metric: str, series: list[Any]) ->
     for own, colour, dash in series:
         part = tables.arrays(curve.table, **own)
         # What has no place on the axis (ridge 0, stop inf) is left out; what has no value is a gap.
-        places, values = (np.asarray(part[name], dtype=float) for name in (axis, metric))
-        there = np.isfinite(places) & ((places > 0) | ("x" not in log))
-        style.line(ax, places[there], values[there], colour, dash)
+        abscissa, values = (np.asarray(part[name], dtype=float) for name in (axis, metric))
+        there = np.isfinite(abscissa) & ((abscissa > 0) | ("x" not in log))
+        style.line(ax, abscissa[there], values[there], colour, dash)
     if seen.sum() == 1:
         ax.plot(x[seen], y[seen], "o", color=style.BLACK)
     style.axis(ax, axis, metric, log=log)

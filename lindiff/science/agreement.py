@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
@@ -30,7 +31,7 @@ class Halves:
 
     one: Draw
     other: Draw
-    overlaps: Array
+    overlaps: Float64[Array, "r r2"]
 
 
 def make_halves(one: Draw, other: Draw) -> Halves:
@@ -38,7 +39,12 @@ def make_halves(one: Draw, other: Draw) -> Halves:
     return Halves(one, other, (one.vectors.T @ other.vectors) ** 2)
 
 
-def agreement(halves: Halves, first: Array, second: Array, root_alpha_bar: float) -> Array:
+def agreement(
+    halves: Halves,
+    first: Float64[Array, "m F"],
+    second: Float64[Array, "m2 F"],
+    root_alpha_bar: float,
+) -> Float64[Array, " F"]:
     """Agreement of the models of two halves under F filters each, shape (F,).
 
     Args:
@@ -60,13 +66,15 @@ def agreement(halves: Halves, first: Array, second: Array, root_alpha_bar: float
         return np.asarray(cross / np.sqrt(power * other_power))
 
 
-def _square(draw: Draw, values: Array) -> Array:
+def _square(draw: Draw, values: Float64[Array, "m F"]) -> Float64[Array, " F"]:
     """tr F(Σ0)², shape (F,)."""
     null, modes = split_null(draw, values)
     return np.asarray(draw.null * null**2 + (modes**2).sum(axis=0))
 
 
-def _trace(halves: Halves, first: Array, second: Array) -> Array:
+def _trace(
+    halves: Halves, first: Float64[Array, "m F"], second: Float64[Array, "m2 F"]
+) -> Float64[Array, " F"]:
     """tr F(Σ0) F(Σ0'), shape (F,), with F(Σ0) = F(0) I + U (F − F(0)) Uᵀ for each half."""
     null, modes = split_null(halves.one, first)
     other_null, other_modes = split_null(halves.other, second)

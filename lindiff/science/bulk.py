@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Levels = Float64[Array, " L"]
+OnCurve = Float64[Array, " m"]
 
 _EPS = float(np.finfo(float).eps)
 _ROUNDS = 100
@@ -36,14 +39,14 @@ class Points:
         turn: arg dλ/dx, from −π/2 at the lower end of a band to π/2 at its upper end.
     """
 
-    p: Array
-    q: Array
-    modulus: Array
-    ratio: Array
-    turn: Array
+    p: OnCurve
+    q: OnCurve
+    modulus: OnCurve
+    ratio: OnCurve
+    turn: OnCurve
 
     @property
-    def eigenvalue(self) -> Array:
+    def eigenvalue(self) -> OnCurve:
         """λ."""
         return self.ratio * self.modulus
 
@@ -60,27 +63,27 @@ class Bulk:
     """
 
     freedom: int
-    levels: Array
-    counts: Array
-    ends: Array
+    levels: Levels
+    counts: Levels
+    ends: Float64[Array, "B 2"]
 
     @property
     def rank(self) -> int:
         """Number of eigenvalues in the bulk."""
         return min(int(self.counts.sum()), self.freedom)
 
-    def edges(self) -> Array:
+    def edges(self) -> Float64[Array, "B 2"]:
         """The bands in λ, shape (B, 2), ascending."""
         # Rounding must not turn the ends of a gap that is all but closed.
         return np.maximum.accumulate(self.along(self.ends.ravel()).eigenvalue).reshape(-1, 2)
 
-    def along(self, p: Array) -> Points:
+    def along(self, p: OnCurve) -> Points:
         """The points above p, shape (m,)."""
         parts = [self._along(p[part]) for part in _blocks(len(p), len(self.levels))]
         names = [field.name for field in fields(Points)]
         return Points(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    def _along(self, p: Array) -> Points:
+    def _along(self, p: OnCurve) -> Points:
         weights = self.counts * self.levels**2 / self.freedom
         offset = p[:, None] - self.levels
         squares = offset * offset
@@ -93,7 +96,7 @@ class Bulk:
         q = np.sqrt(w)
         return Points(p, q, p * p + w, ratio, np.arctan2(B, q * A))
 
-    def count(self, at: Points) -> Array:
+    def count(self, at: Points) -> OnCurve:
         """Eigenvalues of the bulk below λ, shape (m,): the limit of −Im ln det(Σ0 − λ)/π.
 
         ln det(Σ0 + z) = Σ ln(1 + t/κ) + n ln κ + n z/κ + (d − n) ln z − n, stationary in κ.
@@ -107,15 +110,15 @@ class Bulk:
         total: Array = angle / np.pi - max(excess, 0)
         return total
 
-    def expected(self, at: Points) -> Array:
+    def expected(self, at: Points) -> OnCurve:
         """`count` with the real Wishart correction of order 1/n: ln det gains ½ ln dλ/dx."""
         return self.count(at) - at.turn / (2 * np.pi)
 
-    def crowding(self, at: Points) -> Array:
+    def crowding(self, at: Points) -> OnCurve:
         """Eigenvalues per unit of λ, shape (m,), at λ > 0."""
         return self.freedom * at.q / (np.pi * at.modulus)
 
-    def search(self, value: Callable[[Points], Array], target: Array) -> Points:
+    def search(self, value: Callable[[Points], OnCurve], target: OnCurve) -> Points:
         """The points at which `value`, which grows along the bands, is `target`, shape (m,).
 
         By secants inside a bracket that shrinks. A target must lie inside a band.
@@ -144,7 +147,7 @@ class Bulk:
                 break
         return self.along(p)
 
-    def _knots(self) -> Array:
+    def _knots(self) -> Float64[Array, " knots"]:
         """Points p in the bands, ascending, close enough together to start from."""
         turns = np.sin(np.linspace(0, np.pi / 2, 3 + 60 // len(self.ends))) ** 2
         found = []
@@ -155,7 +158,7 @@ class Bulk:
         return np.concatenate(found)
 
 
-def make_bulk(spectrum: Array, n: int, freedom: int) -> Bulk:
+def make_bulk(spectrum: Float64[Array, " d"], n: int, freedom: int) -> Bulk:
     """The curve of a spectrum.
 
     Args:
@@ -181,7 +184,7 @@ def _blocks(rows: int, columns: int) -> Iterator[slice]:
     return (slice(i, i + width) for i in range(0, max(rows, 1), width))
 
 
-def _height(squares: Array, weights: Array) -> Array:
+def _height(squares: Float64[Array, "m L"], weights: Levels) -> OnCurve:
     """The root w ≥ 0 of h = Σ c/((p−t)² + w) = 1 for each row of (p−t)²; 0 where there is none.
 
     1/h is concave and grows, so Newton's method on it never passes the root from the left.
@@ -201,7 +204,7 @@ def _height(squares: Array, weights: Array) -> Array:
     return w
 
 
-def _climb(x: Array, limit: Array, levels: Array, weights: Array) -> Array:
+def _climb(x: OnCurve, limit: OnCurve, levels: Levels, weights: Levels) -> OnCurve:
     """The root of g(x) = (Σ c/(x−t)²)^−½ = 1 next to x on the way to `limit`; NaN if there is none.
 
     g is concave between two levels and outside them, so Newton's method never passes the root.
@@ -232,7 +235,7 @@ def _climb(x: Array, limit: Array, levels: Array, weights: Array) -> Array:
     return x
 
 
-def _ends(levels: Array, counts: Array, freedom: int) -> Array:
+def _ends(levels: Levels, counts: Levels, freedom: int) -> Float64[Array, "B 2"]:
     """`Bulk.ends`: where dλ/dx = 1 − Σ c/(x−t)² has its roots on the real axis."""
     weights = counts * levels**2 / freedom
     root = np.sqrt(weights)

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Float64
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
@@ -44,8 +45,8 @@ class Rows:
         picture: Height and width, where the columns are pixels, row by row; else None.
     """
 
-    values: Array
-    held_out: NDArray[np.bool_] | None = None
+    values: Float64[Array, "rows columns"]
+    held_out: Bool[NDArray[np.bool_], " rows"] | None = None
     picture: tuple[int, int] | None = None
 
 
@@ -86,7 +87,7 @@ def _patches(folder: Path) -> Rows:
     return Rows(np.concatenate(pieces), np.repeat(held_out, [len(piece) for piece in pieces]))
 
 
-def _patches_of(path: Path) -> Array:
+def _patches_of(path: Path) -> Float64[Array, "patches pixels"]:
     """Patches of a picture, grey, whose pixels have mean 0 and variance 1, shape (patches, 256)."""
     from PIL import Image
 
@@ -139,7 +140,7 @@ _known: dict[str, Array] = {}
 _folder: ContextVar[Path | None] = ContextVar("folder", default=None)
 
 
-def digest(values: Array) -> str:
+def digest(values: Float64[Array, "rows columns"]) -> str:
     """Hash of a matrix: 16 hexadecimal digits of BLAKE2 over its shape and its float64 values."""
     shape = ",".join(map(str, values.shape))
     found = blake2b(shape.encode() + b"\0", digest_size=8)
@@ -157,7 +158,7 @@ def identity(name: str) -> str:
     return name.rpartition("@")[2]
 
 
-def remember(values: Array, filename: str) -> str:
+def remember(values: Float64[Array, "rows columns"], filename: str) -> str:
     """Keep a matrix of the user in memory for `load`.
 
     Args:
@@ -214,18 +215,18 @@ def picture(name: str) -> tuple[int, int] | None:
     return BUNDLED[name].picture if name in BUNDLED else None
 
 
-def matrix(name: str) -> Array:
+def matrix(name: str) -> Float64[Array, "rows columns"]:
     """The matrix of the user that was read in this process under `name`."""
     return _known[identity(name)]
 
 
-def _matrix(name: str) -> Array:
-    key, place = identity(name), _folder.get()
-    if place is None:
+def _matrix(name: str) -> Float64[Array, "rows columns"]:
+    key, store = identity(name), _folder.get()
+    if store is None:
         if key not in _known:
             raise ValueError(f"the matrix {name} has not been read")
         return _known[key]
-    path = place / f"{key}.npy"
+    path = store / f"{key}.npy"
     try:
         values: Array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank
@@ -20,11 +21,13 @@ from lindiff.science.samples import squares_along
 from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
+Rows = Float64[Array, "K d"]
+Vector = Float64[Array, " d"]
 
 # x_t less √ᾱ_t · centre, shape (K, d), and the index t − 1 of its level -> ε̂, shape (K, d).
-Denoiser = Callable[[Array, int], Array]
+Denoiser = Callable[[Rows, int], Rows]
 # A source of numbers and a count K -> K points less the centre, shape (K, d).
-Points = Callable[[np.random.Generator, int], Array]
+Points = Callable[[np.random.Generator, int], Rows]
 
 # Noisy points of a loss, over all levels, and the least at each.
 _NOISY, _ROUNDS = 6400, 32
@@ -42,23 +45,23 @@ def fit_count(d: int) -> int:
     return max(_FIT, _PER_DIMENSION * d)
 
 
-def rows_of(rows: Array) -> Points:
+def rows_of(rows: Float64[Array, "M d"]) -> Points:
     """Draws from given rows, shape (M, d), with replacement."""
     return lambda rng, count: rows[rng.integers(len(rows), size=count)]
 
 
-def each_once(rows: Array) -> Points:
+def each_once(rows: Float64[Array, "M d"]) -> Points:
     """Draws from given rows, shape (M, d), without replacement: at most M of them."""
     return lambda rng, count: rows[rng.permutation(len(rows))[:count]]
 
 
-def normal(mean: Array, spectrum: Array) -> Points:
+def normal(mean: Vector, spectrum: Vector) -> Points:
     """Draws from N(mean, diag(spectrum)), shape (d,) each."""
     root = np.sqrt(spectrum)
     return lambda rng, count: mean + rng.standard_normal((count, len(mean))) * root
 
 
-def linear(U: Array, eigenvalues: Array, bank: Bank) -> Denoiser:
+def linear(U: Float64[Array, "d r"], eigenvalues: Float64[Array, " r"], bank: Bank) -> Denoiser:
     """The exact linear denoiser W_t = U w_t(λ) Uᵀ + w_t(0) (I − U Uᵀ), ε̂ = W_t x.
 
     Args:
@@ -69,7 +72,7 @@ def linear(U: Array, eigenvalues: Array, bank: Bank) -> Denoiser:
     """
     null = U.shape[1] < len(U)
 
-    def denoise(x: Array, index: int) -> Array:
+    def denoise(x: Rows, index: int) -> Rows:
         # Without a null space w(0), the largest of all, would only cost digits.
         nodes = np.append(eigenvalues, 0.0) if null else eigenvalues
         w = bank.level(nodes, index)[3][:, 0]
@@ -84,7 +87,7 @@ def linear(U: Array, eigenvalues: Array, bank: Bank) -> Denoiser:
 
 def noisy(
     schedule: Schedule, index: int, points: Points, rng: np.random.Generator, count: int
-) -> tuple[Array, Array]:
+) -> tuple[Rows, Rows]:
     """x_t = √ᾱ_t x_0 + √q_t ε and ε of `count` points at one level, shape (K, d) each."""
     clean = points(rng, count)
     noise = rng.standard_normal(clean.shape)
@@ -93,7 +96,7 @@ def noisy(
 
 def noisy_pairs(
     schedule: Schedule, sources: tuple[Points, Points], rng: np.random.Generator, rounds: int
-) -> Iterator[tuple[int, Array, Array]]:
+) -> Iterator[tuple[int, Float64[Array, "2 R d"], Float64[Array, "R d"]]]:
     """At every level the noisy points that losses are measured on: index, x_t and ε.
 
     Args:
@@ -119,7 +122,7 @@ def monte_carlo_losses(
     sources: tuple[Points, Points],
     rng: np.random.Generator,
     rounds: int | None = None,
-) -> tuple[Array, Array]:
+) -> tuple[Float64[Array, "T R"], Float64[Array, "T R"]]:
     """Loss per dimension |ε − ε̂|²/d on points of two sources, at every level, (T, R) each.
 
     In each round every noise level meets one point of each source, both with the same noise.
@@ -139,7 +142,7 @@ def monte_carlo_losses(
     return losses[0], losses[1]
 
 
-def over_rounds(losses: Array) -> tuple[float, float]:
+def over_rounds(losses: Float64[Array, "T R"]) -> tuple[float, float]:
     """Mean over levels and rounds of losses of shape (T, R), and its standard error over rounds."""
     rounds = losses.mean(axis=0)
     return float(rounds.mean()), float(rounds.std(ddof=1) / np.sqrt(len(rounds)))
@@ -149,10 +152,10 @@ def generate(
     denoise: Denoiser,
     schedule: Schedule,
     sampler: Sampler,
-    centre: Array,
+    centre: Vector,
     rng: np.random.Generator,
     count: int,
-) -> Array:
+) -> Rows:
     """Generated points x − centre, shape (`count`, d), from x ~ N(0, I) at the last level.
 
     Args:
@@ -226,7 +229,12 @@ def nonlinearity(
     return float(value), float(error)
 
 
-def _unexplained(x: Array, y: Array, other_x: Array, other_y: Array) -> Array:
+def _unexplained(
+    x: Float64[Array, "n d"],
+    y: Float64[Array, "n d"],
+    other_x: Float64[Array, "m d"],
+    other_y: Float64[Array, "m d"],
+) -> Float64[Array, " m"]:
     """|residual|² at each of the other points of the affine fit to y(x), without the fit's share.
 
     Args:
@@ -247,13 +255,13 @@ def _unexplained(x: Array, y: Array, other_x: Array, other_y: Array) -> Array:
 def direction_distances(
     denoise: Denoiser,
     reference: Denoiser,
-    U: Array,
+    U: Float64[Array, "d r"],
     schedule: Schedule,
     index: int,
     points: Points,
     rng: np.random.Generator,
     count: int,
-) -> tuple[Array, Array]:
+) -> tuple[Float64[Array, " m"], Float64[Array, " m"]]:
     """Mean over noisy points of (uᵀ(ε̂ − ε̂_ref))² along every column u of U, and standard error.
 
     Args:

@@ -9,23 +9,25 @@ zero, or no degree of freedom is left.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.bulk import Bulk, Points, make_bulk
 from lindiff.science.limit import degrees_of_freedom
 
 Array = NDArray[np.float64]
+Spectrum = Float64[Array, " d"]
 
 
-def _bulk(spectrum: Array, n: int, known_centre: bool) -> Bulk:
+def _bulk(spectrum: Spectrum, n: int, known_centre: bool) -> Bulk:
     return make_bulk(spectrum, n, degrees_of_freedom(n, known_centre))
 
 
-def _eigenvalue(at: Points) -> Array:
+def _eigenvalue(at: Points) -> Float64[Array, " m"]:
     return at.eigenvalue
 
 
-def bands(spectrum: Array, n: int, known_centre: bool = False) -> Array:
+def bands(spectrum: Spectrum, n: int, known_centre: bool = False) -> Float64[Array, "B 2"]:
     """The intervals of λ > 0 that hold the eigenvalues of Σ0.
 
     Returns:
@@ -34,18 +36,37 @@ def bands(spectrum: Array, n: int, known_centre: bool = False) -> Array:
     return _bulk(spectrum, n, known_centre).edges()
 
 
-def density(spectrum: Array, n: int, lambdas: Array, known_centre: bool = False) -> Array:
-    """The density of the eigenvalues of Σ0 without the atom at 0.
+def density(
+    spectrum: Spectrum, n: int, lambdas: Float64[Array, "*any"], known_centre: bool = False
+) -> Float64[Array, "*any"]:
+    """The density of the eigenvalues of Σ0 without the atom at 0, for d, N → ∞ at fixed N/d.
+
+    docs/theory.md, "Density" (Silverstein & Choi 1995).
 
     Args:
-        spectrum: s, shape (d,).
-        n: N.
-        lambdas: λ, any shape.
-        known_centre: Whether the mean is known.
+        spectrum: s, shape (d,), float64, not negative.
+        n: N ≥ 2, the number of samples.
+        lambdas: λ, any shape, float64.
+        known_centre: Whether the mean is known: N degrees of freedom instead of N − 1.
 
     Returns:
         The density per unit of λ, in the shape of `lambdas`; its integral is 1 less the
         atom, 1 − n/d for n < d degrees of freedom. At n = d it is infinite at λ = 0, like λ^−½.
+
+    Raises:
+        ValueError: An eigenvalue is negative or not finite, all are zero, or no degree of freedom
+            is left.
+
+    Example:
+        White data have the density of Marchenko & Pastur (1967), √((b − λ)(λ − a))/(2πγλ) between
+        a and b = (1 ± √γ)² with γ = d/n:
+
+        >>> import numpy as np, lindiff
+        >>> a, b = (1 - 0.5) ** 2, (1 + 0.5) ** 2
+        >>> x = np.array([0.5, 1.0, 2.0])
+        >>> law = np.sqrt((b - x) * (x - a)) / (2 * np.pi * 0.25 * x)
+        >>> bool(np.allclose(lindiff.density(np.ones(100), 400, x, known_centre=True), law))
+        True
     """
     bulk = _bulk(spectrum, n, known_centre)
     edges = bulk.edges()
@@ -56,7 +77,9 @@ def density(spectrum: Array, n: int, lambdas: Array, known_centre: bool = False)
     return found
 
 
-def cumulative(spectrum: Array, n: int, lambdas: Array, known_centre: bool = False) -> Array:
+def cumulative(
+    spectrum: Spectrum, n: int, lambdas: Float64[Array, "*any"], known_centre: bool = False
+) -> Float64[Array, "*any"]:
     """The share of the eigenvalues of Σ0 that are at most λ, those at 0 included.
 
     In closed form: over each band it grows by a whole number of modes over d, to the last digit.
@@ -72,17 +95,17 @@ def cumulative(spectrum: Array, n: int, lambdas: Array, known_centre: bool = Fal
     """
     bulk = _bulk(spectrum, n, known_centre)
     edges = bulk.edges().ravel()
-    place = np.searchsorted(edges, lambdas)
+    below = np.searchsorted(edges, lambdas)
     # Outside the bands, as many as at the next end.
-    ends = bulk.ends.ravel()[np.minimum(place, len(edges) - 1)]
+    ends = bulk.ends.ravel()[np.minimum(below, len(edges) - 1)]
     found = bulk.count(bulk.along(ends.ravel())).reshape(lambdas.shape)
-    inside = place % 2 == 1
+    inside = below % 2 == 1
     if inside.any():
         found[inside] = bulk.count(bulk.search(_eigenvalue, lambdas[inside]))
     return np.where(lambdas < 0, 0.0, 1 + (found - bulk.rank) / len(spectrum))
 
 
-def quantiles(spectrum: Array, n: int, known_centre: bool = False) -> Array:
+def quantiles(spectrum: Spectrum, n: int, known_centre: bool = False) -> Spectrum:
     """The typical position of each eigenvalue of Σ0: as many as j − ½ are expected below the j-th.
 
     The expected number has the correction of order 1/n, which is ¼ at a lower edge and −¼ at an
@@ -94,7 +117,7 @@ def quantiles(spectrum: Array, n: int, known_centre: bool = False) -> Array:
     return _ranked(_bulk(spectrum, n, known_centre), len(spectrum))[0]
 
 
-def paired(spectrum: Array, n: int, known_centre: bool = False) -> Array:
+def paired(spectrum: Spectrum, n: int, known_centre: bool = False) -> Float64[Array, "2 d"]:
     """Two positions for each eigenvalue of Σ0; the mean of F over them is E F(λ) to order 1/n.
 
     They are λ + 7h²/(9λ) ± √2 h at the quantile λ, with π h the mean distance of eigenvalues there:
@@ -109,7 +132,7 @@ def paired(spectrum: Array, n: int, known_centre: bool = False) -> Array:
     return np.stack([centre - np.sqrt(2) * spread, centre + np.sqrt(2) * spread])
 
 
-def _ranked(bulk: Bulk, d: int) -> tuple[Array, Array]:
+def _ranked(bulk: Bulk, d: int) -> tuple[Spectrum, Spectrum]:
     """λ and 1/(π · eigenvalues per unit of λ) at each rank, shape (d,) each, descending."""
     at = bulk.search(bulk.expected, np.arange(bulk.rank, dtype=np.float64) + 0.5)
     values, spread = np.zeros(d), np.zeros(d)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -25,13 +26,15 @@ _CONDITION = 1e6
 class Moments:
     """Mean, shape (d,), and covariance, shape (d, d), of rows that nothing was trained on."""
 
-    mean: Array
-    covariance: Array
+    mean: Float64[Array, " d"]
+    covariance: Float64[Array, "d d"]
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """What the exact model needs of a training set, in the eigenbasis of Σ.
+    """What the exact model needs of a training set, in the eigenbasis of Σ; float64.
+
+    From `make_draw`; docs/theory.md, "Draws".
 
     Attributes:
         spectrum: Population eigenvalues s, shape (d,), descending.
@@ -43,15 +46,23 @@ class Draw:
         centred: The training set less its centre, shape (N, d); None for a Wishart draw.
         held_out: Moments of the rows that test losses are taken over; None where the population
             itself is N(μ, Σ).
+
+    Example:
+        The eigenvalues of a white Σ0 fill the band (1 ± √(d/N))² of Marchenko & Pastur (1967):
+
+        >>> import numpy as np, lindiff
+        >>> draw = lindiff.make_draw("wishart", np.ones(200), n=800, seed=0)
+        >>> np.round(draw.eigenvalues[[0, -1]] / [(1 - 0.5) ** 2, (1 + 0.5) ** 2], 1).tolist()
+        [1.0, 1.0]
     """
 
-    spectrum: Array
-    mean: Array
+    spectrum: Float64[Array, " d"]
+    mean: Float64[Array, " d"]
     n: int
-    centre: Array
-    eigenvalues: Array
-    vectors: Array
-    centred: Array | None = None
+    centre: Float64[Array, " d"]
+    eigenvalues: Float64[Array, " r"]
+    vectors: Float64[Array, "d r"]
+    centred: Float64[Array, "n d"] | None = None
     held_out: Moments | None = None
 
     @property
@@ -77,7 +88,9 @@ def generator(purpose: str, **key: object) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
-def eigenpairs(factor: Array, rank: int) -> tuple[Array, Array]:
+def eigenpairs(
+    factor: Float64[Array, "d m"], rank: int
+) -> tuple[Float64[Array, " r"], Float64[Array, "d r"]]:
     """Eigenvalues and eigenvectors of `factor` @ `factor`.T of known rank.
 
     Args:
@@ -103,7 +116,7 @@ def eigenpairs(factor: Array, rank: int) -> tuple[Array, Array]:
     return values, inner
 
 
-def _bartlett(d: int, freedom: int, rng: np.random.Generator) -> Array:
+def _bartlett(d: int, freedom: int, rng: np.random.Generator) -> Float64[Array, "{d} rank"]:
     """T with T Tᵀ ~ Wishart_d(I, freedom), shape (d, min(d, freedom)), lower trapezoidal."""
     rank = min(d, freedom)
     T = np.tril(rng.standard_normal((d, rank)), -1)
@@ -112,7 +125,11 @@ def _bartlett(d: int, freedom: int, rng: np.random.Generator) -> Array:
 
 
 def draw_wishart(
-    spectrum: Array, mean: Array, n: int, known_centre: bool, rng: np.random.Generator
+    spectrum: Float64[Array, " d"],
+    mean: Float64[Array, " d"],
+    n: int,
+    known_centre: bool,
+    rng: np.random.Generator,
 ) -> Draw:
     """Σ0 and μ0 of N Gaussian samples without the samples, by Bartlett's decomposition.
 
@@ -137,7 +154,11 @@ def draw_wishart(
 
 
 def draw_samples(
-    spectrum: Array, mean: Array, n: int, known_centre: bool, rng: np.random.Generator
+    spectrum: Float64[Array, " d"],
+    mean: Float64[Array, " d"],
+    n: int,
+    known_centre: bool,
+    rng: np.random.Generator,
 ) -> Draw:
     """N Gaussian samples; with the same generator a smaller set is a prefix of a larger one.
 
@@ -153,7 +174,12 @@ def draw_samples(
     return Draw(spectrum, mean, n, mean + offset, values / n, vectors, centred)
 
 
-def draw_rows(spectrum: Array, rows: Array, known_centre: bool, held_out: Moments) -> Draw:
+def draw_rows(
+    spectrum: Float64[Array, " d"],
+    rows: Float64[Array, "n d"],
+    known_centre: bool,
+    held_out: Moments,
+) -> Draw:
     """A training set of given rows, of a population of mean 0.
 
     The rank of Σ0 is that of the numbers: rows of real data may lie in fewer directions than N.
@@ -179,26 +205,40 @@ DRAWS = {"wishart": draw_wishart, "samples": draw_samples}
 
 def make_draw(
     kind: str,
-    spectrum: Array,
+    spectrum: Float64[Array, " d"],
     n: int,
     seed: int,
     key: dict[str, object] | None = None,
     population_mean: float = 0.0,
     known_centre: bool = False,
 ) -> Draw:
-    """The draw of a family.
+    """A training set of N samples of N(μ, diag(s)); docs/theory.md, "Draws".
 
     Args:
-        kind: `wishart` or `samples`.
-        spectrum: s, shape (d,).
+        kind: `samples` draws the N vectors: with one seed a smaller set is a prefix of a larger
+            one. `wishart` draws μ0 and Σ0 alone, by Bartlett's decomposition (1933): the same law
+            at a cost that does not grow with N.
+        spectrum: s, shape (d,), float64, positive and descending, from `make_spectrum`.
         n: N ≥ 2.
         seed: Seed of the training set.
         key: What else names the draw (the spectrum, in a sweep); part of the generator's key.
         population_mean: Every coordinate of μ in the eigenbasis of Σ.
         known_centre: Whether the data are centred by μ instead of μ0.
 
+    Returns:
+        Moments and eigenvectors of the training set. Equal arguments give equal numbers.
+
     Raises:
         KeyError: No such kind of draw.
+
+    Example:
+        N samples have at most N − 1 directions about their mean; the other d − N + 1 are null:
+
+        >>> import lindiff
+        >>> s = lindiff.make_spectrum("isotropic", 50)
+        >>> draw = lindiff.make_draw("wishart", s, n=20, seed=0)
+        >>> draw.vectors.shape, draw.null
+        ((50, 19), 31)
     """
     d = len(spectrum)
     own = {"n": n} if kind == "wishart" else {}

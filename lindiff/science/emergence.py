@@ -11,6 +11,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -19,7 +20,9 @@ LEARNED = 2.0  # times the final variance
 _FAR = 60.0  # e^-60 is lost against 1
 
 
-def learning_times(stops: Array, variances: Array, final: Array) -> Array:
+def learning_times(
+    stops: Float64[Array, " F"], variances: Float64[Array, "*any F"], final: Float64[Array, "*any"]
+) -> Float64[Array, "*any"]:
     """τ_2: the training time from which on v is at most twice its final value.
 
     Interpolated in ln τ and ln v between the last stop with a larger v and the next.

@@ -9,6 +9,7 @@ relative to one centre, which moves them but changes nothing else.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.denoisers import Denoiser
@@ -20,7 +21,9 @@ Array = NDArray[np.float64]
 _BLOCK = 1 << 20
 
 
-def posterior_mean(points: Array, x: Array, alpha_bar: float, q: float) -> Array:
+def posterior_mean(
+    points: Float64[Array, "N d"], x: Float64[Array, "K d"], alpha_bar: float, q: float
+) -> Float64[Array, "K d"]:
     """x̂_0, the mean of the training points given the noisy one, shape (K, d).
 
     Args:
@@ -43,10 +46,10 @@ def posterior_mean(points: Array, x: Array, alpha_bar: float, q: float) -> Array
     return found
 
 
-def empirical(points: Array, schedule: Schedule) -> Denoiser:
+def empirical(points: Float64[Array, "N d"], schedule: Schedule) -> Denoiser:
     """The empirical score of `points`, shape (N, d), on a schedule."""
 
-    def denoise(x: Array, index: int) -> Array:
+    def denoise(x: Float64[Array, "K d"], index: int) -> Float64[Array, "K d"]:
         alpha_bar, q = schedule.alpha_bar[index], schedule.q[index]
         found = posterior_mean(points, x, alpha_bar, q)
         noise: Array = (x - np.sqrt(alpha_bar) * found) / np.sqrt(q)

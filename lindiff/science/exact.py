@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science import measure, metrics, vectors
@@ -12,14 +13,15 @@ from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank, Training
 from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
-from lindiff.science.tables import Evaluated, Table, node_range
+from lindiff.science.tables import Evaluated, FilterTable, node_range
 
 Array = NDArray[np.float64]
+PerFilter = Float64[Array, " F"]
 
 
 def divergences(
     draw: Draw, mu: measure.Measure, evaluated: Evaluated, root_alpha_bar: float
-) -> dict[str, Array]:
+) -> dict[str, PerFilter]:
     """Both KL with their parts, and c_mean.
 
     Args:
@@ -44,8 +46,10 @@ def linear_metrics(
     trainings: Sequence[Training] = (Training(),),
     schedule: Schedule | None = None,
     sampler: Sampler | None = None,
-) -> dict[str, Array]:
-    """Losses and divergences of linear denoisers trained on one draw.
+) -> dict[str, PerFilter]:
+    """Losses and divergences of linear denoisers trained on one draw, without training them.
+
+    docs/theory.md, "Metrics"; the setting of Merger & Goldt (arXiv 2505.24769).
 
     Args:
         draw: The training set, from `make_draw`.
@@ -55,10 +59,24 @@ def linear_metrics(
             N(μ0, Σ0 + ridge I), which knows neither weight decay nor a stop.
 
     Returns:
-        The metrics of docs/theory.md by name, arrays of shape (F,), per dimension.
+        Arrays of shape (F,), float64, per dimension. Losses, mean over noise levels: `train_loss`,
+        `test_loss`, `null_loss`. In nats, inf where a mode is generated without variance:
+        `kl_model_data`, KL(ρ_N‖ρ), and `kl_data_model`, KL(ρ‖ρ_N), each the sum of its parts
+        `…_mean`, `…_spectrum` and `…_eigenvectors`. `c_mean` is the mean of v − λ.
+
+    Example:
+        Both KL fall like (d+3)/(4N) at large N (docs/theory.md, "Tails"), whatever the spectrum:
+
+        >>> import lindiff
+        >>> s = lindiff.make_spectrum("power_law", 64, exponent=1.0)
+        >>> draw = lindiff.make_draw("wishart", s, n=6400, seed=0)
+        >>> result = lindiff.linear_metrics(draw)
+        >>> law = (64 + 3) / (4 * 6400)
+        >>> (result["kl_model_data"] / law).round(1), (result["kl_data_model"] / law).round(1)
+        (array([1.]), array([1.]))
     """
     schedule = schedule or make_schedule()
-    table = Table(Bank(schedule, trainings), sampler, node_range(draw.spectrum, draw.n))
+    table = FilterTable(Bank(schedule, trainings), sampler, node_range(draw.spectrum, draw.n))
     mu = measure.of_draw(draw)
     evaluated = table.at(mu.nodes)
     return metrics.losses(mu, evaluated) | divergences(

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Inexact
 from numpy.typing import NDArray
 
 from lindiff.science.sampler import Sampler
 from lindiff.science.schedule import Schedule
 
-# float64, or complex128 where λ is complex.
+# float64, or complex128 where λ is complex. Of a tuple of any length tests check one array a call,
+# which is enough where there are a thousand calls.
 Array = NDArray[Any]
 
 # Filters × nodes of one pass over the levels: its few work arrays then stay in the cache.
@@ -26,7 +28,7 @@ _FOR_EVER = 1e30
 
 @dataclass(frozen=True)
 class Training:
-    """How one linear denoiser was trained.
+    """How one linear denoiser was trained; docs/theory.md, "Filters".
 
     Attributes:
         ridge: c, penalty g_t = ᾱ_t c: the exact denoiser of N(μ0, Σ0 + c I).
@@ -34,6 +36,18 @@ class Training:
         stop: Training time τ; inf is the optimum.
         learning_rate: η of discrete gradient descent with round(τ/η) steps; 0 is gradient flow.
         init_scale: W_t(0) is this multiple of I.
+
+    Example:
+        What is trained for a time τ from W(0) = 0 has w = √q (1 − exp(−τ (ᾱλ + q)))/(ᾱλ + q):
+
+        >>> import numpy as np, lindiff
+        >>> schedule = lindiff.make_schedule()
+        >>> bank = lindiff.Bank(schedule, [lindiff.Training(stop=3.0)])
+        >>> w = bank.level(np.array([2.0]), index=99)[3]
+        >>> q = schedule.q[99]
+        >>> M = (1 - q) * 2.0 + q
+        >>> bool(np.isclose(w[0, 0], np.sqrt(q) * (1 - np.exp(-3.0 * M)) / M))
+        True
     """
 
     ridge: float = 0.0
@@ -55,27 +69,52 @@ class Training:
 
 @dataclass(frozen=True)
 class Response:
-    """Filters on nodes λ: arrays of shape (K, F), F trainings.
+    """Filters on nodes λ: arrays of shape (K, F), F trainings; docs/theory.md, "Filters".
+
+    From `Bank.response`; float64, or complex128 where the nodes are complex.
 
     Attributes:
         residual: ⟨(1 − √q_t w_t)²⟩_t, what is left of the noise.
         gain: ⟨ᾱ_t w_t²⟩_t, the factor of a direction's variance in the loss.
         log_v: ln v, the log of the generated variance.
         P: Π_t a_t, the factor of the starting point in the sample.
+
+    Example:
+        DDIM adds no noise, so that the generated variance is P²:
+
+        >>> import numpy as np, lindiff
+        >>> schedule = lindiff.make_schedule()
+        >>> bank = lindiff.Bank(schedule, [lindiff.Training(ridge=c) for c in (0.0, 0.1)])
+        >>> response = bank.response(np.array([0.1, 1.0]), lindiff.make_sampler("ddim", schedule))
+        >>> bool(np.allclose(response.log_v, np.log(response.P**2)))
+        True
     """
 
-    residual: Array
-    gain: Array
-    log_v: Array
-    P: Array
+    residual: Inexact[Array, "K F"]
+    gain: Inexact[Array, "K F"]
+    log_v: Inexact[Array, "K F"]
+    P: Inexact[Array, "K F"]
 
 
 class Bank:
     """The filters of several trainings on one schedule, evaluated level by level.
 
+    docs/theory.md, "Filters" and "Sampling".
+
     Args:
-        schedule: The noise schedule.
+        schedule: The noise schedule, from `make_schedule`.
         trainings: F trainings.
+
+    Example:
+        A ridge c makes the exact denoiser of N(μ0, Σ0 + cI), so that a mode λ is generated with
+        the variance λ + c, up to the error of the sampler:
+
+        >>> import numpy as np, lindiff
+        >>> schedule = lindiff.make_schedule()
+        >>> bank = lindiff.Bank(schedule, [lindiff.Training(ridge=0.1)])
+        >>> response = bank.response(np.array([0.1, 1.0]), lindiff.make_sampler("ddim", schedule))
+        >>> np.round(np.exp(response.log_v[:, 0]), 2)
+        array([0.2, 1.1])
     """
 
     def __init__(self, schedule: Schedule, trainings: Sequence[Training]) -> None:
@@ -94,7 +133,7 @@ class Bank:
         self._any_discrete = bool(self._discrete.any())
         self._steps = np.array([t.steps if t.discrete else 0 for t in trainings])
 
-    def _left(self, M: Array) -> tuple[Array, Array]:
+    def _left(self, M: Inexact[Array, "K F"]) -> tuple[Inexact[Array, "#K #F"], ...]:
         """e, the part of W(0) that is left, and 1 − e; M has shape (K, F)."""
         if self._all_optimal:
             return np.zeros((1, 1)), np.ones((1, 1))
@@ -110,8 +149,11 @@ class Bank:
             one_minus_e[:, k] = np.where(small, -np.expm1(power), 1 - e[:, k])
         return e, one_minus_e
 
-    def level(self, nodes: Array, index: int) -> tuple[Array, Array, Array, Array, Array]:
-        """M, ᾱλ + g, e, w and 1 − √q w at level t = `index` + 1, each of shape (K, F)."""
+    def level(self, nodes: Inexact[Array, " K"], index: int) -> tuple[Inexact[Array, "#K #F"], ...]:
+        """M, ᾱλ + g, e, w and 1 − √q w at level t = `index` + 1, each of shape (K, F).
+
+        e has shape (1, 1) where all trainings went to the optimum: it is 0.
+        """
         alpha_bar, q = self.schedule.alpha_bar[index], self.schedule.q[index]
         signal = alpha_bar * nodes[:, None] + (self.weight_decay + alpha_bar * self.ridge)
         M = signal + q
@@ -123,12 +165,14 @@ class Bank:
             residual -= np.sqrt(q) * self.init_scale * e
         return M, signal, e, w, residual
 
-    def losses(self, nodes: Array, index: int) -> tuple[Array, Array]:
+    def losses(
+        self, nodes: Inexact[Array, " K"], index: int
+    ) -> tuple[Inexact[Array, "K F"], Inexact[Array, "K F"]]:
         """(1 − √q w)² and ᾱ w² at one level: its residual and gain, each of shape (K, F)."""
         _, _, _, w, residual = self.level(nodes, index)
         return residual**2, self.schedule.alpha_bar[index] * w**2
 
-    def largest_stable_rate(self, largest_eigenvalue: float) -> Array:
+    def largest_stable_rate(self, largest_eigenvalue: float) -> Float64[Array, " F"]:
         """2 / max_t M, shape (F,): discrete gradient descent diverges from that η on."""
         s = self.schedule
         largest = [
@@ -137,7 +181,7 @@ class Bank:
         ]
         return 2 / np.array(largest)
 
-    def response(self, nodes: Array, sampler: Sampler | None) -> Response:
+    def response(self, nodes: Inexact[Array, " K"], sampler: Sampler | None) -> Response:
         """Residual, gain, ln v and P by the recursion over all levels.
 
         Args:
@@ -157,7 +201,9 @@ class Bank:
         parts = [np.concatenate(arrays, axis=1) for arrays in zip(*chunks, strict=True)]
         return Response(*parts)
 
-    def _recursion(self, nodes: Array, sampler: Sampler | None) -> tuple[Array, ...]:
+    def _recursion(
+        self, nodes: Inexact[Array, " K"], sampler: Sampler | None
+    ) -> tuple[Inexact[Array, "K F"], ...]:
         shape = (len(nodes), len(self.trainings))
         residual, gain = np.zeros(shape, nodes.dtype), np.zeros(shape, nodes.dtype)
         v, P = np.ones(shape, nodes.dtype), np.ones(shape, nodes.dtype)

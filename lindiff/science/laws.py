@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Num
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Numbers = float | int | NDArray[Any]
+Vector = Float64[Array, " d"]
+Numbers = float | int | Num[NDArray[Any], "*any"]
 
 
-def kl_tail(n: Numbers, d: int) -> Array:
+def kl_tail(n: Numbers, d: int) -> Float64[Array, "*any"]:
     """Large-N law of both KL divergences per dimension: (d+3)/(4N).
 
     A Gaussian fit has p = d(d+1)/2 + d parameters and costs p/(2N) nats in either direction
@@ -28,7 +30,7 @@ def kl_tail(n: Numbers, d: int) -> Array:
     return np.asarray((d + 3) / (4 * np.asarray(n, np.float64)))
 
 
-def kl_tail_leading(n: Numbers, d: int) -> Array:
+def kl_tail_leading(n: Numbers, d: int) -> Float64[Array, "*any"]:
     """The talk's leading form of `kl_tail`: d/(4N) per dimension, low by the factor d/(d+3).
 
     Args:
@@ -38,7 +40,7 @@ def kl_tail_leading(n: Numbers, d: int) -> Array:
     return np.asarray(d / (4 * np.asarray(n, np.float64)))
 
 
-def kl_model_data_mean(n: Numbers, d: int) -> Array:
+def kl_model_data_mean(n: Numbers, d: int) -> Float64[Array, "*any"]:
     """Mean over draws of KL(N(μ0, Σ0)‖N(μ, Σ))/d, for any Σ; infinite for N ≤ d.
 
     The trace and mean parts cancel on average ((N−1)/N + 1/N = 1); left is
@@ -53,7 +55,7 @@ def kl_model_data_mean(n: Numbers, d: int) -> Array:
     return np.array([_minus_half_log_det(int(m), d) for m in samples.ravel()]).reshape(np.shape(n))
 
 
-def kl_data_model_mean(n: Numbers, d: int) -> Array:
+def kl_data_model_mean(n: Numbers, d: int) -> Float64[Array, "*any"]:
     """Mean over draws of KL(N(μ, Σ)‖N(μ0, Σ0))/d, for any Σ; infinite for N ≤ d + 2.
 
     ½[(N+1)/(N−d−2) − 1] from the mean N Σ⁻¹/(N−d−2) of Σ0⁻¹ and the error of μ0, less the mean
@@ -72,7 +74,7 @@ def kl_data_model_mean(n: Numbers, d: int) -> Array:
     return np.where(excess > 0, value, np.inf)
 
 
-def optimal_loss(alpha_bar: Numbers, eigenvalues: Array) -> Array:
+def optimal_loss(alpha_bar: Numbers, eigenvalues: Vector) -> Float64[Array, "*any"]:
     """Denoising loss of the population optimum per noise level: (1/d) Σ_j ᾱ s_j/(ᾱ s_j + 1 − ᾱ).
 
     From the loss (docs/theory.md, "Denoiser and loss") with W_t = √(1−ᾱ_t) (ᾱ_t Σ + (1−ᾱ_t) I)⁻¹.
@@ -86,7 +88,7 @@ def optimal_loss(alpha_bar: Numbers, eigenvalues: Array) -> Array:
     return np.asarray(np.mean(variance / (variance + 1 - signal), axis=-1))
 
 
-def gap_tail(alpha_bar: Numbers, eigenvalues: Array) -> Array:
+def gap_tail(alpha_bar: Numbers, eigenvalues: Vector) -> Float64[Array, "*any d"]:
     """N times the large-N gap of test and train loss at a noise level, along each population mode.
 
     With m_j = ᾱ s_j/(ᾱ s_j + 1 − ᾱ), the mode's optimal loss, and v_j = m_j (1 − m_j), which is

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Complex128, Float64, Inexact
 from numpy.typing import NDArray
 
 from lindiff.science.tables import Range
@@ -30,24 +31,41 @@ _ROUNDS = 60
 class Limit:
     """The limiting spectral measure of Σ0 on a contour around its bulk.
 
+    From `limiting`; docs/theory.md, "Limit".
+
     Attributes:
-        spectrum: The distinct population eigenvalues s, shape (u,), descending.
-        counts: How often each occurs, shape (u,).
+        spectrum: The distinct population eigenvalues s, shape (u,), descending, float64.
+        counts: How often each occurs, shape (u,), float64.
         n: N, the number of samples.
-        nodes: λ on the upper half of the contour, shape (K,).
+        nodes: λ on the upper half of the contour, shape (K,), complex128.
         modes: Weight of one population mode at each node, (K, u): with F̄_j the limit of
             (F(Σ0))_jj, F̄_j = Re Σ_k modes[k, j] F(λ_k) + atom[j] F(0).
         atom: Weight of one mode in the null space of Σ0, shape (u,).
+
+    Example:
+        The trace of F(λ) = λ is that of Σ0, with n = N − 1 of N degrees of freedom:
+
+        >>> import numpy as np, lindiff
+        >>> limit = lindiff.limiting(lindiff.make_spectrum("power_law", 50, exponent=1.0), n=101)
+        >>> one = np.ones(len(limit.spectrum))
+        >>> trace = limit.trace(one, limit.nodes[:, None], np.zeros((1, 1)))
+        >>> bool(np.isclose(trace[0], 50 * 100 / 101))
+        True
     """
 
-    spectrum: Array
-    counts: Array
+    spectrum: Float64[Array, " u"]
+    counts: Float64[Array, " u"]
     n: int
-    nodes: Complex
-    modes: Complex
-    atom: Array
+    nodes: Complex128[Complex, " K"]
+    modes: Complex128[Complex, "K u"]
+    atom: Float64[Array, " u"]
 
-    def trace(self, weights: Array, values: NDArray[Any], at_zero: Array) -> Array:
+    def trace(
+        self,
+        weights: Float64[Array, " u"],
+        values: Inexact[NDArray[Any], "K F"],
+        at_zero: Float64[Array, "1 F"],
+    ) -> Float64[Array, " F"]:
         """Limit of tr A F(Σ0), shape (F,), for A diagonal in the eigenbasis of Σ.
 
         Args:
@@ -61,7 +79,9 @@ class Limit:
         # Where there is no null space F(0) may be infinite and has no part.
         return bulk + (each @ self.atom) * at_zero[0] if self.atom.any() else bulk
 
-    def diagonal(self, values: NDArray[Any], at_zero: Array) -> Array:
+    def diagonal(
+        self, values: Inexact[NDArray[Any], "K F"], at_zero: Float64[Array, "1 F"]
+    ) -> Float64[Array, "u F"]:
         """Limits of (F(Σ0))_jj of each distinct mode, shape (u, F); `values` as in `trace`."""
         modes = self.modes.T
         bulk: Array = modes.real @ values.real - modes.imag @ values.imag
@@ -73,7 +93,7 @@ def degrees_of_freedom(n: int, known_centre: bool) -> int:
     return n if known_centre else n - 1
 
 
-def limit_range(spectrum: Array, freedom: int, tight: bool = False) -> Range:
+def limit_range(spectrum: Float64[Array, " d"], freedom: int, tight: bool = False) -> Range:
     """Range of λ that the contour encloses, one for most N so that they share their filters.
 
     It holds the bulk: above s_1 (1 + √γ)², below s_d (1 − √γ)², γ = d over degrees of freedom; up
@@ -88,7 +108,7 @@ def limit_range(spectrum: Array, freedom: int, tight: bool = False) -> Range:
     return float(low), float(high)
 
 
-def contour(span: Range) -> tuple[Complex, Complex]:
+def contour(span: Range) -> tuple[Complex128[Complex, " K"], Complex128[Complex, " K"]]:
     """Nodes λ = e^y on the upper half of an ellipse around `span` in y = ln λ, and dy at each."""
     low, high = np.log(span)
     quarter = (high - low) / 4
@@ -100,7 +120,13 @@ def contour(span: Range) -> tuple[Complex, Complex]:
     return np.exp(y), 1j * quarter * (turn - 1 / turn) * np.pi / count
 
 
-def _solve(z: Complex, s: Array, counts: Array, freedom: int, guess: Complex) -> Complex | None:
+def _solve(
+    z: Complex128[Complex, " K"],
+    s: Float64[Array, " u"],
+    counts: Float64[Array, " u"],
+    freedom: int,
+    guess: Complex128[Complex, " K"],
+) -> Complex128[Complex, " K"] | None:
     """The κ of κ = z + (κ/n) Σ s/(s+κ) in the half-plane of z, by Newton's method from `guess`.
 
     There is one such root (docs/theory.md); None where the method did not end there.
@@ -117,7 +143,12 @@ def _solve(z: Complex, s: Array, counts: Array, freedom: int, guess: Complex) ->
     return None
 
 
-def _walk(nodes: Complex, s: Array, counts: Array, freedom: int) -> Complex:
+def _walk(
+    nodes: Complex128[Complex, " K"],
+    s: Float64[Array, " u"],
+    counts: Float64[Array, " u"],
+    freedom: int,
+) -> Complex128[Complex, " K"]:
     """κ(−λ) from node to node: at the first, far out, it is near −λ."""
     found = [-nodes[:1]]
     for i in range(len(nodes)):
@@ -130,7 +161,10 @@ def _walk(nodes: Complex, s: Array, counts: Array, freedom: int) -> Complex:
 
 
 def limits(
-    spectrum: Array, ns: Iterable[int], known_centre: bool = False, tight: bool = False
+    spectrum: Float64[Array, " d"],
+    ns: Iterable[int],
+    known_centre: bool = False,
+    tight: bool = False,
 ) -> Iterator[Limit]:
     """The limits of several N, one after the other; see `limiting`."""
     s, counts = np.unique(spectrum, return_counts=True)
@@ -154,11 +188,16 @@ def limits(
         yield Limit(s, weights, n, nodes, modes, atom)
 
 
-def limiting(spectrum: Array, n: int, known_centre: bool = False, tight: bool = False) -> Limit:
+def limiting(
+    spectrum: Float64[Array, " d"], n: int, known_centre: bool = False, tight: bool = False
+) -> Limit:
     """The limiting measure of Σ0, with the real Wishart correction of order 1/n.
 
+    docs/theory.md, "Limit" (Marchenko & Pastur 1967; Silverstein 1995; Bach, arXiv 2303.01372).
+
     Args:
-        spectrum: s ≥ 0, shape (d,); a direction without variance is in the null space of Σ0.
+        spectrum: s ≥ 0, shape (d,), float64; a direction without variance is in the null space
+            of Σ0.
         n: N ≥ 3, the number of samples.
         known_centre: Whether the mean is known: N degrees of freedom instead of N − 1.
         tight: As in `limit_range`.
@@ -166,11 +205,26 @@ def limiting(spectrum: Array, n: int, known_centre: bool = False, tight: bool = 
     Raises:
         ValueError: As many degrees of freedom as dimensions: the bulk then reaches 0, and the
             contour around it does not exist.
+        ArithmeticError: The root κ was not found.
+
+    Example:
+        The mean of tr Σ0⁻¹ is N d/(n − d − 1) for white data, exactly (an inverse Wishart matrix):
+
+        >>> import numpy as np, lindiff
+        >>> limit = lindiff.limiting(np.ones(50), n=101)
+        >>> trace = limit.trace(np.ones(1), 1 / limit.nodes[:, None], np.zeros((1, 1)))
+        >>> bool(np.isclose(trace[0], 101 * 50 / (100 - 50 - 1), rtol=1e-3))
+        True
     """
     return next(limits(spectrum, [n], known_centre, tight))
 
 
-def _without_low_end(S: Complex, nodes: Complex, kappa: Complex, s: Array) -> Complex:
+def _without_low_end(
+    S: Complex128[Complex, "K u"],
+    nodes: Complex128[Complex, "K 1"],
+    kappa: Complex128[Complex, "K 1"],
+    s: Float64[Array, " u"],
+) -> Complex128[Complex, "K u"]:
     """S less S_0 s/(λ + s), S_0 its value at the low end: the last node.
 
     That is analytic inside the contour, so it integrates to zero with every filter. What is left is
@@ -184,8 +238,13 @@ def _without_low_end(S: Complex, nodes: Complex, kappa: Complex, s: Array) -> Co
 
 
 def _weights(
-    nodes: Complex, kappa: Complex, dy: Complex, s: Array, counts: Array, freedom: int
-) -> tuple[Complex, Array]:
+    nodes: Complex128[Complex, " K"],
+    kappa: Complex128[Complex, "K 1"],
+    dy: Complex128[Complex, " K"],
+    s: Float64[Array, " u"],
+    counts: Float64[Array, " u"],
+    freedom: int,
+) -> tuple[Complex128[Complex, "K u"], Float64[Array, " u"]]:
     """`Limit.modes` and `Limit.atom` from κ(−λ) on the nodes, shape (K, 1)."""
     S = s / (s + kappa)
     slope = 1 / (1 - (S * S) @ counts / freedom)[:, None]

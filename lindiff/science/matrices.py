@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
@@ -18,17 +19,19 @@ from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
+Vector = Float64[Array, " d"]
+Matrix = Float64[Array, "d d"]
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
-def training_covariance(draw: Draw) -> Array:
+def training_covariance(draw: Draw) -> Matrix:
     """Σ0 of a training set about its centre, shape (d, d)."""
     covariance: Array = (draw.vectors * draw.eigenvalues) @ draw.vectors.T
     return covariance
 
 
-def population_moment(draw: Draw) -> Array:
+def population_moment(draw: Draw) -> Matrix:
     """Mean of (x − centre)(x − centre)ᵀ over the population, or the held-out rows, (d, d)."""
     mean, covariance = draw.mean, np.diag(draw.spectrum)
     if draw.held_out is not None:
@@ -38,7 +41,9 @@ def population_moment(draw: Draw) -> Array:
     return moment
 
 
-def losses(weights: Array, schedule: Schedule, levels: range, moment: Array) -> Array:
+def losses(
+    weights: Float64[Array, "K L d d"], schedule: Schedule, levels: range, moment: Matrix
+) -> Float64[Array, "K L"]:
     """(‖I − √q W‖² + ᾱ tr(W M Wᵀ))/d at some noise levels, shape (K, L).
 
     Args:
@@ -67,8 +72,8 @@ class Gaussian:
             multiplied by.
     """
 
-    mean: Array
-    root: Array
+    mean: Vector
+    root: Matrix
 
 
 class Generation:
@@ -85,23 +90,23 @@ class Generation:
         count: Number of models K.
     """
 
-    def __init__(self, sampler: Sampler, schedule: Schedule, centre: Array, count: int) -> None:
+    def __init__(self, sampler: Sampler, schedule: Schedule, centre: Vector, count: int) -> None:
         self._sampler = sampler
-        self._place = {index: i for i, index in enumerate(sampler.levels.tolist())}
+        self._step_of = {index: i for i, index in enumerate(sampler.levels.tolist())}
         self._centre, self._eye = centre, np.eye(len(centre))
         self._offset = np.tile(-start_factor(schedule, sampler) * centre, (count, 1))
         self._factor = np.tile(self._eye, (count, 1, 1))
         self._covariance = self._factor
 
-    def step(self, weights: Array, index: int) -> None:
+    def step(self, weights: Float64[Array, "K d d"], index: int) -> None:
         """Leave level t = `index` + 1 with its W_t, shape (K, d, d), if the sampler visits it."""
-        place = self._place.get(index)
-        if place is None:
+        i = self._step_of.get(index)
+        if i is None:
             return
         sampler = self._sampler
-        variance = sampler.variance[place]
+        variance = sampler.variance[i]
         with np.errstate(over="ignore", invalid="ignore"):
-            a = sampler.A[place] * self._eye - sampler.B[place] * weights
+            a = sampler.A[i] * self._eye - sampler.B[i] * weights
             # A √ᾱ_t = √ᾱ_s: relative to √ᾱ μ0 the mean is multiplied as the noise is.
             self._offset = (a @ self._offset[..., None])[..., 0]
             self._factor = a @ self._factor
@@ -119,7 +124,7 @@ class Generation:
         return Gaussian(self._centre + self._offset[model], root)
 
 
-def divergences(generated: Gaussian, mean: Array, spectrum: Array) -> tuple[float, float]:
+def divergences(generated: Gaussian, mean: Vector, spectrum: Vector) -> tuple[float, float]:
     """KL(ρ_N‖ρ) and KL(ρ‖ρ_N) from N(mean, diag(spectrum)), per dimension, in nats.
 
     Both from one singular value decomposition of Σ^-½ · root. They are inf where ρ_N is singular to
@@ -139,7 +144,7 @@ def divergences(generated: Gaussian, mean: Array, spectrum: Array) -> tuple[floa
     return float(model_data / (2 * d)), float(data_model / (2 * d))
 
 
-def bures(generated: Gaussian, mean: Array, spectrum: Array) -> float:
+def bures(generated: Gaussian, mean: Vector, spectrum: Vector) -> float:
     """Squared 2-Wasserstein distance from N(mean, diag(spectrum)) over d; NaN if not finite."""
     shift, root = generated.mean - mean, generated.root
     if not (np.isfinite(root).all() and np.isfinite(shift).all()):
@@ -149,7 +154,7 @@ def bures(generated: Gaussian, mean: Array, spectrum: Array) -> float:
     return float(total / len(spectrum))
 
 
-def agreement(one: Gaussian, other: Gaussian, mean: Array) -> float:
+def agreement(one: Gaussian, other: Gaussian, mean: Vector) -> float:
     """E⟨x − μ, x' − μ⟩/√(E‖x − μ‖² E‖x' − μ‖²) of two generators given the same starting noise.
 
     Args:
@@ -168,7 +173,7 @@ def agreement(one: Gaussian, other: Gaussian, mean: Array) -> float:
         return float(cross / np.sqrt(power * other_power))
 
 
-def node_variances(draw: Draw, generated: Gaussian) -> Array:
+def node_variances(draw: Draw, generated: Gaussian) -> Float64[Array, " m"]:
     """Generated variance along the modes of Σ0, in the order of the nodes of its measure, (m,).
 
     The null space, if any, is first, with the mean over its directions.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
@@ -19,7 +20,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """A spectral measure; arrays of shape (m,), the null space, if any, first.
+    """A spectral measure; arrays of shape (m,), float64, the null space, if any, first.
+
+    From `of_draw` or `of_population`; docs/theory.md, "Metrics".
 
     Attributes:
         d: Dimension.
@@ -31,25 +34,50 @@ class Measure:
         error: w^δ, squared error of the centre, (Uᵀ(m − centre))², with m the mean of the test
             data: μ, or that of held-out rows.
         log_det: ln det Σ.
+
+    Example:
+        Whatever the basis U, the weights add up to the traces of I and Σ:
+
+        >>> import lindiff
+        >>> s = lindiff.make_spectrum("power_law", 64, exponent=1.0)
+        >>> mu = lindiff.of_draw(lindiff.make_draw("wishart", s, n=32, seed=0))
+        >>> float(mu.identity.sum().round(9)), float(mu.sigma.sum().round(9))
+        (64.0, 64.0)
     """
 
     d: int
-    nodes: Array
-    identity: Array
-    sigma: Array
-    precision: Array
-    variance: Array
-    error: Array
+    nodes: Float64[Array, " m"]
+    identity: Float64[Array, " m"]
+    sigma: Float64[Array, " m"]
+    precision: Float64[Array, " m"]
+    variance: Float64[Array, " m"]
+    error: Float64[Array, " m"]
     log_det: float
 
     @property
-    def test(self) -> Array:
+    def test(self) -> Float64[Array, " m"]:
         """Mean square of the test data about the centre, along the modes of each node."""
         return self.variance + self.error
 
 
 def of_draw(draw: Draw) -> Measure:
-    """The measure of a training set."""
+    """The measure of a training set; docs/theory.md, "Metrics".
+
+    Args:
+        draw: The training set, from `make_draw`.
+
+    Returns:
+        Its measure: m = r nodes, or r + 1 where Σ0 has a null space, which is the first.
+
+    Example:
+        The first node holds the whole null space, d − N + 1 directions:
+
+        >>> import lindiff
+        >>> s = lindiff.make_spectrum("isotropic", 50)
+        >>> mu = lindiff.of_draw(lindiff.make_draw("wishart", s, n=20, seed=0))
+        >>> float(mu.nodes[0]), float(mu.identity[0]), len(mu.nodes)
+        (0.0, 31.0, 20)
+    """
     s, U = draw.spectrum, draw.vectors
     squares = U * U
     sigma, precision = np.stack([s, 1 / s]) @ squares
@@ -66,7 +94,7 @@ def of_draw(draw: Draw) -> Measure:
     return Measure(draw.d, nodes, identity, sigma, precision, variance, error, log_det)
 
 
-def _along(draw: Draw, covariance: Array) -> Array:
+def _along(draw: Draw, covariance: Float64[Array, "d d"]) -> Float64[Array, " m"]:
     """(Uᵀ C U)_νν, before it the rest of the trace where there is a null space."""
     modes: Array = (draw.vectors * (covariance @ draw.vectors)).sum(axis=0)
     if not draw.null:
@@ -75,7 +103,7 @@ def _along(draw: Draw, covariance: Array) -> Array:
     return np.concatenate([[rest], modes])
 
 
-def _error(draw: Draw) -> Array:
+def _error(draw: Draw) -> Float64[Array, " m"]:
     """(Uᵀ(m − centre))², m the mean of the test data; before it that of the null space."""
     mean = draw.mean if draw.held_out is None else draw.held_out.mean
     vector = mean - draw.centre
@@ -87,8 +115,26 @@ def _error(draw: Draw) -> Array:
     return np.concatenate([[rest @ rest], error])
 
 
-def of_population(spectrum: Array) -> Measure:
-    """The measure of infinitely many samples: Σ0 = Σ and no error of the mean."""
+def of_population(spectrum: Float64[Array, " d"]) -> Measure:
+    """The measure of infinitely many samples: Σ0 = Σ, no error of the mean.
+
+    What a metric has of it is its floor; docs/theory.md, "Metrics".
+
+    Args:
+        spectrum: s, shape (d,), float64, positive and descending.
+
+    Returns:
+        The measure with the nodes s, ascending, one mode at each.
+
+    Example:
+        A training set of very many samples is near it:
+
+        >>> import numpy as np, lindiff
+        >>> s = lindiff.make_spectrum("power_law", 8, exponent=1.0)
+        >>> many = lindiff.of_draw(lindiff.make_draw("wishart", s, n=10**8, seed=0))
+        >>> bool(np.allclose(many.nodes, lindiff.of_population(s).nodes, rtol=1e-3))
+        True
+    """
     s = spectrum[::-1]
     one = np.ones(len(s))
     return Measure(len(s), s, one, s, 1 / s, s, 0 * one, float(np.log(s).sum()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank
@@ -16,20 +17,21 @@ from lindiff.science.measure import Measure
 from lindiff.science.tables import Evaluated
 
 Array = NDArray[np.float64]
+PerFilter = Float64[Array, " F"]
 
 
-def losses(mu: Measure, filters: Evaluated) -> dict[str, Array]:
+def losses(mu: Measure, filters: Evaluated) -> dict[str, PerFilter]:
     """Train, test and null loss, mean over noise levels; arrays of shape (F,)."""
     return _losses(mu, filters.functional)
 
 
-def level_losses(mu: Measure, bank: Bank, index: int) -> dict[str, Array]:
+def level_losses(mu: Measure, bank: Bank, index: int) -> dict[str, PerFilter]:
     """The losses of a bank's F filters at the noise level t − 1 = `index`, shape (F,)."""
     fields = dict(zip(("residual", "gain"), bank.losses(mu.nodes, index), strict=True))
     return _losses(mu, lambda name, weights: weights @ fields[name])
 
 
-def _losses(mu: Measure, functional: Callable[[str, Array], Array]) -> dict[str, Array]:
+def _losses(mu: Measure, functional: Callable[[str, Array], Array]) -> dict[str, PerFilter]:
     """The losses from a field's sums Σ_ν weights[i, ν] F(λ_ν), as `Evaluated.functional`."""
     ones = mu.identity
     (residual,) = functional("residual", ones[None])
@@ -42,7 +44,9 @@ def _losses(mu: Measure, functional: Callable[[str, Array], Array]) -> dict[str,
     }
 
 
-def _by_rank(mu: Measure, spectrum: Array) -> tuple[Array, Array]:
+def _by_rank(
+    mu: Measure, spectrum: Float64[Array, " d"]
+) -> tuple[Float64[Array, " m"], Float64[Array, " m"]]:
     """Σ 1/s and Σ s over the population modes that pair with each node by rank."""
     starts = np.concatenate([[0], np.cumsum(mu.identity).astype(int)[:-1]])
     ascending = spectrum[::-1]
@@ -50,8 +54,8 @@ def _by_rank(mu: Measure, spectrum: Array) -> tuple[Array, Array]:
 
 
 def covariance_metrics(
-    mu: Measure, spectrum: Array, filters: Evaluated
-) -> tuple[dict[str, Array], Array]:
+    mu: Measure, spectrum: Float64[Array, " d"], filters: Evaluated
+) -> tuple[dict[str, PerFilter], Float64[Array, "m F"]]:
     """Both KL between the centred Gaussians with their parts, and c_mean.
 
     Args:

@@ -10,9 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float64
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Curve = Float64[Array, " K"]
+# Of whatever shape: the function itself says what is wrong with it.
+Unchecked = Float64[Array, " ..."]
 
 # Values this near to the least one, relative to it, are level with it: a plateau up to rounding.
 _LEVEL = 1e-9
@@ -24,7 +28,7 @@ class Minimum:
     """Where a curve is least.
 
     Attributes:
-        x: The place.
+        x: Where it is least.
         value: The curve there.
         inside: Whether the curve rises on both sides of `x`. If not, `x` is the first or the last
             point: the end of the range, or of a plateau that reaches it.
@@ -60,7 +64,7 @@ class Optimum:
     count: int
 
 
-def minimum(x: Array, y: Array) -> Minimum:
+def minimum(x: Unchecked, y: Unchecked) -> Minimum:
     """The minimum of a curve known on a grid.
 
     Scanned for on the grid, then refined between the neighbours of the best point: Brent's bounded
@@ -87,7 +91,7 @@ def minimum(x: Array, y: Array) -> Minimum:
     return _refined(np.log(x[finite]), y[finite], best - start - low)
 
 
-def _checked(x: Array, y: Array) -> tuple[Array, Array]:
+def _checked(x: Unchecked, y: Unchecked) -> tuple[Curve, Curve]:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 1 or x.shape != y.shape or not len(x):
         raise ValueError(f"x and y must be curves of one length, not {x.shape} and {y.shape}")
@@ -98,7 +102,7 @@ def _checked(x: Array, y: Array) -> tuple[Array, Array]:
     return x, y
 
 
-def _run(true: NDArray[np.bool_], at: int) -> tuple[int, int]:
+def _run(true: Bool[NDArray[np.bool_], " K"], at: int) -> tuple[int, int]:
     """First and last index of the stretch of True about `at`; `at` itself counts as True."""
     before, after = np.flatnonzero(~true[:at]), np.flatnonzero(~true[at + 1 :])
     return (
@@ -107,7 +111,7 @@ def _run(true: NDArray[np.bool_], at: int) -> tuple[int, int]:
     )
 
 
-def _refined(log_x: Array, y: Array, best: int) -> Minimum:
+def _refined(log_x: Curve, y: Curve, best: int) -> Minimum:
     """The minimum of the spline through finite points, between the neighbours of `best`."""
     from scipy.interpolate import CubicSpline
     from scipy.optimize import minimize_scalar
@@ -125,7 +129,7 @@ def _refined(log_x: Array, y: Array, best: int) -> Minimum:
     return Minimum(math.exp(found), value, True)
 
 
-def measured(x: Array, Y: Array) -> Optimum:
+def measured(x: Unchecked, Y: Unchecked) -> Optimum:
     """The minimum of the mean of several curves on one grid, with 95 % intervals.
 
     The curves are averaged, not their minima: the least of a noisy curve lies below the curve, and
@@ -166,7 +170,7 @@ def measured(x: Array, Y: Array) -> Optimum:
     )  # fmt: skip
 
 
-def _jackknife(without: Array) -> float:
+def _jackknife(without: Float64[Array, " n"]) -> float:
     """Half the width of the interval of an estimate, from those without one of n values, (n,)."""
     from scipy.special import stdtrit
 

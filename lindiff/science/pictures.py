@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.pools import Pool
@@ -25,7 +26,7 @@ class Picture:
 
     height: int
     width: int
-    embed: Array
+    embed: Float64[Array, " ..."]  # its shape is checked below
 
     def __post_init__(self) -> None:
         if self.embed.ndim != 2 or self.embed.shape[1] != self.height * self.width:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+from jaxtyping import Bool, Float64
 from numpy.typing import NDArray
 
 from lindiff.science import datasets
@@ -55,15 +56,15 @@ class Pool:
     """
 
     key: str
-    spectrum: Array
-    rows: Array
-    held_out: Array
+    spectrum: Float64[Array, " d"]
+    rows: Float64[Array, "M d"]
+    held_out: Float64[Array, "H d"]
     columns: int
     constant: int
     dependent: int
     lost: float
-    axes: Array
-    origin: Array
+    axes: Float64[Array, "columns d"]
+    origin: Float64[Array, " columns"]
     unit: float
     picture: tuple[int, int] | None = None
     own_split: bool = False
@@ -96,7 +97,7 @@ class Pool:
             text += f", and with them {self.lost:.1g} of the held-out rows' mean square"
         return text
 
-    def subset(self, n: int, seed: int, start: int = 0) -> Array:
+    def subset(self, n: int, seed: int, start: int = 0) -> Float64[Array, "n d"]:
         """Rows `start` to `start` + `n` of a permutation of the pool, shape (n, d).
 
         Args:
@@ -112,11 +113,11 @@ class Pool:
         order = generator("subset", data=self.key, seed=seed).permutation(self.size)
         return self.rows[order[start : start + n]]
 
-    def rest(self, n: int, seed: int) -> Array:
+    def rest(self, n: int, seed: int) -> Float64[Array, "rest d"]:
         """The rows of the pool that the training set of `subset` leaves, shape (M − n, d)."""
         return self.subset(self.size - n, seed, start=n)
 
-    def restore(self, rows: Array) -> Array:
+    def restore(self, rows: Float64[Array, "n d"]) -> Float64[Array, "n columns"]:
         """Rows in the data's own columns and units, shape (n, columns), from shape (n, d).
 
         Rows of the pool come back to rounding, held-out rows without what `lost` is a share of.
@@ -189,7 +190,7 @@ def pool_of(data: Rows, key: str) -> Pool:
     )
 
 
-def _split(count: int, key: str) -> NDArray[np.bool_]:
+def _split(count: int, key: str) -> Bool[NDArray[np.bool_], " {count}"]:
     """A fifth of the rows at random, as a mask."""
     order = generator("pool", data=key).permutation(count)
     held_out = np.ones(count, dtype=bool)
@@ -197,14 +198,18 @@ def _split(count: int, key: str) -> NDArray[np.bool_]:
     return held_out
 
 
-def _of_order_one(values: Array) -> tuple[float, Array]:
+def _of_order_one(
+    values: Float64[Array, "rows columns"],
+) -> tuple[float, Float64[Array, "rows columns"]]:
     """The largest, and all in units of it: their squares neither overflow nor vanish."""
     largest = float(np.abs(values).max())
     scaled: Array = values / largest
     return largest, scaled
 
 
-def _axes(centred: Array) -> tuple[Array, Array]:
+def _axes(
+    centred: Float64[Array, "rows columns"],
+) -> tuple[Float64[Array, " d"], Float64[Array, "columns d"]]:
     """Variances along the principal axes that are not empty, descending, and the axes as columns.
 
     From singular values, not from the covariance: small variances keep their digits.

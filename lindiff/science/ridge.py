@@ -10,11 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Inexact
 from numpy.typing import NDArray
 
 from lindiff.science.limit import degrees_of_freedom
 
 Array = NDArray[np.float64]
+Spectrum = Float64[Array, " d"]
+Ridges = Float64[Array, " K"]
 
 METRICS = ("kl_model_data", "kl_data_model")
 
@@ -22,7 +25,9 @@ _POINTS = 129
 _TINY = 1e-30
 
 
-def effective_ridge(spectrum: Array, ridge: Array, n: int, known_centre: bool = False) -> Array:
+def effective_ridge(
+    spectrum: Spectrum, ridge: Ridges, n: int, known_centre: bool = False
+) -> Ridges:
     """κ(c) of κ = c + (κ/n) Σ s′/(s′+κ), s′ = s n/N: what a ridge c on Σ0 is on Σ′.
 
     By Newton's method from c + tr Σ/N, where the equation is convex and the root below, so that
@@ -55,7 +60,9 @@ def effective_ridge(spectrum: Array, ridge: Array, n: int, known_centre: bool = 
     return kappa
 
 
-def _kept(kappa: NDArray[Any], s: Array, freedom: int) -> NDArray[Any]:
+def _kept(
+    kappa: Inexact[NDArray[Any], " K"], s: Spectrum, freedom: int
+) -> Inexact[NDArray[Any], "K d"]:
     """c (Σ0 + c)⁻¹ along each population mode at κ = κ(c), shape (K, d), for κ of shape (K,)."""
     k = kappa[:, None]
     inverse = 1 / (s + k)
@@ -67,7 +74,7 @@ def _kept(kappa: NDArray[Any], s: Array, freedom: int) -> NDArray[Any]:
     return kept
 
 
-def _slopes(metric: str, spectrum: Array, ridge: Array, n: int, known_centre: bool) -> Array:
+def _slopes(metric: str, spectrum: Spectrum, ridge: Ridges, n: int, known_centre: bool) -> Ridges:
     """2d times the derivative of `metric` by ln c, shape (K,)."""
     freedom = degrees_of_freedom(n, known_centre)
     s = spectrum * (freedom / n)
@@ -86,8 +93,10 @@ def _slopes(metric: str, spectrum: Array, ridge: Array, n: int, known_centre: bo
     return np.asarray((1 + mean) * derivative + resolvent)
 
 
-def best_ridge(spectrum: Array, n: int, metric: str, known_centre: bool = False) -> float:
+def best_ridge(spectrum: Spectrum, n: int, metric: str, known_centre: bool = False) -> float:
     """The ridge c that is best for a KL of the ideal sampler, mean over draws.
+
+    docs/theory.md, "Best ridge".
 
     KL(ρ_N‖ρ): c tr Σ⁻¹ = d − df1(κ). KL(ρ‖ρ_N): N(κ/c − κ′)(1 + 1/N) = d − df1(κ), without the
     factor where the mean is known. κ is `effective_ridge`, κ′ = dκ/dc, df1 = Σ s′/(s′+κ); what is
@@ -95,20 +104,34 @@ def best_ridge(spectrum: Array, n: int, metric: str, known_centre: bool = False)
     lowest minimum (two-level spectra can have two), Brent's method the root.
 
     Args:
-        spectrum: s, shape (d,), positive.
+        spectrum: s, shape (d,), float64, positive.
         n: N ≥ 3, the number of samples.
         metric: `kl_model_data` or `kl_data_model`.
         known_centre: Whether the mean is known.
 
+    Returns:
+        c, a variance, as the eigenvalues are.
+
     Raises:
         ValueError: There is no closed condition for the metric, or N < 3.
+
+    Example:
+        At large N it approaches (d+2)/N · tr Σ⁻¹/tr Σ⁻² for KL(ρ_N‖ρ), and twice that for
+        KL(ρ‖ρ_N):
+
+        >>> import numpy as np, lindiff
+        >>> law = (50 + 2) / 10**5
+        >>> best = [lindiff.best_ridge(np.ones(50), 10**5, metric=f"kl_{m}")
+        ...         for m in ("model_data", "data_model")]
+        >>> np.round(np.array(best) / law, 2)
+        array([1., 2.])
     """
     from scipy.integrate import cumulative_trapezoid
     from scipy.optimize import brentq
 
     _check(metric, n)
 
-    def slope(log_c: Array) -> Array:
+    def slope(log_c: Ridges) -> Ridges:
         return _slopes(metric, spectrum, np.exp(log_c), n, known_centre)
 
     d = len(spectrum)
@@ -121,7 +144,7 @@ def best_ridge(spectrum: Array, n: int, metric: str, known_centre: bool = False)
     return float(np.exp(brentq(lambda y: float(slope(np.array([y]))[0]), *ends, xtol=1e-13)))
 
 
-def best_ridge_tail(spectrum: Array, n: int, metric: str, known_centre: bool = False) -> float:
+def best_ridge_tail(spectrum: Spectrum, n: int, metric: str, known_centre: bool = False) -> float:
     """Large-N law of `best_ridge`: (d+2)/N tr Σ⁻¹/tr Σ⁻² for KL(ρ_N‖ρ), twice that for KL(ρ‖ρ_N).
 
     d + 1 where the mean is known. From the exact means of Σ0⁻¹ and Σ0⁻² of a Wishart matrix; the

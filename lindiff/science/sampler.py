@@ -5,6 +5,18 @@ x' = A x − B ε̂ + σ ξ. Along one mode of a linear denoiser, with M = ᾱλ
 initial weights that is left and ε̂ = w x, it multiplies by
 a = [A (ᾱλ + g) + C + B √q e]/M − B w_0 e, where C = A q − B √q is given in closed form: the
 difference loses every digit at small λ.
+
+The names here, those of Ho et al. 2020 (DDPM) and of Song et al. 2021 (DDIM), whose α_t is ᾱ_t:
+
+| here | DDPM | DDIM |
+| --- | --- | --- |
+| `beta` of a step, β = 1 − α | β_t (eq. 2) | 1 − α_t/α_{t−1} |
+| `alpha` of a step, α = ᾱ_t/ᾱ_s | α_t = 1 − β_t | α_t/α_{t−1} |
+| `q`, `q_next`: q_t and q_s | 1 − ᾱ_t (eq. 4), 1 − ᾱ_{t−1} | 1 − α_t, 1 − α_{t−1} |
+| `A` x − `B` ε̂ | μ_θ(x_t, t) (eq. 11; algorithm 2) | eq. 12 with σ_t = 0 |
+| `variance` | σ_t² = β_t or β̃_t (eq. 7; section 3.2) | σ_t² = 0 |
+| `levels` + 1 | t = T, …, 1 | the sub-sequence τ of section 4.2 |
+| `C` | – (Filters) | – (Filters) |
 """
 
 from __future__ import annotations
@@ -12,17 +24,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from lindiff.science.named import load
 from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+PerStep = Float64[Array, " S"]
 
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """Coefficients of every step, from high noise to low; all arrays have shape (S,).
+    """Coefficients of every step, from high noise to low; arrays of shape (S,), float64.
+
+    From `make_sampler`; docs/theory.md, "Sampling".
 
     Attributes:
         levels: Index t − 1 of the level that the step leaves.
@@ -30,13 +47,23 @@ class Sampler:
         B: Factor of the predicted noise.
         C: A q_t − B √q_t, without cancellation.
         variance: σ², the variance of the noise that the step adds.
+
+    Example:
+        C is A q_t − B √q_t:
+
+        >>> import numpy as np, lindiff
+        >>> schedule = lindiff.make_schedule()
+        >>> sampler = lindiff.make_sampler("ddpm_beta", schedule)
+        >>> q = schedule.q[sampler.levels]
+        >>> bool(np.allclose(sampler.C, sampler.A * q - sampler.B * np.sqrt(q)))
+        True
     """
 
-    levels: NDArray[np.int64]
-    A: Array
-    B: Array
-    C: Array
-    variance: Array
+    levels: Int64[IntArray, " S"]
+    A: PerStep
+    B: PerStep
+    C: PerStep
+    variance: PerStep
 
 
 def start_factor(schedule: Schedule, sampler: Sampler | None) -> float:
@@ -47,17 +74,34 @@ def start_factor(schedule: Schedule, sampler: Sampler | None) -> float:
 def make_sampler(
     name: str, schedule: Schedule, final_noise: bool = False, sampling_steps: int = 0
 ) -> Sampler:
-    """The sampler called `name` on a schedule.
+    """The sampler called `name` on a schedule; docs/theory.md, "Sampling".
 
     Args:
-        name: A file of `lindiff.science.samplers`.
+        name: A file of `lindiff.science.samplers`: `ddpm_beta` or `ddpm_beta_tilde` (Ho et al.
+            2020, algorithm 2, with σ_t² = β_t or β̃_t), or `ddim` (Song et al. 2021, eq. 12 with
+            σ_t = 0).
         schedule: The noise schedule.
         final_noise: Whether the last step adds its noise.
         sampling_steps: Number S of evenly spaced levels round(i T/S), i = 1..S; 0 for all T.
 
+    Returns:
+        The coefficients of its S steps. (The ideal sampler has none: pass None for it.)
+
     Raises:
         KeyError: No such sampler.
-        ValueError: More sampling steps than levels.
+        ValueError: Fewer than 0 sampling steps, or more than levels.
+
+    Example:
+        DDIM adds no noise, and at full length reproduces the variance of a mode:
+
+        >>> import numpy as np, lindiff
+        >>> schedule = lindiff.make_schedule()
+        >>> sampler = lindiff.make_sampler("ddim", schedule)
+        >>> float(sampler.variance.max())
+        0.0
+        >>> bank = lindiff.Bank(schedule, [lindiff.Training()])
+        >>> np.round(np.exp(bank.response(np.array([0.01, 0.1, 1.0]), sampler).log_v[:, 0]), 2)
+        array([0.01, 0.1 , 1.  ])
     """
     if not 0 <= sampling_steps <= schedule.timesteps:
         raise ValueError(

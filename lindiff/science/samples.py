@@ -8,16 +8,20 @@ samples are of a jackknife that leaves out one of 16 blocks (Efron & Stein 1981)
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Vector = Float64[Array, " d"]
 Estimate = tuple[float, float]
 
 _RATIO = 1 / 3
 BLOCKS = 16
 
 
-def squares_along(vectors: Array, U: Array) -> Array:
+def squares_along(
+    vectors: Float64[Array, "K d"], U: Float64[Array, "d r"]
+) -> Float64[Array, "K m"]:
     """Squares of vectors (K, d) along the orthonormal columns of U (d, r), shape (K, m).
 
     For r < d the last of the m = r + 1 columns is the mean square over the d − r directions that
@@ -32,7 +36,7 @@ def squares_along(vectors: Array, U: Array) -> Array:
     return np.concatenate([squares, rest / outside], axis=1)
 
 
-def variances(samples: Array, U: Array) -> Array:
+def variances(samples: Float64[Array, "S d"], U: Float64[Array, "d r"]) -> Float64[Array, " m"]:
     """Unbiased variances of samples (S, d) along the columns of U, shape (m,) as `squares_along`.
 
     Args:
@@ -44,7 +48,9 @@ def variances(samples: Array, U: Array) -> Array:
     return variance
 
 
-def nearest(samples: Array, points: Array) -> tuple[NDArray[np.int64], Array]:
+def nearest(
+    samples: Float64[Array, "S d"], points: Float64[Array, "N d"]
+) -> tuple[Int64[NDArray[np.int64], " S"], Float64[Array, " S"]]:
     """Which training point is nearest to each sample, and how near, shape (S,) each.
 
     Args:
@@ -70,7 +76,7 @@ def nearest(samples: Array, points: Array) -> tuple[NDArray[np.int64], Array]:
     return index, ratio
 
 
-def memorized_fraction(samples: Array, points: Array) -> Estimate:
+def memorized_fraction(samples: Float64[Array, "S d"], points: Float64[Array, "N d"]) -> Estimate:
     """Share of samples that are nearer to one training point than to a third of the next.
 
     The ratio of the distances to the nearest and the second-nearest training point is below 1/3
@@ -92,7 +98,7 @@ def memorized_fraction(samples: Array, points: Array) -> Estimate:
     return _mean(nearest(samples, points)[1] < _RATIO)
 
 
-def cosine(one: Array, other: Array) -> Estimate:
+def cosine(one: Float64[Array, "S d"], other: Float64[Array, "S d"]) -> Estimate:
     """Mean cosine between the rows of two arrays (S, d), with its standard error.
 
     Args:
@@ -103,11 +109,11 @@ def cosine(one: Array, other: Array) -> Estimate:
     return _mean((one * other).sum(axis=1) / lengths)
 
 
-def _mean(values: NDArray[np.bool_] | Array) -> Estimate:
+def _mean(values: Bool[NDArray[np.bool_], " S"] | Float64[Array, " S"]) -> Estimate:
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
-def agreement(one: Array, other: Array, mean: Array) -> Estimate:
+def agreement(one: Float64[Array, "S d"], other: Float64[Array, "S d"], mean: Vector) -> Estimate:
     """E⟨x − m, x′ − m⟩/√(E|x − m|² E|x′ − m|²) of two sets of samples of the same noises.
 
     The sample form of `lindiff.science.agreement`, with the standard error of a jackknife.
@@ -129,7 +135,9 @@ def agreement(one: Array, other: Array, mean: Array) -> Estimate:
     return value, _jackknife(np.array(folds))
 
 
-def gaussian_distances(samples: Array, mean: Array, spectrum: Array) -> dict[str, Estimate]:
+def gaussian_distances(
+    samples: Float64[Array, "S d"], mean: Vector, spectrum: Vector
+) -> dict[str, Estimate]:
     """Distances of the Gaussian of some samples from N(mean, diag(spectrum)), per dimension.
 
     For S normal samples of mean m and covariance C, n = S − 1 and W = Σ (x − x̄)(x − x̄)ᵀ, both KL
@@ -165,7 +173,9 @@ def gaussian_distances(samples: Array, mean: Array, spectrum: Array) -> dict[str
     }
 
 
-def _fit(samples: Array, mean: Array, spectrum: Array) -> tuple[float, float, float]:
+def _fit(
+    samples: Float64[Array, "S d"], mean: Vector, spectrum: Vector
+) -> tuple[float, float, float]:
     """Both KL, without their bias, and the Bures distance, with it, per dimension."""
     count, d = samples.shape
     shift = samples.mean(axis=0)
@@ -183,7 +193,7 @@ def _fit(samples: Array, mean: Array, spectrum: Array) -> tuple[float, float, fl
     return forward / (2 * d), backward / (2 * d), bures / d
 
 
-def _divergences(R: Array, shift: Array, count: int) -> tuple[float, float]:
+def _divergences(R: Float64[Array, "rank d"], shift: Vector, count: int) -> tuple[float, float]:
     """2 KL(model‖N(0, I)) and 2 KL(N(0, I)‖model) without bias, of W = RᵀR and mean `shift`."""
     from scipy.special import digamma
 
@@ -202,12 +212,12 @@ def _divergences(R: Array, shift: Array, count: int) -> tuple[float, float]:
     return forward, backward
 
 
-def _blocks(count: int) -> list[NDArray[np.int64]]:
+def _blocks(count: int) -> list[Int64[NDArray[np.int64], " _"]]:
     """The rows of up to 16 blocks of about the same size."""
     return np.array_split(np.arange(count), min(BLOCKS, count))
 
 
-def _jackknife(folds: Array) -> float:
+def _jackknife(folds: Float64[Array, " blocks"]) -> float:
     """Standard error from the values without one block each; NaN where one of them is no number."""
     if not np.isfinite(folds).all():
         return np.nan

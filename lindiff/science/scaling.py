@@ -7,12 +7,16 @@ d; all are at most, or at least, d elsewhere.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Spectrum = Float64[Array, " d"]
+# Of whatever shape: the function itself says what is wrong with it.
+Unchecked = Float64[Array, " ..."]
 
 
-def crossing(x: Array, y: Array, level: float) -> float | None:
+def crossing(x: Unchecked, y: Unchecked, level: float) -> float | None:
     """The x from which on a falling curve stays below a level, between grid points by a power law.
 
     The last crossing is taken, so that neither the peak of a loss at N = d nor noise above it
@@ -47,7 +51,7 @@ def crossing(x: Array, y: Array, level: float) -> float | None:
     return float(x[i] * (x[i + 1] / x[i]) ** share)
 
 
-def df1(spectrum: Array, kappa: float) -> float:
+def df1(spectrum: Spectrum, kappa: float) -> float:
     """Effective dimension Σ_j s_j/(s_j + κ): the modes that stand out of κ.
 
     At the noise level t the denoiser sees κ = c + q_t/ᾱ_t.
@@ -59,7 +63,7 @@ def df1(spectrum: Array, kappa: float) -> float:
     return float(np.sum(spectrum / (spectrum + kappa)))
 
 
-def df2(spectrum: Array, kappa: float) -> float:
+def df2(spectrum: Spectrum, kappa: float) -> float:
     """Effective dimension Σ_j (s_j/(s_j + κ))²; rules the variance of regularized estimators.
 
     Args:
@@ -69,7 +73,7 @@ def df2(spectrum: Array, kappa: float) -> float:
     return float(np.sum((spectrum / (spectrum + kappa)) ** 2))
 
 
-def participation(spectrum: Array) -> float:
+def participation(spectrum: Spectrum) -> float:
     """Participation ratio (tr Σ)²/tr Σ², at most d: the modes that share the variance.
 
     Args:

@@ -8,22 +8,39 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.named import load
 
+Array = NDArray[np.float64]
 
-def make_spectrum(name: str, d: int, /, **params: Any) -> NDArray[np.float64]:
-    """Eigenvalues s_j, shape (d,), descending, with Σ s_j = d.
+
+def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
+    """Eigenvalues s_j of the population covariance Σ; docs/theory.md, "Spectra".
 
     Args:
-        name: A file of `lindiff.science.spectra`.
+        name: A file of `lindiff.science.spectra`: `isotropic`, `power_law`, `spiked`, `two_level`,
+            `eigenvalues` or `dataset`.
         d: Dimension, at least 1.
-        params: Parameters of that spectrum.
+        params: Parameters of that spectrum: those of the function in that file.
+
+    Returns:
+        Shape (d,), float64, descending, with Σ s_j = d: a variance per dimension of 1.
 
     Raises:
         KeyError: No such spectrum.
-        ValueError: An eigenvalue is negative, zero or not finite, or a parameter is out of range.
+        TypeError: A parameter is missing, or the spectrum does not know it.
+        ValueError: d < 1, an eigenvalue is negative, zero or not finite, or a parameter is out of
+            range.
+
+    Example:
+        s_j ∝ 1/j, and the trace is d:
+
+        >>> import lindiff
+        >>> s = lindiff.make_spectrum("power_law", 64, exponent=1.0)
+        >>> float((s[0] / s[3]).round(9)), float(s.sum().round(9))
+        (4.0, 64.0)
     """
     if d < 1:
         raise ValueError(f"d = {d} is less than 1")
@@ -35,5 +52,5 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> NDArray[np.float64]:
             f"spectrum {name}: {int(np.sum(values == 0))} of {d} eigenvalues are zero; both KL "
             "would be infinite. Leave them out (restrict to the support) or give them a floor."
         )
-    scaled: NDArray[np.float64] = np.sort(values)[::-1] * (d / values.sum())
+    scaled: Array = np.sort(values)[::-1] * (d / values.sum())
     return scaled

@@ -12,12 +12,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from jaxtyping import Complex128, Float64, Inexact, Int
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Response
 from lindiff.science.sampler import Sampler
 
 Array = NDArray[np.float64]
+OnPoints = Float64[Array, "K F"]
 Range = tuple[float, float]
 
 FIELDS = ("residual", "gain", "log_v", "P")
@@ -25,7 +27,7 @@ _SIZES = (129, 257, 513)
 _TOLERANCE = 1e-13
 
 
-def node_range(spectrum: Array, n: int) -> Range:
+def node_range(spectrum: Float64[Array, " d"], n: int) -> Range:
     """Range of λ for draws of `n` samples, in whole decades so that many draws share one table.
 
     It depends on the spectrum (shape (d,)) and on n alone, never on a shard. The upper end is
@@ -48,12 +50,12 @@ def _chebyshev(x: NDArray[Any], size: int) -> NDArray[Any]:
     return basis.T
 
 
-def _points(size: int) -> Array:
+def _points(size: int) -> Float64[Array, " {size}"]:
     """The Chebyshev extrema, from 1 to −1; every other one of them is a point of half as many."""
     return np.asarray(np.cos(np.arange(size) * np.pi / (size - 1)))
 
 
-def _coefficients(values: Array) -> Array:
+def _coefficients(values: OnPoints) -> OnPoints:
     """Chebyshev coefficients of `values` (K, F) at the K points of `_points`."""
     last = len(values) - 1
     k = np.arange(last + 1)
@@ -64,7 +66,7 @@ def _coefficients(values: Array) -> Array:
     return coefficients
 
 
-class Table:
+class FilterTable:
     """All filters of a bank over a range of λ.
 
     Args:
@@ -91,7 +93,9 @@ class Table:
                 values = self._refined(values, size)
                 self._fit(values, size)
 
-    def _refined(self, values: dict[str, Array], size: int) -> dict[str, Array]:
+    def _refined(
+        self, values: dict[str, OnPoints], size: int
+    ) -> dict[str, Float64[Array, "{size} F"]]:
         """The filters at `size` points, from those at half as many where there are any."""
         x = _points(size)
         new = slice(1, None, 2) if values else slice(None)
@@ -104,7 +108,7 @@ class Table:
             refined[name][new] = getattr(response, name)
         return refined
 
-    def _fit(self, values: dict[str, Array], size: int) -> None:
+    def _fit(self, values: dict[str, Float64[Array, "{size} F"]], size: int) -> None:
         unresolved = self._diverging.copy()
         with np.errstate(invalid="ignore", over="ignore"):
             for name in FIELDS:
@@ -121,7 +125,9 @@ class Table:
         """The filters at λ = 0, shape (1, F)."""
         return self.bank.response(np.zeros(1), self.sampler)
 
-    def continued(self, nodes: NDArray[np.complex128]) -> dict[str, NDArray[Any]]:
+    def continued(
+        self, nodes: Complex128[NDArray[np.complex128], " m"]
+    ) -> dict[str, Inexact[NDArray[Any], "m F"]]:
         """The fields at complex `nodes` (m,), each of shape (m, F); NaN for unresolved filters.
 
         A series that is resolved to 1e-13 with 513 terms converges where ln λ is within the ellipse
@@ -134,7 +140,7 @@ class Table:
             values[:, self.unresolved] = np.nan
         return fields
 
-    def at(self, nodes: Array) -> Evaluated:
+    def at(self, nodes: Float64[Array, " m"]) -> Evaluated:
         """The filters at `nodes` (m,), λ ≥ 0."""
         inside = (nodes >= self.span[0]) & (nodes <= self.span[1])
         if self.unresolved.all():
@@ -162,16 +168,16 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """The filters of a table on the nodes of one measure; made by `Table.at`."""
+    """The filters of a table on the nodes of one measure; made by `FilterTable.at`."""
 
-    table: Table
-    inside: NDArray[np.intp]
-    outside: NDArray[np.intp]
-    basis: Array
-    direct: dict[str, Array]
+    table: FilterTable
+    inside: Int[NDArray[np.intp], " inside"]
+    outside: Int[NDArray[np.intp], " outside"]
+    basis: Float64[Array, "inside size"]
+    direct: dict[str, Float64[Array, "outside F"]]
     exact: Response | None
 
-    def functional(self, name: str, weights: Array) -> Array:
+    def functional(self, name: str, weights: Float64[Array, "i m"]) -> Float64[Array, "i F"]:
         """Σ_ν weights[i, ν] F(λ_ν): shape (m', F) for `weights` (m', m) and a field F."""
         inside = weights[:, self.inside]
         total = (inside @ self.basis) @ self.table.coefficients[name]
@@ -181,7 +187,7 @@ class Evaluated:
             total += weights[:, self.outside] @ self.direct[name]
         return total
 
-    def pointwise(self, name: str) -> Array:
+    def pointwise(self, name: str) -> Float64[Array, "m F"]:
         """F(λ_ν) of a field, shape (m, F)."""
         coefficients = self.table.coefficients[name]
         values = np.empty((len(self.inside) + len(self.outside), coefficients.shape[1]))

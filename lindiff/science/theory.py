@@ -2,6 +2,20 @@
 
 The filters are evaluated once on a contour; the limit of one N is then a few weights on its nodes.
 The error of the mean, δ ~ N(0, Σ/N), is independent of Σ0 and enters at order 1/N.
+
+The names here and in `lindiff.science.limit`, those of docs/theory.md, "Limit", and those of the
+papers: Bach (arXiv 2303.01372), whose λ is our z, and Silverstein & Choi (1995), whose z is our λ.
+
+| here | docs/theory.md | Bach | Silverstein & Choi |
+| --- | --- | --- | --- |
+| `freedom`, `spectrum` | n, s_j | n, eigenvalues of Σ | n, H |
+| `nodes`, `dy` | λ, dy of the contour in y = ln λ | −λ | z |
+| `kappa` | κ(−λ) of κ = z + (κ/n) Σ s′/(s′+κ) | κ(λ) | 1/m̲(z) |
+| `S` | S_j = s′_j/(s′_j+κ) | the terms of df₁(κ) | 1 − 1/(1 + s m̲) |
+| `slope`, `shift` | κ′ = 1/(1−Σ S²/n), Δ | 1/(1 − df₂(κ)/n) | |
+| `trace`, `diagonal` | tr A F(Σ0), (F(Σ0))_jj | | |
+| `residual`, `gain`, `log_v`, `P` | ⟨(1−√q w)²⟩_t, ⟨ᾱ w²⟩_t, ln v, P of "Filters", "Sampling" | | |
+| `mean`, `root_alpha_bar` | 1/N, √ᾱ_T | | |
 """
 
 from __future__ import annotations
@@ -11,15 +25,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float64, Inexact
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limiting
 from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
-from lindiff.science.tables import Table
+from lindiff.science.tables import FilterTable
 
 Array = NDArray[np.float64]
+OnNodes = Inexact[NDArray[Any], "K F"]
+AtZero = Float64[Array, "1 F"]
+PerFilter = Float64[Array, " F"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +51,13 @@ class OnContour:
         missing: Filters whose continuation to the contour is not known, shape (F,).
     """
 
-    nodes: dict[str, NDArray[Any]]
-    zero: dict[str, Array]
+    nodes: dict[str, OnNodes]
+    zero: dict[str, AtZero]
     root_alpha_bar: float
-    missing: NDArray[np.bool_]
+    missing: Bool[NDArray[np.bool_], " F"]
 
 
-def on_contour(table: Table, root_alpha_bar: float) -> OnContour:
+def on_contour(table: FilterTable, root_alpha_bar: float) -> OnContour:
     """The filters of `table` on the contour around its range."""
     nodes, _ = contour(table.span)
     zero = {name: getattr(table.at_zero, name) for name in ("residual", "gain", "log_v", "P")}
@@ -51,7 +69,9 @@ def on_contour(table: Table, root_alpha_bar: float) -> OnContour:
     )
 
 
-def _fields(filters: dict[str, NDArray[Any]], nodes: NDArray[Any], root: float) -> dict[str, Any]:
+def _fields(
+    filters: dict[str, OnNodes], nodes: Inexact[NDArray[Any], " K"], root: float
+) -> dict[str, OnNodes]:
     with np.errstate(all="ignore"):
         v, inverse = np.exp(filters["log_v"]), np.exp(-filters["log_v"])
         start = root * filters["P"]
@@ -65,7 +85,7 @@ def _fields(filters: dict[str, NDArray[Any]], nodes: NDArray[Any], root: float) 
         }
 
 
-def losses(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
+def losses(limit: Limit, F: OnContour, mean: float) -> dict[str, PerFilter]:
     """Train, test and null directions' loss, shape (F,).
 
     Args:
@@ -87,8 +107,8 @@ def losses(limit: Limit, F: OnContour, mean: float) -> dict[str, Array]:
 
 
 def divergences(
-    limit: Limit, F: OnContour, mean: float, ranked: Array | None = None
-) -> dict[str, Array]:
+    limit: Limit, F: OnContour, mean: float, ranked: Float64[Array, "2 d F"] | None = None
+) -> dict[str, PerFilter]:
     """Both KL with their parts, and c_mean, shape (F,).
 
     Args:
@@ -103,7 +123,7 @@ def divergences(
     one, s = np.ones(len(limit.spectrum)), limit.spectrum
     d, counts = limit.counts.sum(), limit.counts
 
-    def trace(weights: Array, name: str) -> Array:
+    def trace(weights: Float64[Array, " u"], name: str) -> PerFilter:
         return limit.trace(weights, F.nodes[name], F.zero[name])
 
     with np.errstate(all="ignore"):
@@ -135,7 +155,9 @@ def divergences(
     }
 
 
-def _rotated(limit: Limit, ranked: Array, forward: Array, backward: Array) -> dict[str, Array]:
+def _rotated(
+    limit: Limit, ranked: Float64[Array, "2 d F"], forward: PerFilter, backward: PerFilter
+) -> dict[str, PerFilter]:
     """What the traces of both KL have beyond those of eigenvalues paired by rank, (F,) each."""
     if len(limit.spectrum) == 1:
         return {"kl_model_data": 0 * forward, "kl_data_model": np.zeros_like(backward)}
@@ -146,7 +168,7 @@ def _rotated(limit: Limit, ranked: Array, forward: Array, backward: Array) -> di
     }
 
 
-def agreement(limit: Limit, F: OnContour, mean: float, ideal: bool) -> Array:
+def agreement(limit: Limit, F: OnContour, mean: float, ideal: bool) -> PerFilter:
     """Agreement of two halves of N samples each for a sampler without noise of its own, (F,).
 
     Σ_j P̄_jj² over tr P² and the error of the mean, with P = v^½ for `ideal`.
@@ -180,9 +202,8 @@ def leading_overlap(limit: Limit, known_centre: bool) -> float:
 
 
 def level_losses(
-    limit: Limit, at_nodes: tuple[NDArray[Any], NDArray[Any]], at_zero: tuple[Array, Array],
-    mean: float,
-) -> tuple[Array, Array]:  # fmt: skip
+    limit: Limit, at_nodes: tuple[OnNodes, OnNodes], at_zero: tuple[AtZero, AtZero], mean: float
+) -> tuple[PerFilter, PerFilter]:
     """Train and test loss at one noise level, (F,) each.
 
     Args:
@@ -199,36 +220,50 @@ def level_losses(
 
 
 def linear_theory(
-    spectrum: Array,
+    spectrum: Float64[Array, " d"],
     n: int,
     trainings: Sequence[Training] = (Training(),),
     schedule: Schedule | None = None,
     sampler: Sampler | None = None,
     known_centre: bool = False,
-) -> dict[str, Array]:
-    """Limits of the metrics of `linear_metrics` for data of population mean 0.
+) -> dict[str, PerFilter]:
+    """Limits of the metrics of `linear_metrics` for data of population mean 0, without a draw.
+
+    docs/theory.md, "Limit": d, N → ∞ at fixed N/d, with the correction of order 1/n.
 
     Args:
-        spectrum: Population eigenvalues s, shape (d,).
-        n: N, the number of samples.
+        spectrum: Population eigenvalues s, shape (d,), float64, not negative.
+        n: N ≥ 3, the number of samples.
         trainings: F trainings.
         schedule: Noise schedule; None is linear with T = 1000.
         sampler: From `make_sampler` on the same schedule; None is the ideal sampler.
         known_centre: Whether the mean is known.
 
     Returns:
-        Arrays of shape (F,), per dimension, the KL in nats: inf where a null space of Σ0 is
+        Arrays of shape (F,), float64, per dimension, by the names of `linear_metrics` but the
+        parts `…_spectrum` and `…_eigenvectors`; the KL in nats: inf where a null space of Σ0 is
         generated without variance, NaN where a filter has no analytic continuation to the contour.
         With neither ridge nor final noise KL(ρ‖ρ_N) has no mean over draws up to N = d + 2; its
         limit is finite there all the same.
 
     Raises:
         ValueError: As `limiting`.
+
+    Example:
+        Without ridge neither KL knows the spectrum, at any N (docs/theory.md, "Large-N gap"):
+
+        >>> import lindiff
+        >>> white = lindiff.make_spectrum("isotropic", 64)
+        >>> steep = lindiff.make_spectrum("power_law", 64, exponent=1.0)
+        >>> [lindiff.linear_theory(s, 128)["kl_data_model"].round(9) for s in (white, steep)]
+        [array([0.3784496]), array([0.3784496])]
     """
     schedule = schedule or make_schedule()
     tight = any(training.discrete for training in trainings)
     limit = limiting(spectrum, n, known_centre, tight)
     span = limit_range(spectrum, degrees_of_freedom(n, known_centre), tight)
-    F = on_contour(Table(Bank(schedule, trainings), sampler, span), start_factor(schedule, sampler))
+    F = on_contour(
+        FilterTable(Bank(schedule, trainings), sampler, span), start_factor(schedule, sampler)
+    )
     mean = 0.0 if known_centre else 1 / n
     return losses(limit, F, mean) | divergences(limit, F, mean)

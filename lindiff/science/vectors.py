@@ -7,6 +7,7 @@ Monte Carlo check of the losses need the eigenvectors themselves.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
@@ -14,11 +15,13 @@ from lindiff.science.filters import Bank
 from lindiff.science.tables import Evaluated
 
 Array = NDArray[np.float64]
+OnNodes = Float64[Array, "m F"]
+PerFilter = Float64[Array, " F"]
 
 _DEGENERATE = 1e-10
 
 
-def split_null(draw: Draw, values: Array) -> tuple[Array, Array]:
+def split_null(draw: Draw, values: OnNodes) -> tuple[PerFilter, Float64[Array, "r F"]]:
     """Values on the nodes of a measure, shape (m, F), as that of the null space and the rest.
 
     Returns:
@@ -27,7 +30,7 @@ def split_null(draw: Draw, values: Array) -> tuple[Array, Array]:
     return (values[0], values[1:]) if draw.null else (np.zeros(values.shape[1]), values)
 
 
-def mean_shift(draw: Draw, P: Array, root_alpha_bar: float) -> Array:
+def mean_shift(draw: Draw, P: OnNodes, root_alpha_bar: float) -> Float64[Array, "d F"]:
     """Error of the generated mean, m_N − μ with m_N = centre − √ᾱ_T P(Σ0) centre, shape (d, F).
 
     Args:
@@ -42,8 +45,8 @@ def mean_shift(draw: Draw, P: Array, root_alpha_bar: float) -> Array:
 
 
 def mean_parts(
-    draw: Draw, filters: Evaluated, inverse: Array, root_alpha_bar: float
-) -> tuple[Array, Array]:
+    draw: Draw, filters: Evaluated, inverse: OnNodes, root_alpha_bar: float
+) -> tuple[PerFilter, PerFilter]:
     """Mean parts of KL(ρ_N‖ρ) and KL(ρ‖ρ_N), per dimension, shape (F,) each.
 
     Args:
@@ -77,7 +80,7 @@ def leading_overlap(draw: Draw) -> float:
     return float(np.sum(draw.vectors[:k, -k:] ** 2) / k)
 
 
-def _complete(draw: Draw) -> Array:
+def _complete(draw: Draw) -> Float64[Array, "d d"]:
     """An orthonormal basis of which the last r vectors are those of the draw, shape (d, d)."""
     if not draw.null:
         return draw.vectors
@@ -85,7 +88,7 @@ def _complete(draw: Draw) -> Array:
     return np.concatenate([full[:, len(draw.eigenvalues) :], draw.vectors], axis=1)
 
 
-def _per_mode(draw: Draw, values: Array) -> Array:
+def _per_mode(draw: Draw, values: OnNodes) -> Float64[Array, "d F"]:
     """Values on the nodes of a draw's measure (m, F), repeated for each null mode: (d, F)."""
     return (
         np.concatenate([np.repeat(values[:1], draw.null, axis=0), values[1:]])
@@ -94,7 +97,7 @@ def _per_mode(draw: Draw, values: Array) -> Array:
     )
 
 
-def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> Array:
+def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> PerFilter:
     """Squared 2-Wasserstein distance of the generated from the population Gaussian over d, (F,).
 
     |m_N − μ|² + tr Σ + tr Σ_N − 2 tr (Σ^½ Σ_N Σ^½)^½, the last as the sum of the singular values
@@ -111,7 +114,7 @@ def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> Array:
 
 def monte_carlo_gap(
     draw: Draw, bank: Bank, rng: np.random.Generator, rounds: int = 16
-) -> tuple[Array, Array]:
+) -> tuple[PerFilter, PerFilter]:
     """Test minus train loss measured on noisy samples, with its standard error, (F,) each.
 
     In each round every noise level meets one training sample and one fresh sample of the

@@ -168,9 +168,9 @@ class _Texts:
         found = np.unique(self.codes[self.codes >= 0])
         values = list(self._code_of)
         order = sorted(found.tolist(), key=values.__getitem__)
-        place = np.full(len(values) + 1, -1, np.int32)
-        place[order] = np.arange(len(order))
-        codes = place[self.codes]
+        rank = np.full(len(values) + 1, -1, np.int32)
+        rank[order] = np.arange(len(order))
+        codes = rank[self.codes]
         dictionary = pa.array([values[code] for code in order], pa.string())
         return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), dictionary)
 

@@ -238,9 +238,9 @@ def _array(coded: _Coded, column: Column) -> pa.Array:
     codes = pa.array(coded.codes, mask=coded.codes == _NULL)
     if pa.types.is_dictionary(column.arrow_type):
         # Equal texts of several values must be one entry: a dictionary has no duplicates.
-        place = {text: i for i, text in enumerate(dict.fromkeys(coded.values))}
-        position = pa.array([place[value] for value in coded.values], pa.int32())
-        texts = pa.array(list(place), pa.string())
+        index_of = {text: i for i, text in enumerate(dict.fromkeys(coded.values))}
+        position = pa.array([index_of[value] for value in coded.values], pa.int32())
+        texts = pa.array(list(index_of), pa.string())
         return pa.DictionaryArray.from_arrays(position.take(codes), texts)
     return pa.array(coded.values, column.arrow_type).take(codes)
 

@@ -113,7 +113,7 @@ def _unfed(experiment: Experiment) -> Iterator[str]:
 def _lines(
     experiment: Experiment, cells: pa.Table, findings: Iterable[tuple[int, str, str]]
 ) -> Iterator[str]:
-    """Findings ``(row, setting, message)`` of the models as lines with their place."""
+    """Findings ``(row, setting, message)`` of the models as lines that say where in the file."""
     for row, setting, message in findings:
         cell = cells.slice(row, 1).to_pylist()[0]
         key = "spectrum" if setting == "spectrum_params" else setting

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lindiff.science.schedule import Schedule
 from lindiff.training.noise import BLOCK, torch_generator
-from lindiff.training.optimizers import OPTIMIZERS, make_rows, rate_factor
+from lindiff.training.optimizers import OPTIMIZERS, optimizer_states, rate_factor
 from lindiff.training.task import Recipe, Run
 
 
@@ -58,13 +58,13 @@ def batches(run: Run, schedule: Schedule, levels: range, size: int) -> Iterator[
     noise = torch.empty((len(levels), BLOCK, size, d), dtype=like.dtype)
     index = torch.empty((len(levels), BLOCK, size), dtype=torch.int64)
     for block in itertools.count():
-        for place, level in enumerate(levels):
+        for i, level in enumerate(levels):
             rows, normal = (
                 torch_generator(purpose, run=run.key, level=level, block=block)
                 for purpose in ("level index", "level noise")
             )
-            torch.randint(samples, index.shape[1:], generator=rows, out=index[place])
-            torch.randn(noise.shape[1:], generator=normal, out=noise[place])
+            torch.randint(samples, index.shape[1:], generator=rows, out=index[i])
+            torch.randn(noise.shape[1:], generator=normal, out=noise[i])
         for step in range(BLOCK):
             epsilon = noise[:, step].to(like.device)
             # An index of two axes takes several times as long.
@@ -87,7 +87,7 @@ def train_levels(run: Run, recipe: Recipe, schedule: Schedule, levels: range) ->
     weights = run.rows.new_zeros((len(levels), d, d))
     kept = weights.new_full((len(stops), *weights.shape), math.nan)
     count = torch.zeros((), device=weights.device)
-    (row,) = make_rows({"weights": weights[None]}, recipe.betas, count)
+    (state,) = optimizer_states({"weights": weights[None]}, recipe.betas, count)
     update, data = OPTIMIZERS[recipe.optimizer], batches(run, schedule, levels, recipe.batch_size)
     for step, (x, noise) in zip(range(1, stops[-1] + 1), data, strict=False):
         error = torch.baddbmm(noise, x, weights.transpose(1, 2), beta=-1)
@@ -96,7 +96,7 @@ def train_levels(run: Run, recipe: Recipe, schedule: Schedule, levels: range) ->
         slope = torch.bmm(error.transpose(1, 2), x).div_(recipe.batch_size)
         count.add_(1)
         factor = rate_factor(recipe.decay, step, recipe.steps, recipe.warm_up)
-        update(row, [slope], factor * run.learning_rate, run.weight_decay)
+        update(state, [slope], factor * run.learning_rate, run.weight_decay)
         if step in stops:
             if not torch.isfinite(weights).all():
                 return Levels(kept, step)

@@ -99,11 +99,11 @@ def batches(
             ),
             strict=True,
         )
-        places = torch.stack([i + offset for i, offset in zip(index, offsets, strict=True)])
+        chosen = torch.stack([i + offset for i, offset in zip(index, offsets, strict=True)])
         t = torch.stack(level).to(like.device)
         noise = noise.to(like)
         x = root_q[t][..., None] * noise
-        x.addcmul_(root_alpha[t][..., None], joined[places.to(like.device)])
+        x.addcmul_(root_alpha[t][..., None], joined[chosen.to(like.device)])
         sigma = sigma_of[t]
         for step in range(skip, BLOCK):
             yield Batch(x[:, step], sigma[:, step], noise[:, step])

@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class OptimizerState:
     """What an optimizer reads and writes of one model.
 
     Attributes:
@@ -25,7 +25,7 @@ class Row:
         second: Running means of the squares.
         counts: For each parameter the steps made, the current one included; one float32 scalar,
             which all models share.
-        betas: Decay of both means.
+        betas: Share of the old mean that each step keeps, β₁ and β₂.
         epsilon: What is added to the root of the second.
     """
 
@@ -37,20 +37,20 @@ class Row:
     epsilon: float = 1e-8
 
 
-def make_rows(
+def optimizer_states(
     parameters: Mapping[str, Tensor],
     betas: tuple[float, float],
     count: Tensor,
     means: Sequence[Mapping[str, Tensor]] = (),
-) -> list[Row]:
-    """The rows of all models, views of what they are made from.
+) -> list[OptimizerState]:
+    """The states of all models, views of what they are made from.
 
     Args:
         parameters: Shapes (models, *shape).
-        betas: Decay of Adam's running means.
+        betas: Adam's β₁ and β₂: the share of its running means that each step keeps.
         count: Steps made, a float32 scalar that the caller raises before each step.
         means: The running means of the gradients and of their squares, of the parameters' shapes;
-            left out before the first step, they are zeros of the rows' own.
+            left out before the first step, they are zeros of the states' own.
     """
     if not means:
         means = [{key: torch.zeros_like(p) for key, p in parameters.items()} for _ in range(2)]
@@ -59,50 +59,60 @@ def make_rows(
         for part in (parameters, *means)
     )
     return [
-        Row(list(own), list(first), list(second), [count] * len(parameters), betas)
+        OptimizerState(list(own), list(first), list(second), [count] * len(parameters), betas)
         for own, first, second in zip(*of_models, strict=True)
     ]
 
 
 def _adam(
-    fused: Callable[..., None], row: Row, gradient: Sequence[Tensor], rate: float, decay: float
+    fused: Callable[..., None],
+    state: OptimizerState,
+    gradient: Sequence[Tensor],
+    rate: float,
+    weight_decay: float,
 ) -> None:
     fused(
-        row.parameters,
+        state.parameters,
         gradient,
-        row.first,
-        row.second,
+        state.first,
+        state.second,
         [],
-        row.counts,
+        state.counts,
         lr=rate,
-        beta1=row.betas[0],
-        beta2=row.betas[1],
-        weight_decay=decay,
-        eps=row.epsilon,
+        beta1=state.betas[0],
+        beta2=state.betas[1],
+        weight_decay=weight_decay,
+        eps=state.epsilon,
         amsgrad=False,
         maximize=False,
     )
 
 
-def adamw(row: Row, gradient: Sequence[Tensor], rate: float, decay: float) -> None:
+def adamw(
+    state: OptimizerState, gradient: Sequence[Tensor], rate: float, weight_decay: float
+) -> None:
     """AdamW (Loshchilov & Hutter 2019): the weights shrink by rate · decay, beside the gradient."""
-    _adam(torch._fused_adamw_, row, gradient, rate, decay)
+    _adam(torch._fused_adamw_, state, gradient, rate, weight_decay)
 
 
-def adam(row: Row, gradient: Sequence[Tensor], rate: float, decay: float) -> None:
-    """Adam (Kingma et al. 2015) with coupled L2: decay · w is a part of the gradient."""
-    _adam(torch._fused_adam_, row, gradient, rate, decay)
+def adam(
+    state: OptimizerState, gradient: Sequence[Tensor], rate: float, weight_decay: float
+) -> None:
+    """Adam (Kingma et al. 2015) with coupled L2: weight decay · w is a part of the gradient."""
+    _adam(torch._fused_adam_, state, gradient, rate, weight_decay)
 
 
-def sgd(row: Row, gradient: Sequence[Tensor], rate: float, decay: float) -> None:
+def sgd(
+    state: OptimizerState, gradient: Sequence[Tensor], rate: float, weight_decay: float
+) -> None:
     """Gradient descent with coupled L2, without momentum."""
     # Torch's annotation asks for a tensor as learning rate; the function takes a float as well.
     step: Callable[..., None] = torch._fused_sgd_
     step(
-        row.parameters,
+        state.parameters,
         gradient,
         [],
-        weight_decay=decay,
+        weight_decay=weight_decay,
         momentum=0.0,
         lr=rate,
         dampening=0.0,
@@ -113,7 +123,7 @@ def sgd(row: Row, gradient: Sequence[Tensor], rate: float, decay: float) -> None
 
 
 # A model's state, its gradients in the order of its parameters, learning rate and weight decay.
-Update = Callable[[Row, Sequence[Tensor], float, float], None]
+Update = Callable[[OptimizerState, Sequence[Tensor], float, float], None]
 
 OPTIMIZERS: dict[str, Update] = {
     "adamw": adamw,
@@ -132,21 +142,21 @@ def cosine(progress: float) -> float:
     return (1 + math.cos(math.pi * progress)) / 2
 
 
-DECAYS: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
+LEARNING_RATE_DECAYS: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
 
 
-def rate_factor(decay: str, step: int, steps: int, warm_up: int) -> float:
+def rate_factor(learning_rate_decay: str, step: int, steps: int, warm_up: int) -> float:
     """Factor of the learning rate at step `step` = 1..steps.
 
     Linear up to 1 over the first `warm_up` steps, then the decay, whose progress is 0 at the first
     step after them and reaches 1 one step after the last: no step is made with a rate of 0.
 
     Args:
-        decay: A key of `DECAYS`.
+        learning_rate_decay: A key of `LEARNING_RATE_DECAYS`.
         step: The step, from 1.
         steps: All steps.
         warm_up: Steps of the warm-up, fewer than `steps`.
     """
     if step <= warm_up:
         return step / warm_up
-    return DECAYS[decay]((step - warm_up - 1) / (steps - warm_up))
+    return LEARNING_RATE_DECAYS[learning_rate_decay]((step - warm_up - 1) / (steps - warm_up))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lindiff.science.schedule import Schedule
 from lindiff.training.noise import BLOCK, batches
-from lindiff.training.optimizers import OPTIMIZERS, make_rows, rate_factor
+from lindiff.training.optimizers import OPTIMIZERS, optimizer_states, rate_factor
 from lindiff.training.task import Network, Recipe, Run, initial_parameters, views
 
 # Parameters of one model below which its gradients are gathered into one tensor for the optimizer:
@@ -97,9 +97,9 @@ def advance(
     joined = torch.empty_like(state.flat) if join else None
     if joined is not None:
         whole = [{"all": x} for x in (state.flat, state.first, state.second)]
-        rows = make_rows(whole[0], recipe.betas, count, whole[1:])
+        own = optimizer_states(whole[0], recipe.betas, count, whole[1:])
     else:
-        rows = make_rows(parameters, recipe.betas, count, means)
+        own = optimizer_states(parameters, recipe.betas, count, means)
     scale = state.flat.new_tensor([run.scale for run in runs])
     update = OPTIMIZERS[recipe.optimizer]
     data = batches(
@@ -120,8 +120,8 @@ def advance(
         count.add_(1)
         factor = rate_factor(recipe.decay, step, recipe.steps, recipe.warm_up)
         of_models = zip(*(gradient.unbind() for gradient in gradients), strict=True)
-        for run, row, gradient in zip(runs, rows, of_models, strict=True):
-            update(row, gradient, factor * run.learning_rate, run.weight_decay)
+        for run, of_model, gradient in zip(runs, own, of_models, strict=True):
+            update(of_model, gradient, factor * run.learning_rate, run.weight_decay)
         return loss.detach()
 
     while not state.ended(recipe):

@@ -6,6 +6,16 @@ the denoised y; in terms of the noise, ε̂ = (y − D)/σ, this is
 
     ε̂ = σ y/r² − (s/r) F(y/r, σ).
 
+| here | Karras et al. 2022 |
+| --- | --- |
+| `y`, `sigma` or `noise` | x and σ of D(x; σ): x_t is not scaled by √ᾱ_t there |
+| `scale` or s | σ_data (table 1) |
+| `body`, of y/r and σ | F_θ(c_in x; c_noise) (eq. 7); of σ it takes features of ln σ |
+| 1/r | c_in = 1/√(σ² + σ_data²) (table 1) |
+| s²/r² | c_skip = σ_data²/(σ² + σ_data²) (table 1) |
+| σ s/r | c_out = σ σ_data/√(σ² + σ_data²) (table 1) |
+| σ/r² and −s/r | (1 − c_skip)/σ and −c_out/σ: of ε̂ instead of D |
+
 The loss stays the plain ε-loss. With `none` a network seldom memorizes, and one that predicts x_0
 ruins the ε-loss at low noise.
 """

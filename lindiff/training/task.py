@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lindiff.training.noise import torch_generator
-from lindiff.training.optimizers import DECAYS, OPTIMIZERS
+from lindiff.training.optimizers import LEARNING_RATE_DECAYS, OPTIMIZERS
 
 Parameters = Mapping[str, Tensor]
 
@@ -82,9 +82,10 @@ class Recipe:
             last. None are `steps` alone.
         batch_size: Rows a step.
         optimizer: A key of `OPTIMIZERS`.
-        betas: Decay of Adam's running means.
+        betas: Adam's β₁ and β₂: the share of its running means that each step keeps.
         warm_up: Steps over which the learning rate rises to its value.
-        decay: A key of `DECAYS`: the learning rate after that.
+        decay: The learning rate after that, `learning_rate_decay`: a key of
+            `LEARNING_RATE_DECAYS`.
 
     Raises:
         ValueError: An unknown name, a warm-up that does not end, stops that do not ascend.
@@ -101,8 +102,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer {self.optimizer!r} is none of {', '.join(OPTIMIZERS)}")
-        if self.decay not in DECAYS:
-            raise ValueError(f"decay {self.decay!r} is none of {', '.join(DECAYS)}")
+        if self.decay not in LEARNING_RATE_DECAYS:
+            raise ValueError(f"decay {self.decay!r} is none of {', '.join(LEARNING_RATE_DECAYS)}")
         if not 0 <= self.warm_up < self.steps:
             raise ValueError(f"warm_up = {self.warm_up} is not from 0 to below {self.steps} steps")
         stops = (0, *self.stops, self.steps + 1)

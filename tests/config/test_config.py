@@ -239,11 +239,11 @@ def test_marks_point_at_values_and_keys(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("a:\n  b: [1, {c: 2}]\n  d:\n")
     document = read(path)
-    assert document.place(("a",)) == (1, 1)
-    assert document.place(("a", "b", 1, "c")) == (2, 14)
-    assert document.place(("a", "b", 1, "c"), key=True) == (2, 11)
-    assert document.place(("a", "b", 7)) == (2, 6)
-    assert document.place(("a", "d")) == (3, 3)
+    assert document.position(("a",)) == (1, 1)
+    assert document.position(("a", "b", 1, "c")) == (2, 14)
+    assert document.position(("a", "b", 1, "c"), key=True) == (2, 11)
+    assert document.position(("a", "b", 7)) == (2, 6)
+    assert document.position(("a", "d")) == (3, 3)
     assert document.line(("a", "b", 0), "bad") == f"{path}:2:7: a.b[0] = 1: bad"
     assert document.line(("a", "z"), "missing") == f"{path}:1:1: a.z: missing"
 

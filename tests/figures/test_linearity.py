@@ -61,9 +61,9 @@ def test_distances_are_means_of_a_quarter_of_the_modes_that_the_data_span(
 
 
 def test_a_band_from_eight_training_sets_on():
-    place = feed.PLACES[0]
+    population = feed.POPULATIONS[0]
     for seeds, banded in ((7, False), (8, True)):
-        found = query(*feed.tables(feed.cells("mlp", place, seeds)))
+        found = query(*feed.tables(feed.cells("mlp", population, seeds)))
         row = one(found, n=32, t=14, quantity="nonlinearity")
         assert (row["low"] is not None) == banded
         row = one(found, n=32, t=14, quantity="distance_leading")
@@ -71,7 +71,7 @@ def test_a_band_from_eight_training_sets_on():
 
 
 def test_a_single_training_set_has_the_error_of_its_measurement():
-    found = query(*feed.tables(feed.cells("mlp", feed.PLACES[0], 1)))
+    found = query(*feed.tables(feed.cells("mlp", feed.POPULATIONS[0], 1)))
     assert one(found, n=32, t=14, quantity="nonlinearity_se")["value"] == feed.ERROR
     assert found["low"].null_count == found.num_rows
     with style.applied():
@@ -84,13 +84,13 @@ def test_levels_and_sizes_are_few_and_not_the_ends(data: pa.Table):
 
 
 def test_three_modes_have_no_quarters():
-    found = query(*feed.tables(feed.cells("mlp", feed.PLACES[0], 1, n=[4, 8])))
+    found = query(*feed.tables(feed.cells("mlp", feed.POPULATIONS[0], 1, n=[4, 8])))
     sizes = {r["n"] for r in found.to_pylist() if r["quantity"] == "distance_leading"}
     assert sizes == {8}
 
 
 def test_what_is_null_is_left_out():
-    metrics, nested = feed.tables(feed.cells("mlp", feed.PLACES[0]))
+    metrics, nested = feed.tables(feed.cells("mlp", feed.POPULATIONS[0]))
     rows = nested["linearity"].to_pylist()
     for row in rows:
         row["nonlinearity_se"] = None
@@ -109,15 +109,15 @@ def test_what_is_null_is_left_out():
 
 
 def test_without_rows_there_is_nothing_to_draw():
-    metrics, _ = feed.tables(feed.cells("mlp", feed.PLACES[0]))
+    metrics, _ = feed.tables(feed.cells("mlp", feed.POPULATIONS[0]))
     nothing = {name: synthetic.nested(name, []) for name in ("linearity", "directions")}
     assert query(metrics, nothing).num_rows == 0
 
 
 def test_the_empirical_score_alone_has_a_row_of_its_own():
-    found = query(*feed.tables(feed.cells("empirical", feed.PLACES[0])))
-    ((place, model),) = linearity._rows(found)
-    assert (place["d"], model) == (16, "empirical")
+    found = query(*feed.tables(feed.cells("empirical", feed.POPULATIONS[0])))
+    ((population, model),) = linearity._rows(found)
+    assert (population["d"], model) == (16, "empirical")
     with style.applied():
         figure = linearity.draw(found)
     assert np.isfinite(figure.axes[0].get_ylim()).all()

@@ -137,7 +137,7 @@ def test_the_largest_n_is_that_of_the_place_that_is_shown(sizes: list[int]):
     for row in other:
         row["cell_id"] += "zoo"
     found = query(*as_tables([*made, *other]))
-    assert {place["data"] for place in compare.places(found)} == {"gaussian"}
+    assert {own["data"] for own in compare.populations(found)} == {"gaussian"}
     assert tables.facts(found)["fixed"]["n"] == 16
     assert tables.facts(found)["choice"].get("n", [16]) == sizes
     assert of(found, "exponent")["value"] == pytest.approx(

@@ -176,10 +176,10 @@ def test_the_places_with_the_most_models_are_shown_gaussian_first():
         linear = {"d": d, "draw": "samples", "test_loss": 1.0, "train_loss": 1.0}
         rows += synthetic.rows(**linear, **feed.SAMPLING, n=[4, 8])
     data = query(rows)
-    assert [(place["data"], place["d"]) for place in compare.places(data)] == [
+    assert [(own["data"], own["d"]) for own in compare.populations(data)] == [
         ("gaussian", 4), ("gaussian", 16), ("digits", 61),
     ]  # fmt: skip
-    words = [compare.place_words(place) for place in compare.places(data)]
+    words = [compare.population_words(own) for own in compare.populations(data)]
     assert words[0] == "Gaussian, isotropic, $d$ = $4$"
     assert words[2] == "digits, $d$ = $61$"
 

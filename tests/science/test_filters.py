@@ -13,7 +13,7 @@ from lindiff.science.filters import Bank, Training
 from lindiff.science.named import names
 from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import make_schedule
-from lindiff.science.tables import FIELDS, Table, node_range
+from lindiff.science.tables import FIELDS, FilterTable, node_range
 from tests.science.helpers import denoiser
 
 SAMPLERS = names("lindiff.science.samplers")
@@ -206,7 +206,7 @@ def test_tables_reproduce_the_recursion(name, final_noise):
         ],
     )
     sampler = None if name is None else make_sampler(name, schedule, final_noise)
-    table = Table(bank, sampler, (1e-9, 1e3))
+    table = FilterTable(bank, sampler, (1e-9, 1e3))
     nodes = np.concatenate([[0.0, 1e-13], np.geomspace(1e-9, 1e3, 201), [5e3]])
     exact, tabulated = bank.response(nodes, sampler), table.at(nodes)
     weights = np.random.default_rng(0).random((2, len(nodes)))
@@ -225,7 +225,7 @@ def test_a_filter_whose_series_does_not_converge_is_still_exact():
     schedule = make_schedule("linear", 30)
     bank = Bank(schedule, [Training(), Training(stop=0.5, init_scale=40.0)])
     sampler = make_sampler("ddim", schedule)
-    table = Table(bank, sampler, (1e-6, 10.0))
+    table = FilterTable(bank, sampler, (1e-6, 10.0))
     nodes = np.concatenate([[0.0], np.geomspace(1e-6, 10, 50)])
     assert table.unresolved.tolist() == [False, True]
     np.testing.assert_allclose(
@@ -247,9 +247,9 @@ def test_a_filter_whose_series_does_not_converge_is_still_exact():
 def test_a_filter_does_not_depend_on_its_company(company, name):
     schedule = make_schedule("linear", 60)
     sampler, span, nodes = make_sampler(name, schedule), (1e-6, 10.0), np.geomspace(1e-6, 9, 20)
-    together = Table(Bank(schedule, company), sampler, span).at(nodes)
+    together = FilterTable(Bank(schedule, company), sampler, span).at(nodes)
     for i, training in enumerate(company):
-        alone = Table(Bank(schedule, [training]), sampler, span).at(nodes)
+        alone = FilterTable(Bank(schedule, [training]), sampler, span).at(nodes)
         for field in FIELDS:
             a, b = together.pointwise(field)[:, i], alone.pointwise(field)[:, 0]
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

@@ -14,7 +14,7 @@ from lindiff.science.metrics import covariance_metrics
 from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
-from lindiff.science.tables import Table
+from lindiff.science.tables import FilterTable
 from lindiff.science.theory import linear_theory
 
 SPECTRA = [
@@ -117,7 +117,7 @@ def test_many_samples_reach_the_floor():
     trainings = [Training(ridge=0.01)]
     theory = linear_theory(s, 10**9, trainings, schedule, sampler)
     mu = of_population(s)
-    filters = Table(Bank(schedule, trainings), sampler, (1e-6, 100.0)).at(mu.nodes)
+    filters = FilterTable(Bank(schedule, trainings), sampler, (1e-6, 100.0)).at(mu.nodes)
     floor, _ = covariance_metrics(mu, s, filters)
     total = floor["kl_model_data_spectrum"] + floor["kl_model_data_eigenvectors"]
     assert theory["kl_model_data"] == pytest.approx(total, rel=1e-3, abs=1e-7)

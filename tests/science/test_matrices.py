@@ -20,7 +20,7 @@ from lindiff.science.pools import make_pool
 from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
-from lindiff.science.tables import Table, node_range
+from lindiff.science.tables import FilterTable, node_range
 from tests.science.helpers import kl
 
 D, T = 6, 30
@@ -58,7 +58,7 @@ def generate(weights, sampler, draw, schedule=SCHEDULE):
 @lru_cache
 def table_of(training, sampling, n):
     sampler, span = make_sampler(sampling[0], SCHEDULE, *sampling[1:]), node_range(SPECTRUM, n)
-    return Table(Bank(SCHEDULE, [training]), sampler, span), sampler
+    return FilterTable(Bank(SCHEDULE, [training]), sampler, span), sampler
 
 
 def any_matrices(seed, spread=0.3, count=T, d=D):

@@ -7,7 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lindiff.training.optimizers import DECAYS, OPTIMIZERS, make_rows, rate_factor  # noqa: E402
+from lindiff.training.optimizers import (  # noqa: E402
+    LEARNING_RATE_DECAYS,
+    OPTIMIZERS,
+    optimizer_states,
+    rate_factor,
+)
 
 RATES, WEIGHT_DECAYS = (0.1, 0.003), (0.0, 0.3)
 REFERENCES = {
@@ -38,7 +43,9 @@ def test_every_step_of_each_model_is_that_of_torch(name, dtype):
     }
     ours = {key: value.clone().requires_grad_() for key, value in start.items()}
     count = torch.zeros(())
-    rows = make_rows({key: value.detach() for key, value in ours.items()}, (0.9, 0.99), count)
+    states = optimizer_states(
+        {key: value.detach() for key, value in ours.items()}, (0.9, 0.99), count
+    )
     theirs = [{k: v[m].clone().requires_grad_() for k, v in start.items()} for m in range(2)]
     references = [
         REFERENCES[name](list(parameters.values()), rate, decay)
@@ -49,8 +56,10 @@ def test_every_step_of_each_model_is_that_of_torch(name, dtype):
         gradients = torch.autograd.grad(objective(ours), tuple(ours.values()))
         count += 1
         of_models = zip(*(g.unbind() for g in gradients), strict=True)
-        for row, gradient, rate, decay in zip(rows, of_models, RATES, WEIGHT_DECAYS, strict=True):
-            OPTIMIZERS[name](row, gradient, rate, decay)
+        for state, gradient, rate, decay in zip(
+            states, of_models, RATES, WEIGHT_DECAYS, strict=True
+        ):
+            OPTIMIZERS[name](state, gradient, rate, decay)
         for m, reference in enumerate(references):
             reference.zero_grad()
             objective(theirs[m]).backward()
@@ -65,8 +74,8 @@ def test_decoupled_and_coupled_decay_differ():
     moved = {}
     for name in ("adamw", "adam"):
         parameters = {"w": torch.tensor([[2.0, -4.0]])}
-        row = make_rows(parameters, (0.9, 0.99), torch.ones(()))[0]
-        OPTIMIZERS[name](row, [torch.tensor([0.5, 0.5])], 0.1, 0.25)
+        state = optimizer_states(parameters, (0.9, 0.99), torch.ones(()))[0]
+        OPTIMIZERS[name](state, [torch.tensor([0.5, 0.5])], 0.1, 0.25)
         moved[name] = parameters["w"][0]
     torch.testing.assert_close(moved["adamw"], torch.tensor([2 - 0.05 - 0.1, -4 + 0.1 - 0.1]))
     torch.testing.assert_close(moved["adam"], torch.tensor([2 - 0.1, -4 + 0.1]))
@@ -83,6 +92,6 @@ def test_rates_rise_in_the_warm_up_and_fall_after_it():
     assert {rate_factor("constant", step, 110, 10) for step in range(10, 111)} == {1}
 
 
-@pytest.mark.parametrize("name", DECAYS)
+@pytest.mark.parametrize("name", LEARNING_RATE_DECAYS)
 def test_decays_start_at_one(name):
     assert rate_factor(name, 1, 7, 0) == 1

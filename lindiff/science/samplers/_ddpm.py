@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+PerStep = Float64[NDArray[np.float64], " S"]
 
 
-def mean(beta: Array, alpha: Array, q: Array, q_next: Array) -> tuple[Array, Array, Array]:
+def mean(
+    beta: PerStep, alpha: PerStep, q: PerStep, q_next: PerStep
+) -> tuple[PerStep, PerStep, PerStep]:
     """A, B and C of a step, shape (S,) each."""
     return 1 / np.sqrt(alpha), beta / np.sqrt(alpha * q), np.sqrt(alpha) * q_next

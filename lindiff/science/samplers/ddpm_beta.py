@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.samplers._ddpm import mean
 
-Array = NDArray[np.float64]
+PerStep = Float64[NDArray[np.float64], " S"]
 
 
-def coefficients(beta: Array, alpha: Array, q: Array, q_next: Array) -> tuple[Array, ...]:
+def coefficients(beta: PerStep, alpha: PerStep, q: PerStep, q_next: PerStep) -> tuple[PerStep, ...]:
     """Ho et al. 2020, algorithm 2 with σ_t² = β_t."""
     return *mean(beta, alpha, q, q_next), beta

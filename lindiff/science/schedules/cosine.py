@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 
-def beta(timesteps: int, beta_min: float, beta_max: float) -> NDArray[np.float64]:
+def beta(timesteps: int, beta_min: float, beta_max: float) -> Float64[NDArray[np.float64], " T"]:
     """ᾱ_t = cos²((t/T+s)/(1+s) π/2) over its value at 0, s = 0.008, β_t ≤ 0.999.
 
     Nichol & Dhariwal 2021, eq. 17; `beta_min` and `beta_max` have no part in it.

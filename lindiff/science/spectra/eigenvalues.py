@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 
-def eigenvalues(d: int, values: Sequence[float]) -> NDArray[np.float64]:
+def eigenvalues(d: int, values: Sequence[float]) -> Float64[NDArray[np.float64], " d"]:
     """The listed eigenvalues, shape (d,); there must be d of them."""
     if len(values) != d:
         raise ValueError(f"eigenvalues: {len(values)} values for d = {d}")

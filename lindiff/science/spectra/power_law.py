@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 
-def eigenvalues(d: int, exponent: float) -> NDArray[np.float64]:
+def eigenvalues(d: int, exponent: float) -> Float64[NDArray[np.float64], " d"]:
     """j^−exponent, j = 1..d, shape (d,)."""
     return np.arange(1, d + 1, dtype=float) ** -exponent

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 
-def eigenvalues(d: int, ratio: float, fraction: float = 0.5) -> NDArray[np.float64]:
+def eigenvalues(d: int, ratio: float, fraction: float = 0.5) -> Float64[NDArray[np.float64], " d"]:
     """round(`fraction` d) eigenvalues `ratio` times the others, shape (d,)."""
     if not 0 <= fraction <= 1:
         raise ValueError(f"two_level: fraction = {fraction} is not between 0 and 1")

@@ -10,7 +10,7 @@ from tests.figures import synthetic
 
 LEVELS = (1, 2, 4, 7, 14, 27, 52, 100)
 NS = [8, 32, 128, 512, 1024]
-PLACES: tuple[dict[str, Any], ...] = (
+POPULATIONS: tuple[dict[str, Any], ...] = (
     {"data": "gaussian", "d": 16, "draw": "samples", "spectrum": "power_law"}
     | {"spectrum_params": '{"exponent":1.0}'},
     {"data": "digits", "d": 61, "draw": None, "spectrum": "dataset"}
@@ -29,8 +29,10 @@ def distance(d: int, n: int, mode: int, rank: int) -> float:
     return d / n * (1 if mode <= rank // 4 else 4)
 
 
-def cells(model: str, place: dict[str, Any], seeds: int = 3, **more: Any) -> list[dict[str, Any]]:
-    settings = {"model": model, "n": NS, "timesteps": 100, "sampler": "ddim"} | place
+def cells(
+    model: str, population: dict[str, Any], seeds: int = 3, **more: Any
+) -> list[dict[str, Any]]:
+    settings = {"model": model, "n": NS, "timesteps": 100, "sampler": "ddim"} | population
     settings |= {"seed": list(range(seeds)), "batch_size": None, "train_seed": None}
     if model != "empirical":
         settings |= {"steps": 4000, "width": 256, "batch_size": 64, "train_seed": 0}
@@ -62,6 +64,9 @@ def tables(made: list[dict[str, Any]]) -> tuple[pa.Table, dict[str, pa.Table]]:
 
 def sweep() -> tuple[pa.Table, dict[str, pa.Table]]:
     made = [
-        row for place in PLACES for model in ("mlp", "empirical") for row in cells(model, place)
+        row
+        for population in POPULATIONS
+        for model in ("mlp", "empirical")
+        for row in cells(model, population)
     ]
     return tables(made)
