@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Complex128, Float64, Inexact, Int
-from numpy.polynomial.chebyshev import chebpts2, chebvander
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Response
@@ -39,9 +38,21 @@ def node_range(spectrum: Float64[Array, " d"], n: int) -> Range:
     return 10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high))
 
 
+def _chebyshev(x: NDArray[Any], size: int) -> NDArray[Any]:
+    """T_k(x) for k < size, shape (len(x), size), by the three-term recursion."""
+    basis = np.empty((size, len(x)), x.dtype)
+    basis[0] = 1
+    basis[1] = x
+    twice = 2 * x
+    for k in range(2, size):
+        np.multiply(twice, basis[k - 1], out=basis[k])
+        basis[k] -= basis[k - 2]
+    return basis.T
+
+
 def _points(size: int) -> Float64[Array, " {size}"]:
     """The Chebyshev extrema, from 1 to −1; every other one of them is a point of half as many."""
-    return chebpts2(size)[::-1]
+    return np.asarray(np.cos(np.arange(size) * np.pi / (size - 1)))
 
 
 def _coefficients(values: OnPoints) -> OnPoints:
@@ -123,7 +134,7 @@ class FilterTable:
         of `lindiff.science.limit.contour`. Its rounding errors grow there, but they are those of a
         polynomial: a contour integral sees them as small as they are on the real axis.
         """
-        basis = chebvander((np.log(nodes) - self._middle) / self._half, self.size - 1)
+        basis = _chebyshev((np.log(nodes) - self._middle) / self._half, self.size)
         fields = {name: basis @ self.coefficients[name] for name in FIELDS}
         for values in fields.values():
             values[:, self.unresolved] = np.nan
@@ -135,7 +146,7 @@ class FilterTable:
         if self.unresolved.all():
             inside[:] = False
         x = (np.log(nodes[inside]) - self._middle) / self._half
-        basis = chebvander(x, self.size - 1)
+        basis = _chebyshev(x, self.size)
         outside = np.flatnonzero(~inside)
         zero = nodes[outside] == 0
         direct = {}
