@@ -38,7 +38,7 @@ def node_range(spectrum: Float64[Array, " d"], n: int) -> Range:
     return 10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high))
 
 
-def _chebyshev(x: NDArray[Any], size: int) -> NDArray[Any]:
+def _chebyshev(x: Inexact[NDArray[Any], " m"], size: int) -> Inexact[NDArray[Any], "m {size}"]:
     """T_k(x) for k < size, shape (len(x), size), by the three-term recursion."""
     basis = np.empty((size, len(x)), x.dtype)
     basis[0] = 1
