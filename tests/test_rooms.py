@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import lindiff
+from lindiff.models import MODELS, THEORY
 
 ROOT = Path(lindiff.__file__).parent
 # From the ground up: a room imports only itself and rooms before it.
@@ -95,3 +96,17 @@ def test_the_first_line_of_a_room_says_what_it_is_for(name):
     text = ast.get_docstring(ast.parse((ROOT / name / "__init__.py").read_text(encoding="utf-8")))
     assert text is not None
     assert text.splitlines()[0].endswith((".", ":"))
+
+
+def test_no_room_but_the_registry_names_a_model():
+    """What a figure or an estimate needs of one is said in `MODELS`, so a new one needs no more."""
+    found = {
+        (name_of(path), node.value)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in MODELS
+    }
+    # The column's choices, which `tests/planning` holds to the registry, and what networks take.
+    named = {"lindiff.models", "lindiff.columns.settings", "lindiff.planning.networks"}
+    # The function of the public surface has the name of the model.
+    assert {place for place in found if place[0] not in named} <= {("lindiff", THEORY)}
