@@ -83,3 +83,47 @@ def test_shapes_and_types_are_checked_here():
         with pytest.raises(TypeCheckError, match="spectrum"):
             lindiff.make_draw("wishart", wrong, n=8, seed=0)
     assert lindiff.Training(ridge=1).ridge == 1
+
+
+@pytest.mark.parametrize("n", [np.int64(20), np.geomspace(10, 40, 3).astype(int)[1], np.int32(20)])
+def test_numbers_of_numpy_are_numbers(n):
+    s = lindiff.make_spectrum("power_law", 8, exponent=1.0)
+    draw = lindiff.make_draw("samples", s, n=n, seed=np.arange(5)[3])
+    own = lindiff.make_draw("samples", s, n=20, seed=3)
+    assert np.array_equal(draw.eigenvalues, own.eigenvalues)
+    theory = lindiff.linear_theory(s, n)
+    assert theory["test_loss"] == lindiff.linear_theory(s, 20)["test_loss"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n": 1, "seed": 0}, "n = 1 must be at least 2"),
+        ({"n": 9, "seed": -1}, "seed = -1 must be at least 0"),
+    ],
+)
+def test_settings_of_a_draw_that_name_none_are_refused(settings, message):
+    s = lindiff.make_spectrum("isotropic", 8)
+    with pytest.raises(ValueError, match=message):
+        lindiff.make_draw("wishart", s, **settings)
+
+
+@pytest.mark.parametrize("name", ["ridge", "weight_decay", "stop", "learning_rate"])
+@pytest.mark.parametrize("value", [-1, float("nan")])
+def test_a_training_with_a_negative_setting_is_refused(name, value):
+    with pytest.raises(ValueError, match=rf"{name} = .* must be at least 0"):
+        lindiff.Training(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["2.5", "None", "'9'"])
+def test_what_is_no_whole_number_is_refused_outside_of_tests_too(value):
+    """In a process of its own: here types are checked before a function sees its arguments."""
+    code = (
+        "import lindiff\n"
+        "s = lindiff.make_spectrum('isotropic', 8)\n"
+        f"lindiff.make_draw('wishart', s, n=9, seed={value})"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert f"ValueError: seed = {value} is not a whole number" in found.stderr

@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
+
+from lindiff.science.numbers import whole
 
 Array = NDArray[np.float64]
 
@@ -206,8 +209,8 @@ DRAWS = {"wishart": draw_wishart, "samples": draw_samples}
 def make_draw(
     kind: str,
     spectrum: Float64[Array, " d"],
-    n: int,
-    seed: int,
+    n: SupportsIndex,
+    seed: SupportsIndex,
     key: dict[str, object] | None = None,
     population_mean: float = 0.0,
     known_centre: bool = False,
@@ -230,6 +233,7 @@ def make_draw(
 
     Raises:
         KeyError: No such kind of draw.
+        ValueError: `n` or `seed` is no whole number, or too small.
 
     Example:
         N samples have at most N − 1 directions about their mean; the other d − N + 1 are null:
@@ -240,7 +244,7 @@ def make_draw(
         >>> draw.vectors.shape, draw.null
         ((50, 19), 31)
     """
-    d = len(spectrum)
-    own = {"n": n} if kind == "wishart" else {}
-    rng = generator(kind, d=d, seed=seed, **own, **(key or {}))
-    return DRAWS[kind](spectrum, np.full(d, population_mean), n, known_centre, rng)
+    d, size, number = len(spectrum), whole("n", n, 2), whole("seed", seed, 0)
+    own = {"n": size} if kind == "wishart" else {}
+    rng = generator(kind, d=d, seed=number, **own, **(key or {}))
+    return DRAWS[kind](spectrum, np.full(d, population_mean), size, known_centre, rng)

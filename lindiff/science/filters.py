@@ -37,6 +37,9 @@ class Training:
         learning_rate: η of discrete gradient descent with round(τ/η) steps; 0 is gradient flow.
         init_scale: W_t(0) is this multiple of I.
 
+    Raises:
+        ValueError: One of the first four is negative or not a number.
+
     Example:
         What is trained for a time τ from W(0) = 0 has w = √q (1 − exp(−τ (ᾱλ + q)))/(ᾱλ + q):
 
@@ -55,6 +58,11 @@ class Training:
     stop: float = np.inf
     learning_rate: float = 0.0
     init_scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("ridge", "weight_decay", "stop", "learning_rate"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must be at least 0")
 
     @property
     def discrete(self) -> bool:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Bool, Float64, Inexact
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limiting
+from lindiff.science.numbers import whole
 from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
 from lindiff.science.tables import FilterTable
@@ -221,7 +222,7 @@ def level_losses(
 
 def linear_theory(
     spectrum: Float64[Array, " d"],
-    n: int,
+    n: SupportsIndex,
     trainings: Sequence[Training] = (Training(),),
     schedule: Schedule | None = None,
     sampler: Sampler | None = None,
@@ -260,10 +261,11 @@ def linear_theory(
     """
     schedule = schedule or make_schedule()
     tight = any(training.discrete for training in trainings)
-    limit = limiting(spectrum, n, known_centre, tight)
-    span = limit_range(spectrum, degrees_of_freedom(n, known_centre), tight)
+    size = whole("n", n, 2)
+    limit = limiting(spectrum, size, known_centre, tight)
+    span = limit_range(spectrum, degrees_of_freedom(size, known_centre), tight)
     F = on_contour(
         FilterTable(Bank(schedule, trainings), sampler, span), start_factor(schedule, sampler)
     )
-    mean = 0.0 if known_centre else 1 / n
+    mean = 0.0 if known_centre else 1 / size
     return losses(limit, F, mean) | divergences(limit, F, mean)
