@@ -29,6 +29,8 @@ Metrics = dict[str, NDArray[Any]]
 
 # Generated samples of a cell; its metrics are all of these.
 SAMPLES = 1024
+# Of larger numbers the fourth powers, which errors of variances take, are not finite.
+LARGEST = 1e75
 # Samples that are kept as pictures.
 PICTURES = 8
 # Noise levels of `linearity` and `directions`, and noisy points of `directions` at each.
@@ -159,13 +161,17 @@ def make_samples(family: Family, filters: Filters, denoise: Denoiser, half: int 
 
     Raises:
         ValueError: The sampler is `ideal`, which generates without a denoiser.
+        FloatingPointError: Samples are not finite, or so large that their squares are not.
     """
     schedule, sampler = filters.make_schedule(), filters.make_sampler()
     if sampler is None:
         raise ValueError("sampler ideal needs no denoiser")
     draw = family.halves.other if half else family.draw
     rng = generator("samples", **family.key)
-    return denoisers.generate(denoise, schedule, sampler, draw.centre, rng, SAMPLES)
+    made = denoisers.generate(denoise, schedule, sampler, draw.centre, rng, SAMPLES)
+    if not np.abs(made).max() < LARGEST:
+        raise FloatingPointError("the generated samples are not finite")
+    return made
 
 
 def of_samples(

@@ -272,3 +272,17 @@ def test_progress_goes_to_the_log(monkeypatch):
     assert lines
     assert "2 models" in lines[0]
     assert "steps/s" in lines[0]
+
+
+def test_samples_that_are_not_finite_are_a_divergence_with_its_losses():
+    """A learning rate that no training survives, but whose parameters stay finite."""
+    table = cells(d=4, n=16, steps=30, width=8, learning_rate=[0.01, 3.0], spectrum="isotropic",
+                  spectrum_params="{}")  # fmt: skip
+    good, bad = rows(table, (*LOSSES, "kl_model_data", "modes"))
+    assert good["status"] == "ok"
+    assert bad["status"] == "diverged"
+    assert "not finite" in bad["message"]
+    assert bad["kl_model_data"] is None
+    if "samples" in bad["message"]:
+        assert np.isfinite(bad["train_loss"])
+        assert bad["test_loss"] > 10 * good["test_loss"]
