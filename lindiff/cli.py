@@ -5,13 +5,13 @@ Modules are imported by the verbs that use them, so that ``lindiff run`` starts 
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lindiff.config.words import json_text
 from lindiff.errors import InputError
 from lindiff.session import DEVICES
 
@@ -37,7 +37,7 @@ _results = click.option(
     show_default=True,
     help="The results folder.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON; infinities as texts.")
 _max_cells = click.option("--max-cells", type=int, help="Lift the limit on the size of the grid.")
 _path = click.Path(path_type=Path)
 
@@ -69,7 +69,7 @@ def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
     counts = {name: len(rows) for name, rows in grid.experiments.items()}
     if as_json:
         found = {"config": loaded.name, "cells": len(grid.cells), "experiments": counts}
-        click.echo(json.dumps(found | {"warnings": warnings}, indent=2))
+        click.echo(json_text(found | {"warnings": warnings}, 2))
         return
     for line in warnings:
         click.echo(f"warning: {line}", err=True)
@@ -105,7 +105,7 @@ def plan(
     if as_json:
         from lindiff.sweep.plan import to_dict
 
-        click.echo(json.dumps(to_dict(made), indent=2))
+        click.echo(json_text(to_dict(made), 2))
         return
     from lindiff.report.console import print_plan
 
@@ -178,7 +178,7 @@ def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
 
     watcher = Watcher(_load(config), results)
     if as_json:
-        click.echo(json.dumps(watcher.look().to_dict(), indent=2))
+        click.echo(json_text(watcher.look().to_dict(), 2))
         return
     from lindiff.report.console import print_status, watch_status
 
@@ -211,7 +211,7 @@ def cells(
     if as_csv:
         write_csv(table, sys.stdout.buffer)
     elif as_json:
-        click.echo(json.dumps(table.to_pylist(), indent=1))
+        click.echo(json_text(table.to_pylist(), 1))
     else:
         print_cells(table, limit)
 
@@ -256,7 +256,7 @@ def theory(
 
         write_csv(curve.table, sys.stdout.buffer)
     elif as_json:
-        click.echo(json.dumps(curve.table.to_pylist(), indent=1))
+        click.echo(json_text(curve.table.to_pylist(), 1))
     elif out is None:
         from lindiff.report.console import print_curve
 

@@ -57,12 +57,17 @@ def write_array(values: NDArray[Any], path: Path) -> None:
         np.save(file, values, allow_pickle=False)
 
 
+def local(path: Path) -> str:
+    """A path as Arrow takes it: absolute, so that a colon in its name is no scheme of a URI."""
+    return os.path.abspath(path)
+
+
 def write_table(table: pa.Table, path: Path, metadata: dict[bytes, bytes]) -> None:
     """Write a Parquet file atomically; the same table and metadata give the same bytes."""
     # Chunks left by concatenation would show in the pages of the file.
     table = table.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
     with atomic(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        pq.write_table(table, local(temporary), compression="zstd", write_page_checksum=True)
 
 
 def remove_leftovers(path: Path) -> None:

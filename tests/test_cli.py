@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from lindiff.cli import main
 from lindiff.report.query import cells
 from lindiff.sweep.store import read_header, read_table, write_part
-from tests.sweeps import Sweep
+from tests.sweeps import DEFAULTS, Sweep
 
 
 @pytest.fixture
@@ -307,3 +307,43 @@ def test_foreign_table_is_refused(sweep: Sweep) -> None:
     result = call("cells", ".")
     assert result.exit_code == 2
     assert "not a table of lindiff" in result.stderr
+
+
+def strict(text: str) -> Any:
+    """JSON as other programs read it: `Infinity` and `NaN` are no part of it."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_is_json_where_numbers_are_not_finite(tmp_path: Path) -> None:
+    rows = strict(output("theory", "d=8", "n=[4, 9, 20]", "--json"))
+    kl = {row["n"]: row["kl_model_data"] for row in rows}
+    assert (kl[4], kl[9]) == ("inf", None)
+    assert 0 < kl[20] < 1
+    sweep = Sweep(tmp_path)
+    config = sweep.config(
+        "{d: 8, n: 4, sampler: ideal}", defaults=DEFAULTS.replace("c_mean", "c_mean, kl_model_data")
+    )
+    results = ("--results", sweep.results)
+    assert strict(output("plan", sweep.folder / "tiny.yaml", *results, "--json"))["wanted"] == 2
+    sweep.finish(config)
+    found = strict(output("cells", sweep.results / "tiny", "--json"))
+    assert {row["kl_model_data"] for row in found} == {"inf"}
+    strict(output("status", sweep.folder / "tiny.yaml", *results, "--json"))
+
+
+@pytest.mark.parametrize("name", ["exp-12:30", "s3:x", "with space", "a%20b"])
+def test_a_results_folder_may_have_any_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also relative ones: to Arrow a colon is the end of a scheme."""
+    monkeypatch.chdir(tmp_path)
+    sweep = Sweep(Path(name))
+    sweep.folder.mkdir()
+    config = sweep.config("{d: 4, n: [3, 8]}", name="tiny")
+    sweep.finish(config)
+    assert sweep.plan(config).pending == ()
+    assert len(strict(output("cells", f"{name}/results/tiny", "n=3", "--json"))) == 2

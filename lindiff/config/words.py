@@ -1,10 +1,12 @@
-"""Words and texts: what a wrong word may have meant, and the one text of a value."""
+"""Words and texts: what a wrong word may have meant, the one text of a value, JSON for others."""
 
 from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Iterable
+from typing import Any
 
 
 def canonical_json(value: object) -> str:
@@ -29,3 +31,18 @@ def known_word(value: object, known: Iterable[str]) -> str:
         return value
     near = suggestion(value, words) if isinstance(value, str) else ""
     raise ValueError(f"not a known value; allowed: {', '.join(words)}{near}")
+
+
+def json_text(value: object, indent: int) -> str:
+    """JSON that every program reads: infinities are the texts ``inf`` and ``-inf``, NaN is null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

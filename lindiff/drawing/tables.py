@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lindiff.columns.arrays import plain
 from lindiff.drawing.intervals import Estimator
 from lindiff.errors import InputError
+from lindiff.files import local
 
 _KEY = b"lindiff"
 
@@ -73,7 +74,7 @@ def read_nested(results_dir: Path, name: str, cell_ids: pa.ChunkedArray) -> pa.T
 def _read(path: Path, rows: pc.Expression | None = None) -> pa.Table:
     if not path.is_file():
         raise InputError(f"{path} is missing: run the collect step first")
-    return pq.read_table(path, filters=rows)
+    return pq.read_table(local(path), filters=rows)
 
 
 def distinct(table: pa.Table, name: str) -> list[Any]:

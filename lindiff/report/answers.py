@@ -307,7 +307,7 @@ def answers(results_dir: Path, drawn: Sequence[str]) -> list[tuple[Answer, list[
         *_, path = figures.outputs(answer.figure, results_dir)
         if not path.is_file():
             raise InputError(f"{path} is missing: draw the figure {answer.figure} first")
-        rows = Rows(pq.read_table(path))
+        rows = Rows(pq.read_table(files.local(path)))
         sentences = [text for text in answer.sentences(rows) if text is not None]
         if sentences:
             found.append((answer, sentences))

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from lindiff.columns import SETTING
 from lindiff.columns.arrays import as_text
 from lindiff.errors import InputError
+from lindiff.files import local
 
 _NULL = "null"
 _SILENT = ("family_id", "experiments", "fingerprint", "numpy")
@@ -42,11 +43,11 @@ def cells(folder: Path, conditions: Sequence[str], names: Sequence[str] = ()) ->
     if not path.is_file():
         raise InputError(f"{path}: no such table; run snakemake first")
     try:
-        schema = pq.read_schema(path)
+        schema = pq.read_schema(local(path))
         filters = [_condition(text, schema) for text in conditions]
         for name in names:
             _known(name, schema)
-        table = pq.read_table(path)
+        table = pq.read_table(local(path))
     except pa.ArrowException as error:
         raise InputError(f"{path}: not a table of lindiff ({error})") from None
     for keep in filters:

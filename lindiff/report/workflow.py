@@ -47,6 +47,17 @@ def telling() -> Iterator[None]:
         sys.exit(2)
 
 
+def _text(settings: Mapping[str, object], key: str, default: str) -> str:
+    """A path as it was written: Snakemake hands over ``2024_11_28`` as the number 20241128."""
+    value = settings.get(key, default)
+    if not isinstance(value, str):
+        raise InputError(
+            f"{key} = {value!r}: Snakemake took the name for {type(value).__name__}, so it is not "
+            f"known how it was written; write it with a path, as {key}=./NAME"
+        )
+    return value
+
+
 @dataclass(frozen=True)
 class Sweep:
     """A config and a results folder, as the rules see them.
@@ -71,8 +82,9 @@ class Sweep:
             settings: Snakemake's config; only these two keys are read.
             main: Whether this is Snakemake's main process, which plans.
         """
-        file = str(settings.get("sweep", DEFAULT))
-        results = Path(str(settings.get("results", "results")))
+        with telling():
+            file = _text(settings, "sweep", DEFAULT)
+            results = Path(_text(settings, "results", "results"))
         # Jobs call the `lindiff` that belongs to this Python, activated or not.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         os.environ["LINDIFF_SOURCE"] = str(Path(package).resolve().parents[1])

@@ -34,7 +34,7 @@ from lindiff.columns import (
 )
 from lindiff.columns.arrays import Rows, as_text, family_rows, places
 from lindiff.errors import InputError
-from lindiff.files import atomic, remove_leftovers, write_table
+from lindiff.files import atomic, local, remove_leftovers, write_table
 from lindiff.fingerprint import fingerprints
 from lindiff.progress import duration
 from lindiff.sweep.bits import Bits, bits
@@ -306,7 +306,10 @@ def _write_nested(
     item = METRIC[name].arrow_type.value_type
     fields = [item.field(i) for i in range(item.num_fields)]
     schema = pa.schema([pa.field("cell_id", pa.string()), *fields], metadata=about)
-    with atomic(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as file:
+    with (
+        atomic(path) as temporary,
+        pq.ParquetWriter(local(temporary), schema, compression="zstd") as file,
+    ):
         if not pieces:
             return
         table = pa.concat_tables(pieces)

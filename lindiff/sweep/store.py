@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from lindiff import columns
 from lindiff.errors import InputError
-from lindiff.files import remove_leftovers, write_array, write_table, write_text
+from lindiff.files import local, remove_leftovers, write_array, write_table, write_text
 from lindiff.progress import Progress, read_progress
 from lindiff.science import datasets
 
@@ -84,7 +84,7 @@ def read_header(path: Path, kind: str) -> Shard:
         InputError: A newer version of lindiff wrote it.
     """
     try:
-        found = pq.read_metadata(path)
+        found = pq.read_metadata(local(path))
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
@@ -117,7 +117,7 @@ def read_table(path: Path, names: Sequence[str] | None = None) -> pa.Table:
         DamagedError: The file cannot be read to its end.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(local(path), page_checksum_verification=True) as file:
             return file.read(columns=names)
     except (pa.ArrowException, OSError) as error:
         raise DamagedError(f"damaged data ({error})") from None

@@ -16,6 +16,7 @@ from lindiff import fingerprint, planning
 from lindiff.columns import REQUESTABLE, cell_schema
 from lindiff.errors import InputError
 from lindiff.fingerprint import fingerprints
+from lindiff.report import workflow
 from lindiff.sweep import plan
 from lindiff.sweep.bits import bits, names
 from lindiff.sweep.collect import collect
@@ -488,3 +489,16 @@ def test_adding_theory_runs_only_theory_cells(sweep: Sweep) -> None:
     theory = [row for key, row in after.items() if key not in before]
     assert {row["model"] for row in theory} == {"linear_theory"}
     assert all(row["seed"] is None and row["test_loss"] > 0 for row in theory)
+
+
+@pytest.mark.parametrize("value", [20241128, 1000.0, True])
+def test_a_results_name_that_snakemake_took_for_a_number_is_refused(
+    value: object, sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How it was written is lost: 2024_11_28 comes as 20241128, 1e3 as 1000.0."""
+    sweep.config()
+    with pytest.raises(SystemExit) as ended:
+        workflow.Sweep.open({"sweep": str(sweep.folder / "tiny.yaml"), "results": value}, main=True)
+    assert ended.value.code == 2
+    assert f"results = {value!r}: Snakemake took the name for" in capsys.readouterr().err
+    assert not sweep.results.exists()
