@@ -5,6 +5,7 @@ Nothing is unpickled. Every check raises a ValueError whose text is the end of a
 
 from __future__ import annotations
 
+import json
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,8 +16,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lindiff.config.words import suggestion
+from lindiff.files import local
 
 FORMATS = (".npy", ".npz", ".parquet")
+_NUMBERS = (
+    pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal,
+)  # fmt: skip
 _UNPICKLED = "holds Python objects, which are never unpickled"
 _ANOTHER = "of another format, or a bare pickle, which is never opened"
 
@@ -104,17 +109,30 @@ def _broken(path: Path, error: Exception) -> str:
 def _parquet(path: Path) -> NDArray[np.generic]:
     try:
         # Not `read_table`, which makes columns of folders that are called a=1.
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(local(path)) as file:
             table = file.read()
     except pa.ArrowException as error:
         raise ValueError(f"{path} is damaged, or no Parquet file ({error})") from None
+    table = table.drop_columns(
+        [name for name in _index(table.schema) if name in table.column_names]
+    )
     for field, column in zip(table.schema, table.columns, strict=True):
-        if not (pa.types.is_integer(field.type) or pa.types.is_floating(field.type)):
+        if not any(is_type(field.type) for is_type in _NUMBERS):
             raise ValueError(f"{path}: the column {field.name!r} is {field.type}, not a number")
         if column.null_count:
             raise ValueError(f"{path}: the column {field.name!r} has empty values")
-    columns = [column.to_numpy().astype(np.float64) for column in table.columns]
+    columns = [column.cast(pa.float64(), safe=False).to_numpy() for column in table.columns]
     return np.stack(columns, axis=1) if columns else np.empty((table.num_rows, 0))
+
+
+def _index(schema: pa.Schema) -> list[str]:
+    """Columns that the file itself says are the index of a pandas DataFrame: no features."""
+    try:
+        found = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    except (ValueError, AttributeError):
+        return []
+    # A range that needs no column stands there as a mapping.
+    return [name for name in found if isinstance(name, str)]
 
 
 def _checked(values: NDArray[np.generic], path: Path) -> NDArray[np.float64]:

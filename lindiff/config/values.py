@@ -7,7 +7,6 @@ message (``must be at least 1``); the position in the file is added by `lindiff.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +55,7 @@ SPECTRA: dict[str, tuple[Column, ...]] = {
 }  # fmt: skip
 
 _EIGENVALUE = Column("eigenvalue", "float", "eigenvalue", "", low=0, low_open=True)
+_ROUNDING = 1e-12
 _KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
@@ -113,6 +113,8 @@ def _name_of(value: object) -> str:
             float(value)
         except ValueError:
             return "text"
+        if math.isinf(float(value)) or math.isnan(float(value)):
+            return f"text (YAML's infinity is {'-' if value.startswith('-') else ''}.inf)"
         return "text (remove the quotes)"
     return "a mapping" if isinstance(value, dict) else "a list"
 
@@ -254,7 +256,9 @@ def eigenvalues(given: object, folder: Path) -> list[float]:
             result.append(checked(_EIGENVALUE, value))
         except ValueError as error:
             what = f"{source}eigenvalue {i + 1} = {shown(value)} {error}"
-            zero = " (leave null directions out: both KL would be infinite)" if value == 0 else ""
+            # What is 0 comes out of a decomposition as ± rounding errors of the largest.
+            null = isinstance(value, int | float) and abs(value) <= _ROUNDING * max(map(abs, given))
+            zero = " (leave null directions out: both KL would be infinite)" if null else ""
             raise ValueError(what + zero) from None
     return result
 
@@ -263,18 +267,38 @@ def _eigenvalue_file(path: Path) -> list[float]:
     try:
         if path.suffix == ".npy":
             return _npy(path)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ValueError(f"there is no file {path}") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is neither text nor .npy") from None
-    words = re.split(r"[\s,;]+", re.sub(r"#.*", "", text).strip())
+    return _numbers(text, path)
+
+
+def _numbers(text: str, path: Path) -> list[float]:
+    """The numbers of a text: one a line, or all in one line, with one separator.
+
+    Raises:
+        ValueError: Several columns, or what is no number; the message says what was taken to part
+            the values.
+    """
+    lines = [line for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
+    separator = next((sign for sign in (";", ",") if any(sign in line for line in lines)), None)
+    # A separator may end a line, as in a list that was copied from code.
+    rows = [line.rstrip(";, ").split(separator) for line in lines]
+    parted = {None: "white space", ";": "semicolons", ",": "commas"}[separator]
+    if len(rows) > 1 and (widest := max(map(len, rows))) > 1:
+        decimal = "; a decimal comma is to be a point" if separator == "," else ""
+        raise ValueError(
+            f"{path} has {len(rows)} lines of up to {widest} values (parted by {parted}): give the "
+            f"eigenvalues alone, one a line or all in one line{decimal}"
+        )
     try:
-        return [float(word) for word in words if word]
+        return [float(word) for row in rows for word in row if word.strip()]
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path} (values parted by {parted}): {error}") from None
 
 
 def _npy(path: Path) -> list[float]:
@@ -283,6 +307,9 @@ def _npy(path: Path) -> list[float]:
             array = np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path} is not a .npy file of numbers: {error}") from None
-    if array.ndim != 1 or array.dtype.kind not in "fiu":
-        raise ValueError(f"{path} must hold one row of real numbers")
-    return [float(value) for value in array]
+    if array.size != max(array.shape, default=0) or array.dtype.kind not in "fiu":
+        shape = "×".join(map(str, array.shape)) or "one value"
+        raise ValueError(
+            f"{path} must hold one row or column of real numbers, not {shape} of {array.dtype}"
+        )
+    return [float(value) for value in array.ravel()]

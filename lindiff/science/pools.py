@@ -94,7 +94,7 @@ class Pool:
         if out:
             text += f"; left out of {self.columns} columns: {out}"
         if self.lost:
-            text += f", and with them {self.lost:.1g} of the held-out rows' mean square"
+            text += f", and with them {100 * self.lost:.2g} % of the held-out rows' mean square"
         return text
 
     def subset(self, n: int, seed: int, start: int = 0) -> Float64[Array, "n d"]:

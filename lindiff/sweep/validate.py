@@ -67,10 +67,20 @@ def warnings(config: Config, found: Wanted) -> list[str]:
     lines = []
     for name, experiment in config.experiments.items():
         cells = found.cells.take(pa.array(found.experiments[name]))
-        # Models that share a data set or a schedule say the same of it.
-        said = {message: (row, key, message) for row, key, message in planning.warn(cells)[::-1]}
+        # Models that share a data set or a schedule say the same of it, but not of another one.
+        said = {
+            (message, _subject(cells, row, key)): (row, key, message)
+            for row, key, message in planning.warn(cells)[::-1]
+        }
         lines += _short(_lines(experiment, cells, list(said.values())[::-1]))
     return lines
+
+
+def _subject(cells: pa.Table, row: int, setting: str) -> Any:
+    """What a finding is about: a data set, by its name also where it is a spectrum, or a value."""
+    if setting == "spectrum" and cells["spectrum"][row].as_py() == "dataset":
+        return json.loads(cells["spectrum_params"][row].as_py())["name"]
+    return cells[setting][row].as_py()
 
 
 def _unread(experiment: Experiment) -> Iterator[str]:

@@ -157,3 +157,25 @@ def test_nothing_is_written_and_the_exit_code_is_2(make, tmp_path):
         assert done.exit_code == 2
         assert "40 of its values are NaN or infinite" in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_each_data_set_is_warned_of_though_the_words_are_the_same(tmp_path):
+    from lindiff.config.resolve import load
+    from lindiff.sweep.validate import validate, warnings
+
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        X = rng.standard_normal((100, 6))
+        X[:, 2] = 7
+        np.save(tmp_path / f"{name}.npy", X)
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "experiments:\n  a: {model: linear_exact, data: [{file: a.npy}, {file: b.npy}], n: 5,"
+        " seed: 0}\n"
+    )
+    config = load(file)
+    found = [line for line in warnings(config, validate(config)) if "constant" in line]
+    assert [name for name in ("a.npy", "b.npy") if any(name in line for line in found)] == [
+        "a.npy",
+        "b.npy",
+    ]

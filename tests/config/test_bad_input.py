@@ -191,6 +191,7 @@ def test_files_that_cannot_be_read(tmp_path):
     ("key", "value", "found"),
     [
         ("ridge", '"1e-4"', "must be a number, not text (remove the quotes)"),
+        ("stop", "inf", "must be a number, not text (YAML's infinity is .inf)"),
         ("ridge", "small", "must be a number, not text"),
         ("ridge", "true", "must be a number, not true or false"),
         ("ridge", "2020-01-01", "must be a number, not text"),
@@ -331,7 +332,7 @@ def test_bad_files_of_eigenvalues(make, tmp_path):
     np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     assert "s.npy is not a .npy file of numbers: Object arrays cannot be loaded" in message(path)
     np.save(file, np.eye(2))
-    assert "s.npy must hold one row of real numbers" in message(path)
+    assert "s.npy must hold one row or column of real numbers, not 2×2 of float64" in message(path)
     np.save(file, np.array([1.0, -1.0]))
     assert "s.npy: eigenvalue 2 = -1.0 must be more than 0" in message(path)
     file.write_bytes(b"\x93NUMPY\x01\x00")
@@ -341,7 +342,10 @@ def test_bad_files_of_eigenvalues(make, tmp_path):
     assert "s.npy cannot be read: Is a directory" in message(path)
     path = make("spectrum: {eigenvalues: s.txt}")
     (tmp_path / "s.txt").write_text("1.0 two\n")
-    assert "s.txt: could not convert string to float: 'two'" in message(path)
+    assert (
+        "s.txt (values parted by white space): could not convert string to float: 'two'"
+        in message(path)
+    )
     (tmp_path / "s.txt").write_bytes(b"\xff\xfe\x00")
     assert "s.txt is neither text nor .npy" in message(path)
     (tmp_path / "s.txt").write_text("# nothing\n")

@@ -1,7 +1,9 @@
 """Matrices of the user: what is read, and what is said of what is not."""
 
 import io
+import json
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -177,3 +179,29 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch, ending):
 
     monkeypatch.setattr(type(path), "open", forbidden)
     assert refused(path) == f"a.{ending} cannot be read: Permission denied"
+
+
+def test_the_index_of_a_data_frame_is_no_feature(tmp_path):
+    """Its name is in the file's own metadata, as pandas leaves it there."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((20, 3))
+    columns = {f"x{i}": values[:, i] for i in range(3)} | {"__index_level_0__": np.arange(20)}
+    about = {b"pandas": json.dumps({"index_columns": ["__index_level_0__"]}).encode()}
+    path = tmp_path / "frame.parquet"
+    pq.write_table(pa.table(columns).replace_schema_metadata(about), path)
+    assert np.array_equal(read_matrix(path), values)
+    for other in (b"{", b"[]", b'{"index_columns": [{"kind": "range"}]}'):
+        pq.write_table(pa.table(columns).replace_schema_metadata({b"pandas": other}), path)
+        assert read_matrix(path).shape == (20, 4)
+
+
+def test_numbers_are_the_same_from_every_format(tmp_path):
+    flags = np.array([[True, False], [False, True], [True, True]])
+    np.save(tmp_path / "m.npy", flags)
+    pq.write_table(pa.table({"a": flags[:, 0], "b": flags[:, 1]}), tmp_path / "m.parquet")
+    assert np.array_equal(read_matrix(tmp_path / "m.npy"), read_matrix(tmp_path / "m.parquet"))
+    prices = pa.array([Decimal("1.25"), Decimal("-3.5")], pa.decimal128(6, 2))
+    pq.write_table(
+        pa.table({"price": prices, "n": pa.array([1, 2], pa.uint8())}), tmp_path / "d.parquet"
+    )
+    assert read_matrix(tmp_path / "d.parquet").tolist() == [[1.25, 1.0], [-3.5, 2.0]]

@@ -162,7 +162,9 @@ def test_what_the_held_out_rows_lose_is_said():
     centred = values[held_out] - values[~held_out].mean(axis=0)
     assert (pool.d, pool.constant) == (2, 1)
     assert pool.lost == pytest.approx((centred[:, 2] ** 2).sum() / (centred**2).sum(), rel=1e-12)
-    assert f"and with them {pool.lost:.1g} of the held-out rows' mean square" in pool.summary()
+    assert (
+        f"and with them {100 * pool.lost:.2g} % of the held-out rows' mean square" in pool.summary()
+    )
 
 
 def test_fewer_rows_than_columns_span_fewer_directions():

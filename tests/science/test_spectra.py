@@ -68,3 +68,10 @@ def test_a_data_set_has_the_spectrum_of_its_pool():
     np.testing.assert_allclose(found, make_pool("digits").spectrum, rtol=1e-14)
     with pytest.raises(ValueError, match="digits has d = 61, not 64"):
         make_spectrum("dataset", 64, name="digits")
+
+
+@pytest.mark.parametrize(("fraction", "level"), [(0.01, "upper"), (0.99, "lower")])
+def test_a_fraction_that_rounds_to_no_mode_is_refused(fraction, level):
+    with pytest.raises(ValueError, match=f"of d = 8 leaves no mode on the {level} level"):
+        make_spectrum("two_level", 8, ratio=100, fraction=fraction)
+    assert len(set(make_spectrum("two_level", 64, ratio=100, fraction=fraction))) == 2
