@@ -131,7 +131,7 @@ def test_parts_are_delivered_with_their_metric():
 
 
 def test_default_metrics_are_those_that_cost_little():
-    assert set(REQUESTABLE) - set(DEFAULT_METRICS) == {
+    assert set(REQUESTABLE) - set(DEFAULT_METRICS) >= {
         "agreement",
         "agreement_se",
         "uncentred_cosine",

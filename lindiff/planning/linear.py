@@ -32,7 +32,7 @@ _MODE = 1.5e-6
 _PAIR = 2e-10
 _BURES = 1e-9
 _MONTE_CARLO = 5e-7
-_BASE_BYTES = 210e6
+_BASE_BYTES = 180e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
 _LARGEST_ALPHA_BAR = 0.05

@@ -14,7 +14,7 @@ from lindiff.planning.cells import Array, column
 _FAMILY = 0.3
 _CELL = 2e-4
 _MODE = 4e-6
-_BASE_BYTES = 250e6
+_BASE_BYTES = 150e6
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:

