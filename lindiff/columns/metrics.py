@@ -141,9 +141,9 @@ METRICS: tuple[Column, ...] = (
         "pool_fraction",
         "float",
         "$N/M$",
-        "Share of a data set's pool that the training set takes; null for Gaussian data. Both KL "
-        "come out smaller by about this share than for independent samples; above 0.1 theory does "
-        "not apply.",
+        "Share of a data set's pool that the training set takes; null for Gaussian data. Of a pool "
+        "of Gaussian rows both KL come out smaller by about this share than for independent "
+        "samples; above 0.1 theory does not apply.",
     ),
     Column(
         "bures",

@@ -126,8 +126,9 @@ def _kl(rows: Rows) -> Sentences:
         if len(tail["value"]):
             last = int(np.argmax(tail["n_over_d"]))
             yield _say(
-                words + " falls as (d+3)/(4N): at N = {} d it is {} times that (95 % interval of "
-                "the median {} to {}).",
+                words + " at N = {} d is {} times (d+3)/(4N) (95 % interval of the median {} to "
+                "{}): the law at large N of Gaussian data without ridge, where no floor of the "
+                "sampler is left.",
                 *(float(tail[c][last]) for c in ("n_over_d", "value", "low", "high")),
             )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -68,3 +70,23 @@ def test_scaled_variance_between_its_limits(sampler: str):
     assert early * scaled_variance(early, sampler) == pytest.approx(
         unlearned_constant(sampler), rel=1e-6
     )
+
+
+def test_numbers_of_the_page():
+    """docs/theory.md, "Emergence": variances before training, and where the law ends."""
+    page = (Path(__file__).parents[2] / "docs/theory.md").read_text(encoding="utf-8")
+    schedule, nodes = make_schedule(), np.array([1.0, 10.0])
+    stops = np.geomspace(1e-2, 1e4, 481)
+    bank = Bank(schedule, [Training(stop=0.0), *(Training(stop=x) for x in stops), Training()])
+    before = {}
+    for sampler in ("ddpm_beta", "ddim"):
+        v = np.exp(bank.response(nodes, make_sampler(sampler, schedule)).log_v)
+        before[sampler] = f"{v[0, 0]:.0f}"
+        if sampler == "ddpm_beta":
+            one, ten = learning_times(stops, v[:, 1:-1], v[:, -1])
+    assert f"({before['ddpm_beta']} for DDPM, {before['ddim']}\nfor DDIM" in page
+    law = learning_constant("ddpm_beta")
+    assert f"τ₂ = {one:.2f} at λ = 1, where the law has {law:.3f}" in page
+    assert f"{ten:.3f} at λ = 10, where it has {law / 10:.3f}" in page
+    assert one > law
+    assert ten > law / 10

@@ -1,5 +1,7 @@
 """Pools: split, rotation and support, against the rows as they come."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -294,3 +296,31 @@ def test_a_gaussian_measure_tests_on_the_population():
         mu = of_draw(make_draw("samples", spectrum, n, 0))
         np.testing.assert_array_equal(mu.variance, mu.sigma)
         np.testing.assert_array_equal(mu.test, mu.sigma + mu.error)
+
+
+def test_how_far_real_data_are_from_their_surrogate():
+    """The numbers of docs/theory.md, "Real data": ratios of means of five training sets."""
+    page = (Path(__file__).parents[2] / "docs/theory.md").read_text(encoding="utf-8")
+    names = ("test_loss", "kl_model_data", "kl_data_model")
+    ratios = {}
+    for data, ridge in (("patches", 0.0), ("digits", 1e-3)):
+        pool = make_pool(data)
+        n = 4 * pool.d
+        means = [
+            np.mean([[float(row[name][0]) for name in names] for row in rows], axis=0)
+            for rows in (
+                [linear_metrics(draw, [Training(ridge=ridge)]) for draw in draws]
+                for draws in (
+                    [pool.draw(n, seed, False, start=0) for seed in range(5)],
+                    [make_draw("samples", pool.spectrum, n, seed) for seed in range(5)],
+                )
+            )
+        ]
+        ratios[data] = means[0] / means[1]
+    loss, forward, backward = ratios["patches"]
+    assert (
+        f"{loss:.2f} times the test loss of their Gaussian surrogate, {forward:.1f} times" in page
+    )
+    assert f"{backward:.1f} times its KL(ρ‖ρ_N)" in page
+    loss, forward, backward = ratios["digits"]
+    assert f"digits at ridge 10⁻³ have {loss:.3f}, {forward:.2f} and {backward:.2f} times" in page
