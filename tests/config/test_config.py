@@ -113,7 +113,7 @@ def test_a_file_of_eigenvalues_is_read_at_load_time_and_fixes_d(tmp_path, make, 
     (tmp_path / "sub").mkdir()
     path = tmp_path / "sub" / f"s.{kind}"
     if kind == "text":
-        path.write_text("# of my data\n3.0 2\n1,0.5\n")
+        path.write_text("# of my data\n3.0\n2 # the second\n\n1\n0.5\n")
     else:
         np.save(path, np.array([3.0, 2.0, 1.0, 0.5]))
         (tmp_path / "sub" / "s.npy").rename(path)
