@@ -86,10 +86,15 @@ def code(module: str) -> str:
     """Hash of the syntax of a module and of all that it imports inside `ROOMS`."""
     digest = blake2b(digest_size=8)
     for name, path in sorted(closure(module, ROOMS).items()):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         digest.update(name.encode() + b"\0")
-        digest.update(ast.unparse(_without_docstrings(tree)).encode() + b"\0")
+        digest.update(_syntax(path).encode() + b"\0")
     return digest.hexdigest()
+
+
+@lru_cache
+def _syntax(path: Path) -> str:
+    """What of a file is hashed; models share most of their files."""
+    return ast.unparse(_without_docstrings(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

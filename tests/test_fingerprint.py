@@ -16,6 +16,13 @@ NO_NUMBER = ("lindiff.columns", "lindiff.session", "lindiff.files", "lindiff.pro
 NAMING = [column for column in SETTINGS if column.code]
 
 
+def forget():
+    """Read every file anew."""
+    fingerprint._imports.cache_clear()
+    fingerprint._syntax.cache_clear()
+    code.cache_clear()
+
+
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     """A copy of the package that may be edited; fingerprints are of it."""
@@ -26,14 +33,12 @@ def copy(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(fingerprint, "_ROOT", tmp_path)
     yield tmp_path / "lindiff"
-    fingerprint._imports.cache_clear()
-    code.cache_clear()
+    forget()
 
 
 def every():
     """The fingerprint of each model with each value that names code."""
-    fingerprint._imports.cache_clear()
-    code.cache_clear()
+    forget()
     found = {}
     for model in MODELS:
         for column in NAMING:

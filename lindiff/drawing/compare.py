@@ -216,7 +216,7 @@ def population_words(population: Mapping[str, Any]) -> str:
 def points(
     ax: Axes, x: NDArray[Any], data: Mapping[str, NDArray[Any]], model: str, *, filled: bool = False
 ) -> None:
-    """`draw.points` in the colour and marker of a model."""
+    """`style.points` in the colour and marker of a model."""
     look = MODELS[model].look
     style.points(ax, x, data, look.colour, look.marker, filled=filled)
 
@@ -237,7 +237,7 @@ def entry(model: str, *, filled: bool = True) -> Any:
 
 
 def heading(figure: Figure, data: pa.Table, *, without: Iterable[str] = (), note: str = "") -> None:
-    """`draw.heading` with the training of each trained model below it, in lines of its width."""
+    """`style.heading` with the training of each trained model below it, in lines of its width."""
     style.heading(figure, data, without=tuple(without), note=note)
     lines = [figure.get_suptitle(), ""]
     for text in budgets(data):

@@ -2,7 +2,7 @@
 
 A model is a function ``run(cells, metrics) -> table`` over the cells of one family, or of several
 that differ in nothing but `Model.batched`; the registry says what planning and figures must know of
-it. A new model is its file and one entry here, and no other place names one.
+it. What a new model touches besides its entry here is in docs/extending.md.
 """
 
 from __future__ import annotations

@@ -230,7 +230,7 @@ def to_table(
     message: list[str | None],
 ) -> pa.Table:
     """As `as_table`, with a status and a message for each cell; NaN becomes null."""
-    columns = {name: _empty(name, len(cells)) for name in wanted}
+    columns = {name: undefined(name, len(cells)) for name in wanted}
     for rows, result in results:
         for name, column in columns.items():
             # A model that measures a metric may have no parts of it.
@@ -253,7 +253,7 @@ def as_objects(lists: Sequence[list[dict[str, Any]] | None]) -> NDArray[Any]:
     return array
 
 
-def _empty(name: str, length: int) -> NDArray[Any]:
+def undefined(name: str, length: int) -> NDArray[Any]:
     """A column of undefined values: NaN, or None for lists."""
     if METRIC[name].nested:
         return np.full(length, None, dtype=object)

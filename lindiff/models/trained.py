@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lindiff import session
-from lindiff.columns import METRIC
 from lindiff.columns.arrays import family_rows, steps_made
 from lindiff.columns.groups import GAUSSIAN, SCHEDULE
 from lindiff.models.linear_cells import IDEAL, Common, common, groups, make_filters
-from lindiff.models.linear_family import Family, make_family, to_table, training_key
+from lindiff.models.linear_family import Family, make_family, to_table, training_key, undefined
 from lindiff.models.measured import (
     OF_SAMPLES,
     PAIR,
@@ -199,7 +198,9 @@ def _measured(
                 found = measure(task.family, filters, denoise, OF_SAMPLES & set(wanted), *partner)
             except FloatingPointError as error:
                 status[row], message[row] = "diverged", f"{error} (after step {stop})"
-                results.append(([row], _undefined(wanted) | of_stop[stop]))
+                results.append(
+                    ([row], {name: undefined(name, 1) for name in wanted} | of_stop[stop])
+                )
                 continue
             except Exception as error:
                 # Here, not around the call: the others of the batch would be trained again.
@@ -212,14 +213,6 @@ def _measured(
                 continue
             results.append(([row], of_stop[stop] | found))
     return to_table(cells, wanted, results, status, message)
-
-
-def _undefined(wanted: Sequence[str]) -> Metrics:
-    """Metrics that a model has not."""
-    return {
-        name: np.full(1, None, object) if METRIC[name].nested else np.full(1, np.nan)
-        for name in wanted
-    }
 
 
 def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, SAMPLES
 from lindiff.planning import linear
-from lindiff.planning.cells import Array, column, each
+from lindiff.planning.cells import Array, column, each, with_cells
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.samples import BLOCKS
 
@@ -42,8 +42,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """
     d, n, cells, timesteps = (column(families, name) for name in ("d", "n", "cells", "timesteps"))
     # The draw of the linear models, with none of the cells' own work.
-    once = families.set_column(families.column_names.index("cells"), "cells", pa.array(0 * n))
-    seconds, size = linear.estimate(once, ())
+    seconds, size = linear.estimate(with_cells(families, 0 * n), ())
     asked, work = set(metrics), np.zeros_like(n)
     # A noisy point that meets all training points.
     point = n * (_PAIR + _PRODUCT * d) + d * _NUMBER

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.columns import EXACT_DESCENT, SETTING
+from lindiff.columns import EXACT_DESCENT, SAMPLERS_WITH_NETWORK, SETTING
 from lindiff.models import MODELS
+from lindiff.models.linear_cells import IDEAL
 from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR, SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import (
@@ -94,11 +95,9 @@ def _warm_up(values: dict[str, Any]) -> str | None:
 
 
 def _sampler(values: dict[str, Any]) -> str | None:
-    if values["sampler"] == "ideal":
-        return (
-            f"{values['model']} generates by its denoiser; "
-            "allowed: ddpm_beta, ddpm_beta_tilde, ddim"
-        )
+    if values["sampler"] == IDEAL:
+        allowed = ", ".join(SAMPLERS_WITH_NETWORK)
+        return f"{values['model']} generates by its denoiser; allowed: {allowed}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""All that can be known to be wrong before anything runs .
+"""All that can be known to be wrong before anything runs.
 
 `lindiff.config.resolve.load` refuses what single keys show; this module what only whole experiments
 show: the size of the grid, settings that exclude each other, figures without their axes, training
