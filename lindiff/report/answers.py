@@ -187,9 +187,9 @@ def _data_need(rows: Rows) -> Iterator[Said]:
         (scatter,) = rows.of("scatter", **own)
         text = (
             f"the N for a {words} of {number(level)}{at} goes as a to the power "
-            f"{between(found[0])}, a = {law} the coefficient of the law a/N of large N and no floor (95 % "
-            f"interval over training sets and lack of fit; {len(points)} points with N > "
-            f"{_FAR:g} d, d = {_of(points, 'd')}, which scatter by a factor "
+            f"{between(found[0])}, a = {law} the coefficient of the law a/N of large N and no "
+            f"floor (95 % interval over training sets and lack of fit; {len(points)} points with "
+            f"N > {_FAR:g} d, d = {_of(points, 'd')}, which scatter by a factor "
             f"{number(scatter['value'])}); it is {number(min(ratio))} to {number(max(ratio))} "
             f"times a/{number(level)}."
         )
