@@ -7,8 +7,8 @@ known: they count as later than that. Exponents are means over runs of a fit to 
 of all modes of each (95 % t-interval from 3 on), WP those of the first step at the harmonic mean of
 the first v and λ, of the modes that get there (Wang and Pehlevan, arXiv 2503.03206). `linear` is
 the closed form at τ = η · step with η of the linear training. Black lines are fitted to nothing but
-moved to the mean of the first series: what gradient flow of the linear denoiser does, and 1/λ, its
-limit for β₁ ≪ λ ≪ 1, from which it is far at these λ.
+moved to the mean of the first series: what gradient flow of the linear denoiser does, mode by mode
+whatever d, with its exponent over the λ that are shown, and 1/λ, its limit for β₁ ≪ λ ≪ 1.
 """
 
 from __future__ import annotations
