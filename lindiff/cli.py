@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lindiff.config.words import json_text
-from lindiff.errors import InputError
+from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.session import DEVICES
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class _Group(click.Group):
-    """A group whose verbs end on an `InputError` with its message and exit code 2."""
+    """A group whose verbs end with a message: on an `InputError` with code 2, else with 1.
+
+    Any other error than those of the user and of the machine is ours, and has its traceback.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -28,6 +31,11 @@ class _Group(click.Group):
         except InputError as error:
             click.echo(str(error), err=True)
             ctx.exit(2)
+        except Exception as error:
+            if not is_of_machine(error):
+                raise
+            click.echo(machine_text(error), err=True)
+            ctx.exit(1)
 
 
 _results = click.option(

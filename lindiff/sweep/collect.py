@@ -265,7 +265,7 @@ def _wanted_columns(shard: Shard) -> list[str]:
 
 
 def _damaged(store: Store, name: str, reason: str) -> InputError:
-    store.quarantine(name, reason)
+    store.quarantine(store.part(name), reason)
     return InputError(f"{store.part(name)}: was damaged; run snakemake again")
 
 

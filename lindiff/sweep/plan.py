@@ -20,12 +20,12 @@ from lindiff.columns import NESTED
 from lindiff.columns.arrays import Rows
 from lindiff.config.resolve import Config, Experiment
 from lindiff.errors import InputError
-from lindiff.files import remove_leftovers, write_text
+from lindiff.files import names_in, patiently, remove_leftovers, write_text
 from lindiff.fingerprint import closure, code, modules
 from lindiff.sweep.coverage import Stale, cover, stale_policy
 from lindiff.sweep.grid import Wanted
 from lindiff.sweep.packing import Target, pack
-from lindiff.sweep.store import FORMAT, Shard, Store, write_spec
+from lindiff.sweep.store import FORMAT, Shard, Store, newer, write_spec
 from lindiff.sweep.validate import validate
 
 # The code of these rooms decides, together with the resolved config, which cells are wanted.
@@ -110,8 +110,8 @@ def make_plan(config: Config, results: Path) -> Plan:
     store = store_of(results)
     key = _key(config)
     folder = Path(results) / config.name
-    existing = {path: _read(path) for path in sorted(folder.glob("plan-*.json"))}
-    stored = all(store.matrix_file(name).exists() for name in config.matrices)
+    existing = {path: _read(path) for path in _plan_files(folder)}
+    stored = all(store.has_matrix(name) for name in config.matrices)
     for path, data in existing.items():
         if stored and data.get("key") == key and (plan := _finished(config, path, data, store)):
             return plan
@@ -156,7 +156,7 @@ def write_plan(plan: Plan, results: Path) -> None:
     store = store_of(results)
     store.create()
     for name, reason in plan.damaged.items():
-        store.quarantine(name, reason)
+        store.quarantine(store.part(name), reason)
     for name in plan.config.matrices:
         store.write_matrix(name)
     for shard in plan.pending:
@@ -166,9 +166,10 @@ def write_plan(plan: Plan, results: Path) -> None:
             write_spec(store.spec(shard.name), shard, cells)
     plan.file.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(plan.file)
-    write_text(json.dumps(to_dict(plan), indent=1) + "\n", plan.file)
+    data = to_dict(plan)
+    write_text(json.dumps(data | {"seal": _seal(data)}, indent=1) + "\n", plan.file)
 
-    old = [path for path in plan.file.parent.glob("plan-*.json") if path != plan.file]
+    old = [path for path in _plan_files(plan.file.parent) if path != plan.file]
     waiting = {shard["name"] for path in old for shard in _read(path).get("pending", [])}
     for path in Path(results).glob("*/plan-*.json"):
         if path not in old:
@@ -215,10 +216,10 @@ def read_plan(path: Path) -> Plan:
     """
     path = Path(path)
     data = _read(path)
-    if data.get("format", FORMAT) > FORMAT:
-        raise InputError(f"{path}: written by a newer lindiff (format {data['format']})")
     if "digest" not in data:
-        raise InputError(f"{path}: no plan of lindiff; run snakemake again")
+        raise InputError(
+            f"{path}: no plan of this lindiff, or damaged; run snakemake again, which plans anew"
+        )
     return Plan(
         config=Config.from_json(json.dumps(data["config"])),
         digest=data["digest"],
@@ -238,7 +239,7 @@ def find_plan(results: Path, name: str) -> Plan:
     Raises:
         InputError: There is no plan file, or more than one.
     """
-    files = sorted((Path(results) / name).glob("plan-*.json"))
+    files = _plan_files(Path(results) / name)
     if len(files) != 1:
         raise InputError(f"{Path(results) / name}: {len(files)} plan files instead of one")
     return read_plan(files[0])
@@ -303,7 +304,7 @@ def _finished(config: Config, path: Path, data: dict[str, Any], store: Store) ->
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
-    """A plan as plain data: the content of a plan file."""
+    """A plan as plain data: the content of a plan file, but for its seal."""
     return {
         "format": FORMAT,
         "key": _key(plan.config),
@@ -317,12 +318,35 @@ def to_dict(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _seal(data: dict[str, Any]) -> str:
+    """Digest of the content of a plan file."""
+    return blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _plan_files(folder: Path) -> list[Path]:
+    return [folder / f"{name}.json" for name in names_in(folder, ".json") if name[:5] == "plan-"]
+
+
 def _read(path: Path) -> dict[str, Any]:
-    """The content of a plan file; empty if it is none that can be read."""
+    """The content of a plan file; empty if it is of an older format, damaged or no plan.
+
+    A plan is made anew in no time, so nothing is taken from one that is not what was written.
+
+    Raises:
+        InputError: There is no such file, or a newer lindiff wrote it.
+        OSError: It cannot be read at present.
+    """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        content = patiently(path.read_bytes, path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such plan file") from None
-    except ValueError:
+    try:
+        data = json.loads(content)
+        if data.pop("seal") != _seal(data):
+            return {}
+        number = int(data["format"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    return data if isinstance(data, dict) else {}
+    if number > FORMAT:
+        raise InputError(f"{path}: {newer(number)}")
+    return data
