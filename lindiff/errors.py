@@ -10,9 +10,12 @@ class InputError(Exception):
     """
 
 
-# What allocators, devices and the system say in a `RuntimeError` or an `ImportError`.
+# What allocators, devices and the system say in errors that have no number.
 _NO_MEMORY = ("allocate memory", "out of memory", "not enough memory", "alloc_failed")
-_MACHINE = (*_NO_MEMORY, "cuda error", "cudnn error", "start new thread", "failed to map segment")
+_MACHINE = (
+    *_NO_MEMORY, "cuda error", "cudnn error", "start new thread", "worker thread",
+    "resource temporarily unavailable", "failed to map segment",
+)  # fmt: skip
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -55,4 +58,6 @@ def machine_text(error: BaseException) -> str:
 
 def _says(error: BaseException, words: tuple[str, ...]) -> bool:
     text = str(error).lower()
-    return isinstance(error, RuntimeError | ImportError) and any(word in text for word in words)
+    # These are of a value, whatever it says.
+    of_value = isinstance(error, ValueError | LookupError | TypeError | ArithmeticError)
+    return not of_value and any(word in text for word in words)

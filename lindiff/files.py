@@ -108,8 +108,12 @@ def write_table(table: pa.Table, path: Path, metadata: dict[bytes, bytes]) -> No
     """Write a Parquet file atomically; the same table and metadata give the same bytes."""
     # Chunks left by concatenation would show in the pages of the file.
     table = table.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
-    with atomic(path) as temporary:
-        pq.write_table(table, local(temporary), compression="zstd", write_page_checksum=True)
+    # In memory first: Arrow writes in small pieces, and its errors name no file.
+    with pa.BufferOutputStream() as sink:
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        content = sink.getvalue()
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
 
 
 def remove_leftovers(path: Path) -> None:

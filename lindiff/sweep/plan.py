@@ -341,7 +341,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such plan file") from None
     try:
-        data = json.loads(content)
+        data: dict[str, Any] = json.loads(content)
         if data.pop("seal") != _seal(data):
             return {}
         number = int(data["format"])

@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from lindiff.columns import delivered, result_schema
 from lindiff.columns.arrays import Rows, family_rows
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.errors import InputError, is_of_machine
-from lindiff.files import lock_shard, remove_leftovers
+from lindiff.files import lock_shard, patiently, remove_leftovers
 from lindiff.fingerprint import fingerprints, joined
 from lindiff.models import MODELS, Model
 from lindiff.progress import Heartbeat
@@ -80,7 +81,7 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
         report = store.progress_file(shard.name) if own else None
         model = MODELS[shard.model]
         with threadpool_limits(1), datasets.folder(store.data):
-            _load_data(cells, spec_path)
+            _load_data(cells, spec_path, store.data)
             run = _load_model(model, device, spec_path)
             with (
                 session(Session(device, checkpoints)),
@@ -115,14 +116,14 @@ def _load_model(model: Model, device: str, spec_path: Path) -> Run:
     return model.load()
 
 
-def _load_data(cells: pa.Table, spec_path: Path) -> None:
+def _load_data(cells: pa.Table, spec_path: Path, folder: Path) -> None:
     """Load the data sets that the cells name: without them none of those can be computed."""
     names = set(cells["data"].unique().to_pylist()) - {None, GAUSSIAN}
     surrogates = cells.filter(pc.equal(cells["spectrum"], "dataset"))["spectrum_params"]
     names |= {json.loads(params)["name"] for params in surrogates.unique().to_pylist()}
     for name in sorted(names):
         try:
-            make_pool(name)
+            patiently(partial(make_pool, name), folder)
         except ValueError as error:
             raise InputError(f"{spec_path}: data set {name}: {error}") from None
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lindiff import columns
-from lindiff.errors import InputError
+from lindiff.errors import InputError, is_of_machine
 from lindiff.files import (
     local,
     names_in,
@@ -61,16 +61,11 @@ def _content(what: str) -> Iterator[None]:
         yield
     except (InputError, DamagedError):
         raise
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise DamagedError(f"{what} ({error})") from None
-    except MemoryError as error:
-        numbers = [int(word) for word in str(error).split() if word.isdecimal()]
-        if max(numbers, default=0) < _ABSURD_BYTES:
-            raise
-        raise DamagedError(f"{what} ({error})") from None
     except Exception as error:
+        numbers = [int(word) for word in str(error).split() if word.isdecimal()]
+        absurd = isinstance(error, MemoryError) and max(numbers, default=0) > _ABSURD_BYTES
+        if is_of_machine(error) and not absurd:
+            raise
         raise DamagedError(f"{what} ({type(error).__name__}: {error})") from None
 
 
@@ -269,7 +264,8 @@ class Store:
 
     def has_matrix(self, name: str) -> bool:
         """Whether the matrix of a user's data set is there, and is what its name says."""
-        return datasets.stored(self.matrix_file(name), name) is not None
+        path = self.matrix_file(name)
+        return patiently(lambda: datasets.stored(path, name), path) is not None
 
     def write_matrix(self, name: str) -> None:
         """Write the matrix of a user's data set, unless it is there: its name is its content."""

@@ -1,4 +1,4 @@
-"""A store that format 1 left (commit f8cd5a9, `format_1/`): three parts, and one spec that waits."""
+"""A store that format 1 left (commit f8cd5a9, `format_1/`): three parts, and a spec that waits."""
 
 from __future__ import annotations
 
