@@ -3,7 +3,8 @@
     python -m tests.faults KIND [--count N] [--seed S] [--folder FOLDER]
 
 KIND is one of `calls`, `gone`, `full` (calls on files that fail once, from one on, or for want of
-space), `kills` and `flips`. Without --count every place is tried once, `flips` 1,000 times.
+space), `kills` (at such a call), `renames` (kills there), `flips` (of one bit of a file), or `all`.
+Without --count every place is tried once, and 1,000 bits.
 """
 
 from __future__ import annotations
@@ -58,8 +59,10 @@ class Report:
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
-    def text(self) -> str:
-        data = {"attacks": sum(self.outcomes.values()), **self.outcomes, "wrong": self.wrong}
+    def text(self, kind: str) -> str:
+        """As JSON."""
+        number = sum(self.outcomes.values())
+        data = {"kind": kind, "attacks": number, **self.outcomes, "wrong": self.wrong}
         return json.dumps(data, indent=1)
 
 
@@ -207,7 +210,7 @@ def flip(known: Undisturbed, count: int, seed: int, folder: Path, report: Report
 def main(arguments: Sequence[str]) -> int:
     """The command line; 0 if nothing was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", choices=(*KINDS, "all"))
     parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
@@ -216,17 +219,20 @@ def main(arguments: Sequence[str]) -> int:
     shim = ctypes.CDLL(os.environ["LINDIFF_SHIM"])
     shim.arm.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_long, ctypes.c_int, ctypes.c_int]
     shim.calls.restype = ctypes.c_long
-    report = Report()
+    wrong = False
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         hasten()
         known = Undisturbed.make(folder, shim)
-        if given.kind == "flips":
-            flip(known, given.count or 1000, given.seed, folder, report)
-        else:
-            strike(given.kind, known, shim, given.count, given.seed, folder, report)
-    print(report.text())
-    return int(bool(report.wrong))
+        for kind in KINDS if given.kind == "all" else (given.kind,):
+            report = Report()
+            if kind == "flips":
+                flip(known, given.count or 1000, given.seed, folder, report)
+            else:
+                strike(kind, known, shim, given.count, given.seed, folder, report)
+            print(report.text(kind), flush=True)
+            wrong |= bool(report.wrong)
+    return int(wrong)
 
 
 def again(arguments: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,10 @@ class Victim:
         np.save(self.folder / "own.npy", np.random.default_rng(0).normal(size=(40, 3)))
 
     def run(self, most: int | None = None) -> None:
-        """All stages, each as its job does it; with `most` only so many shards, and no table."""
+        """All stages, each as its job does it where Snakemake would start one.
+
+        With `most` only so many shards, and no table.
+        """
         config = load(self.folder / "victim.yaml")
         plan = make_plan(config, self.results)
         if not plan.written:
@@ -86,12 +89,18 @@ class Victim:
             return
         plan = read_plan(plan.file)
         folder = self.results / config.name
-        collect(plan, folder)
+        tables = [folder / name for name in plan.tables]
+        parts = [self.store.part(name) for name in plan.parts]
+        if not newer(tables, [plan.file, *parts]):
+            collect(plan, folder)
         (folder / "figures").mkdir(exist_ok=True)
         for name in plan.figures:
             feeds = [e.name for e in config.experiments.values() if name in e.figures]
-            draw_figure(name, folder, feeds)
-        answers.write(folder, plan.figures, folder / "answers.html")
+            if not newer(outputs(name, folder), tables):
+                draw_figure(name, folder, feeds)
+        page = folder / "answers.html"
+        if not newer([page], [path for name in plan.figures for path in outputs(name, folder)]):
+            answers.write(folder, plan.figures, page)
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Rows of the table by cell, times aside."""
@@ -113,8 +122,12 @@ class Victim:
         return Victim(folder)
 
 
-def drawn(victim: Victim) -> tuple[Path, ...]:
-    return outputs("transition", victim.results / "victim")
+def newer(made: Sequence[Path], sources: Sequence[Path]) -> bool:
+    """Whether files are there and none is older than a source: Snakemake's rule."""
+    if not all(path.exists() for path in made):
+        return False
+    oldest = min(path.stat().st_mtime_ns for path in made)
+    return oldest >= max(path.stat().st_mtime_ns for path in sources)
 
 
 def hasten() -> None:
