@@ -26,6 +26,7 @@ from lindiff.sweep import run as running
 from lindiff.sweep import store as storing
 from lindiff.sweep.collect import collect
 from lindiff.sweep.digests import digests
+from lindiff.sweep.plan import make_plan
 from lindiff.sweep.run import run_spec
 from lindiff.sweep.store import DamagedError, read_header, read_table, write_spec
 from tests.sweeps import Sweep
@@ -272,6 +273,22 @@ def test_a_plan_changed_by_hand_is_made_anew(
     sweep.compute(again)
     collect(again, sweep.results / "tiny")
     assert [path.name for path in (sweep.results / "tiny").glob("plan-*")] == [again.file.name]
+
+
+def test_a_store_that_was_moved_is_used_where_it_is(finished: Sweep) -> None:
+    np.save(finished.folder / "own.npy", np.random.default_rng(0).normal(size=(40, 3)))
+    config = finished.config(two="{data: {file: own.npy}, n: [4, 8]}")
+    finished.finish(config)
+    right, before = finished.rows(), parts_of(finished)
+    finished.results.rename(finished.folder / "elsewhere")
+    (finished.folder / "elsewhere").rename(finished.folder / "results of mine")
+    moved = finished.folder / "results of mine"
+    plan = make_plan(config, moved)
+    assert (plan.pending, plan.damaged) == ((), {})
+    collect(plan, moved / "tiny")
+    table = pq.read_table(moved / "tiny/metrics.parquet").drop_columns(["seconds"])
+    assert {row["cell_id"]: row for row in table.to_pylist()} == right
+    assert {path.name: path.read_bytes() for path in (moved / "store/parts").iterdir()} == before
 
 
 def test_reports_are_not_needed(sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
