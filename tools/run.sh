@@ -10,13 +10,31 @@ out=results/${name%.*}
 # The workflow's last lines say how to get the report, unless it is made here.
 export LINDIFF_MAKE=yes
 
+# Snakemake runs in the background, else this shell would not hear a signal before its end: whoever stops
+# `make` stops Snakemake, which stops its jobs.
+child=
+trap 'kill -TERM "$child" 2>/dev/null || exit 130' INT TERM HUP
+
 engine() {
     # Quiet: one line a finished step; what failed is still shown in full.
-    .venv/bin/python -m snakemake --workflow-profile workflow/profiles/default \
+    exec .venv/bin/python -m snakemake --workflow-profile workflow/profiles/default \
         --cores "${CORES:-all}" --quiet rules host --config sweep="$CONFIG" "$@"
 }
 
-engine "$@" || {
+run() {
+    engine "$@" &
+    child=$!
+    code=0
+    wait "$child" || code=$?
+    # A signal that was passed on has ended the waiting, not the child.
+    while kill -0 "$child" 2>/dev/null; do
+        code=0
+        wait "$child" || code=$?
+    done
+    return "$code"
+}
+
+run "$@" || {
     code=$?
     echo "lindiff: the run did not finish; 'make' again goes on from here, and this says why:" >&2
     echo "    .venv/bin/lindiff status '$CONFIG'" >&2
@@ -29,8 +47,7 @@ report=$out/report.zip
 if [ ! -e "$report" ] || [ -n "$(find "$out/figures" "$out"/answers.* -newer "$report" -print -quit 2>/dev/null)" ]; then
     making=$(mktemp -d "$out/.report.XXXXXX")
     trap 'rm -rf "$making"' EXIT
-    trap 'exit 130' INT TERM
-    engine --quiet all --report "$making/report.zip"
+    run --quiet all --report "$making/report.zip"
     mv "$making/report.zip" "$report"
 fi
 

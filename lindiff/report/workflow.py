@@ -24,6 +24,7 @@ from lindiff.files import lock_run
 from lindiff.fingerprint import closure
 from lindiff.models import MODELS
 from lindiff.progress import duration
+from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep.plan import Plan, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
 
@@ -147,10 +148,11 @@ class Sweep:
         return {shard.name: shard for shard in self.plan.pending}
 
     def start(self) -> None:
-        """Keep other runs out of the store until this process ends; jobs belong to this run."""
+        """Keep other runs out of the store until this process ends; its jobs end with it."""
         if self.main:
             with telling():
                 lock_run(Path(self.store))
+            stop_jobs_with_the_run()
 
     def end(self) -> None:
         """Say where the results are."""
