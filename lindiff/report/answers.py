@@ -93,7 +93,8 @@ def _spectrum(kind: str, params: str) -> str:
     """A spectrum in plain words."""
     values = json.loads(params or "{}")
     if kind == "dataset":
-        return str(values["name"])
+        # The sentence around it is filled by `str.format`.
+        return str(values["name"]).replace("{", "{{").replace("}", "}}")
     scalars = [f"{key} {x:g}" for key, x in values.items() if isinstance(x, int | float)]
     return " ".join([kind.replace("_", " "), *scalars])
 

@@ -90,8 +90,11 @@ class Sweep:
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         os.environ["LINDIFF_SOURCE"] = str(Path(package).resolve().parents[1])
         with telling():
-            if set("{}") & set(str(results)):
-                raise InputError(f"results = {results}: braces would be wildcards to Snakemake")
+            if wrong := [c for c in str(results) if c in "{}<>" or not c.isprintable()]:
+                raise InputError(
+                    f"results = {str(results)!r}: Snakemake would not take {wrong[0]!r} for a "
+                    "character of the name; choose another folder"
+                )
             if not main:
                 return cls(file, results, find_plan(results, Path(file).stem), main)
             sweep = cls(file, results, make_plan(resolve.load(file), results), main)
@@ -168,7 +171,10 @@ class Sweep:
         if "LINDIFF_MAKE" not in os.environ:
             usual = (self.file, self.results) == (DEFAULT, Path("results"))
             ask = "" if usual else self._as_config()
-            lines.append(f"report:   snakemake{ask} --report {self.folder}/report.zip")
+            # Snakemake expands variables in this path, and takes one with a dash for an option.
+            odd = "$" in self.folder or self.folder.startswith("-")
+            report = "report.zip" if odd else f"{self.folder}/report.zip"
+            lines.append(f"report:   snakemake{ask} --report {shlex.quote(report)}")
         return "\n".join(lines)
 
     def _as_config(self) -> str:
