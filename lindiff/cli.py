@@ -102,9 +102,11 @@ def plan(
     digest: str | None,
 ) -> None:
     """Show what CONFIG would run, how long and how big."""
+    from lindiff.sweep.owner import check_owner
     from lindiff.sweep.plan import make_plan, write_plan_at
 
     loaded = _load(config, max_cells)
+    check_owner(loaded, config, results if write is None else write.parent.parent)
     if write is not None:
         written = write_plan_at(loaded, write, digest)
         click.echo(f"{write}: {written.wanted:,} cells, {len(written.pending):,} shards to run")
@@ -183,8 +185,11 @@ def answers(plan_file: Path) -> None:
 def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
     """Show how far CONFIG is."""
     from lindiff.report.status import Watcher
+    from lindiff.sweep.owner import check_owner
 
-    watcher = Watcher(_load(config), results)
+    loaded = _load(config)
+    check_owner(loaded, config, results)
+    watcher = Watcher(loaded, results)
     if as_json:
         click.echo(json_text(watcher.look().to_dict(), 2))
         return

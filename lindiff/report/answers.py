@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lindiff import figures, files
+from lindiff import checksums, figures, files
 from lindiff.drawing import compare, slices, tables
 from lindiff.errors import InputError
 from lindiff.models import MODELS, SHRINKAGE
@@ -329,8 +329,8 @@ def write(results_dir: Path, drawn: Sequence[str], path: Path) -> None:
     page = _PAGE.format(
         name=name, body="".join(parts) or "<p>No figure of this config answers.</p>"
     )
-    with files.atomic(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    with checksums.kept(results_dir, "answers", [path]):
+        files.write_text(page, path)
 
 
 _PAGE = """<!doctype html>

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lindiff import __file__ as package
-from lindiff import figures
+from lindiff import checksums, figures
 from lindiff.config import resolve
 from lindiff.errors import InputError
 from lindiff.files import lock_run
@@ -25,7 +25,9 @@ from lindiff.fingerprint import closure
 from lindiff.models import MODELS
 from lindiff.progress import duration
 from lindiff.report.stopping import stop_jobs_with_the_run
-from lindiff.sweep.plan import Plan, find_plan, make_plan
+from lindiff.sweep import derived
+from lindiff.sweep.owner import check_owner, record_owner
+from lindiff.sweep.plan import Plan, anew, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
@@ -97,9 +99,11 @@ class Sweep:
                 )
             if not main:
                 return cls(file, results, find_plan(results, Path(file).stem), main)
-            sweep = cls(file, results, make_plan(resolve.load(file), results), main)
-        print("\n".join(summary(sweep.plan)), file=sys.stderr)
-        return sweep
+            config = resolve.load(file)
+            check_owner(config, Path(file), results)
+            plan, words = _with_derived(make_plan(config, results))
+        print("\n".join([*summary(plan), *words]), file=sys.stderr)
+        return cls(file, results, plan, main)
 
     @property
     def folder(self) -> str:
@@ -155,6 +159,7 @@ class Sweep:
         if self.main:
             with telling():
                 lock_run(Path(self.store))
+                record_owner(Path(self.file), Path(self.folder))
             stop_jobs_with_the_run()
 
     def end(self) -> None:
@@ -179,6 +184,30 @@ class Sweep:
 
     def _as_config(self) -> str:
         return f" --config sweep={shlex.quote(self.file)} results={shlex.quote(str(self.results))}"
+
+
+def _with_derived(plan: Plan) -> tuple[Plan, list[str]]:
+    """The plan, a new one where files made from it are damaged, and what to say of such files.
+
+    Only reads: the rule `plan` moves aside what is damaged, and removes what is not asked for.
+    """
+    folder, name = plan.file.parent, plan.config.name
+    asked = (folder, plan.tables, plan.figures)
+    words = []
+    if plan.written and not plan.pending:
+        damaged = checksums.damaged(folder, derived.made(*asked))
+        for path, reason in damaged.items():
+            words.append(
+                f"{name}: {path} is damaged ({reason}); all that is made from parts is made again"
+            )
+        if damaged:
+            plan = anew(plan)
+    if not plan.written and (outdated := derived.outdated(*asked)):
+        files = ", ".join(str(path.relative_to(folder)) for path in outdated)
+        words.append(
+            f"{name}: the config does not ask for these any more; the run removes them: {files}"
+        )
+    return plan, words
 
 
 def memory(shard: Shard, attempt: int) -> int:

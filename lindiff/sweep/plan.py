@@ -23,6 +23,7 @@ from lindiff.errors import InputError
 from lindiff.files import names_in, patiently, remove_leftovers, write_text
 from lindiff.fingerprint import closure, code, modules
 from lindiff.sweep.coverage import Stale, cover, stale_policy
+from lindiff.sweep.derived import tidy
 from lindiff.sweep.grid import Wanted
 from lindiff.sweep.packing import Target, pack
 from lindiff.sweep.store import FORMAT, Shard, Store, newer, write_spec
@@ -166,6 +167,7 @@ def write_plan(plan: Plan, results: Path) -> None:
             write_spec(store.spec(shard.name), shard, cells)
     plan.file.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(plan.file)
+    tidy(plan.file.parent, plan.tables, plan.figures)
     data = to_dict(plan)
     write_text(json.dumps(data | {"seal": _seal(data)}, indent=1) + "\n", plan.file)
 
@@ -180,6 +182,11 @@ def write_plan(plan: Plan, results: Path) -> None:
     # Last: after a kill before this line the specs to drop are still known.
     for path in old:
         path.unlink()
+
+
+def anew(plan: Plan) -> Plan:
+    """The same plan, to be written under a name that no plan file has: all is made from it anew."""
+    return replace(plan, file=_unused(plan.file.parent, plan.digest), written=False)
 
 
 def write_plan_at(config: Config, file: Path, digest: str | None) -> Plan:
