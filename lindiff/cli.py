@@ -202,6 +202,33 @@ def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
 
 
 @main.command()
+@_results
+@click.option("--yes", is_flag=True, help="Remove it; without this nothing is removed.")
+@click.option(
+    "--parts",
+    is_flag=True,
+    help="Also finished parts that no plan takes a number from, such as those of older code and of "
+    "values that no config asks for any more: their numbers are lost, and computed again if they "
+    "are asked for again.",
+)
+def gc(results: Path, yes: bool, parts: bool) -> None:
+    """Show what is in the results that nothing wants any more, and with --yes remove it.
+
+    Wanted is what the last plan of each config in the results folder names. Finished parts stay,
+    whoever wants them, unless --parts is given.
+    """
+    from lindiff.report.console import print_garbage
+    from lindiff.sweep.garbage import alone, find_garbage
+
+    with alone(results):
+        found = find_garbage(results, parts)
+        print_garbage(found, removed=yes)
+        if yes:
+            for garbage in found:
+                garbage.remove()
+
+
+@main.command()
 @click.argument("folder", type=_path)
 @click.argument("conditions", nargs=-1)
 @click.option("--columns", help="Columns to show, separated by commas.")

@@ -300,6 +300,11 @@ def test_run_says_only_where_the_report_is_and_makes_it_once(clone: Clone) -> No
     assert (clone.folder / "results/mine/report.zip").read_text() == "zip\n"
     assert len((clone.folder / "reports").read_text().splitlines()) == 1
     assert [p.name for p in (clone.folder / "results/mine").glob(".*")] == []
+    for count, content in ((2, "zap\n"), (3, "")):
+        (clone.folder / "results/mine/report.zip").write_text(content)
+        subprocess.run(command, env=environment, check=True)
+        assert (clone.folder / "results/mine/report.zip").read_text() == "zip\n"
+        assert len((clone.folder / "reports").read_text().splitlines()) == count
 
 
 STOPPABLE = """\

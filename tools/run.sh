@@ -41,14 +41,19 @@ run "$@" || {
     exit "$code"
 }
 
-# The report takes seconds, so it is made only when something in it is newer. It is moved into its place
-# when it is whole; Snakemake names the folder inside the zip after the file, hence the folder here.
+# The report takes seconds, so it is made only when something in it is newer, or when it is not what was
+# written. It is moved into its place when it is whole; Snakemake names the folder inside the zip after
+# the file, hence the folder here, which has our number in its name: what dead ones leave is removed.
 report=$out/report.zip
-if [ ! -e "$report" ] || [ -n "$(find "$out/figures" "$out"/answers.* -newer "$report" -print -quit 2>/dev/null)" ]; then
-    making=$(mktemp -d "$out/.report.XXXXXX")
+sum=$out/checksums/report
+if [ ! -e "$report" ] || [ "$(cksum <"$report")" != "$(cat "$sum" 2>/dev/null)" ] || [ -n "$(find "$out/figures" "$out"/answers.* -newer "$report" -print -quit 2>/dev/null)" ]; then
+    making=$(mktemp -d "$out/.report.$$.XXXXXX")
     trap 'rm -rf "$making"' EXIT
     run --quiet all --report "$making/report.zip"
+    mkdir -p "$out/checksums"
+    rm -f "$sum"
     mv "$making/report.zip" "$report"
+    cksum <"$report" >"$sum"
 fi
 
 echo "report:   $report (unzip it and open report/report.html)"

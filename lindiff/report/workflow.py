@@ -26,6 +26,7 @@ from lindiff.models import MODELS
 from lindiff.progress import duration
 from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
+from lindiff.sweep.leftovers import leftovers, remove
 from lindiff.sweep.owner import check_owner, record_owner
 from lindiff.sweep.plan import Plan, anew, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
@@ -160,6 +161,8 @@ class Sweep:
             with telling():
                 lock_run(Path(self.store))
                 record_owner(Path(self.file), Path(self.folder))
+                for path in leftovers(self.results):
+                    remove(path)
             stop_jobs_with_the_run()
 
     def end(self) -> None:
