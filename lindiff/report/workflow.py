@@ -19,7 +19,7 @@ from pathlib import Path
 from lindiff import __file__ as package
 from lindiff import checksums, figures
 from lindiff.config import resolve
-from lindiff.errors import InputError
+from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
 from lindiff.models import MODELS
@@ -43,12 +43,17 @@ _ROW_BYTES = 2500
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Turn an `InputError` into its message on stderr and exit code 2, without a traceback."""
+    """Turn an error of the user or the machine into its message on stderr and exit code 2 or 1."""
     try:
         yield
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        if not is_of_machine(error):
+            raise
+        print(machine_text(error), file=sys.stderr)
+        sys.exit(1)
 
 
 def _text(settings: Mapping[str, object], key: str, default: str) -> str:
