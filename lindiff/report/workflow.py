@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lindiff import __file__ as package
-from lindiff import checksums, figures
+from lindiff import figures
 from lindiff.config import resolve
 from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
@@ -28,7 +28,7 @@ from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
 from lindiff.sweep.leftovers import leftovers, remove
 from lindiff.sweep.owner import check_owner, record_owner
-from lindiff.sweep.plan import Plan, anew, find_plan, make_plan
+from lindiff.sweep.plan import Plan, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
@@ -107,8 +107,8 @@ class Sweep:
                 return cls(file, results, find_plan(results, Path(file).stem), main)
             config = resolve.load(file)
             check_owner(config, Path(file), results)
-            plan, words = _with_derived(make_plan(config, results))
-        print("\n".join([*summary(plan), *words]), file=sys.stderr)
+            plan = make_plan(config, results)
+        print("\n".join(summary(plan)), file=sys.stderr)
         return cls(file, results, plan, main)
 
     @property
@@ -194,30 +194,6 @@ class Sweep:
         return f" --config sweep={shlex.quote(self.file)} results={shlex.quote(str(self.results))}"
 
 
-def _with_derived(plan: Plan) -> tuple[Plan, list[str]]:
-    """The plan, a new one where files made from it are damaged, and what to say of such files.
-
-    Only reads: the rule `plan` moves aside what is damaged, and removes what is not asked for.
-    """
-    folder, name = plan.file.parent, plan.config.name
-    asked = (folder, plan.tables, plan.figures)
-    words = []
-    if plan.written and not plan.pending:
-        damaged = checksums.damaged(folder, derived.made(*asked))
-        for path, reason in damaged.items():
-            words.append(
-                f"{name}: {path} is damaged ({reason}); all that is made from parts is made again"
-            )
-        if damaged:
-            plan = anew(plan)
-    if not plan.written and (outdated := derived.outdated(*asked)):
-        files = ", ".join(str(path.relative_to(folder)) for path in outdated)
-        words.append(
-            f"{name}: the config does not ask for these any more; the run removes them: {files}"
-        )
-    return plan, words
-
-
 def memory(shard: Shard, attempt: int) -> int:
     """Memory of a shard's job in MB; grows with the attempt."""
     return (math.ceil(shard.bytes / 1e6) + _SNAKEMAKE_MB) * attempt
@@ -280,6 +256,17 @@ def summary(plan: Plan) -> list[str]:
             f"{plan.config.name}: {stale.cells:,} finished cells of {stale.model} are of older "
             f"code; {doing} (stale: {stale.policy})"
         )
-    for name, reason in plan.damaged.items():
-        lines.append(f"{plan.config.name}: part {name} is damaged ({reason}); its cells run again")
+    name = plan.config.name
+    for part, reason in plan.damaged.items():
+        lines.append(f"{name}: part {part} is damaged ({reason}); its cells run again")
+    for path, reason in plan.damaged_derived.items():
+        lines.append(
+            f"{name}: {path} is damaged ({reason}); tables, figures and answers are made again"
+        )
+    folder = plan.file.parent
+    if not plan.written and (outdated := derived.outdated(folder, plan.tables, plan.figures)):
+        files = ", ".join(str(path.relative_to(folder)) for path in outdated)
+        lines.append(
+            f"{name}: the config does not ask for these any more; the run removes them: {files}"
+        )
     return lines

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from lindiff import checksums
 from lindiff.columns import NESTED
 from lindiff.columns.arrays import Rows
 from lindiff.config.resolve import Config, Experiment
@@ -23,7 +24,7 @@ from lindiff.errors import InputError
 from lindiff.files import names_in, patiently, remove_leftovers, write_text
 from lindiff.fingerprint import closure, code, modules
 from lindiff.sweep.coverage import Stale, cover, stale_policy
-from lindiff.sweep.derived import tidy
+from lindiff.sweep.derived import made, tidy
 from lindiff.sweep.grid import Wanted
 from lindiff.sweep.packing import Target, pack
 from lindiff.sweep.store import FORMAT, Shard, Store, newer, write_spec
@@ -48,6 +49,7 @@ class Plan:
         done: Number of them that finished parts cover.
         stale: Finished cells of older code.
         damaged: What is wrong with damaged parts, by name.
+        damaged_derived: What is wrong with damaged tables, figures and answers, by path.
         new: Rows of the cells of each shard of `pending` that has no spec yet.
         grid: The wanted cells; None where they were not needed.
     """
@@ -62,6 +64,7 @@ class Plan:
     done: int
     stale: tuple[Stale, ...] = ()
     damaged: Mapping[str, str] = field(default_factory=dict)
+    damaged_derived: Mapping[str, str] = field(default_factory=dict)
     new: Mapping[str, Rows] = field(default_factory=dict, repr=False)
     grid: Wanted | None = field(default=None, repr=False, compare=False)
 
@@ -115,7 +118,7 @@ def make_plan(config: Config, results: Path) -> Plan:
     stored = all(store.has_matrix(name) for name in config.matrices)
     for path, data in existing.items():
         if stored and data.get("key") == key and (plan := _finished(config, path, data, store)):
-            return plan
+            return _with_derived(plan)
     grid = validate(config)
     found = cover(grid, store, config)
     packed = list(
@@ -144,6 +147,17 @@ def make_plan(config: Config, results: Path) -> Plan:
         new={shard.name: rows for shard, rows in packed},
         grid=grid,
     )
+
+
+def _with_derived(plan: Plan) -> Plan:
+    """A finished plan, under a new name if what was made from it is damaged: all is made anew."""
+    folder = plan.file.parent
+    damaged = checksums.damaged(folder, made(folder, plan.tables, plan.figures))
+    if not damaged:
+        return plan
+    reasons = {str(path): reason for path, reason in damaged.items()}
+    file = _unused(folder, plan.digest)
+    return replace(plan, file=file, written=False, damaged_derived=reasons)
 
 
 def write_plan(plan: Plan, results: Path) -> None:
@@ -182,11 +196,6 @@ def write_plan(plan: Plan, results: Path) -> None:
     # Last: after a kill before this line the specs to drop are still known.
     for path in old:
         path.unlink()
-
-
-def anew(plan: Plan) -> Plan:
-    """The same plan, to be written under a name that no plan file has: all is made from it anew."""
-    return replace(plan, file=_unused(plan.file.parent, plan.digest), written=False)
 
 
 def write_plan_at(config: Config, file: Path, digest: str | None) -> Plan:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from lindiff import checksums
+from lindiff.report.workflow import summary
 from lindiff.sweep import derived
+from tests.sweeps import Sweep
 
 TABLES = ("metrics.parquet", "modes.parquet")
 
@@ -83,3 +85,26 @@ def test_what_is_not_what_was_written_is_moved_aside(
         assert "moved to" in capsys.readouterr().err
     assert (folder / "damaged/kl.png").read_text() == "edited"
     assert (folder / "damaged/kl-1.png").read_text() == "edited again"
+
+
+@pytest.mark.parametrize("where", [0, 50, 4000, -1])
+def test_a_damaged_table_makes_the_plan_anew(tmp_path: Path, where: int) -> None:
+    sweep = Sweep(tmp_path)
+    config = sweep.config()
+    sweep.finish(config)
+    whole, rows = sweep.plan(config), sweep.rows()
+    assert whole.written
+    path = sweep.results / "tiny/metrics.parquet"
+    content = bytearray(path.read_bytes())
+    content[where] ^= 1
+    path.write_bytes(content)
+    before = sweep.files()
+    plan = sweep.plan(config)
+    assert sweep.files() == before
+    assert (plan.written, plan.digest, plan.pending) == (False, whole.digest, ())
+    assert plan.damaged_derived == {str(path): "it is not what was written"}
+    assert any(f"{path} is damaged" in line for line in summary(plan))
+    sweep.finish(config)
+    assert sweep.plan(config).written
+    assert sweep.rows() == rows
+    assert (sweep.results / "tiny/damaged/metrics.parquet").read_bytes() == content
