@@ -37,6 +37,8 @@ _SNAKEMAKE_MB = 250
 # Minutes of a job beside its estimate, and how wrong the estimate may be.
 _START_MINUTES = 5
 _MARGIN = 3
+# A disk with less space is full: a log, a report and a small part do not fit.
+_LEAST_BYTES = 2**20
 # A row of the table while it is merged or drawn.
 _ROW_BYTES = 2500
 
@@ -175,6 +177,11 @@ class Sweep:
         if self.main:
             print(self.farewell())
 
+    def explain(self) -> None:
+        """Say what the logs cannot say: that there was no space to write them."""
+        if self.main and (word := no_space(self.results)):
+            print(word, file=sys.stderr)
+
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""
         lines = [f"table:    {self.tables[0]}"]
@@ -192,6 +199,22 @@ class Sweep:
 
     def _as_config(self) -> str:
         return f" --config sweep={shlex.quote(self.file)} results={shlex.quote(str(self.results))}"
+
+
+def no_space(results: Path) -> str:
+    """A sentence if nothing more can be written to a results folder; else nothing."""
+    try:
+        found = os.statvfs(results)
+    except OSError as error:
+        return machine_text(error)
+    if not os.access(results, os.W_OK):
+        return f"{results}: this folder cannot be written; make it writable and run again"
+    if found.f_bavail * found.f_frsize < _LEAST_BYTES or (found.f_files and not found.f_favail):
+        return (
+            f"{results}: no space left on its disk, so that logs may be empty; what was finished "
+            "is kept: free some space and run again"
+        )
+    return ""
 
 
 def memory(shard: Shard, attempt: int) -> int:

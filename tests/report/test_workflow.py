@@ -1,0 +1,32 @@
+"""What Snakemake's main process says of a machine that fails."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lindiff.report import workflow
+
+
+@pytest.mark.parametrize(
+    ("free", "inodes", "words"),
+    [(0, 10, "no space left on its disk"), (10**6, 0, "no space left"), (10**6, 10, "")],
+)
+def test_a_full_disk_is_said_on_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, inodes: int, words: str
+) -> None:
+    found = SimpleNamespace(f_bavail=free, f_frsize=4096, f_files=100, f_favail=inodes)
+    monkeypatch.setattr(os, "statvfs", lambda path: found)
+    assert words in workflow.no_space(tmp_path)
+    assert bool(workflow.no_space(tmp_path)) == bool(words)
+
+
+def test_a_folder_that_is_gone_or_cannot_be_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No such file" in workflow.no_space(tmp_path / "gone")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert "cannot be written" in workflow.no_space(tmp_path)
