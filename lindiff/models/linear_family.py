@@ -28,6 +28,13 @@ from lindiff.science.tables import Evaluated, FilterTable, Range, node_range
 Array = NDArray[np.float64]
 
 _KL = ("kl_model_data", "kl_data_model")
+# What is measured on held-out rows; of `levels` the test loss is.
+OF_HELD_OUT = frozenset(
+    (
+        "test_loss", "test_loss_se", "residual_loss", "optimal_loss", "null_loss", "linearity",
+        "directions",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,15 +234,26 @@ def to_table(
     wanted: Iterable[str],
     results: Iterable[tuple[list[int], Mapping[str, NDArray[Any]]]],
     status: list[str],
-    message: list[str | None],
+    message: Sequence[str | None],
 ) -> pa.Table:
-    """As `as_table`, with a status and a message for each cell; NaN becomes null."""
+    """As `as_table`, with a status and a message for each cell; NaN becomes null.
+
+    So do metrics of held-out rows where these are mostly outside the pool's directions.
+    """
     columns = {name: undefined(name, len(cells)) for name in wanted}
     for rows, result in results:
         for name, column in columns.items():
             # A model that measures a metric may have no parts of it.
             if name in result or not METRIC[name].part_of:
                 column[rows] = result[name]
+    untested = _untested(cells["data"][0].as_py())
+    if untested is not None and OF_HELD_OUT & columns.keys():
+        columns |= {name: undefined(name, len(cells)) for name in OF_HELD_OUT & columns.keys()}
+        message = [untested if why is None else f"{why}; {untested}" for why in message]
+    if untested is not None and "levels" in columns:
+        for levels in columns["levels"]:
+            for level in levels or ():
+                level["test_loss"] = None
     # A metric that is undefined is null, never NaN: `from_pandas` reads NaN as null.
     arrays = {
         name: pa.array(values, METRIC[name].arrow_type, from_pandas=True)
@@ -243,6 +261,11 @@ def to_table(
     }
     outcome = {"status": pa.array(status), "message": pa.array(message, pa.string())}
     return pa.table({"cell_id": cells["cell_id"]} | arrays | outcome)
+
+
+def _untested(data: str | None) -> str | None:
+    """Why metrics of held-out rows are null, or None; theory reads no data."""
+    return None if data in (None, GAUSSIAN) else make_pool(data).untested
 
 
 def as_objects(lists: Sequence[list[dict[str, Any]] | None]) -> NDArray[Any]:

@@ -196,7 +196,7 @@ def _generations(samplings: Sequence[Filters], draw: Draw, count: int) -> dict[F
         sampler = filters.make_sampler()
         if sampler is None:
             raise ValueError("linear_trained has no `sampler: ideal`")
-        found[filters] = Generation(sampler, filters.make_schedule(), draw.centre, count)
+        found[filters] = Generation(sampler, filters.make_schedule(), draw, count)
     return found
 
 
@@ -234,13 +234,13 @@ def _cell(
     optimum, fraction = of_data(family, filters.schedule)
     found = {"train_loss": train.mean(), "test_loss": test.mean(), "optimal_loss": optimum}
     found |= {"residual_loss": found["test_loss"] - optimum, "pool_fraction": fraction}
-    kl = matrices.divergences(generated, draw.mean, draw.spectrum)
+    kl = matrices.divergences(generated, draw.spectrum)
     found["kl_model_data"], found["kl_data_model"] = kl
     if "bures" in wanted:
-        found["bures"] = matrices.bures(generated, draw.mean, draw.spectrum)
+        found["bures"] = matrices.bures(generated, draw.spectrum)
     found["agreement"] = np.nan
     for other in others:
-        found["agreement"] = matrices.agreement(generated, other, draw.mean)
+        found["agreement"] = matrices.agreement(generated, other)
     result = {name: np.array([value]) for name, value in found.items()}
     if "levels" in wanted:
         result["levels"] = as_objects([_levels(filters.make_schedule(), train, test)])

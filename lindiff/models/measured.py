@@ -74,17 +74,17 @@ def fresh_points(family: Family) -> Points:
     """Where test points less the centre come from: the population, or the held-out rows."""
     draw, pool = family.draw, _pool(family)
     if pool is None:
-        return denoisers.normal(draw.mean - draw.centre, draw.spectrum)
-    return denoisers.rows_of(pool.held_out - draw.centre)
+        return denoisers.normal(-draw.offset, draw.spectrum)
+    return denoisers.rows_of(pool.held_out - draw.offset)
 
 
 def reason(family: Family, wanted: Iterable[str]) -> str | None:
     """Why metrics of this family are null, or None."""
     asked = frozenset(wanted)
-    if asked & _MEMORIZED and family.draw.n < 3:
+    if asked & _MEMORIZED and _distinct(family) < 3:
         return (
-            "memorized_fraction needs 3 training points: of two, the second-nearest is the other "
-            "one"
+            "memorized_fraction needs 3 distinct training points: of two, the second-nearest is "
+            "the other one"
         )
     if "linearity" in asked and _fit_points(family)[1] // 2 <= family.draw.d + 2:
         return "linearity needs more than 2 d + 4 rows that the model was not trained on"
@@ -168,7 +168,7 @@ def make_samples(family: Family, filters: Filters, denoise: Denoiser, half: int 
         raise ValueError("sampler ideal needs no denoiser")
     draw = family.halves.other if half else family.draw
     rng = generator("samples", **family.key)
-    made = denoisers.generate(denoise, schedule, sampler, draw.centre, rng, SAMPLES)
+    made = denoisers.generate(denoise, schedule, sampler, draw.mean, draw.offset, rng, SAMPLES)
     if not np.abs(made).max() < LARGEST:
         raise FloatingPointError("the generated samples are not finite")
     return made
@@ -187,12 +187,12 @@ def of_samples(
     """
     asked, draw, found = frozenset(wanted), family.draw, dict[str, samples.Estimate]()
     if asked & _MEMORIZED:
-        points = training_points(family)
-        found["memorized_fraction"] = (
-            (np.nan, np.nan) if len(points) < 3 else samples.memorized_fraction(made, points)
-        )
+        found["memorized_fraction"] = (np.nan, np.nan)
+        if _distinct(family) >= 3:
+            points, number = training_points(family), _numbers(family)
+            found["memorized_fraction"] = samples.memorized_fraction(made, points, number)
     if asked & _DISTANCES:
-        found |= samples.gaussian_distances(made, draw.mean - draw.centre, draw.spectrum)
+        found |= samples.gaussian_distances(made, -draw.offset, draw.spectrum)
     if asked & PAIR:
         found |= _of_pair(family, made, other)
     result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
@@ -214,14 +214,26 @@ def _pool(family: Family) -> Pool | None:
     return None if family.row["data"] == GAUSSIAN else make_pool(family.row["data"])
 
 
+def _numbers(family: Family) -> NDArray[np.int64]:
+    """Which distinct row each training point is, shape (N,); of Gaussian data all are distinct."""
+    pool, n = _pool(family), family.draw.n
+    return np.arange(n) if pool is None else pool.number[pool.chosen(n, family.row["seed"])]
+
+
+def _distinct(family: Family) -> int:
+    """Number of distinct training points."""
+    return len(np.unique(_numbers(family)))
+
+
 def _of_pair(family: Family, made: Array, other: Array | None) -> dict[str, samples.Estimate]:
     """Agreement and uncentred cosine of samples less the centre of each; NaN where undefined."""
     found = {"agreement": (np.nan, np.nan), "uncentred_cosine": (np.nan, np.nan)}
     if other is None:
         return found
     draw, pool = family.draw, _pool(family)
-    one, two = made + draw.centre, other + family.halves.other.centre
-    found["agreement"] = samples.agreement(one, two, draw.mean)
+    # Relative to the population mean, which is 0 of a data set.
+    one, two = made + draw.offset, other + family.halves.other.offset
+    found["agreement"] = samples.agreement(one, two, np.zeros(draw.d))
     if pool is not None:
         found["uncentred_cosine"] = samples.cosine(pool.restore(one), pool.restore(two))
     return found
@@ -230,10 +242,10 @@ def _of_pair(family: Family, made: Array, other: Array | None) -> dict[str, samp
 def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
     """A row a sample: its pixels and its nearest training point's, in the data's own units."""
     pool = _pool(family)
-    if pool is None or pool.picture is None:
+    if pool is None or pool.picture is None or _distinct(family) < 2:
         return []
-    points, centre = training_points(family), family.draw.centre
-    index, ratio = samples.nearest(made, points)
+    points, centre = training_points(family), family.draw.offset
+    index, ratio = samples.nearest(made, points, _numbers(family))
     generated, near = pool.restore(made + centre), pool.restore(points[index] + centre)
     return [
         {
@@ -277,10 +289,10 @@ def _fit_points(family: Family) -> tuple[tuple[Points, Points], int]:
     if pool is None:
         fresh = fresh_points(family)
         return (fresh, fresh), count
-    rows = pool.held_out
+    rows, rest = pool.unseen(draw.n, family.row["seed"])
     if len(rows) < count and not pool.own_split:
-        rows = np.concatenate([rows, pool.rest(draw.n, family.row["seed"])])
-    rows = rows - draw.centre
+        rows = np.concatenate([rows, rest])
+    rows = rows - draw.offset
     halves = denoisers.each_once(rows[::2]), denoisers.each_once(rows[1::2])
     return halves, min(count, 2 * (len(rows) // 2))
 

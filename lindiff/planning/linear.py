@@ -149,14 +149,16 @@ def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None
 def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if not is_real(values["data"]):
         return None
-    size, n = make_pool(values["data"]).size, values["n"]
-    if n > size:
-        return f"more than the pool of {values['data']} has: {size:,} rows"
+    pool, n = make_pool(values["data"]), values["n"]
+    if n > pool.size:
+        return f"more than the pool of {values['data']} has: {pool.size:,} rows"
     asked = sorted(_OF_HALVES & set(metrics))
-    if asked and 2 * n > size:
+    if asked and n > pool.largest_half:
+        repeats = len(np.unique(pool.number)) < pool.size
         return (
-            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {size:,} rows, "
-            f"so n is at most {size // 2:,}"
+            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {pool.size:,} "
+            f"rows{', of which some repeat each other' if repeats else ''}, so n is at most "
+            f"{pool.largest_half:,}"
         )
     return None
 

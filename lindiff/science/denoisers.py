@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank
-from lindiff.science.sampler import Sampler
+from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.samples import squares_along
 from lindiff.science.schedule import Schedule
 
@@ -152,28 +152,33 @@ def generate(
     denoise: Denoiser,
     schedule: Schedule,
     sampler: Sampler,
-    centre: Vector,
+    mean: Vector,
+    offset: Vector,
     rng: np.random.Generator,
     count: int,
 ) -> Rows:
     """Generated points x − centre, shape (`count`, d), from x ~ N(0, I) at the last level.
 
+    The steps are made on x_t − √ᾱ_t · mean, whose digits a large mean leaves alone: A √ᾱ_t is the
+    √ᾱ of the next level.
+
     Args:
-        denoise: The denoiser, of points relative to `centre`.
+        denoise: The denoiser, of points relative to the centre.
         schedule: The noise schedule.
         sampler: The coefficients of every step.
-        centre: What the denoiser's points are relative to, shape (d,).
+        mean: Of the population, shape (d,).
+        offset: The centre less the mean, shape (d,).
         rng: Source of the noises.
         count: Number of points.
     """
-    x = rng.standard_normal((count, len(centre)))
+    x = rng.standard_normal((count, len(mean))) - start_factor(schedule, sampler) * mean
     steps = zip(sampler.levels.tolist(), sampler.A, sampler.B, sampler.variance, strict=True)
     for index, A, B, variance in steps:
-        noise = denoise(x - np.sqrt(schedule.alpha_bar[index]) * centre, index)
+        noise = denoise(x - np.sqrt(schedule.alpha_bar[index]) * offset, index)
         x = A * x - B * noise
         if variance:
             x += np.sqrt(variance) * rng.standard_normal(x.shape)
-    return x - centre
+    return x - offset
 
 
 def nonlinearity(

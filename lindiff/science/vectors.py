@@ -40,7 +40,7 @@ def mean_shift(draw: Draw, P: OnNodes, root_alpha_bar: float) -> Float64[Array, 
     """
     null, modes = split_null(draw, P * root_alpha_bar)
     start = draw.vectors.T @ draw.centre
-    offset = (draw.centre - draw.mean)[:, None] - draw.centre[:, None] * null
+    offset = draw.offset[:, None] - draw.centre[:, None] * null
     return offset - draw.vectors @ ((modes - null) * start[:, None])
 
 
@@ -55,7 +55,7 @@ def mean_parts(
         inverse: 1/v on the nodes, shape (m, F).
         root_alpha_bar: √ᾱ_T.
     """
-    offset = draw.centre - draw.mean
+    offset = draw.offset
     P = filters.pointwise("P")
     U = draw.vectors
     along, start = U.T @ offset, U.T @ draw.centre
@@ -138,9 +138,9 @@ def monte_carlo_gap(
     nodes = np.concatenate([np.zeros(draw.null), draw.eigenvalues])
     shape = (schedule.timesteps, rounds, d)
     noise = rng.standard_normal(shape) @ U
-    fresh = draw.mean + rng.standard_normal(shape) * np.sqrt(draw.spectrum)
+    fresh = rng.standard_normal(shape) * np.sqrt(draw.spectrum) - draw.offset
     known = draw.centred[rng.integers(draw.n, size=shape[:2])]
-    data = [x @ U for x in (fresh - draw.centre, known)]
+    data = [x @ U for x in (fresh, known)]
     gap = np.zeros((rounds, len(bank.trainings)))
     for index in range(schedule.timesteps):
         w = bank.level(nodes, index)[3]
