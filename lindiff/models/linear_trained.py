@@ -31,6 +31,7 @@ from lindiff.models.linear_family import (
     to_table,
     training_key,
 )
+from lindiff.models.measured import diverged, finite
 from lindiff.science import matrices
 from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank, Training
@@ -289,10 +290,13 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
             if reason is None:
                 sound = [half for half in able if half.reason(of_cell[i]) is None]
                 found = _cell(family, filters, sound, stops.index(of_cell[i]), frozenset(wanted))
-                results.append(([i], found))
                 message[i] = next((f"the other half: {text}" for text in others if text), None)
-                if np.isnan([found[name][0] for name in _ESSENTIAL]).any():
-                    reason = "a loss or a divergence is not a number"
+                reason = diverged(found)
+                if reason is None and np.isnan([found[name][0] for name in _ESSENTIAL]).any():
+                    reason = "a divergence is not a number"
+                if reason is not None:
+                    reason, found = f"{reason} (after step {of_cell[i]})", finite(found)
+                results.append(([i], found))
             if reason is not None:
                 status[i], message[i] = "diverged", reason
     return to_table(cells, wanted, results, status, message)

@@ -9,6 +9,7 @@ the same points and noises; nothing is measured that is not wanted.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ Metrics = dict[str, NDArray[Any]]
 # Generated samples of a cell; its metrics are all of these.
 SAMPLES = 1024
 # Of larger numbers the fourth powers, which errors of variances take, are not finite.
-LARGEST = 1e75
+LARGEST = 1e70
+# A denoiser that predicts no noise has the loss 1; one of this loss learned nothing but to grow.
+LARGEST_LOSS = 1e6
 # Samples that are kept as pictures.
 PICTURES = 8
 # Noise levels of `linearity` and `directions`, and noisy points of `directions` at each.
@@ -42,6 +45,7 @@ _LOSSES = frozenset(
         "train_loss", "train_loss_se", "test_loss", "test_loss_se", "residual_loss", "levels",
     )
 )  # fmt: skip
+_OF_TRAINING = ("train_loss", "test_loss")
 _FAMILY = frozenset(("optimal_loss", "pool_fraction"))
 _MEMORIZED = frozenset(("memorized_fraction", "memorized_fraction_se"))
 _DISTANCES = frozenset(
@@ -108,10 +112,14 @@ def measure(
         denoise: The denoiser on that schedule.
         wanted: Names of metric columns, out of `METRICS`; others are ignored.
         partner: The denoiser of the same model trained on `family.halves.other`, relative to the
-            centre of that; without it the metrics of a pair are NaN.
+            centre of that; without it, or where its samples are not finite, the metrics of a pair
+            are NaN.
 
     Returns:
         Arrays of shape (1,) by name.
+
+    Raises:
+        FloatingPointError: The samples are not finite, as in `make_samples`.
     """
     asked, result = frozenset(wanted), of_schedule(family, filters.schedule, denoise, wanted)
     if not asked & OF_SAMPLES:
@@ -119,7 +127,8 @@ def measure(
     made = make_samples(family, filters, denoise)
     other = None
     if partner is not None and asked & PAIR and filters.noiseless:
-        other = make_samples(family, filters, partner, half=1)
+        with suppress(FloatingPointError):
+            other = make_samples(family, filters, partner, half=1)
     return result | of_samples(family, made, wanted, other)
 
 
@@ -150,6 +159,36 @@ def of_schedule(
     return result
 
 
+def diverged(found: Metrics) -> str | None:
+    """Why a trained model with these losses diverged, or None.
+
+    Args:
+        found: Arrays of shape (1,) by name; losses that are not among them say nothing.
+    """
+    train, test = (float(found[name][0]) if name in found else 1.0 for name in _OF_TRAINING)
+    if not np.isfinite([train, test]).all():
+        return "the loss is not finite"
+    if train > LARGEST_LOSS:
+        return f"the training loss is {train:.2g}; without a prediction it is 1"
+    return None
+
+
+def finite(found: Metrics) -> Metrics:
+    """What is finite of the metrics of a model that diverged; the rest is undefined."""
+
+    def of_row(row: dict[str, Any]) -> dict[str, Any]:
+        lost = {k: None for k, v in row.items() if isinstance(v, float) and not np.isfinite(v)}
+        return row | lost
+
+    result = Metrics()
+    for name, values in found.items():
+        if values.dtype == object:
+            result[name] = as_objects([rows and [of_row(row) for row in rows] for rows in values])
+        else:
+            result[name] = np.where(np.isfinite(values), values, np.nan)
+    return result
+
+
 def make_samples(family: Family, filters: Filters, denoise: Denoiser, half: int = 0) -> Array:
     """Generated points less the centre, shape (SAMPLES, d); the same noises for every model.
 
@@ -168,7 +207,8 @@ def make_samples(family: Family, filters: Filters, denoise: Denoiser, half: int 
         raise ValueError("sampler ideal needs no denoiser")
     draw = family.halves.other if half else family.draw
     rng = generator("samples", **family.key)
-    made = denoisers.generate(denoise, schedule, sampler, draw.mean, draw.offset, rng, SAMPLES)
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = denoisers.generate(denoise, schedule, sampler, draw.mean, draw.offset, rng, SAMPLES)
     if not np.abs(made).max() < LARGEST:
         raise FloatingPointError("the generated samples are not finite")
     return made
@@ -263,7 +303,7 @@ def _losses(family: Family, schedule: Schedule, denoise: Denoiser) -> Metrics:
     sources = denoisers.rows_of(training_points(family)), fresh_points(family)
     rng, result = generator("loss", **family.key), Metrics()
     losses = denoisers.monte_carlo_losses(denoise, schedule, sources, rng)
-    for name, values in zip(("train_loss", "test_loss"), losses, strict=True):
+    for name, values in zip(_OF_TRAINING, losses, strict=True):
         value, error = denoisers.over_rounds(values)
         result |= {name: np.array([value]), f"{name}_se": np.array([error])}
     train, test = (values.mean(axis=1) for values in losses)

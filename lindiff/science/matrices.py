@@ -116,7 +116,8 @@ class Generation:
     def result(self, model: int) -> Gaussian:
         """The distribution after all steps; NaN where it is not finite."""
         try:
-            root = self._factor[model] @ np.linalg.cholesky(self._covariance[model])
+            with np.errstate(over="ignore", invalid="ignore"):
+                root = self._factor[model] @ np.linalg.cholesky(self._covariance[model])
         except np.linalg.LinAlgError:
             root = np.full_like(self._eye, np.nan)
         return Gaussian(self._centre + self._offset[model], root)
@@ -135,7 +136,7 @@ def divergences(generated: Gaussian, spectrum: Vector) -> tuple[float, float]:
     U, h, _ = np.linalg.svd(H)
     if h[-1] <= d * _EPSILON * h[0]:
         return np.inf, np.inf
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         log_det, along = 2 * np.log(h).sum(), (U.T @ shift) / h
         model_data = (h**2).sum() - d - log_det + shift @ shift
         data_model = (h**-2.0).sum() - d + log_det + along @ along
@@ -148,7 +149,8 @@ def bures(generated: Gaussian, spectrum: Vector) -> float:
     if not (np.isfinite(root).all() and np.isfinite(shift).all()):
         return np.nan
     cross = np.linalg.svd(np.sqrt(spectrum)[:, None] * root, compute_uv=False).sum()
-    total = shift @ shift + spectrum.sum() + (root**2).sum() - 2 * cross
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = shift @ shift + spectrum.sum() + (root**2).sum() - 2 * cross
     return float(total / len(spectrum))
 
 
@@ -175,9 +177,10 @@ def node_variances(draw: Draw, generated: Gaussian) -> Float64[Array, " m"]:
 
     The null space, if any, is first, with the mean over its directions.
     """
-    along = draw.vectors.T @ generated.root
-    variances: Array = (along**2).sum(axis=1)
-    if not draw.null:
-        return variances
-    rest = generated.root - draw.vectors @ along
-    return np.concatenate([[(rest**2).sum() / draw.null], variances])
+    with np.errstate(over="ignore", invalid="ignore"):
+        along = draw.vectors.T @ generated.root
+        variances: Array = (along**2).sum(axis=1)
+        if not draw.null:
+            return variances
+        rest = generated.root - draw.vectors @ along
+        return np.concatenate([[(rest**2).sum() / draw.null], variances])
