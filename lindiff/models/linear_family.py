@@ -202,7 +202,7 @@ def training_key(row: dict[str, Any], key: dict[str, object]) -> str:
 def as_table(
     cells: pa.Table,
     wanted: Iterable[str],
-    results: Iterable[tuple[list[int], Mapping[str, NDArray[Any]]]],
+    results: Iterable[tuple[list[int], dict[str, NDArray[Any]]]],
     message: list[str | None],
 ) -> pa.Table:
     """What a model's `run` returns.
@@ -223,8 +223,13 @@ def as_table(
     results = list(results)
     for rows, result in results:
         lost = np.isnan(result["test_loss"] + result["kl_model_data"] + result["kl_data_model"])
+        # A divergence may be infinite, a loss is not: it passed what float64 can hold.
+        lost |= ~np.isfinite(result["test_loss"])
         for i in np.flatnonzero(lost).tolist():
-            message[rows[i]] = "a loss or a divergence is not a number"
+            message[rows[i]] = "a loss is not finite, or a divergence is not a number"
+            for name in ("train_loss", "test_loss", "null_loss", "residual_loss"):
+                if not np.isfinite(result[name][i]):
+                    result[name][i] = np.nan
     status = ["ok" if reason is None else "diverged" for reason in message]
     return to_table(cells, wanted, results, status, message)
 

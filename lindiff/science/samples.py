@@ -205,7 +205,9 @@ def _fit(
     cross = np.linalg.svd(R * root, compute_uv=False).sum() / np.sqrt(count - 1)
     bures = shift @ shift + spectrum.sum() + (R**2).sum() / (count - 1) - 2 * cross
     singular = np.linalg.svd(R, compute_uv=False)
-    tolerance = max(count, d) * np.finfo(float).eps * singular[0]
+    # Rounding is that of numbers of the population's size, also where all samples are one point.
+    size = max(singular[0], np.sqrt(count * spectrum.max()))
+    tolerance = max(count, d) * np.finfo(float).eps * size
     if np.sum(singular > tolerance) < min(count - 1, d):
         return np.inf, np.inf, bures / d
     forward, backward = _divergences(R / root, shift / root, count)
