@@ -21,7 +21,8 @@ from lindiff.config.values import SPECTRA
 from lindiff.config.yamlfile import shown
 from lindiff.files import write_text
 from lindiff.science.datasets import BUNDLED
-from lindiff.science.pools import FEWEST_ROWS, INDEPENDENT, SHARE, TOLERANCE
+from lindiff.science.pools import FEWEST_ROWS, INDEPENDENT, SHARE
+from lindiff.science.principal import TOLERANCE
 
 ROOT = Path(__file__).resolve().parents[2]
 # Packages that conda-forge has under another name than PyPI; its matplotlib brings a GUI.

@@ -28,6 +28,13 @@ from lindiff.science.tables import Evaluated, FilterTable, Range, node_range
 Array = NDArray[np.float64]
 
 _KL = ("kl_model_data", "kl_data_model")
+# What is measured on held-out rows; of `levels` the test loss is.
+OF_HELD_OUT = frozenset(
+    (
+        "test_loss", "test_loss_se", "residual_loss", "optimal_loss", "null_loss", "linearity",
+        "directions",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +202,7 @@ def training_key(row: dict[str, Any], key: dict[str, object]) -> str:
 def as_table(
     cells: pa.Table,
     wanted: Iterable[str],
-    results: Iterable[tuple[list[int], Mapping[str, NDArray[Any]]]],
+    results: Iterable[tuple[list[int], dict[str, NDArray[Any]]]],
     message: list[str | None],
 ) -> pa.Table:
     """What a model's `run` returns.
@@ -216,8 +223,13 @@ def as_table(
     results = list(results)
     for rows, result in results:
         lost = np.isnan(result["test_loss"] + result["kl_model_data"] + result["kl_data_model"])
+        # A divergence may be infinite, a loss is not: it passed what float64 can hold.
+        lost |= ~np.isfinite(result["test_loss"])
         for i in np.flatnonzero(lost).tolist():
-            message[rows[i]] = "a loss or a divergence is not a number"
+            message[rows[i]] = "a loss is not finite, or a divergence is not a number"
+            for name in ("train_loss", "test_loss", "null_loss", "residual_loss"):
+                if not np.isfinite(result[name][i]):
+                    result[name][i] = np.nan
     status = ["ok" if reason is None else "diverged" for reason in message]
     return to_table(cells, wanted, results, status, message)
 
@@ -227,15 +239,26 @@ def to_table(
     wanted: Iterable[str],
     results: Iterable[tuple[list[int], Mapping[str, NDArray[Any]]]],
     status: list[str],
-    message: list[str | None],
+    message: Sequence[str | None],
 ) -> pa.Table:
-    """As `as_table`, with a status and a message for each cell; NaN becomes null."""
+    """As `as_table`, with a status and a message for each cell; NaN becomes null.
+
+    So do metrics of held-out rows where these are mostly outside the pool's directions.
+    """
     columns = {name: undefined(name, len(cells)) for name in wanted}
     for rows, result in results:
         for name, column in columns.items():
             # A model that measures a metric may have no parts of it.
             if name in result or not METRIC[name].part_of:
                 column[rows] = result[name]
+    untested = _untested(cells["data"][0].as_py())
+    if untested is not None and OF_HELD_OUT & columns.keys():
+        columns |= {name: undefined(name, len(cells)) for name in OF_HELD_OUT & columns.keys()}
+        message = [untested if why is None else f"{why}; {untested}" for why in message]
+    if untested is not None and "levels" in columns:
+        for levels in columns["levels"]:
+            for level in levels or ():
+                level["test_loss"] = None
     # A metric that is undefined is null, never NaN: `from_pandas` reads NaN as null.
     arrays = {
         name: pa.array(values, METRIC[name].arrow_type, from_pandas=True)
@@ -243,6 +266,11 @@ def to_table(
     }
     outcome = {"status": pa.array(status), "message": pa.array(message, pa.string())}
     return pa.table({"cell_id": cells["cell_id"]} | arrays | outcome)
+
+
+def _untested(data: str | None) -> str | None:
+    """Why metrics of held-out rows are null, or None; theory reads no data."""
+    return None if data in (None, GAUSSIAN) else make_pool(data).untested
 
 
 def as_objects(lists: Sequence[list[dict[str, Any]] | None]) -> NDArray[Any]:

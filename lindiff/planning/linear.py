@@ -36,6 +36,10 @@ _BASE_BYTES = 180e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
 _LARGEST_ALPHA_BAR = 0.05
+# The largest population mean, in standard deviations of about 1. Exact metrics take squares of
+# squares; a denoiser that is a function takes noise from points that are as far.
+_FARTHEST = 1e70
+_FARTHEST_DRAWN = 1e3
 _OF_HALVES = frozenset(("agreement", "uncentred_cosine"))
 
 
@@ -95,6 +99,7 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("model", "data", "draw"), "draw", partial(_without_samples, metrics)),
         (("sampler",), "sampler", partial(_noisy, metrics)),
         (("data",), "data", partial(_no_population, metrics)),
+        (("model", "sampler", "population_mean"), "population_mean", _far),
         (("data", "n"), "n", partial(_too_few_rows, metrics)),
     )
     return find(cells, checks) or _unstable(cells)
@@ -146,17 +151,32 @@ def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None
     return None
 
 
+def _far(values: dict[str, Any]) -> str | None:
+    """A population mean beside which samples, or squares of squares, have no digits left."""
+    drawn = "memorized_fraction" in MODELS[values["model"]].metrics and values["sampler"] != IDEAL
+    largest = _FARTHEST_DRAWN if drawn else _FARTHEST
+    if abs(values["population_mean"] or 0) <= largest:
+        return None
+    why = "its samples" if drawn else "its metrics"
+    return (
+        f"so far from 0 {why} have no digits left in float64; allowed with {values['model']}: "
+        f"-{largest:g} to {largest:g}"
+    )
+
+
 def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if not is_real(values["data"]):
         return None
-    size, n = make_pool(values["data"]).size, values["n"]
-    if n > size:
-        return f"more than the pool of {values['data']} has: {size:,} rows"
+    pool, n = make_pool(values["data"]), values["n"]
+    if n > pool.size:
+        return f"more than the pool of {values['data']} has: {pool.size:,} rows"
     asked = sorted(_OF_HALVES & set(metrics))
-    if asked and 2 * n > size:
+    if asked and n > pool.largest_half:
+        repeats = len(np.unique(pool.number)) < pool.size
         return (
-            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {size:,} rows, "
-            f"so n is at most {size // 2:,}"
+            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {pool.size:,} "
+            f"rows{', of which some repeat each other' if repeats else ''}, so n is at most "
+            f"{pool.largest_half:,}"
         )
     return None
 

@@ -105,8 +105,7 @@ def _along(draw: Draw, covariance: Float64[Array, "d d"]) -> Float64[Array, " m"
 
 def _error(draw: Draw) -> Float64[Array, " m"]:
     """(Uᵀ(m − centre))², m the mean of the test data; before it that of the null space."""
-    mean = draw.mean if draw.held_out is None else draw.held_out.mean
-    vector = mean - draw.centre
+    vector = draw.test_offset
     along = draw.vectors.T @ vector
     error: Array = along**2
     if not draw.null:

@@ -152,7 +152,7 @@ def test_gaussian_data_have_no_pictures():
 def test_of_two_points_none_is_called_memorized():
     (row,) = rows(cells(n=2), ("memorized_fraction", "test_loss"))
     assert row["memorized_fraction"] is None
-    assert "memorized_fraction needs 3 training points" in row["message"]
+    assert "memorized_fraction needs 3 distinct training points" in row["message"]
 
 
 def test_float64_is_another_cell_and_nearly_the_same_numbers():
