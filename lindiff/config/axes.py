@@ -278,7 +278,10 @@ def _spectrum_schema(kind: str) -> dict[str, Any]:
 
 def _data_schema(names: Iterable[str]) -> dict[str, Any]:
     text = {"type": "string", "minLength": 1}
-    file = _closed({"file": text, "array": text}) | {"required": ["file"]}
+    column = {"type": ["string", "integer"]}
+    drop = {"anyOf": [column, {"type": "array", "items": column}]}
+    keys = {"file": text, "array": text, "drop": drop, "standardize": {"type": "boolean"}}
+    file = _closed(keys) | {"required": ["file"]}
     return {"anyOf": [{"enum": list(names)}, file]}
 
 

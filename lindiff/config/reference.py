@@ -95,9 +95,28 @@ largest; columns that are constant in it, and combinations of others, are left o
 real rows and Gaussian samples of the same covariance side by side. Above {INDEPENDENT:.0%} of the
 pool a training set is not like independent samples (`pool_fraction`).
 
-A matrix of your own is known by its content: the table's column `data` holds `FILENAME@HASH`, and
-the plan copies the matrix to `results/store/data/`, where jobs find it. It needs at least
-{FEWEST_ROWS} rows and finite real numbers; nothing is unpickled.
+A matrix of your own, `{{file: PATH}}`, has one sample a row. Keys beside `file`:
+
+| key | meaning |
+| --- | --- |
+| `array` | which array of an `.npz` that has several |
+| `drop` | columns to leave out, as ids, labels and weights are: by name from a Parquet file \
+(`[label, id]`), by number, counted from 1, from an array (`[65]`) |
+| `standardize` | `true` divides each column by its standard deviation over all rows (1/M), the \
+held-out ones too; constant columns stay constant |
+
+The same numbers are the same matrix from every format: true and false (1 and 0), whole numbers,
+floats of any size, decimals. An array of more than two axes, such as N pictures of H×W, and lists
+of one length in a column of a Parquet file are read row by row as columns. The index that pandas
+saved in a Parquet file is left out. `lindiff validate` says what was left out, and which columns
+may be no features: those that count the rows, few whole numbers where other columns are not whole,
+categories, names such as `label`, `id`, `weight`. They stay dimensions until `drop` names them. A
+matrix needs at least {FEWEST_ROWS} rows and finite real numbers that float64 holds; nothing is
+unpickled.
+
+What comes of it is known by its content: the table's column `data` holds `FILENAME@HASH`, another
+one for other values of `drop` and `standardize`, and the plan copies the matrix to
+`results/store/data/`, where jobs find it.
 
 `mnist` and `patches` need `pip install 'lindiff[data]'`; nothing is downloaded when they are used.
 """

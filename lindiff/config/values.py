@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lindiff.columns import SETTING, Column
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.config.datafile import read_matrix
+from lindiff.config.eigenvaluefile import read_eigenvalues
 from lindiff.config.words import known_word, suggestion
 from lindiff.config.yamlfile import shown
 from lindiff.science.datasets import BUNDLED, remember
@@ -46,7 +45,9 @@ SPECTRA: dict[str, tuple[Column, ...]] = {
     "eigenvalues": (
         Column(
             "values", "json", "values",
-            "The eigenvalues, or a file (text or .npy) with them, relative to the config's folder.",
+            "The eigenvalues, or a file with them, relative to the config's folder: .npy of one "
+            "row or column, or text, one a line or all in one line, parted by white space, commas "
+            "or semicolons.",
         ),
     ),
     "dataset": (
@@ -194,8 +195,8 @@ def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
     """The name of a data set, which is loaded, so that all that is wrong with it shows.
 
     Args:
-        value: A name of `lindiff.science.datasets.BUNDLED`, or ``{file: PATH}`` or ``{file: PATH,
-            array: NAME}``.
+        value: A name of `lindiff.science.datasets.BUNDLED`, or ``{file: PATH}`` with the keys of
+            `lindiff.config.datafile.read_matrix` where needed.
         folder: The folder that the path is relative to.
         also: Further words that could stand here, for the message.
 
@@ -219,19 +220,37 @@ def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
     return name
 
 
+_DATA_FILE = ("file", "array", "drop", "standardize")
+
+
 def _file_of_data(value: Mapping[str, object], folder: Path) -> tuple[str, Path]:
-    form = "write {file: PATH} or {file: PATH, array: NAME}"
+    form = "write {file: PATH} or {file: PATH, array: NAME, drop: [COLUMN], standardize: true}"
     for key in value:
-        if key not in ("file", "array"):
-            raise ValueError(f"unknown key {key!r}{suggestion(key, ('file', 'array'))}; {form}")
+        if key not in _DATA_FILE:
+            raise ValueError(f"unknown key {key!r}{suggestion(str(key), _DATA_FILE)}; {form}")
     if "file" not in value:
         raise ValueError(f"the key file is missing; {form}")
-    for key, text in value.items():
+    for key in ("file", "array"):
+        text = value.get(key, "-")
         if not isinstance(text, str) or not text:
             raise ValueError(f"{key} must be text, not {shown(text)}; {form}")
+    standardize = value.get("standardize", False)
+    if not isinstance(standardize, bool):
+        raise ValueError(f"standardize must be true or false, not {shown(standardize)}")
     path = folder / str(value["file"])
     array = str(value["array"]) if "array" in value else None
-    return remember(read_matrix(path, array), path.name), path
+    matrix = read_matrix(path, array, _columns(value.get("drop", [])), standardize)
+    return remember(matrix.values, path.name, matrix.notes), path
+
+
+def _columns(drop: object) -> list[str | int]:
+    """Names or numbers of columns; one needs no list."""
+    found: list[str | int] = []
+    for column in drop if isinstance(drop, list) else [drop]:
+        if isinstance(column, bool) or not isinstance(column, str | int):
+            raise ValueError(f"drop must be names or numbers of columns, not {shown(column)}")
+        found.append(column)
+    return found
 
 
 def eigenvalues(given: object, folder: Path) -> list[float]:
@@ -243,7 +262,7 @@ def eigenvalues(given: object, folder: Path) -> list[float]:
     source = ""
     if isinstance(given, str):
         source = f"{given}: "
-        given = _eigenvalue_file(folder / given)
+        given = read_eigenvalues(folder / given)
     if not isinstance(given, list):
         raise ValueError("eigenvalues must be a list of numbers or the name of a file")
     if not given:
@@ -261,55 +280,3 @@ def eigenvalues(given: object, folder: Path) -> list[float]:
             zero = " (leave null directions out: both KL would be infinite)" if null else ""
             raise ValueError(what + zero) from None
     return result
-
-
-def _eigenvalue_file(path: Path) -> list[float]:
-    try:
-        if path.suffix == ".npy":
-            return _npy(path)
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}") from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is neither text nor .npy") from None
-    return _numbers(text, path)
-
-
-def _numbers(text: str, path: Path) -> list[float]:
-    """The numbers of a text: one a line, or all in one line, with one separator.
-
-    Raises:
-        ValueError: Several columns, or what is no number; the message says what was taken to part
-            the values.
-    """
-    lines = [line for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
-    separator = next((sign for sign in (";", ",") if any(sign in line for line in lines)), None)
-    # A separator may end a line, as in a list that was copied from code.
-    rows = [line.rstrip(";, ").split(separator) for line in lines]
-    parted = {None: "white space", ";": "semicolons", ",": "commas"}[separator]
-    if len(rows) > 1 and (widest := max(map(len, rows))) > 1:
-        decimal = "; a decimal comma is to be a point" if separator == "," else ""
-        raise ValueError(
-            f"{path} has {len(rows)} lines of up to {widest} values (parted by {parted}): give the "
-            f"eigenvalues alone, one a line or all in one line{decimal}"
-        )
-    try:
-        return [float(word) for row in rows for word in row if word.strip()]
-    except ValueError as error:
-        raise ValueError(f"{path} (values parted by {parted}): {error}") from None
-
-
-def _npy(path: Path) -> list[float]:
-    try:
-        with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a .npy file of numbers: {error}") from None
-    if array.size != max(array.shape, default=0) or array.dtype.kind not in "fiu":
-        shape = "×".join(map(str, array.shape)) or "one value"
-        raise ValueError(
-            f"{path} must hold one row or column of real numbers, not {shape} of {array.dtype}"
-        )
-    return [float(value) for value in array.ravel()]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+_MOST, _LONGEST = 20, 60
 
 
 def canonical_json(value: object) -> str:
@@ -18,6 +20,17 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """``" (did you mean x?)"`` with the nearest known word, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def cut(text: str, most: int) -> str:
+    """`text`, or its start and a sign that it goes on, of at most `most` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def few(words: Sequence[str]) -> str:
+    """Words in a row, of many the first ones."""
+    text = ", ".join(cut(word, _LONGEST) for word in words[:_MOST])
+    return text if len(words) <= _MOST else f"{text}, … and {len(words) - _MOST:,} more"
 
 
 def known_word(value: object, known: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from lindiff.columns.groups import GAUSSIAN, REGULARIZATION, SAMPLING, SCHEDULE,
 from lindiff.models import MODELS
 from lindiff.models.linear_cells import IDEAL, LEVELS, is_noiseless, make_filters, spectrum
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
+from lindiff.science.datasets import notes
 from lindiff.science.filters import Training
 from lindiff.science.pools import INDEPENDENT, make_pool
 
@@ -232,7 +233,7 @@ def warn(cells: pa.Table) -> list[Finding]:
 
 
 def _pools(cells: pa.Table) -> list[Finding]:
-    """What each data set of `cells` became: rows, dimension, and what was left out."""
+    """What each data set of `cells` became: rows, dimension, what was left out, and notes on it."""
     named = [(row, "data", values["data"]) for row, values in distinct(cells, ("data",))]
     named += [
         (row, "spectrum", json.loads(values["spectrum_params"])["name"])
@@ -241,9 +242,10 @@ def _pools(cells: pa.Table) -> list[Finding]:
     ]
     first = {name: (row, setting) for row, setting, name in reversed(named)}
     return [
-        (row, setting, make_pool(name).summary())
+        (row, setting, message)
         for name, (row, setting) in first.items()
         if is_real(name)
+        for message in (make_pool(name).summary(), *notes(name))
     ]
 
 
