@@ -24,7 +24,8 @@ SAME = 1e-6
 _OF_SPACING = 1e-3
 # Random sums of all columns in which near rows are looked for.
 _SUMS = 8
-# Pairs of rows that are compared at once.
+# Rows near one in the sums that are looked at, itself among them, and pairs compared at once.
+_NEAREST = 9
 _BLOCK = 4096
 
 
@@ -34,7 +35,7 @@ def tolerance(rows: int, columns: int) -> float:
     `SAME`, or 10⁻³ rows^(−2/columns) where that is less: the nearest two of independent rows lie
     about rows^(−2/columns) apart, which of one to three columns is less than `SAME`.
     """
-    chance: float = _OF_SPACING * rows ** (-2 / columns)
+    chance: float = _OF_SPACING * rows ** (-2 / max(1, columns))
     return min(SAME, chance)
 
 
@@ -42,9 +43,9 @@ def repeated(values: Float64[Array, "rows columns"]) -> Labels:
     """For each row the number of the distinct row that it is or repeats, shape (rows,).
 
     Rows repeat each other where every column differs by at most `tolerance` of its standard
-    deviation, or where a chain of such rows joins them. Equal rows are found by their hash, near
-    ones as nearest neighbours in a few random sums of all columns, which cannot be farther apart
-    than the rows are: about as many steps as there are rows.
+    deviation, and so do two that repeat a third. Equal rows are found by their hash, near ones as
+    nearest neighbours in a few random sums of all columns, which cannot be farther apart than the
+    rows are: about as many steps as there are rows.
 
     Args:
         values: Rows of finite numbers of order one, without offsets much larger than their spread.
@@ -59,10 +60,7 @@ def repeated(values: Float64[Array, "rows columns"]) -> Labels:
         return label
     allowed = tolerance(len(values), int(varying.sum())) * deviation
     sums = _sums(values, np.where(varying, deviation, np.inf))
-    while len(first) > 1:
-        joined = _joined(values, sums, first, allowed)
-        if joined is None:
-            break
+    while (joined := _joined(values, sums, first, allowed)) is not None:
         label, first = joined[label], first[np.unique(joined, return_index=True)[1]]
     return label
 
@@ -92,7 +90,7 @@ def _joined(
     first: Int64[NDArray[np.int64], " k2"],
     allowed: Float64[Array, " columns"],
 ) -> Int64[NDArray[np.int64], " k2"] | None:
-    """New numbers of distinct rows after each was joined to its nearest, None if none was."""
+    """New numbers of distinct rows after each was joined to those near it, None if none was."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import KDTree
@@ -101,19 +99,21 @@ def _joined(
     rounding = 1e-13 * np.abs(sums).max()
     bound = 1.01 * tolerance(len(values), int((allowed > 0).sum())) + rounding
     tree = KDTree(sums[first])
-    distance, index = tree.query(sums[first], k=2, p=np.inf, distance_upper_bound=bound)
-    # Of two rows with equal sums either may come first.
-    other = np.where(index[:, 0] == np.arange(count), index[:, 1], index[:, 0])
-    near = np.flatnonzero(np.isfinite(distance[:, 1]))
-    # In blocks: nearly all rows of a large matrix may be near another.
-    blocks = np.array_split(near, 1 + len(near) // _BLOCK)
+    k = range(1, min(_NEAREST, count) + 1)
+    distance, index = tree.query(sums[first], k=k, p=np.inf, distance_upper_bound=bound)
+    one, place = np.nonzero(np.isfinite(distance))
+    other = index[one, place]
+    one, other = one[one != other], other[one != other]
+    # In blocks: nearly all rows of a large matrix may be near others.
+    blocks = np.array_split(np.arange(len(one)), 1 + len(one) // _BLOCK)
     near = np.concatenate([
-        block[(np.abs(values[first[block]] - values[first[other[block]]]) <= allowed).all(axis=1)]
-        for block in blocks
+        (np.abs(values[first[one[pairs]]] - values[first[other[pairs]]]) <= allowed).all(axis=1)
+        for pairs in blocks
     ])  # fmt: skip
-    if not len(near):
+    if not near.any():
         return None
-    links = coo_array((np.ones(len(near)), (near, other[near])), shape=(count, count))
+    one, other = one[near], other[near]
+    links = coo_array((np.ones(len(one)), (one, other)), shape=(count, count))
     found = connected_components(links, directed=False)[1]
     # In the order of first appearance.
     _, start, inverse = np.unique(found, return_index=True, return_inverse=True)

@@ -100,8 +100,9 @@ def _per_mode(draw: Draw, values: OnNodes) -> Float64[Array, "d F"]:
 def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> PerFilter:
     """Squared 2-Wasserstein distance of the generated from the population Gaussian over d, (F,).
 
-    NaN where a variance is not finite; |m_N − μ|² + tr Σ + tr Σ_N − 2 tr (Σ^½ Σ_N Σ^½)^½, the last as the sum of the singular values
-    of Σ^½ U v^½, which keeps the small ones. One SVD of order d³ per filter.
+    |m_N − μ|² + tr Σ + tr Σ_N − 2 tr (Σ^½ Σ_N Σ^½)^½, the last as the sum of the singular values
+    of Σ^½ U v^½, which keeps the small ones; NaN where a variance is not finite. One SVD of order
+    d³ per filter.
     """
     U = _complete(draw)
     v = np.exp(_per_mode(draw, filters.pointwise("log_v")))
