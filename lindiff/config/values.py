@@ -249,13 +249,13 @@ def _file_of_data(value: Mapping[str, object], folder: Path) -> tuple[str, Path]
 
 
 def _columns(drop: object) -> list[str | int]:
-    """Names or numbers of columns; one needs no list."""
-    found: list[str | int] = []
+    """Distinct names or numbers of columns, in order; one needs no list."""
+    found: set[str | int] = set()
     for column in drop if isinstance(drop, list) else [drop]:
         if isinstance(column, bool) or not isinstance(column, str | int):
             raise ValueError(f"drop must be names or numbers of columns, not {shown(column)}")
-        found.append(column)
-    return found
+        found.add(column)
+    return sorted(found, key=lambda column: (isinstance(column, str), column))
 
 
 def eigenvalues(given: object, folder: Path) -> list[float]:

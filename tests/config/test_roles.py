@@ -147,10 +147,15 @@ def test_settings_make_another_matrix_and_none_of_them_the_same(tmp_path):
     plain = data(given, tmp_path)
     assert plain == f"m.npy@{datasets.digest(FEATURES)}"
     assert data(given | {"drop": [], "standardize": False}, tmp_path) == plain
-    others = {
-        data(given | more, tmp_path) for more in ({"drop": 1}, {"drop": [2]}, {"standardize": True})
-    }
-    assert len(others - {plain}) == 3
+    others = [
+        data(given | more, tmp_path)
+        for more in ({"drop": 1}, {"drop": [2, 3, 4, 5]}, {"drop": 1, "standardize": True})
+    ]
+    assert len({datasets.identity(name) for name in (plain, *others)}) == 4
+    assert [name.partition("@")[0] for name in others] == [
+        "m.npy -1", "m.npy -2 -3 -4 -…", "m.npy -1 standardized",
+    ]  # fmt: skip
+    assert data(given | {"drop": [4, 2, 3, 5, 2]}, tmp_path) == others[1]
     standard = datasets.matrix(data(given | {"standardize": True}, tmp_path))
     np.testing.assert_allclose(standard, FEATURES / FEATURES.std(axis=0), rtol=1e-14)
 
