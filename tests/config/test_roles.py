@@ -49,7 +49,8 @@ def test_what_values_say(extra, reason, place):
     ("name", "kind"),
     [
         ("label", "a label is"), ("Target", "a label is"), ("class", "a label is"),
-        ("y", "a label is"), ("id", "an index is"), ("sample_id", "an index is"),
+        ("y", "a label is"), ("true_label", "a label is"),
+        ("id", "an index is"), ("sample_id", "an index is"),
         ("Unnamed: 0", "an index is"), ("__index_level_0__", "an index is"),
         ("weight", "weights of the rows are"), ("sample_weights", "weights of the rows are"),
     ],
@@ -100,6 +101,16 @@ def test_features_are_not_pointed_out(values):
 
 def test_coordinates_are_not_labels():
     assert told(FEATURES[:, :3], ["x", "y", "z"]) == []
+
+
+def test_numbers_of_a_list_are_one_column():
+    values = np.c_[FEATURES, CLASSES]
+    assert told(values, ["x"] * 7) == []
+    assert told(values, ["x"] * 6 + ["z"])[0].startswith("the column 'z' may be no feature (few")
+    assert told(values, ["label"] * 7) == [
+        "the column 'label' may be no feature (named as a label is); `drop: ['label']` leaves it "
+        "out"
+    ]
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist", "patches"])
