@@ -27,6 +27,8 @@ from lindiff.files import local
 _NUMBERS = (
     pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal,
 )  # fmt: skip
+# Numbers that are read at once.
+_BLOCK = 2**20
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 
@@ -63,13 +65,13 @@ def read_parquet(path: Path, drop: Sequence[str] = ()) -> tuple[list[Field], lis
     try:
         # Not `read_table`, which makes columns of folders that are called a=1.
         with pq.ParquetFile(local(path), page_checksum_verification=True) as file:
-            schema, groups = file.schema_arrow, file.metadata
+            schema, metadata = file.schema_arrow, file.metadata
             _check_drop(path, schema.names, drop)
             index = [name for name in _index(schema) if name in schema.names]
             kept = [i for i, name in enumerate(schema.names) if name not in {*drop, *index}]
-            _check_size(path, groups, size)
-            table = file.read().select(kept)
-        categories = _categories(groups)
+            check_memory(path, (metadata.num_rows, metadata.num_columns), size)
+            table = _read(file, kept, path, size)
+        categories = _categories(metadata)
         fields = [
             Field(field.name, _numbers(path, field.name, column), field.name in categories)
             for field, column in zip(table.schema, table.columns, strict=True)
@@ -93,11 +95,27 @@ def _check_drop(path: Path, names: list[str], drop: Sequence[str]) -> None:
             )
 
 
-def _check_size(path: Path, metadata: pq.FileMetaData, size: int) -> None:
-    """By the numbers that the file says it has."""
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    numbers = sum(g.column(j).num_values for g in groups for j in range(g.num_columns))
-    check_memory(path, (numbers,), size)
+def _read(file: pq.ParquetFile, kept: list[int], path: Path, size: int) -> pa.Table:
+    """Some columns, block by block, so that a few rows of lists do not ask for any memory.
+
+    The numbers in a list are counted as they are read: what the footer says of a column, PyArrow
+    does not hand out without ending the process where it is damaged.
+    """
+    batches, numbers = [], 0
+    rows = max(1, _BLOCK // max(1, file.metadata.num_columns))
+    for batch in file.iter_batches(batch_size=rows):
+        batches.append(batch.select(kept))
+        numbers += sum(_count(column) for column in batches[-1].columns)
+        check_memory(path, (numbers,), size)
+    schema = pa.schema([file.schema_arrow.field(i) for i in kept])
+    return pa.Table.from_batches(batches) if batches else schema.empty_table()
+
+
+def _count(values: pa.Array) -> int:
+    """Numbers in a column."""
+    while _is(_LISTS, values.type):
+        values = values.flatten()
+    return len(values)
 
 
 def _index(schema: pa.Schema) -> list[str]:

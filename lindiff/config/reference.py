@@ -114,9 +114,9 @@ categories, names such as `label`, `id`, `weight`. They stay dimensions until `d
 matrix needs at least {FEWEST_ROWS} rows and finite real numbers that float64 holds; nothing is
 unpickled.
 
-What comes of it is known by its content: the table's column `data` holds `FILENAME@HASH`, another
-one for other values of `drop` and `standardize`, and the plan copies the matrix to
-`results/store/data/`, where jobs find it.
+What comes of it is known by its content: the table's column `data` holds `FILENAME@HASH`, where
+`drop` and `standardize` change the hash and add to the name (`m.npy -65 standardized@…`), and the
+plan copies the matrix to `results/store/data/`, where jobs find it.
 
 `mnist` and `patches` need `pip install 'lindiff[data]'`; nothing is downloaded when they are used.
 """

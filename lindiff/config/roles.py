@@ -33,17 +33,19 @@ def pointed_out(
 
     Args:
         values: The data, shape (rows, columns), finite.
-        columns: How a config calls each column: its name, or its number; of a list the same for
-            all of its numbers.
+        columns: How a config calls each column: its name, or its number; the numbers of a list
+            have one name, and only that is looked at.
         categories: Columns that their file calls categories.
     """
     names = [column if isinstance(column, str) else "" for column in columns]
-    by_value = _by_value(values)
+    by_value, times = _by_value(values), Counter(columns)
     reasons: dict[str, list[str | int]] = {}
     for j, column in enumerate(columns):
-        reason = _by_name(names[j], names, values[:, j]) or (
-            "the file has it as categories" if column in categories else by_value[j]
-        )
+        reason = _by_name(names[j], names, values[:, j])
+        if not reason and column in categories:
+            reason = "the file has it as categories"
+        if not reason and times[column] == 1:
+            reason = by_value[j]
         if reason and column not in reasons.setdefault(reason, []):
             reasons[reason].append(column)
     return [_sentence(reason, found) for reason, found in reasons.items() if found]
@@ -64,7 +66,8 @@ def _by_name(name: str, names: Sequence[str], column: Array) -> str:
     """What a name says, or nothing."""
     word = name.strip().lower()
     # Beside x it is a coordinate.
-    if word in _LABELS and not (word == "y" and "x" in (n.strip().lower() for n in names)):
+    is_coordinate = word == "y" and "x" in (other.strip().lower() for other in names)
+    if word.rpartition("_")[2] in _LABELS - {"y"} or (word == "y" and not is_coordinate):
         return "named as a label is"
     if word in _COUNTERS or word.endswith("_id") or word.startswith(("__index", "unnamed:")):
         return "named as an index is"

@@ -15,7 +15,7 @@ from lindiff.columns import SETTING, Column
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.config.datafile import read_matrix
 from lindiff.config.eigenvaluefile import read_eigenvalues
-from lindiff.config.words import known_word, suggestion
+from lindiff.config.words import cut, known_word, suggestion
 from lindiff.config.yamlfile import shown
 from lindiff.science.datasets import BUNDLED, remember
 from lindiff.science.pools import make_pool
@@ -201,7 +201,8 @@ def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
         also: Further words that could stand here, for the message.
 
     Returns:
-        The name; of a file ``FILENAME@HASH``, whose matrix is remembered.
+        The name; of a file ``FILENAME@HASH``, whose matrix is remembered; the keys `drop` and
+        `standardize` add words to the file's name, and change the hash.
 
     Raises:
         ValueError: There is no such data set, its package is missing, or the file does not hold a
@@ -239,18 +240,22 @@ def _file_of_data(value: Mapping[str, object], folder: Path) -> tuple[str, Path]
         raise ValueError(f"standardize must be true or false, not {shown(standardize)}")
     path = folder / str(value["file"])
     array = str(value["array"]) if "array" in value else None
-    matrix = read_matrix(path, array, _columns(value.get("drop", [])), standardize)
-    return remember(matrix.values, path.name, matrix.notes), path
+    drop = _columns(value.get("drop", []))
+    matrix = read_matrix(path, array, drop, standardize)
+    # Figures and tables tell the versions of one file apart by these words.
+    words = [f"-{cut(str(column), 20)}" for column in drop[:3]] + ["-…"] * (len(drop) > 3)
+    title = " ".join([path.name, *words, *["standardized"] * standardize])
+    return remember(matrix.values, title, matrix.notes), path
 
 
 def _columns(drop: object) -> list[str | int]:
-    """Names or numbers of columns; one needs no list."""
-    found: list[str | int] = []
+    """Distinct names or numbers of columns, in order; one needs no list."""
+    found: set[str | int] = set()
     for column in drop if isinstance(drop, list) else [drop]:
         if isinstance(column, bool) or not isinstance(column, str | int):
             raise ValueError(f"drop must be names or numbers of columns, not {shown(column)}")
-        found.append(column)
-    return found
+        found.add(column)
+    return sorted(found, key=lambda column: (isinstance(column, str), column))
 
 
 def eigenvalues(given: object, folder: Path) -> list[float]:

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from decimal import Decimal
 
@@ -394,7 +396,13 @@ def test_small_files_that_ask_for_much(tmp_path, monkeypatch):
     path = tmp_path / "bomb.parquet"
     ones = pa.DictionaryArray.from_arrays(np.zeros(10**6, np.int8), pa.array([1.0]))
     pq.write_table(pa.table({"x": ones, "y": ones}), path)
-    assert refused(path).startswith("bomb.parquet holds 2000000 numbers, 0.016 GB as float64, from")
+    assert refused(path).startswith(
+        "bomb.parquet holds 1000000×2 numbers, 0.016 GB as float64, from"
+    )
+    ones = pa.DictionaryArray.from_arrays(np.zeros(10**6, np.int32), pa.array([1.0]))
+    lists = pa.FixedSizeListArray.from_arrays(ones.dictionary_decode(), 10**4)
+    pq.write_table(pa.table({"x": lists}), path)
+    assert refused(path).startswith("bomb.parquet holds 1000000 numbers, 0.008 GB as float64, from")
     # A file whose numbers take what they say is read, however large.
     np.save(tmp_path / "large.npy", np.zeros((2**9, 2**9)))
     assert read(tmp_path / "large.npy").size == 2**18
@@ -402,6 +410,22 @@ def test_small_files_that_ask_for_much(tmp_path, monkeypatch):
     path.write_bytes(npy((2**20, 2**19)))
     os.truncate(path, 128 + 2**42)
     assert "more than the memory of this machine" in refused(path)
+
+
+def test_damage_that_ends_the_process_in_pyarrow(tmp_path):
+    """Where the footer's histograms of levels are, one for each column."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": VALUES[:, 0], "x": VALUES.tolist()}), path)
+    code = (
+        "import sys; from pathlib import Path; from lindiff.config.datafile import read_matrix\n"
+        "path = Path(sys.argv[1]); whole = path.read_bytes()\n"
+        "for at in range(len(whole) - 8 - int.from_bytes(whole[-8:-4], 'little'), len(whole)):\n"
+        "    damaged = bytearray(whole); damaged[at] ^= 1; path.write_bytes(damaged)\n"
+        "    try: read_matrix(path)\n"
+        "    except ValueError: pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_headers_that_lie(tmp_path):

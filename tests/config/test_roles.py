@@ -49,7 +49,8 @@ def test_what_values_say(extra, reason, place):
     ("name", "kind"),
     [
         ("label", "a label is"), ("Target", "a label is"), ("class", "a label is"),
-        ("y", "a label is"), ("id", "an index is"), ("sample_id", "an index is"),
+        ("y", "a label is"), ("true_label", "a label is"),
+        ("id", "an index is"), ("sample_id", "an index is"),
         ("Unnamed: 0", "an index is"), ("__index_level_0__", "an index is"),
         ("weight", "weights of the rows are"), ("sample_weights", "weights of the rows are"),
     ],
@@ -102,6 +103,16 @@ def test_coordinates_are_not_labels():
     assert told(FEATURES[:, :3], ["x", "y", "z"]) == []
 
 
+def test_numbers_of_a_list_are_one_column():
+    values = np.c_[FEATURES, CLASSES]
+    assert told(values, ["x"] * 7) == []
+    assert told(values, ["x"] * 6 + ["z"])[0].startswith("the column 'z' may be no feature (few")
+    assert told(values, ["label"] * 7) == [
+        "the column 'label' may be no feature (named as a label is); `drop: ['label']` leaves it "
+        "out"
+    ]
+
+
 @pytest.mark.parametrize("name", ["digits", "mnist", "patches"])
 def test_pictures_are_not_pointed_out(tmp_path, name):
     values = datasets.load(name).values[:2000]
@@ -147,10 +158,15 @@ def test_settings_make_another_matrix_and_none_of_them_the_same(tmp_path):
     plain = data(given, tmp_path)
     assert plain == f"m.npy@{datasets.digest(FEATURES)}"
     assert data(given | {"drop": [], "standardize": False}, tmp_path) == plain
-    others = {
-        data(given | more, tmp_path) for more in ({"drop": 1}, {"drop": [2]}, {"standardize": True})
-    }
-    assert len(others - {plain}) == 3
+    others = [
+        data(given | more, tmp_path)
+        for more in ({"drop": 1}, {"drop": [2, 3, 4, 5]}, {"drop": 1, "standardize": True})
+    ]
+    assert len({datasets.identity(name) for name in (plain, *others)}) == 4
+    assert [name.partition("@")[0] for name in others] == [
+        "m.npy -1", "m.npy -2 -3 -4 -…", "m.npy -1 standardized",
+    ]  # fmt: skip
+    assert data(given | {"drop": [4, 2, 3, 5, 2]}, tmp_path) == others[1]
     standard = datasets.matrix(data(given | {"standardize": True}, tmp_path))
     np.testing.assert_allclose(standard, FEATURES / FEATURES.std(axis=0), rtol=1e-14)
 
