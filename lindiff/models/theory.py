@@ -21,6 +21,8 @@ from lindiff.models.linear_family import (
 from lindiff.science import theory
 from lindiff.science.density import paired
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limits
+from lindiff.science.overlap import leading_overlap
+from lindiff.science.spectrum import leading
 from lindiff.science.tables import FilterTable, Range
 
 Array = NDArray[np.float64]
@@ -32,6 +34,7 @@ _OF_THE_MEAN = (*_KL, *(f"{name}_mean" for name in _KL), "agreement")
 _BY_RANK = frozenset(f"{name}_{part}" for name in _KL for part in ("spectrum", "eigenvectors"))
 _NO_SPECTRUM = "as many degrees of freedom as dimensions: the spectrum reaches 0 and has no limit"
 _NO_CONTINUATION = "the filter is not analytic around the spectrum: no limit"
+_NO_OVERLAP = "no limit of overlap_1: few leading eigenvalues, hardly apart from the others"
 _NO_MEAN = "no limit of the divergences and the agreement: population_mean is not 0"
 
 
@@ -121,8 +124,9 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
             rows, columns = group.rows[limit.n], group.columns[limit.n]
             found = _metrics(population, shared, limit)
             results.append((rows, {name: values[columns] for name, values in found.items()}))
+            lost = _NO_OVERLAP if shared.overlap and np.isnan(found["overlap_1"]).any() else None
             for row, column in zip(rows, columns, strict=True):
-                reasons[row] = shared.reasons[column]
+                reasons[row] = shared.reasons[column] or lost
     return to_table(cells, wanted, results, ["ok"] * len(cells), reasons)
 
 
@@ -138,6 +142,7 @@ class _Shared:
     reasons: list[str | None]
     agreement: bool
     by_rank: bool
+    overlap: bool
 
     @classmethod
     def make(
@@ -166,6 +171,7 @@ class _Shared:
         return cls(
             filters, table, on_contour, fixed, levels, reasons,
             "agreement" in wanted and filters.noiseless, bool(wanted & _BY_RANK),
+            "overlap_1" in wanted and leading(population.spectrum) < len(population.spectrum),
         )  # fmt: skip
 
 
@@ -182,10 +188,11 @@ def _metrics(population: Population, shared: _Shared, limit: Limit) -> dict[str,
     found |= theory.divergences(limit, F, mean, ranked)
     found |= shared.fixed
     found["residual_loss"] = found["test_loss"] - found["optimal_loss"]
-    overlap = theory.leading_overlap(limit, population.known)
-    found["overlap_1"] = np.full_like(found["test_loss"], overlap)
     nothing = np.full_like(found["test_loss"], np.nan)
-    found["agreement"] = nothing
+    found |= {"overlap_1": nothing, "agreement": nothing}
+    if shared.overlap:
+        overlap = leading_overlap(population.spectrum, limit.n, population.known)
+        found["overlap_1"] = np.full_like(nothing, overlap)
     if shared.agreement:
         found["agreement"] = theory.agreement(limit, F, mean, shared.filters.sampler is None)
     if population.name[3] != 0 and F.root_alpha_bar != 0:
