@@ -84,9 +84,10 @@ METRICS: tuple[Column, ...] = (
             ("", "", "."),
             ("_mean", ", mean part", ": the part of the mean."),
             (
-                "_spectrum", ", spectrum part",
-                ": the part of the eigenvalues, paired by rank; of `linear_theory` good to 3 % "
-                "for N > d.",
+                "_spectrum",
+                ", spectrum part",
+                ": the part of the eigenvalues, paired by rank; of `linear_theory` good to 6 % "
+                "of it for N ≥ 2 d.",
             ),
             ("_eigenvectors", ", eigenvector part", ": the part of the eigenvectors."),
             ("_floor", r" at $N=\infty$", ", of the same denoiser and sampler at N = ∞."),

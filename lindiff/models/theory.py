@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from lindiff.models.linear_cells import Filters, groups, level_indices, spectrum
 from lindiff.models.linear_family import (
+    PopulationKey,
     as_objects,
     at_infinity,
     make_table,
     optimal_loss,
+    population_of,
     to_table,
 )
 from lindiff.science import theory
@@ -43,12 +45,12 @@ class Population:
     """What all cells of a family share.
 
     Attributes:
-        name: Spectrum, its parameters, d and the population mean.
+        name: The settings `COVARIANCE` and the population mean.
         spectrum: s, shape (d,).
         known: Whether the mean is known.
     """
 
-    name: tuple[str, str, int, float]
+    name: PopulationKey
     spectrum: Array
     known: bool
 
@@ -72,8 +74,8 @@ class Group:
 
 def _population(cells: pa.Table) -> Population:
     row = cells.slice(0, 1).to_pylist()[0]
-    name = (row["spectrum"], row["spectrum_params"], row["d"], row["population_mean"])
-    return Population(name, spectrum(*name[:3]), row["centre"] == "known")
+    name = population_of(row)
+    return Population(name, spectrum(*name[:-1]), row["centre"] == "known")
 
 
 def _groups(
@@ -151,7 +153,7 @@ class _Shared:
         table = make_table(filters, span)
         on_contour = theory.on_contour(table, filters.root_alpha_bar)
         count = len(filters.trainings)
-        optimum = optimal_loss(*population.name[:3], filters.schedule)
+        optimum = optimal_loss(population.name, filters.schedule)
         fixed = {"optimal_loss": np.full(count, optimum)}
         if wanted & {f"{name}_floor" for name in _KL}:
             floors = at_infinity(population.name, filters, span)
@@ -163,7 +165,7 @@ class _Shared:
                 (i, table.bank.losses(nodes, i), table.bank.losses(np.zeros(1), i))
                 for i in level_indices(table.bank.schedule.timesteps)
             ]
-        moved = population.name[3] != 0 and filters.root_alpha_bar != 0
+        moved = population.name[-1] != 0 and filters.root_alpha_bar != 0
         reasons = [
             _NO_CONTINUATION if missing else _NO_MEAN if moved else None
             for missing in table.unresolved
@@ -195,7 +197,7 @@ def _metrics(population: Population, shared: _Shared, limit: Limit) -> dict[str,
         found["overlap_1"] = np.full_like(nothing, overlap)
     if shared.agreement:
         found["agreement"] = theory.agreement(limit, F, mean, shared.filters.sampler is None)
-    if population.name[3] != 0 and F.root_alpha_bar != 0:
+    if population.name[-1] != 0 and F.root_alpha_bar != 0:
         found |= dict.fromkeys(_OF_THE_MEAN, nothing)
     if shared.levels:
         found["levels"] = as_objects(_levels(shared, limit, mean))

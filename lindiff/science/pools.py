@@ -10,7 +10,7 @@ came are unit · (origin + rows @ axes.T).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -116,6 +116,17 @@ class Pool:
     def rest(self, n: int, seed: int) -> Float64[Array, "rest d"]:
         """The rows of the pool that the training set of `subset` leaves, shape (M − n, d)."""
         return self.subset(self.size - n, seed, start=n)
+
+    def scaled(self, scale: float) -> Pool:
+        """The same rows multiplied by `scale`: Σ s_j = d scale², and a unit is so much smaller."""
+        return replace(
+            self,
+            spectrum=self.spectrum * scale**2,
+            rows=self.rows * scale,
+            held_out=self.held_out * scale,
+            origin=self.origin * scale,
+            unit=self.unit / scale,
+        )
 
     def restore(self, rows: Float64[Array, "n d"]) -> Float64[Array, "n columns"]:
         """Rows in the data's own columns and units, shape (n, columns), from shape (n, d).
