@@ -53,7 +53,7 @@ SETTINGS: tuple[Column, ...] = (
         "spectrum",
         "str",
         "spectrum",
-        "Eigenvalues of the population covariance Σ, scaled to tr Σ = d: `isotropic`, "
+        "Eigenvalues of the population covariance Σ, scaled to tr Σ = d (d·scale²): `isotropic`, "
         "`{power_law: k}` (s_j ∝ j^-k), `{spiked: {spike: s, count: m}}` (m eigenvalues s over a "
         "bulk of 1), `{two_level: {ratio: r, fraction: f}}` (a fraction f of the modes r times "
         "larger), `{eigenvalues: [...]}` or `{eigenvalues: FILE}` (text or .npy; fixes d), "
@@ -69,13 +69,25 @@ SETTINGS: tuple[Column, ...] = (
         "The parameters of the spectrum as JSON; written inside `spectrum` in a config.",
         neutral="{}",
     ),
+    Column(
+        "scale",
+        "float",
+        "data scale",
+        "All data, those of a Gaussian population and its mean or the rows of a data set, are "
+        "multiplied by it before any noise is added: tr Σ = d·scale². Ridge, `c_mean` and `bures` "
+        "are in the units of the multiplied data.",
+        neutral=1.0,
+        low=1e-3,
+        high=1e3,
+    ),
     Column("d", "int", "$d$", "Dimension of the data.", low=1),
     Column("n", "int", "$N$", "Number of training samples.", low=2),
     Column(
         "population_mean",
         "float",
         r"population mean $\mu_j$",
-        "Each coordinate of the population mean μ in the eigenbasis of Σ.",
+        "Each coordinate of the population mean μ in the eigenbasis of Σ, before the data are "
+        "multiplied by `scale`.",
         neutral=0.0,
         only_with=("data", (GAUSSIAN,)),
     ),

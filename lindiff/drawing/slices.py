@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from lindiff.columns import REQUIRED, SETTINGS
 from lindiff.columns.groups import SPECTRUM as SPECTRUM
-from lindiff.drawing.tables import distinct, keep, keys_of, with_columns, with_facts, with_ratio
+from lindiff.drawing.tables import (
+    distinct,
+    facts,
+    keep,
+    keys_of,
+    with_columns,
+    with_facts,
+    with_ratio,
+)
 from lindiff.models import EXACT, MODELS, THEORY
 from lindiff.science.spectrum import make_spectrum
 
@@ -172,6 +180,11 @@ def spectra(table: pa.Table, count: int) -> pa.Table:
     return table.filter(pa.array([key in chosen for key in keys], pa.bool_()))
 
 
-def eigenvalues(kind: str, params: str, d: int) -> NDArray[np.float64]:
+def scale(cells: pa.Table) -> float:
+    """The data scale that `pick` held the cells at."""
+    return float(facts(cells).get("fixed", {}).get("scale", 1.0))
+
+
+def eigenvalues(kind: str, params: str, d: int, *, scale: float) -> NDArray[np.float64]:
     """The population eigenvalues of a cell from its settings, shape (d,)."""
-    return make_spectrum(kind, d, **json.loads(params or "{}"))
+    return make_spectrum(kind, d, **json.loads(params or "{}")) * scale**2

@@ -46,7 +46,7 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     for key in tables.distinct_keys(rows, _SIZE):
         own = dict(zip(_SIZE, key, strict=True))
         found = tables.arrays(rows, **own)
-        s = slices.eigenvalues(*key[:3])
+        s = slices.eigenvalues(*key[:3], scale=slices.scale(cells))
         edges = _edges(found["eigenvalue"])
         bins.append(_shares(found, edges, own))
         curves += _limit(s, own, edges, known)

@@ -77,7 +77,8 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     found = tables.with_nulls(found, mode=modes.schema.field("mode").type)
     found = pa.concat_tables([found, _eigenvalues(cells, modes).select(found.column_names)])
     pools = tables.distinct_keys(real, _SPECTRUM)
-    return tables.curve(found, [row for pool in pools for row in _population(*pool)])
+    scale = slices.scale(real)
+    return tables.curve(found, [row for pool in pools for row in _population(*pool, scale=scale)])
 
 
 def _with_source(cells: pa.Table, real: pa.Table) -> pa.Table:
@@ -120,11 +121,11 @@ def _eigenvalues(cells: pa.Table, modes: pa.Table) -> pa.Table:
     return found.filter(pa.array([seeds == sets[group] for group, seeds in groups], pa.bool_()))
 
 
-def _population(kind: str, params: str, d: int) -> list[dict[str, Any]]:
+def _population(kind: str, params: str, d: int, *, scale: float) -> list[dict[str, Any]]:
     """The eigenvalues of the pool's covariance."""
     return [
         {"spectrum_params": params, "d": d, "quantity": "population", "mode": j + 1, "value": value}
-        for j, value in enumerate(slices.eigenvalues(kind, params, d).tolist())
+        for j, value in enumerate(slices.eigenvalues(kind, params, d, scale=scale).tolist())
     ]
 
 

@@ -48,7 +48,7 @@ def _tails(cells: pa.Table) -> list[dict[str, Any]]:
     from lindiff.science.ridge import METRICS, best_ridge_tail
 
     (key,) = tables.distinct_keys(cells, (*slices.SPECTRUM, "d"))
-    s = slices.eigenvalues(*key)
+    s = slices.eigenvalues(*key, scale=slices.scale(cells))
     ns = tables.distinct(cells, "n")
     grid = [n for n in ns if n >= np.sqrt(ns[0] * ns[-1])]
     return [

@@ -67,7 +67,7 @@ def _modes(cells: pa.Table, kind: str, params: str, d: int) -> list[dict[str, An
     fixed, ridge = tables.facts(cells)["fixed"], slices.strengths(cells)[1][-1]
     names = ("schedule", "timesteps", "beta_min", "beta_max")
     alpha_bar = make_schedule(*(fixed[name] for name in names)).alpha_bar
-    s = slices.eigenvalues(kind, params, d)
+    s = slices.eigenvalues(kind, params, d, scale=slices.scale(cells))
     ratio = ridge / s
     modes = {
         "mode_gap": (None, gap_tail(alpha_bar, s).mean(axis=0) / d),

@@ -36,7 +36,8 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
     cells = tables.with_ratio(slices.spectra(cells, 2))
     mean, single = _with_levels(cells, levels)
     keys = tables.keys_of(single, ("alpha_bar", *slices.SPECTRUM, "d"))
-    optima = {key: float(optimal_loss(key[0], slices.eigenvalues(*key[1:]))) for key in set(keys)}
+    spectra = {key: slices.eigenvalues(*key[1:], scale=slices.scale(cells)) for key in set(keys)}
+    optima = {key: float(optimal_loss(key[0], s)) for key, s in spectra.items()}
     single = tables.with_columns(single, optimal_loss=pa.array([optima[key] for key in keys]))
     names = (*LOSSES, "optimal_loss")
     both = [part.select([*_KEYS, *names]) for part in (mean, single)]

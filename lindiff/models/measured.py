@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models.linear_cells import Filters, level_indices
-from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data
+from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data, scaled_pool
 from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Points
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank, Training
-from lindiff.science.pools import Pool, make_pool
+from lindiff.science.pools import Pool
 from lindiff.science.schedule import Schedule, log_levels
 
 Array = NDArray[np.float64]
@@ -251,7 +251,8 @@ def of_samples(
 
 def _pool(family: Family) -> Pool | None:
     """The data set of a family; None of Gaussian data."""
-    return None if family.row["data"] == GAUSSIAN else make_pool(family.row["data"])
+    row = family.row
+    return None if row["data"] == GAUSSIAN else scaled_pool(row["data"], row["scale"])
 
 
 def _numbers(family: Family) -> NDArray[np.int64]:

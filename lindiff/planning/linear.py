@@ -13,7 +13,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
-from lindiff.columns.groups import GAUSSIAN, REGULARIZATION, SAMPLING, SCHEDULE, SPECTRUM
+from lindiff.columns.groups import (
+    COVARIANCE,
+    GAUSSIAN,
+    REGULARIZATION,
+    SAMPLING,
+    SCHEDULE,
+    SPECTRUM,
+)
 from lindiff.models import MODELS
 from lindiff.models.linear_cells import IDEAL, LEVELS, is_noiseless, make_filters, spectrum
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
@@ -94,7 +101,7 @@ def _largest_eigenvalue(s: Array, n: int) -> float:
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
     checks: tuple[Check, ...] = (
-        ((*SPECTRUM, "d"), "spectrum", _bad_spectrum),
+        (COVARIANCE, "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
         (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
         (("model", "data", "draw"), "draw", partial(_without_samples, metrics)),
@@ -108,7 +115,7 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
 
 def _bad_spectrum(values: dict[str, Any]) -> str | None:
     try:
-        spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+        spectrum(*(values[name] for name in COVARIANCE))
     except (ValueError, TypeError) as error:
         return str(error)
     return None
@@ -192,10 +199,10 @@ def _unstable(cells: pa.Table) -> list[Finding]:
     some = np.flatnonzero((rates > 0) & np.isfinite(column(cells, "stop")))
     if not len(some):
         return []
-    names = (*SPECTRUM, "d", "n", *SCHEDULE, *SAMPLING, *REGULARIZATION)
+    names = (*COVARIANCE, "n", *SCHEDULE, *SAMPLING, *REGULARIZATION)
     findings = []
     for row, values in distinct(cells.take(some), names):
-        s = spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+        s = spectrum(*(values[name] for name in COVARIANCE))
         training = Training(**{k: values[k] for k in REGULARIZATION if values[k] is not None})
         bank = make_filters(values, (training,)).make_bank()
         largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]

@@ -10,7 +10,7 @@ rows. A pool knows the way back: rows as they came are unit · (origin + rows @ 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -215,6 +215,17 @@ class Pool:
         count = len(self.held_out)
         rest = left[first[first >= count] - count]
         return self.held_out[first[first < count]], self.rows[rest]
+
+    def scaled(self, scale: float) -> Pool:
+        """The same rows multiplied by `scale`: Σ s_j = d scale², and a unit is so much smaller."""
+        return replace(
+            self,
+            spectrum=self.spectrum * scale**2,
+            rows=self.rows * scale,
+            held_out=self.held_out * scale,
+            origin=self.origin * scale,
+            unit=self.unit / scale,
+        )
 
     def restore(self, rows: Float64[Array, "n d"]) -> Float64[Array, "n columns"]:
         """Rows in the data's own columns and units, shape (n, columns), from shape (n, d).

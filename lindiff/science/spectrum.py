@@ -15,6 +15,9 @@ from lindiff.science.named import load
 
 Array = NDArray[np.float64]
 
+# Eigenvalues that differ by less than this share are one level.
+DEGENERATE = 1e-10
+
 
 def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
     """Eigenvalues s_j of the population covariance Σ; docs/theory.md, "Spectra".
@@ -54,3 +57,8 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
         )
     scaled: Array = np.sort(values)[::-1] * (d / values.sum())
     return scaled
+
+
+def leading(spectrum: Float64[Array, " d"]) -> int:
+    """How often the largest eigenvalue occurs; `spectrum` as of `make_spectrum`, shape (d,)."""
+    return int(np.sum(spectrum >= spectrum[0] * (1 - DEGENERATE)))

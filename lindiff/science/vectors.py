@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank
+from lindiff.science.spectrum import leading
 from lindiff.science.tables import Evaluated
 
 Array = NDArray[np.float64]
 OnNodes = Float64[Array, "m F"]
 PerFilter = Float64[Array, " F"]
-
-_DEGENERATE = 1e-10
 
 
 def split_null(draw: Draw, values: OnNodes) -> tuple[PerFilter, Float64[Array, "r F"]]:
@@ -72,9 +71,12 @@ def mean_parts(
 
 
 def leading_overlap(draw: Draw) -> float:
-    """‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; NaN where Σ is isotropic."""
-    s = draw.spectrum
-    k = int(np.sum(s >= s[0] * (1 - _DEGENERATE)))
+    """‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; NaN where Σ is isotropic.
+
+    U_k are the k leading eigenvectors of Σ0; where Σ0 has fewer than k that are no null
+    directions, these.
+    """
+    k = leading(draw.spectrum)
     if k == draw.d:
         return np.nan
     return float(np.sum(draw.vectors[:k, -k:] ** 2) / k)
