@@ -100,7 +100,9 @@ def _of_spectrum(metrics: pa.Table) -> pa.Table:
     found = _ledoit_wolf(metrics, cells)
     for own, exact in parts.values():
         rows = optima.optima(own, exact)
-        found = tables.curve(found, [row for row in rows if "_minimum" in row["quantity"]])
+        found = tables.curve(
+            found, [row for row in rows if not row["quantity"].endswith("argmin_theory")]
+        )
     rows = [*_unregularized(theory), *_tail(theory if theory.num_rows else cells)]
     found = tables.curve(found, rows)
     nats = pa.array(["absolute"] * found.num_rows)
@@ -155,7 +157,7 @@ def _with_ratios(found: pa.Table) -> pa.Table:
         unit = tables.arrays(found, regularizer="ridge", quantity=f"{metric}_minimum_theory")
         if not len(unit["n"]):
             continue
-        own = [row for row in found.to_pylist() if row["quantity"].startswith(metric)]
+        own = [row for row in found.to_pylist() if _is_value(row["quantity"], metric)]
         for row in own:
             if not unit["n"].min() <= row["n"] <= unit["n"].max():
                 continue
@@ -167,6 +169,10 @@ def _with_ratios(found: pa.Table) -> pa.Table:
                 | {"unit": "ridge"}
             )
     return tables.curve(found, rows)
+
+
+def _is_value(quantity: str, metric: str) -> bool:
+    return quantity.startswith(metric) and not quantity.endswith("_argmin")
 
 
 def draw(data: pa.Table) -> Figure:
