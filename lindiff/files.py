@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 
 from lindiff.errors import InputError
 
+# Rows that are encoded, and read back, at a time: a million at once take as much as the table.
+ROW_GROUP = 2**16
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -67,7 +70,13 @@ def write_table(table: pa.Table, path: Path, metadata: dict[bytes, bytes]) -> No
     # Chunks left by concatenation would show in the pages of the file.
     table = table.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
     with atomic(path) as temporary:
-        pq.write_table(table, local(temporary), compression="zstd", write_page_checksum=True)
+        pq.write_table(
+            table,
+            local(temporary),
+            compression="zstd",
+            write_page_checksum=True,
+            row_group_size=ROW_GROUP,
+        )
 
 
 def remove_leftovers(path: Path) -> None:

@@ -21,13 +21,42 @@ if TYPE_CHECKING:
 def estimate(model: Model, families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """Seconds on one core and bytes of each family of `model`, shape (families,) each.
 
+    The bytes are the peak of a process that computes this family alone, rows of finished cells
+    (`rows.kept`) not counted.
+
     Args:
         model: The model.
         families: The settings of one cell of each family, and `cells`, their number.
         metrics: Metrics asked for.
     """
+    from lindiff.planning import rows
+    from lindiff.planning.cells import column
+
+    asked = [metric for metric in metrics if metric in model.metrics]
     seconds, size = import_module(model.planning).estimate(families, metrics)
-    return seconds, size
+    return seconds, size + column(families, "cells") * rows.objects(families, asked)
+
+
+def kept(model: Model, families: pa.Table, metrics: Sequence[str]) -> Array:
+    """Bytes of a finished cell of each family until its shard is written: `rows.kept`."""
+    from lindiff.planning import rows
+
+    return rows.kept(families, [metric for metric in metrics if metric in model.metrics])
+
+
+def together(model: Model, families: pa.Table) -> Array | None:
+    """Bytes that families hold besides, each its own, where one call computes many; else None.
+
+    The call itself keeps their sum below the module's `MOST_TOGETHER`.
+    """
+    own = getattr(import_module(model.planning), "together", None)
+    found: Array | None = own(families) if own else None
+    return found
+
+
+def most_together(model: Model) -> float:
+    """The most that `together` comes to in all."""
+    return float(getattr(import_module(model.planning), "MOST_TOGETHER", 0))
 
 
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
@@ -62,6 +91,8 @@ def _over_models(
     findings = []
     for name in np.unique(names):
         rows = np.flatnonzero(names == name)
-        found = look(MODELS[name], cells.take(rows))
+        # Not where there is one model: of a million cells a copy is large.
+        own = cells if len(rows) == len(cells) else cells.take(rows)
+        found = look(MODELS[name], own)
         findings += [(int(rows[row]), setting, message) for row, setting, message in found]
     return findings

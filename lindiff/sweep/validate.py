@@ -49,7 +49,7 @@ def validate(config: Config) -> Wanted:
     except InputError as error:
         raise InputError("\n".join([*problems, str(error)])) from None
     for name, experiment in config.experiments.items():
-        cells = found.cells.take(pa.array(found.experiments[name]))
+        cells = found.cells_of(name)
         found_in = planning.check(cells, experiment.metrics)
         problems += _short(_lines(experiment, cells, found_in))
     if problems:
@@ -66,7 +66,7 @@ def warnings(config: Config, found: Wanted) -> list[str]:
     """
     lines = []
     for name, experiment in config.experiments.items():
-        cells = found.cells.take(pa.array(found.experiments[name]))
+        cells = found.cells_of(name)
         # Models that share a data set or a schedule say the same of it, but not of another one.
         said = {
             (message, _subject(cells, row, key)): (row, key, message)
