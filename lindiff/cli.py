@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lindiff.config.words import json_text
-from lindiff.errors import InputError
+from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.session import DEVICES
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class _Group(click.Group):
-    """A group whose verbs end on an `InputError` with its message and exit code 2."""
+    """A group whose verbs end with a message: on an `InputError` with code 2, else with 1.
+
+    Any other error than those of the user and of the machine is ours, and has its traceback.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -28,6 +31,11 @@ class _Group(click.Group):
         except InputError as error:
             click.echo(str(error), err=True)
             ctx.exit(2)
+        except Exception as error:
+            if not is_of_machine(error):
+                raise
+            click.echo(machine_text(error), err=True)
+            ctx.exit(1)
 
 
 _results = click.option(
@@ -94,9 +102,11 @@ def plan(
     digest: str | None,
 ) -> None:
     """Show what CONFIG would run, how long and how big."""
+    from lindiff.sweep.owner import check_owner
     from lindiff.sweep.plan import make_plan, write_plan_at
 
     loaded = _load(config, max_cells)
+    check_owner(loaded, config, results if write is None else write.parent.parent)
     if write is not None:
         written = write_plan_at(loaded, write, digest)
         click.echo(f"{write}: {written.wanted:,} cells, {len(written.pending):,} shards to run")
@@ -175,8 +185,11 @@ def answers(plan_file: Path) -> None:
 def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
     """Show how far CONFIG is."""
     from lindiff.report.status import Watcher
+    from lindiff.sweep.owner import check_owner
 
-    watcher = Watcher(_load(config), results)
+    loaded = _load(config)
+    check_owner(loaded, config, results)
+    watcher = Watcher(loaded, results)
     if as_json:
         click.echo(json_text(watcher.look().to_dict(), 2))
         return
@@ -186,6 +199,33 @@ def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
         watch_status(watcher)
     else:
         print_status(watcher.look())
+
+
+@main.command()
+@_results
+@click.option("--yes", is_flag=True, help="Remove it; without this nothing is removed.")
+@click.option(
+    "--parts",
+    is_flag=True,
+    help="Also finished parts that no plan takes a number from, such as those of older code and of "
+    "values that no config asks for any more: their numbers are lost, and computed again if they "
+    "are asked for again.",
+)
+def gc(results: Path, yes: bool, parts: bool) -> None:
+    """Show what is in the results that nothing wants any more, and with --yes remove it.
+
+    Wanted is what the last plan of each config in the results folder names. Finished parts stay,
+    whoever wants them, unless --parts is given.
+    """
+    from lindiff.report.console import print_garbage
+    from lindiff.sweep.garbage import alone, find_garbage
+
+    with alone(results):
+        found = find_garbage(results, parts)
+        print_garbage(found, removed=yes)
+        if yes:
+            for garbage in found:
+                garbage.remove()
 
 
 @main.command()

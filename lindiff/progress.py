@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -89,7 +90,7 @@ def read_progress(path: Path) -> Progress | None:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Progress(**(data | {"family_seconds": tuple(data["family_seconds"])}))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -109,6 +110,7 @@ class Heartbeat:
         self._shard = shard
         self._total = total
         self._started = time.time()
+        self._works = True
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -132,7 +134,7 @@ class Heartbeat:
             self._write("running")
 
     def _write(self, state: str, message: str = "") -> None:
-        if self._path is None:
+        if self._path is None or not self._works:
             return
         now = time.time()
         report = Progress(
@@ -148,8 +150,13 @@ class Heartbeat:
             message=message,
             family_seconds=tuple(self.family_seconds) if state == "finished" else (),
         )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # No fsync: a report lost in a power cut is replaced by the next run's.
         temporary = self._path.with_name(f".{self._path.name}.{report.host}-{report.pid}.tmp")
-        temporary.write_text(json.dumps(asdict(report)), encoding="utf-8")
-        os.replace(temporary, self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # No fsync: a report lost in a power cut is replaced by the next run's.
+            temporary.write_text(json.dumps(asdict(report)), encoding="utf-8")
+            os.replace(temporary, self._path)
+        except OSError as error:
+            # Nothing depends on a report, so nothing fails for want of one.
+            self._works = False
+            print(f"{self._path}: cannot be written ({error}); going on", file=sys.stderr)

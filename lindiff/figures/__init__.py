@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from lindiff import checksums
 from lindiff.columns import NESTED
 from lindiff.drawing.needs import Needs
 from lindiff.errors import InputError
@@ -189,6 +190,7 @@ def draw_figure(
 
     data = figure_data(name, results_dir, experiments)
     files = outputs(name, Path(results_dir))
-    with style.applied():
+    job = f"figure-{name}"
+    with style.applied(), checksums.kept(Path(results_dir), job, files):
         style.save(load(name).draw(data), data, files)
     return files

@@ -140,7 +140,7 @@ def draw(data: pa.Table) -> Figure:
         for ax, direction in zip(row[2:], DIRECTIONS, strict=True):
             _curves(ax, part, direction, filled=False)
             style.axis(ax, "n_over_d", direction)
-    names = [json.loads(params)["name"].partition("@")[0] for params, _ in sets]
+    names = [labels.data_set(json.loads(params)["name"]) for params, _ in sets]
     first = [f"{word}, {labels.setting('d', d)}" for word, (_, d) in zip(names, sets, strict=True)]
     others = ("losses (full, solid: test)", "generated from data", "data from generated")
     style.titles(axes, [text for start in first for text in (start, *others)])

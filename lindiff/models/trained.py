@@ -21,6 +21,7 @@ from torch import Tensor
 from lindiff import session
 from lindiff.columns.arrays import family_rows, steps_made
 from lindiff.columns.groups import GAUSSIAN, SCHEDULE
+from lindiff.errors import is_of_machine
 from lindiff.models.linear_cells import IDEAL, Common, common, groups, make_filters
 from lindiff.models.linear_family import Family, make_family, to_table, training_key, undefined
 from lindiff.models.measured import (
@@ -180,10 +181,7 @@ def _measured(
             stop = stops[row]
             sound = snapshots[stop].isfinite().all(dim=1).tolist()
             if not sound[0]:
-                # A busy GPU is no property of the cell: such a row may be run again.
-                lost = str(failed[0])
-                status[row] = "failed" if lost.startswith("out of memory") else "diverged"
-                message[row] = lost
+                status[row], message[row] = "diverged", str(failed[0])
                 continue
             denoise, *partner = (
                 as_denoiser(network, own, run, filters.make_schedule())
@@ -203,6 +201,8 @@ def _measured(
                 )
                 continue
             except Exception as error:
+                if is_of_machine(error):
+                    raise
                 # Here, not around the call: the others of the batch would be trained again.
                 status[row], message[row] = "failed", f"{type(error).__name__}: {error}"
                 session.current().failures.add(cells["cell_id"][row].as_py(), error)

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lindiff import figures, files
+from lindiff import checksums, figures, files
 from lindiff.drawing import compare, slices, tables
 from lindiff.errors import InputError
 from lindiff.models import MODELS, SHRINKAGE
@@ -93,7 +93,8 @@ def _spectrum(kind: str, params: str) -> str:
     """A spectrum in plain words."""
     values = json.loads(params or "{}")
     if kind == "dataset":
-        return str(values["name"])
+        # The sentence around it is filled by `str.format`.
+        return str(values["name"]).replace("{", "{{").replace("}", "}}")
     scalars = [f"{key} {x:g}" for key, x in values.items() if isinstance(x, int | float)]
     return " ".join([kind.replace("_", " "), *scalars])
 
@@ -328,8 +329,8 @@ def write(results_dir: Path, drawn: Sequence[str], path: Path) -> None:
     page = _PAGE.format(
         name=name, body="".join(parts) or "<p>No figure of this config answers.</p>"
     )
-    with files.atomic(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    with checksums.kept(results_dir, "answers", [path]):
+        files.write_text(page, path)
 
 
 _PAGE = """<!doctype html>

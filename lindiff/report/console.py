@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from lindiff.progress import duration
 from lindiff.report.curve import Curve
 from lindiff.report.status import Status, Watcher
 from lindiff.report.workflow import memory, summary
+from lindiff.sweep.garbage import Garbage
 from lindiff.sweep.plan import Plan
 
 _INTERVAL = 2.0
@@ -122,6 +124,27 @@ def _plain(part: RenderableType) -> RenderableType:
     from rich.text import Text
 
     return Text(part) if isinstance(part, str) else part
+
+
+def print_garbage(found: Sequence[Garbage], removed: bool) -> None:
+    """What of a results folder nothing wants, with sizes, and whether it goes."""
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for garbage in found:
+        number = f"{len(garbage.paths):,}"
+        console.print(Text(f"{garbage.kind}: {number} ({_size(garbage.bytes)})"), soft_wrap=True)
+        for path in garbage.paths[:_MOST_SHARDS]:
+            console.print(Text(f"  {path}"), soft_wrap=True)
+        if len(garbage.paths) > _MOST_SHARDS:
+            console.print(f"  … and {len(garbage.paths) - _MOST_SHARDS:,} more")
+    size = _size(sum(garbage.bytes for garbage in found))
+    if not found:
+        console.print("nothing to remove")
+    elif removed:
+        console.print(f"removed: {size}")
+    else:
+        console.print(f"in all {size}; nothing is removed without --yes")
 
 
 def print_cells(table: pa.Table, limit: int) -> None:

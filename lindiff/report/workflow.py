@@ -19,11 +19,15 @@ from pathlib import Path
 from lindiff import __file__ as package
 from lindiff import figures
 from lindiff.config import resolve
-from lindiff.errors import InputError
+from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
 from lindiff.models import MODELS
 from lindiff.progress import duration
+from lindiff.report.stopping import stop_jobs_with_the_run
+from lindiff.sweep import derived
+from lindiff.sweep.leftovers import leftovers, remove
+from lindiff.sweep.owner import check_owner, record_owner
 from lindiff.sweep.plan import Plan, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
 
@@ -39,12 +43,17 @@ _ROW_BYTES = 2500
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Turn an `InputError` into its message on stderr and exit code 2, without a traceback."""
+    """Turn an error of the user or the machine into its message on stderr and exit code 2 or 1."""
     try:
         yield
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        if not is_of_machine(error):
+            raise
+        print(machine_text(error), file=sys.stderr)
+        sys.exit(1)
 
 
 def _text(settings: Mapping[str, object], key: str, default: str) -> str:
@@ -89,13 +98,18 @@ class Sweep:
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         os.environ["LINDIFF_SOURCE"] = str(Path(package).resolve().parents[1])
         with telling():
-            if set("{}") & set(str(results)):
-                raise InputError(f"results = {results}: braces would be wildcards to Snakemake")
+            if wrong := [c for c in str(results) if c in "{}<>" or not c.isprintable()]:
+                raise InputError(
+                    f"results = {str(results)!r}: Snakemake would not take {wrong[0]!r} for a "
+                    "character of the name; choose another folder"
+                )
             if not main:
                 return cls(file, results, find_plan(results, Path(file).stem), main)
-            sweep = cls(file, results, make_plan(resolve.load(file), results), main)
-        print("\n".join(summary(sweep.plan)), file=sys.stderr)
-        return sweep
+            config = resolve.load(file)
+            check_owner(config, Path(file), results)
+            plan = make_plan(config, results)
+        print("\n".join(summary(plan)), file=sys.stderr)
+        return cls(file, results, plan, main)
 
     @property
     def folder(self) -> str:
@@ -147,10 +161,14 @@ class Sweep:
         return {shard.name: shard for shard in self.plan.pending}
 
     def start(self) -> None:
-        """Keep other runs out of the store until this process ends; jobs belong to this run."""
+        """Keep other runs out of the store until this process ends; its jobs end with it."""
         if self.main:
             with telling():
                 lock_run(Path(self.store))
+                record_owner(Path(self.file), Path(self.folder))
+                for path in leftovers(self.results):
+                    remove(path)
+            stop_jobs_with_the_run()
 
     def end(self) -> None:
         """Say where the results are."""
@@ -166,7 +184,10 @@ class Sweep:
         if "LINDIFF_MAKE" not in os.environ:
             usual = (self.file, self.results) == (DEFAULT, Path("results"))
             ask = "" if usual else self._as_config()
-            lines.append(f"report:   snakemake{ask} --report {self.folder}/report.zip")
+            # Snakemake expands variables in this path, and takes one with a dash for an option.
+            odd = "$" in self.folder or self.folder.startswith("-")
+            report = "report.zip" if odd else f"{self.folder}/report.zip"
+            lines.append(f"report:   snakemake{ask} --report {shlex.quote(report)}")
         return "\n".join(lines)
 
     def _as_config(self) -> str:
@@ -235,6 +256,17 @@ def summary(plan: Plan) -> list[str]:
             f"{plan.config.name}: {stale.cells:,} finished cells of {stale.model} are of older "
             f"code; {doing} (stale: {stale.policy})"
         )
-    for name, reason in plan.damaged.items():
-        lines.append(f"{plan.config.name}: part {name} is damaged ({reason}); its cells run again")
+    name = plan.config.name
+    for part, reason in plan.damaged.items():
+        lines.append(f"{name}: part {part} is damaged ({reason}); its cells run again")
+    for path, reason in plan.damaged_derived.items():
+        lines.append(
+            f"{name}: {path} is damaged ({reason}); tables, figures and answers are made again"
+        )
+    folder = plan.file.parent
+    if not plan.written and (outdated := derived.outdated(folder, plan.tables, plan.figures)):
+        files = ", ".join(str(path.relative_to(folder)) for path in outdated)
+        lines.append(
+            f"{name}: the config does not ask for these any more; the run removes them: {files}"
+        )
     return lines

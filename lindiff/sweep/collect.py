@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lindiff import columns
+from lindiff import checksums, columns
 from lindiff.columns import (
     METRIC,
     METRICS,
@@ -223,17 +223,17 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
     merge, times = _merged(plan, store)
     table = merge.table()
     about = _about(plan)
-    files = [out_dir / "metrics.parquet"]
-    remove_leftovers(files[0])
-    write_table(table, files[0], about)
-    for name in NESTED:
-        path = out_dir / f"{name}.parquet"
-        remove_leftovers(path)
-        if path.name in plan.tables:
-            _write_nested(merge.nested[name], name, store, table["cell_id"], path, about)
-            files.append(path)
-        else:
-            path.unlink(missing_ok=True)
+    files = [out_dir / name for name in plan.tables]
+    with checksums.kept(out_dir, "collect", files):
+        remove_leftovers(files[0])
+        write_table(table, files[0], about)
+        for name in NESTED:
+            path = out_dir / f"{name}.parquet"
+            remove_leftovers(path)
+            if path in files:
+                _write_nested(merge.nested[name], name, store, table["cell_id"], path, about)
+            else:
+                path.unlink(missing_ok=True)
     status = {name: int(np.sum(merge.status == code)) for code, name in enumerate(_STATUS)}
     return Collected(tuple(files), len(table), status, *times)
 
@@ -276,7 +276,7 @@ def _wanted_columns(shard: Shard) -> list[str]:
 
 
 def _damaged(store: Store, name: str, reason: str) -> InputError:
-    store.quarantine(name, reason)
+    store.quarantine(store.part(name), reason)
     return InputError(f"{store.part(name)}: was damaged; run snakemake again")
 
 

@@ -12,7 +12,7 @@ rule plan:
     conda:
         "../envs/lindiff.yaml"
     params:
-        file=sweep.file,
+        file=lambda wildcards: sweep.file,  # as a text its braces would be wildcards
         digest=sweep.plan.digest,
     shell:
         "lindiff plan --write {output:q} --digest {params.digest:q} -- {params.file:q} > {log:q} 2>&1"
@@ -40,4 +40,4 @@ rule shard:
         device=sweep.plan.config.device,
         spec=f"{sweep.store}/specs/{{shard}}.parquet",
     shell:
-        "lindiff run {params.spec:q} --out {output:q} --device {params.device:q} > {log:q} 2>&1"
+        "lindiff run --out {output:q} --device {params.device:q} -- {params.spec:q} > {log:q} 2>&1"
