@@ -45,7 +45,7 @@ def each_word(function: Callable[[str], float], words: pa.ChunkedArray) -> Array
     """A function of words of each of `words`, which has no null; it is called once a word."""
     encoded = words.combine_chunks().dictionary_encode()
     found = [function(word) for word in encoded.dictionary.to_pylist()]
-    return np.array(found, float)[np.asarray(encoded.indices)]
+    return np.take(np.array(found, float), np.asarray(encoded.indices))
 
 
 def is_real(name: str | None) -> bool:

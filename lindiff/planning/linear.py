@@ -41,6 +41,8 @@ _COPIES = 5
 _TABLE = 9 * 513
 # Freed memory below this the allocator keeps: it adds to what comes next.
 _UNRETURNED = 64e6
+# Of more dimensions no spectrum is made to estimate what takes more than any memory anyway.
+LARGEST_SPECTRUM = 1_000_000
 # Above this condition number a draw takes singular values (`lindiff.science.draws`).
 _CONDITION = 1e6
 _LARGEST_ALPHA_BAR = 0.05
@@ -147,7 +149,7 @@ def _ill_conditioned(families: pa.Table, d: Array, n: Array) -> NDArray[np.bool_
 
 def _spread(name: str | None, params: str | None, d: int) -> float:
     """Largest over smallest population eigenvalue; infinite where rows are what they are."""
-    if name is None or params is None:
+    if name is None or params is None or d > LARGEST_SPECTRUM:
         return np.inf
     s = spectrum(name, params, d)
     return float(s[0] / s[-1])

@@ -58,15 +58,20 @@ def _plain(name: str) -> list[pa.Field]:
 def _lengths(families: pa.Table, metrics: Sequence[str]) -> dict[str, Array]:
     """Rows of each nested metric that is asked for, for each family."""
     d, n = (np.nan_to_num(column(families, name)) for name in ("d", "n"))
-    modes, one = np.minimum(d, n) + 1, np.ones(len(families))
-    lengths = {
+    return {name: count for name, count in lengths(d, n).items() if name in metrics}
+
+
+def lengths(d: Array, n: Array) -> dict[str, Array]:
+    """Rows of each nested metric of a cell, from its dimension and training samples."""
+    modes, one = np.minimum(d, n) + 1, np.ones_like(d)
+    found = {
         "levels": linear_cells.LEVELS * one,
         "modes": modes,
         "linearity": measured.LEVELS * one,
         "directions": measured.LEVELS * modes,
         "pictures": measured.PICTURES * one,
     }
-    return {name: lengths[name] for name in NESTED if name in metrics}
+    return {name: found[name] for name in NESTED}
 
 
 def _pixels(families: pa.Table) -> Array:

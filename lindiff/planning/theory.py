@@ -11,7 +11,7 @@ from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import SPECTRUM
 from lindiff.models.linear_cells import LEVELS, spectrum
 from lindiff.planning.cells import Array, column
-from lindiff.planning.linear import BASE_BYTES
+from lindiff.planning.linear import BASE_BYTES, LARGEST_SPECTRUM
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.3
@@ -56,5 +56,8 @@ def _distinct_eigenvalues(families: pa.Table) -> Array:
     """The number of distinct eigenvalues of each family's population."""
     codes, first = combinations(families, (*SPECTRUM, "d"))
     rows = families.select([*SPECTRUM, "d"]).take(pa.array(first)).to_pylist()
-    found = [len(np.unique(spectrum(*row.values()))) for row in rows]
+    found = [
+        row["d"] if row["d"] > LARGEST_SPECTRUM else len(np.unique(spectrum(*row.values())))
+        for row in rows
+    ]
     return np.array(found, float)[codes]

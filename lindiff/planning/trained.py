@@ -29,7 +29,7 @@ from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.pools import make_pool
-from lindiff.training.sizes import ACTIVATIONS, COPIES, HELD, pack_size
+from lindiff.training.sizes import ACTIVATIONS, COPIES, HELD, PACK, pack_size
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _ROW = 1e-6
@@ -40,8 +40,6 @@ _NUMBER = 1e-8
 TORCH_BYTES = 210e6
 # Steps whose noise is drawn at once (`lindiff.training.noise`, which needs torch).
 _BLOCK = 16
-# Snapshots and training sets of the families of a call.
-MOST_TOGETHER = 8 * HELD
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -57,7 +55,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     # The draw of the linear models, with none of the cells' own work.
     seconds, _ = linear.estimate(with_cells(families, 0 * n), ())
     named = text(families, "model")
-    operations, weights, kept = np.array(
+    operations, _, kept = np.array(
         [DEMANDS[m](a, b) for m, a, b in zip(named, d, width, strict=True)]
     ).T
     row = _ROW + _OPERATION * operations + d * _NUMBER
@@ -73,10 +71,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         work += halves * visited * (_CALL + SAMPLES * row) + SAMPLES * n * d * 2e-9
     if {"linearity", "directions"} & set(metrics):
         work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))
-    models = each(pack_size, weights)
-    # A pack, its snapshots and, twice, the noise of a block of steps with the noisy rows.
-    numbers = models * (COPIES * weights + batch * kept + halves * cells * weights)
-    numbers += models * 3 * _BLOCK * batch * d
+    numbers = np.zeros_like(n)
     points = np.maximum(SAMPLES, 2 * each(rounds_of, timesteps))
     if {"linearity", "directions"} & set(metrics):
         points = np.maximum(points, each(fit_count, d))
@@ -87,12 +82,32 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     return seconds + training + cells * work, size
 
 
-def together(families: pa.Table) -> Array:
-    """Bytes of each family's snapshots and training sets, which a call of many holds at once."""
-    d, n, cells, width = (column(families, name) for name in ("d", "n", "cells", "width"))
+def together(families: pa.Table, metrics: Sequence[str]) -> Array:
+    """Bytes of each family in a pack, and of its snapshots and training sets, shape (families, 2).
+
+    Args:
+        families: As `estimate`.
+        metrics: Metrics asked for.
+    """
+    names = ("d", "n", "cells", "width", "batch_size")
+    d, n, cells, width, batch = (column(families, name) for name in names)
     named = text(families, "model")
-    weights = [DEMANDS[m](a, b).weights for m, a, b in zip(named, d, width, strict=True)]
-    return np.asarray(_item(families) * (cells * np.array(weights) + n * d) + 24 * n * d)
+    _, weights, kept = np.array(
+        [DEMANDS[m](a, b) for m, a, b in zip(named, d, width, strict=True)]
+    ).T
+    halves = 1 + bool(PAIR & set(metrics))
+    # What is trained, its snapshots and, thrice, the noise of a block of steps.
+    pack = COPIES * weights + batch * kept + cells * weights + 3 * _BLOCK * batch * d
+    # Of several looped over, one at a time.
+    pack = np.where(each(pack_size, weights) == 1, pack / PACK, pack)
+    held = halves * (cells * weights + 3 * n * d)
+    return np.stack([halves * pack, held], axis=1) * _item(families)[:, None]
+
+
+def of_call(parts: Array) -> float:
+    """Bytes of a call of families with such parts (`together`): a pack of them, and all held."""
+    pack, held = parts.T
+    return float(np.sort(pack)[-PACK:].sum() + min(held.sum(), 8 * HELD))
 
 
 def _item(families: pa.Table) -> Array:

@@ -52,8 +52,8 @@ class _Units:
         seconds: Estimated time, shape (U,).
         bytes: Estimated peak of memory while it is computed, shape (U,).
         kept: Memory that its finished rows take until the shard's end, shape (U,).
-        together: Memory that it takes beside other units of a call, shape (U,).
-        most_together: What these are in all at the most.
+        together: What of its memory adds up with other units', shape (U, parts).
+        model: The model.
     """
 
     rows: Rows
@@ -63,7 +63,7 @@ class _Units:
     bytes: NDArray[np.float64]
     kept: NDArray[np.float64]
     together: NDArray[np.float64]
-    most_together: float
+    model: Model
 
 
 def pack(
@@ -138,7 +138,6 @@ def _units(
     if len(owner) > len(counts):
         seconds, size = _estimate(model, families.take(pa.array(owner)), stops - starts, metrics)
     pieces_of = _counted(families.take(pa.array(owner)), stops - starts)
-    together = planning.together(model, pieces_of)
     return _Units(
         rows,
         np.cumsum(stops - starts),
@@ -146,8 +145,8 @@ def _units(
         seconds,
         size,
         (stops - starts) * planning.kept(model, pieces_of, metrics),
-        np.zeros(len(owner)) if together is None else together,
-        planning.most_together(model),
+        planning.together(model, pieces_of, metrics),
+        model,
     )
 
 
@@ -181,9 +180,10 @@ def _estimate(
 
 def _cut(units: _Units, target: Target) -> Iterator[tuple[Rows, float, int, int]]:
     """Cut the row of units where the running load passes equal shares."""
-    # Units run one after another: their times add up, of their memory only the results do. Where
-    # one unit takes nearly all that a shard may, half of that is left to results all the same.
-    room = max(target.bytes - units.bytes.max(), target.bytes / 2)
+    # Units run one after another: their times add up, of their memory only the results do. These
+    # get what the largest unit leaves, less a tenth, for shares are only nearly equal; and a tenth
+    # of all where it leaves less.
+    room = 0.9 * max(target.bytes - float(units.bytes.max()), target.bytes / 9)
     load = np.maximum(units.seconds / target.seconds, units.kept / room)
     total = float(units.seconds.sum())
     number = max(1, int(np.ceil(load.sum() - 1e-9)))
@@ -195,6 +195,6 @@ def _cut(units: _Units, target: Target) -> Iterator[tuple[Rows, float, int, int]
         begin = units.ends[start - 1] if start else 0
         rows = units.rows[begin : units.ends[stop - 1]]
         size = units.bytes[start:stop].max() + units.kept[start:stop].sum()
-        size += min(units.together[start:stop].sum(), units.most_together)
+        size += planning.of_call(units.model, units.together[start:stop])
         families = max(1, int(units.first[start:stop].sum()))
         yield rows, float(units.seconds[start:stop].sum()), int(size), families

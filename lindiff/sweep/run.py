@@ -82,6 +82,9 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
         part_path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(part_path)
         report = store.progress_file(shard.name) if own else None
+        earlier = store.read_progress(shard.name) if own else None
+        if earlier is not None and earlier.broke_off():
+            print(f"{spec_path}: {earlier.epitaph()}; it is computed again", file=sys.stderr)
         model = MODELS[shard.model]
         with threadpool_limits(1), datasets.folder(store.data):
             _load_data(cells, spec_path, store.data)
