@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 
 from lindiff.errors import InputError
 
+# Rows that are encoded, and read back, at a time: a million at once take as much as the table.
+ROW_GROUP = 2**16
+
 T = TypeVar("T")
 
 # Errors of a file system that may pass, and how long to wait for that, in seconds.
@@ -110,7 +113,9 @@ def write_table(table: pa.Table, path: Path, metadata: dict[bytes, bytes]) -> No
     table = table.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
     # In memory first: Arrow writes in small pieces, and its errors name no file.
     with pa.BufferOutputStream() as sink:
-        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        pq.write_table(
+            table, sink, compression="zstd", write_page_checksum=True, row_group_size=ROW_GROUP
+        )
         content = sink.getvalue()
     with atomic(path) as temporary, temporary.open("wb") as file:
         file.write(content)

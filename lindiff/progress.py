@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -15,6 +16,10 @@ from typing import Any
 
 INTERVAL = 2.0
 PATIENCE = 30.0
+# Above this share of its limit a job that ended without a word was killed for memory.
+_FULL = 0.9
+# What Snakemake's own processes take beside a job on a cluster node, in MB.
+BESIDE_MB = 250
 
 
 def duration(seconds: float) -> str:
@@ -45,6 +50,8 @@ class Progress:
         state: ``running``, ``finished`` or ``failed``.
         message: Why it failed.
         family_seconds: Seconds of each family, in the order of the spec; once finished.
+        memory: Peak of the process's memory so far, bytes; 0 where the system does not tell.
+        limit: Memory that its job may use, bytes; 0 where no cluster has set one.
     """
 
     shard: str
@@ -58,6 +65,31 @@ class Progress:
     state: str
     message: str = ""
     family_seconds: tuple[float, ...] = ()
+    memory: int = 0
+    limit: int = 0
+
+    def broke_off(self) -> bool:
+        """Whether its process ended without a word."""
+        return self.state == "running" and not self.alive(time.time())
+
+    def epitaph(self) -> str:
+        """What is known of a process that ended without a word."""
+        text = (
+            f"a process on {self.host} ended without a word about "
+            f"{duration(self.updated - self.started)} after its start"
+        )
+        if not self.memory:
+            return text
+        text += f"; by its last report it had used {self.memory / 1e6:,.0f} MB"
+        if not self.limit:
+            return f"{text}: stopped from outside, or the machine had no more memory"
+        text += (
+            f", beside some {BESIDE_MB} MB of Snakemake's own, of the {self.limit / 1e6:,.0f} MB "
+            "that its job asked for"
+        )
+        if self.memory + BESIDE_MB * 1e6 > _FULL * self.limit:
+            return f"{text}: out of memory"
+        return f"{text}: cancelled, out of time, or out of memory that it took since"
 
     def alive(self, now: float) -> bool:
         """Whether a process still works on it: it reported lately and, on this host, exists."""
@@ -80,6 +112,25 @@ def _exists(pid: int) -> bool:
     except FileNotFoundError:
         return not Path("/proc/self").exists()  # Gone meanwhile, unless there is no /proc here.
     return state not in "ZX"
+
+
+def memory_limit() -> int:
+    """Memory that Slurm gives this job, bytes; 0 outside of one."""
+    text = os.environ.get("SLURM_MEM_PER_NODE", "")
+    return int(text) * 2**20 if text.isdecimal() else 0
+
+
+def _peak() -> int:
+    """Peak of this process's memory, bytes; 0 where the system does not tell.
+
+    Not `ru_maxrss`, which counts what the parent had when it forked.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def read_progress(path: Path) -> Progress | None:
@@ -149,6 +200,8 @@ class Heartbeat:
             state=state,
             message=message,
             family_seconds=tuple(self.family_seconds) if state == "finished" else (),
+            memory=_peak(),
+            limit=memory_limit(),
         )
         temporary = self._path.with_name(f".{self._path.name}.{report.host}-{report.pid}.tmp")
         try:

@@ -23,6 +23,8 @@ from lindiff.errors import InputError
 from lindiff.files import local
 
 _KEY = b"lindiff"
+# Columns of the table that no figure looks at.
+_UNSEEN = ("message", "numpy", "torch")
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,32 @@ def read_metrics(results_dir: Path, figure: str, experiments: Sequence[str]) -> 
     Raises:
         InputError: The table is missing, or it has no ok row of `experiments`.
     """
-    table = _read(results_dir / "metrics.parquet")
-    lists = table["experiments"].combine_chunks()
-    listed = pc.is_in(pc.list_flatten(lists), value_set=pa.array(experiments, pa.string()))
-    rows = pc.unique(pc.filter(pc.list_parent_indices(lists), listed))
-    table = plain(table.take(rows))
-    ok = table.filter(pc.equal(table["status"], "ok"))
+    path = results_dir / "metrics.parquet"
+    _must_be(path)
+    pieces, count = [], 0
+    with pq.ParquetFile(local(path)) as file:
+        # Group by group: a table of a million cells with its texts is to be held once.
+        names = [name for name in file.schema_arrow.names if name not in _UNSEEN]
+        empty = _without_values(file.metadata)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, [name for name in names if name not in empty])
+            lists = table["experiments"].combine_chunks()
+            listed = pc.is_in(pc.list_flatten(lists), value_set=pa.array(experiments, pa.string()))
+            rows = pc.unique(pc.filter(pc.list_parent_indices(lists), listed))
+            table = plain(table.take(rows))
+            count += table.num_rows
+            pieces.append(table.filter(pc.equal(table["status"], "ok")))
+    ok = pa.concat_tables(pieces)
+    nothing = pa.schema([field for field in file.schema_arrow if field.name in empty])
+    types = {field.name: field.type for field in plain(nothing.empty_table()).schema}
+    ok = with_nulls(ok, **types)
     if ok.num_rows == 0:
         raise InputError(
             f"figure {figure!r}: {results_dir / 'metrics.parquet'} has no row with status ok of "
-            f"{', '.join(experiments)} ({table.num_rows} rows of another status)"
+            f"{', '.join(experiments)} ({count} rows of another status)"
         )
     fingerprints = sorted(pc.unique(ok["fingerprint"].drop_null()).to_pylist())
-    return Source(ok, table.num_rows - ok.num_rows, fingerprints)
+    return Source(ok, count - ok.num_rows, fingerprints)
 
 
 def read_nested(results_dir: Path, name: str, cell_ids: pa.ChunkedArray) -> pa.Table:
@@ -71,9 +86,28 @@ def read_nested(results_dir: Path, name: str, cell_ids: pa.ChunkedArray) -> pa.T
     return _read(results_dir / f"{name}.parquet", pc.field("cell_id").isin(ids))
 
 
-def _read(path: Path, rows: pc.Expression | None = None) -> pa.Table:
+def _without_values(metadata: pq.FileMetaData) -> set[str]:
+    """The columns that are null in every row: they are not read."""
+    columns = [
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    ]
+    known = {
+        c.path_in_schema
+        for c in columns
+        if c.statistics is None or c.statistics.null_count < c.num_values
+    }
+    return {c.path_in_schema for c in columns} - known
+
+
+def _must_be(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path} is missing: run the collect step first")
+
+
+def _read(path: Path, rows: pc.Expression) -> pa.Table:
+    _must_be(path)
     return pq.read_table(local(path), filters=rows)
 
 
@@ -85,7 +119,9 @@ def distinct(table: pa.Table, name: str) -> list[Any]:
 def keep(table: pa.Table, name: str, values: Sequence[Any]) -> pa.Table:
     """The rows whose column `name` has one of `values`."""
     column = table[name]
-    return table.filter(pc.is_in(column, value_set=pa.array(values, column.type)))
+    kept = pc.is_in(column, value_set=pa.array(values, column.type))
+    # Not a copy where all are kept, as of the model in a sweep of one.
+    return table if pc.all(kept, min_count=0).as_py() else table.filter(kept)
 
 
 def keys_of(table: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]]:

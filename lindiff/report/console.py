@@ -17,8 +17,9 @@ from rich.table import Table
 from lindiff.columns.arrays import plain
 from lindiff.progress import duration
 from lindiff.report.curve import Curve
+from lindiff.report.ending import memory
 from lindiff.report.status import Status, Watcher
-from lindiff.report.workflow import memory, summary
+from lindiff.report.workflow import summary
 from lindiff.sweep.garbage import Garbage
 from lindiff.sweep.plan import Plan
 

@@ -8,39 +8,47 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
+import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from lindiff import __file__ as package
 from lindiff import figures
+from lindiff.columns import NESTED
 from lindiff.config import resolve
 from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
 from lindiff.models import MODELS
+from lindiff.planning.rows import lengths
 from lindiff.progress import duration
+from lindiff.report.ending import killed, no_space
 from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
+from lindiff.sweep.grid import count
 from lindiff.sweep.leftovers import leftovers, remove
 from lindiff.sweep.owner import check_owner, record_owner
 from lindiff.sweep.plan import Plan, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
-# What Snakemake's own processes take beside a job on a cluster node.
-_SNAKEMAKE_MB = 250
 # Minutes of a job beside its estimate, and how wrong the estimate may be.
 _START_MINUTES = 5
 _MARGIN = 3
-# A disk with less space is full: a log, a report and a small part do not fit.
-_LEAST_BYTES = 2**20
-# A row of the table while it is merged or drawn.
-_ROW_BYTES = 2500
+# A process that holds the table, in MB: itself, matplotlib, Snakemake's own beside it.
+_TABLE_MB = 650
+# A row of the table while it is merged or drawn, and of one of a nested metric with its cell's id.
+_ROW_BYTES = 900
+_NESTED_BYTES = 2 * 80
 
 
 @contextmanager
@@ -162,9 +170,19 @@ class Sweep:
     def _pending(self) -> dict[str, Shard]:
         return {shard.name: shard for shard in self.plan.pending}
 
-    def start(self) -> None:
-        """Keep other runs out of the store until this process ends; its jobs end with it."""
+    def start(self, executor: str = "") -> None:
+        """Keep other runs out of the store until this process ends; its jobs end with it.
+
+        Args:
+            executor: The name of Snakemake's executor, of which a cluster is asked what it keeps.
+        """
         if self.main:
+            store = Store(Path(self.store))
+            lines = [*earlier(store, self.plan.pending), *killed(store, self.plan.pending)]
+            if executor == "slurm":
+                lines += accounting()
+            if lines:
+                print("\n".join(lines), file=sys.stderr)
             with telling():
                 lock_run(Path(self.store))
                 record_owner(Path(self.file), Path(self.folder))
@@ -172,15 +190,17 @@ class Sweep:
                     remove(path)
             stop_jobs_with_the_run()
 
+    def failed(self) -> None:
+        """Say what logs cannot: that there was no space for them, and which jobs were killed."""
+        if self.main:
+            lines = [*no_space(self.results), *killed(Store(Path(self.store)), self.plan.pending)]
+            for line in lines:
+                print(line, file=sys.stderr)
+
     def end(self) -> None:
         """Say where the results are."""
         if self.main:
             print(self.farewell())
-
-    def explain(self) -> None:
-        """Say what the logs cannot say: that there was no space to write them."""
-        if self.main and (word := no_space(self.results)):
-            print(word, file=sys.stderr)
 
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""
@@ -201,25 +221,38 @@ class Sweep:
         return f" --config sweep={shlex.quote(self.file)} results={shlex.quote(str(self.results))}"
 
 
-def no_space(results: Path) -> str:
-    """A sentence if nothing more can be written to a results folder; else nothing."""
+def earlier(store: Store, shards: Iterable[Shard]) -> list[str]:
+    """A line if processes of an earlier run still compute shards of this one."""
+    reports = [store.read_progress(shard.name) for shard in shards]
+    alive = [r for r in reports if r is not None and r.alive(time.time())]
+    if not alive:
+        return []
+    one = len(alive) == 1
+    some = ", ".join(f"{r.shard} on {r.host} (process {r.pid})" for r in alive[:3])
+    return [
+        f"{len(alive)} {'job' if one else 'jobs'} of an earlier run still "
+        f"{'computes' if one else 'compute'}: {some}{', …' if len(alive) > 3 else ''}; what they "
+        "leave is used, and this run's jobs of the same shards wait for it"
+    ]
+
+
+def accounting() -> list[str]:
+    """A line if this Slurm keeps no accounting, without which Snakemake may wait for ever."""
+    command = ["scontrol", "show", "config"]
     try:
-        found = os.statvfs(results)
-    except OSError as error:
-        return machine_text(error)
-    if not os.access(results, os.W_OK):
-        return f"{results}: this folder cannot be written; make it writable and run again"
-    if found.f_bavail * found.f_frsize < _LEAST_BYTES or (found.f_files and not found.f_favail):
-        return (
-            f"{results}: no space left on its disk, so that logs may be empty; what was finished "
-            "is kept: free some space and run again"
-        )
-    return ""
-
-
-def memory(shard: Shard, attempt: int) -> int:
-    """Memory of a shard's job in MB; grows with the attempt."""
-    return (math.ceil(shard.bytes / 1e6) + _SNAKEMAKE_MB) * attempt
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    found = re.search(r"^AccountingStorageType\s*=\s*(\S+)", told.stdout, re.MULTILINE)
+    if found is None or found[1] not in ("accounting_storage/none", "(null)"):
+        return []
+    return [
+        f"this Slurm keeps no accounting (AccountingStorageType = {found[1]}), which Snakemake "
+        "reads the ends of jobs from (sacct): with slurm-status-command: squeue it sees them as "
+        "long as the controller remembers them (MinJobAge), not those that end while the "
+        "controller is down. If it waits although squeue shows no job: end it and start it again; "
+        "what is finished is kept"
+    ]
 
 
 def minutes(shard: Shard, attempt: int) -> int:
@@ -233,8 +266,17 @@ def gpus(shard: Shard, settings: resolve.Config) -> int:
 
 
 def table_memory(plan: Plan, attempt: int) -> int:
-    """Memory of a job that holds the table, in MB; grows with the attempt."""
-    return (1000 + math.ceil(plan.wanted * _ROW_BYTES / 1e6)) * attempt
+    """Memory of a job that holds the tables, in MB; grows with the attempt."""
+    size = plan.wanted * _ROW_BYTES + sum(map(_nested, plan.config.experiments.values()))
+    return (_TABLE_MB + math.ceil(size / 1e6)) * attempt
+
+
+def _nested(experiment: resolve.Experiment) -> float:
+    """Bytes of the rows of an experiment's nested metrics, at the most."""
+    d, n = (max(experiment.axes.get(name, [math.inf])) for name in ("d", "n"))
+    of_cell = lengths(np.array(float(d)), np.array(float(n)))
+    rows = sum(float(of_cell[name]) for name in NESTED if name in experiment.metrics)
+    return count(experiment) * rows * _NESTED_BYTES
 
 
 def figure_sources(name: str) -> list[str]:

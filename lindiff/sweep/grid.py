@@ -43,6 +43,11 @@ class Wanted:
     request: Bits
     experiments: dict[str, Rows]
 
+    def cells_of(self, experiment: str) -> pa.Table:
+        """The cells of an experiment; not a copy where it has all."""
+        rows = self.experiments[experiment]
+        return self.cells if len(rows) == len(self.cells) else self.cells.take(pa.array(rows))
+
 
 @dataclass
 class _Coded:
@@ -245,17 +250,24 @@ def _array(coded: _Coded, column: Column) -> pa.Array:
     return pa.array(coded.values, column.arrow_type).take(codes)
 
 
-def _merge(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of all tables, each cell once, sorted by ``cell_id``."""
-    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+def _merge(tables: list[pa.Table]) -> pa.Table:
+    """The rows of all tables, each cell once, sorted by ``cell_id``.
+
+    `tables` is emptied and its columns are let go one by one: of a million cells memory is to hold
+    little more than one copy.
+    """
+    table = pa.concat_tables(tables).unify_dictionaries()
+    tables.clear()
     order = pc.sort_indices(table["cell_id"]).to_numpy()
     ids = table["cell_id"].take(pa.array(order)).combine_chunks()
     if len(ids) > 1:
         differs = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
         order = order[np.concatenate(([True], differs))]
-    table = table.take(pa.array(order)).combine_chunks()
-    columns = [_sorted_dictionary(column.combine_chunks()) for column in table.columns]
-    return pa.table(columns, schema=table.schema)
+    schema, rows, columns = table.schema, pa.array(order), []
+    for name in schema.names:
+        columns.append(_sorted_dictionary(table[name].combine_chunks().take(rows)))
+        table = table.drop_columns([name])
+    return pa.table(columns, schema=schema)
 
 
 def _sorted_dictionary(column: pa.Array) -> pa.Array:
@@ -285,11 +297,14 @@ def wanted(config: Config) -> Wanted:
             problems.append(str(error))
     if problems:
         raise InputError("\n".join(problems))
-    cells = next(iter(tables.values())) if len(tables) == 1 else _merge(list(tables.values()))
+    ids = {name: table["cell_id"] for name, table in tables.items()}
+    merged = list(tables.values())
+    tables.clear()
+    cells = merged[0] if len(merged) == 1 else _merge(merged)
     request = np.zeros(cells.num_rows, np.uint64)
     rows = {}
-    for name, table in tables.items():
-        rows[name] = places(table["cell_id"], cells["cell_id"].combine_chunks())
+    for name, own in ids.items():
+        rows[name] = places(own, cells["cell_id"].combine_chunks())
         request[rows[name]] |= bits(config.experiments[name].metrics)
     return Wanted(cells, request & _available(cells), rows)
 

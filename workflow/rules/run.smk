@@ -1,4 +1,5 @@
-from lindiff.report.workflow import gpus, memory, minutes
+from lindiff.report.ending import memory
+from lindiff.report.workflow import gpus, minutes
 
 
 # The plan file is named by what it says: it exists exactly when there is nothing new to plan.
@@ -41,3 +42,5 @@ rule shard:
         spec=f"{sweep.store}/specs/{{shard}}.parquet",
     shell:
         "lindiff run --out {output:q} --device {params.device:q} -- {params.spec:q} > {log:q} 2>&1"
+        " || {{ code=$?; python -m lindiff.report.ending {params.spec:q} $code >> {log:q} 2>&1;"
+        " exit $code; }}"

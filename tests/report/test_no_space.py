@@ -1,4 +1,4 @@
-"""What Snakemake's main process says of a machine that fails."""
+"""What is said of a disk that is full, or cannot be written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lindiff.report import workflow
+from lindiff.report import ending
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,14 @@ def test_a_full_disk_is_said_on_the_console(
 ) -> None:
     found = SimpleNamespace(f_bavail=free, f_frsize=4096, f_files=100, f_favail=inodes)
     monkeypatch.setattr(os, "statvfs", lambda path: found)
-    assert words in workflow.no_space(tmp_path)
-    assert bool(workflow.no_space(tmp_path)) == bool(words)
+    lines = ending.no_space(tmp_path)
+    assert len(lines) == bool(words)
+    assert words in "".join(lines)
 
 
 def test_a_folder_that_is_gone_or_cannot_be_written_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "No such file" in workflow.no_space(tmp_path / "gone")
+    assert "No such file" in ending.no_space(tmp_path / "gone")[0]
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert "cannot be written" in workflow.no_space(tmp_path)
+    assert "cannot be written" in ending.no_space(tmp_path)[0]
