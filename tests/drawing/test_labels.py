@@ -39,4 +39,5 @@ def test_a_bundled_data_set_has_its_name():
 
 @pytest.mark.parametrize("name", NASTY)
 def test_answers_say_a_file_as_it_is_called(name):
-    assert name in claims.spectrum("dataset", json.dumps({"name": name}))
+    params = json.dumps({"name": f"{name}@0123456789abcdef"})
+    assert claims.spectrum("dataset", params) == name
