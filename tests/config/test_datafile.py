@@ -113,7 +113,8 @@ def test_missing_and_empty_files_and_folders(tmp_path, ending):
 def test_other_endings(tmp_path):
     assert refused(tmp_path / "a.csv") == (
         "a.csv must end in one of .npy, .npz, .parquet; convert it: "
-        "pandas.read_csv('a.csv').to_parquet('a.parquet')"
+        "pandas.read_csv('a.csv').to_parquet('a.parquet'), with header=None where the first line "
+        "has numbers"
     )
 
 
