@@ -394,6 +394,14 @@ def test_small_files_that_ask_for_much(tmp_path, monkeypatch):
     path = tmp_path / "bomb.npz"
     zipped(path, npy((2**10, 2**10)) + bytes(2**23))
     assert refused(path).startswith("bomb.npz holds 1024×1024 numbers, 0.00839 GB as float64, from")
+    # An archive that lies of its own size too.
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        at = content.rindex(b"PK\x01\x02") + 20
+        assert int.from_bytes(content[at : at + 4], "little") == archive.infolist()[0].compress_size
+    content[at : at + 4] = b"\xff\xff\xff\x7f"
+    path.write_bytes(content)
+    assert refused(path).startswith("bomb.npz holds 1024×1024 numbers, 0.00839 GB as float64, from")
     path = tmp_path / "bomb.parquet"
     ones = pa.DictionaryArray.from_arrays(np.zeros(10**6, np.int8), pa.array([1.0]))
     pq.write_table(pa.table({"x": ones, "y": ones}), path)
