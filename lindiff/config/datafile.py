@@ -90,7 +90,10 @@ def _conversion(path: Path) -> str:
     if path.suffix in (".csv", ".tsv", ".txt"):
         separator = ", sep='\\t'" if path.suffix == ".tsv" else ""
         into = path.with_suffix(".parquet").name
-        return f"; convert it: pandas.read_csv({path.name!r}{separator}).to_parquet({into!r})"
+        return (
+            f"; convert it: pandas.read_csv({path.name!r}{separator}).to_parquet({into!r}), with "
+            "header=None where the first line has numbers"
+        )
     return ""
 
 

@@ -20,6 +20,7 @@ from lindiff.config.inputfile import check_memory, size_of
 from lindiff.config.words import cut, few, suggestion
 
 _ANOTHER = "of another format, or a bare pickle, which is never opened"
+_PIECE = 2**24
 # Of NumPy's arrays.
 _MOST_AXES = 64
 # What makes real numbers of what is none, by the kind of its dtype.
@@ -53,7 +54,7 @@ def read_npz(path: Path, array: str | None = None) -> NDArray[Any]:
     Raises:
         ValueError: As for `read_npy`; or the array is not there, or one of several.
     """
-    size_of(path)
+    size = size_of(path)
     with path.open("rb") as content, _archive(content, path) as archive:
         members = {
             member.filename.removesuffix(".npy"): member
@@ -64,7 +65,7 @@ def read_npz(path: Path, array: str | None = None) -> NDArray[Any]:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{path} is compressed in a way that NumPy does not write")
         with _member(archive, member, path) as file:
-            return _array(file, member.file_size, member.compress_size, path)
+            return _array(file, member.file_size, min(member.compress_size, size), path)
 
 
 # Whatever a parser raises on a file's content, the file is wrong; only its reading may fail too.
@@ -132,7 +133,7 @@ def _array(file: BufferedIOBase, size: int, stored: int, path: Path) -> NDArray[
     check_memory(path, shape, stored)
     content = np.empty(needed, np.uint8)
     try:
-        whole = file.readinto(content.data) == needed and not file.read(1)
+        whole = _fill(content.data, file) and not file.read(1)
     except OSError:
         raise
     except Exception as error:
@@ -140,6 +141,14 @@ def _array(file: BufferedIOBase, size: int, stored: int, path: Path) -> NDArray[
     if not whole:
         raise ValueError(f"{path} is damaged: it ends early")
     return content.view(dtype).reshape(shape, order="F" if by_columns else "C")
+
+
+def _fill(content: memoryview, file: BufferedIOBase) -> bool:
+    """Read until `content` is full; by pieces, of which an archive makes copies."""
+    at = 0
+    while at < len(content) and (count := file.readinto(content[at : at + _PIECE])):
+        at += count
+    return at == len(content)
 
 
 def _not_real(dtype: np.dtype[Any]) -> str:

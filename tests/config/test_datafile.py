@@ -113,7 +113,8 @@ def test_missing_and_empty_files_and_folders(tmp_path, ending):
 def test_other_endings(tmp_path):
     assert refused(tmp_path / "a.csv") == (
         "a.csv must end in one of .npy, .npz, .parquet; convert it: "
-        "pandas.read_csv('a.csv').to_parquet('a.parquet')"
+        "pandas.read_csv('a.csv').to_parquet('a.parquet'), with header=None where the first line "
+        "has numbers"
     )
 
 
@@ -392,6 +393,14 @@ def test_small_files_that_ask_for_much(tmp_path, monkeypatch):
     monkeypatch.setattr(inputfile, "_SURE", 2**20)
     path = tmp_path / "bomb.npz"
     zipped(path, npy((2**10, 2**10)) + bytes(2**23))
+    assert refused(path).startswith("bomb.npz holds 1024×1024 numbers, 0.00839 GB as float64, from")
+    # An archive that lies of its own size too.
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        at = content.rindex(b"PK\x01\x02") + 20
+        assert int.from_bytes(content[at : at + 4], "little") == archive.infolist()[0].compress_size
+    content[at : at + 4] = b"\xff\xff\xff\x7f"
+    path.write_bytes(content)
     assert refused(path).startswith("bomb.npz holds 1024×1024 numbers, 0.00839 GB as float64, from")
     path = tmp_path / "bomb.parquet"
     ones = pa.DictionaryArray.from_arrays(np.zeros(10**6, np.int8), pa.array([1.0]))
