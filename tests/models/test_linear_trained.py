@@ -221,11 +221,18 @@ def test_no_learning_rate_is_more_than_a_divergence(rate, optimizer, precision):
             assert row["train_loss"] > 1e6
 
 
-def test_unstable_descent_is_a_row_with_a_message():
-    (row,) = run(trained(**DESCENT | {"learning_rate": 3.0}), WANTED).to_pylist()
-    assert row["status"] == "diverged"
-    assert row["message"].startswith("gradient descent diverges: learning_rate = 3, largest stable")
-    assert row["test_loss"] is None
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("rate", [3.0, 1e10, 1e38, 1e300])
+def test_unstable_descent_is_a_row_with_a_message_and_its_losses(rate, precision):
+    """After one step they are finite, after a hundred they need not be."""
+    given = DESCENT | {"learning_rate": rate, "precision": precision}
+    early, late = run(trained(**given, stop_step=[1, 0], sampler="ddim"), WANTED).to_pylist()
+    for row in (early, late):
+        assert row["status"] == "diverged"
+        assert row["message"].startswith(f"gradient descent diverges: learning_rate = {rate:g}, l")
+        assert np.isfinite([row[name] for name in WANTED if isinstance(row[name], float)]).all()
+    assert (early["test_loss"] is None) is (rate == 1e300)
+    assert (late["test_loss"] is None) is (rate > 3 or precision == "float32")
 
 
 def test_agreement_is_of_two_trainings_on_disjoint_halves():
