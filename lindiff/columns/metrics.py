@@ -135,7 +135,7 @@ METRICS: tuple[Column, ...] = (
         "float",
         "memorized fraction",
         "Share of generated samples whose distance to the nearest training point is below 1/3 of "
-        "that to the second-nearest; null for N < 3.",
+        "that to the second-nearest distinct one; null for fewer than 3 distinct ones.",
         default=False,
     ),
     _standard_error("memorized_fraction", "the memorized fraction"),

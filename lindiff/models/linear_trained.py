@@ -59,7 +59,7 @@ class Measured:
         test: Test loss, shape (K, T).
         generated: For each sampler what it generates at each stop.
         failed: The first step whose loss is not finite, or None.
-        unstable: Why it was not trained at all, or None.
+        unstable: Why it diverges whether or not its numbers are finite, or None.
     """
 
     train: Array
@@ -175,8 +175,6 @@ def _measure(
     moments = matrices.training_covariance(draw), matrices.population_moment(draw)
     generated, failed = _generations(samplings, draw, len(stops)), None
     unstable = _unstable(row, draw, schedule)
-    if unstable is not None:
-        return Measured(train, test, generated, failed, unstable)
     for levels, found in trained(row, draw, key, schedule, stops):
         weights = found.weights.double().cpu().numpy()
         if found.failed is not None:
@@ -287,11 +285,12 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         able = [half for half in halves if filters in half.generated]
         for i in rows:
             reason, *others = [half.reason(of_cell[i]) for half in able]
-            if reason is None:
-                sound = [half for half in able if half.reason(of_cell[i]) is None]
+            # Without a loss that was not finite there are numbers, of unstable descent too.
+            if reason is None or able[0].failed is None:
+                sound = [able[0], *(half for half in able[1:] if half.reason(of_cell[i]) is None)]
                 found = _cell(family, filters, sound, stops.index(of_cell[i]), frozenset(wanted))
                 message[i] = next((f"the other half: {text}" for text in others if text), None)
-                reason = diverged(found)
+                reason = reason or diverged(found)
                 if reason is None and np.isnan([found[name][0] for name in _ESSENTIAL]).any():
                     reason = "a divergence is not a number"
                 if reason is not None:

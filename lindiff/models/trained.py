@@ -200,7 +200,7 @@ def _measured(
                     asked = OF_SAMPLES & set(wanted)
                     found |= measure(task.family, filters, denoise, asked, *partner)
                 except FloatingPointError as error:
-                    why = why or str(error)
+                    why = f"{why}; {error}" if why else str(error)
                 else:
                     if partner and filters.noiseless and np.isnan(found.get("agreement", 0)):
                         message[row] = "the other half: the generated samples are not finite"

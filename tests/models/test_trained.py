@@ -274,6 +274,32 @@ def test_progress_goes_to_the_log(monkeypatch):
     assert "steps/s" in lines[0]
 
 
+ALL = columns.delivered(MODELS["mlp"].metrics)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("rate", [1e3, 1e10, 1e20, 1e38, 1e300])
+def test_no_learning_rate_is_more_than_a_divergence(rate, optimizer, precision):
+    """Not an exception, not a NaN; losses as far as they are finite."""
+    table = cells(learning_rate=rate, optimizer=optimizer, precision=precision, steps=6,
+                  timesteps=12, stop_step=[1, 0])  # fmt: skip
+    for row in rows(table, ALL):
+        assert row["status"] == "diverged"
+        assert "step " in row["message"]
+        assert np.isfinite([row[name] for name in ALL if isinstance(row[name], float)]).all()
+        if "the training loss is" in row["message"]:
+            assert row["train_loss"] > 1e6
+
+
+def test_a_rate_that_no_training_survives_diverges_on_pictures_too():
+    table = digits(model="unet", learning_rate=[10.0, 1e300], width=4, steps=4, timesteps=12,
+                   n=12, stop_step=[1, 0])  # fmt: skip
+    for row in rows(table, (*LOSSES, "linearity", "memorized_fraction", "agreement", "pictures")):
+        assert row["status"] == "diverged"
+        assert "step " in row["message"]
+
+
 def test_samples_that_are_not_finite_are_a_divergence_with_its_losses():
     """A learning rate that no training survives, but whose parameters stay finite."""
     table = cells(d=4, n=16, steps=30, width=8, learning_rate=[0.01, 3.0], spectrum="isotropic",
