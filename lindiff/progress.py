@@ -115,8 +115,11 @@ def _exists(pid: int) -> bool:
 
 
 def memory_limit() -> int:
-    """Memory that Slurm gives this job, bytes; 0 outside of one."""
-    text = os.environ.get("SLURM_MEM_PER_NODE", "")
+    """Memory that this job of Slurm asked for, bytes; 0 elsewhere, where nothing enforces it.
+
+    The rule `shard` says it: Snakemake's executor drops what Slurm tells.
+    """
+    text = os.environ.get("LINDIFF_MEM_MB", "") if "SLURM_JOB_ID" in os.environ else ""
     return int(text) * 2**20 if text.isdecimal() else 0
 
 

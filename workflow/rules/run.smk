@@ -41,6 +41,7 @@ rule shard:
         device=sweep.plan.config.device,
         spec=f"{sweep.store}/specs/{{shard}}.parquet",
     shell:
+        "export LINDIFF_MEM_MB={resources.mem_mb}; "
         "lindiff run --out {output:q} --device {params.device:q} -- {params.spec:q} > {log:q} 2>&1"
         " || {{ code=$?; python -m lindiff.report.ending {params.spec:q} $code >> {log:q} 2>&1;"
         " exit $code; }}"
