@@ -309,6 +309,8 @@ def answers(results_dir: Path, drawn: Sequence[str]) -> list[tuple[Answer, list[
         if not path.is_file():
             raise InputError(f"{path} is missing: draw the figure {answer.figure} first")
         rows = Rows(pq.read_table(files.local(path)))
+        if not rows.table.num_rows:  # the figure had nothing to draw
+            continue
         sentences = [text for text in answer.sentences(rows) if text is not None]
         if sentences:
             found.append((answer, sentences))
