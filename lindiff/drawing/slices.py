@@ -124,7 +124,8 @@ def regularizations(
     """
     name = max(of, key=lambda name: len(distinct(metrics, name)))
     table = pick(metrics, (*shown, name), choices)
-    table = keep(table, name, select(by_strength(name, distinct(table, name))))
+    values = by_strength(name, distinct(table, name))
+    table = keep(table, name, select(values) if values else [])
     named = pa.array([name] * table.num_rows, pa.string())
     return with_columns(table, regularizer=named, strength=table[name])
 
@@ -142,8 +143,8 @@ def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) 
     """
     table = keep(metrics, "model", [THEORY])
     table = within(table, cells, set(MODELS[THEORY].settings) - {"model", *finer})
-    if "regularizer" in cells.column_names and cells.num_rows:
-        name = cells["regularizer"][0].as_py()
+    if "regularizer" in cells.column_names:
+        name = cells["regularizer"][0].as_py() if cells.num_rows else REGULARIZERS[0]
         named = pa.array([name] * table.num_rows, pa.string())
         table = with_columns(table, regularizer=named, strength=table[name])
     return with_ratio(table)
@@ -163,7 +164,7 @@ def by_strength(regularizer: str, values: Sequence[float]) -> list[float]:
 
 def strengths(table: pa.Table) -> tuple[str, list[float]]:
     """The regularization of a figure's data and its values, the least regularized first."""
-    name = distinct(table, "regularizer")[0]
+    name = next(iter(distinct(table, "regularizer")), REGULARIZERS[0])
     return name, by_strength(name, distinct(table, "strength"))
 
 

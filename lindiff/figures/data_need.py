@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from lindiff.columns import METRIC
 from lindiff.drawing import labels, need, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Condition, Needs
 from lindiff.science import scaling
 from lindiff.science.laws import kl_tail, optimal_loss
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 TARGETS = ("residual_loss", "kl_model_data", "kl_data_model")
 AGAINST = ("d", "df1", "df2", "participation", "coefficient")
 FAR = 10  # times d: the law of large N holds above
-NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"))
+FALL = Condition("curves that fall over n: n from below d to several d, with finite KL")
+NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"), conditions=(FALL,))
 CATEGORY = "Data need"
 _POWERS = (1 / 2, 3 / 4, 9 / 10)  # the noise levels t = T^p: little noise, some, as much as signal
 _CURVE = ("target", *slices.SPECTRUM, "d", "t", "alpha_bar")
@@ -67,7 +68,10 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
 
 def _few(levels: pa.Table) -> pa.Table:
     """The rows of the noise levels nearest to T to the `_POWERS`."""
+    levels = levels.filter(pc.is_valid(levels["test_loss"]))
     times = np.array(tables.distinct(levels, "t"), float)
+    if not len(times):
+        return levels
     near = {int(times[np.argmin(np.abs(np.log(times / times[-1] ** p)))]) for p in _POWERS}
     return tables.keep(levels, "t", sorted(near))
 
@@ -75,7 +79,7 @@ def _few(levels: pa.Table) -> pa.Table:
 def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
     """The curves of each target over N, by `_CURVE` and seed."""
     times = tables.distinct_keys(levels, ("t", "alpha_bar"))
-    middle = times[len(times) // 2]
+    middle = times[len(times) // 2] if times else (None, None)
     where, scale = (*slices.SPECTRUM, "d", "seed", "n"), slices.scale(groups[0])
     curves: need.Curves = defaultdict(lambda: defaultdict(list))
     for cells in groups:

@@ -15,14 +15,17 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.drawing import emergence, labels, optima, slices, style, tables
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Needs, three_strengths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NEEDS = Needs(
-    axes=("n", "stop"), metrics=(*optima.METRICS, "modes"), settings=(("stop", math.inf),)
+    axes=("n", "stop"),
+    metrics=(*optima.METRICS, "modes"),
+    settings=(("stop", math.inf),),
+    conditions=(three_strengths("stop"),),
 )
 CATEGORY = "Regularization"
 LOOK = {  # colour, marker and dash of the best stop
@@ -37,7 +40,9 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     """Curves over τ and their minima, then v over τ per mode and τ_2 over λ, with their laws."""
     parts = optima.curves(metrics, ("stop",))
     if not parts:
-        return metrics.slice(0, 0)
+        return tables.with_nulls(
+            optima.nothing(metrics), mode=pa.int64(), mode_eigenvalue=pa.float64()
+        )
     cells, theory = parts["stop"]
     sizes = slices.spread(tables.distinct(cells, "n"), _SIZES)
     found = optima.along(cells, theory, sizes)

@@ -83,7 +83,7 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
 
 def _with_source(cells: pa.Table, real: pa.Table) -> pa.Table:
     """The cells with their regularization, where their rows come from, and whether theory holds."""
-    name = real["regularizer"][0].as_py()
+    name = slices.strengths(real)[0]
     named = pa.array([name] * cells.num_rows, pa.string())
     source = pc.if_else(pc.equal(cells["data"], GAUSSIAN), "surrogate", "data")
     small = pc.fill_null(pc.less_equal(cells["pool_fraction"], INDEPENDENT), True)
@@ -132,7 +132,7 @@ def _population(kind: str, params: str, d: int, *, scale: float) -> list[dict[st
 def draw(data: pa.Table) -> Figure:
     """A row per data set: eigenvalues by rank, losses, and both KL."""
     sets = tables.distinct_keys(data, ("spectrum_params", "d"))
-    name, (strength,) = slices.strengths(data)
+    name, strengths = slices.strengths(data)
     figure, axes = style.panels(len(sets), 4, height=2.0)
     for row, (params, _) in zip(axes, sets, strict=True):
         part = tables.keep(data, "spectrum_params", [params])
@@ -145,8 +145,14 @@ def draw(data: pa.Table) -> Figure:
     first = [f"{word}, {labels.setting('d', d)}" for word, (_, d) in zip(names, sets, strict=True)]
     others = ("losses (full, solid: test)", "generated from data", "data from generated")
     style.titles(axes, [text for start in first for text in (start, *others)])
-    style.heading(figure, data, without=("d",), note=labels.setting(name, strength))
-    entries = [style.handle(colour, text, marker=marker) for *_, colour, marker, text in _SERIES]
+    style.heading(
+        figure, data, without=("d",), note=", ".join(labels.setting(name, c) for c in strengths)
+    )
+    entries = [
+        style.handle(colour, text, marker=marker)
+        for source, comparable, colour, marker, text in _SERIES
+        if len(tables.arrays(data, source=source, comparable=comparable)["value"])
+    ]
     style.legend(figure, [*entries, style.handle(style.BLACK, "pool, theory", dash="-")])
     return figure
 

@@ -59,6 +59,8 @@ def _with_levels(cells: pa.Table, levels: pa.Table) -> tuple[pa.Table, pa.Table]
 def three_levels(levels: pa.Table) -> pa.Table:
     """The rows of the three noise levels that divide the range of ln t into four."""
     times = np.array(tables.distinct(levels, "t"))
+    if not len(times):
+        return levels
     targets = np.geomspace(times[0], times[-1], 5)[1:-1]
     chosen = {int(times[np.argmin(np.abs(np.log(times / target)))]) for target in targets}
     return tables.keep(levels, "t", sorted(chosen))
