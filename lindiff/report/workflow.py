@@ -19,6 +19,7 @@ from pathlib import Path
 from lindiff import __file__ as package
 from lindiff import figures
 from lindiff.config import resolve
+from lindiff.config.words import message, printable
 from lindiff.errors import InputError
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
@@ -43,7 +44,7 @@ def telling() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(message(error), file=sys.stderr)
         sys.exit(2)
 
 
@@ -94,7 +95,7 @@ class Sweep:
             if not main:
                 return cls(file, results, find_plan(results, Path(file).stem), main)
             sweep = cls(file, results, make_plan(resolve.load(file), results), main)
-        print("\n".join(summary(sweep.plan)), file=sys.stderr)
+        print(printable("\n".join(summary(sweep.plan))), file=sys.stderr)
         return sweep
 
     @property
@@ -155,7 +156,7 @@ class Sweep:
     def end(self) -> None:
         """Say where the results are."""
         if self.main:
-            print(self.farewell())
+            print(printable(self.farewell()))
 
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""
