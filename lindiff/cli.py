@@ -67,6 +67,10 @@ class _Path(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         if value == "":
             self.fail("the name is empty", param, ctx)
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value} is not UTF-8, as names of files are here", param, ctx)
         converted: Any = super().convert(value, param, ctx)
         return Path(converted)
 
@@ -204,10 +208,12 @@ def collect(plan_file: Path) -> None:
 @click.argument("names", nargs=-1)
 def figures(plan_file: Path, names: tuple[str, ...]) -> None:
     """Draw the figures NAMES (all by default) of the plan in PLAN_FILE from its tables."""
-    from lindiff.figures import draw_figure
+    from lindiff.figures import check_listed, draw_figure
     from lindiff.sweep.plan import read_plan
 
     plan = read_plan(plan_file)
+    for name in names:
+        check_listed(name, plan_file.parent, plan.config.feeding(name))
     for name in names or plan.figures:
         for path in draw_figure(name, plan_file.parent, plan.config.feeding(name)):
             click.echo(printable(str(path)))

@@ -20,7 +20,7 @@ class Raw(str):
     """Text that stands in the file as it is, whatever it means to YAML."""
 
 
-_HUGE = (0, -1, 1, 2, 2**31, 2**53, 2**63 - 1, 2**63, 10**18, 10**30, 10**400)
+HUGE = (0, -1, 1, 2, 2**31, 2**53, 2**63 - 1, 2**63, 10**18, 10**30, 10**400)
 _RAW = (
     "0x" + "f" * 5000, "9" * 5000, "0o" + "7" * 5000, "1e400", "-1e-400", "!!int ''", "!!float ''",
     "!!float x", "!!bool ''", "!!null x", "!!int 0x", "!!int -", "!!int +", "!!float .", "!!str 3",
@@ -42,8 +42,8 @@ texts = st.text(
     max_size=12,
 )
 spoiled = st.one_of(
-    st.sampled_from(_HUGE),
-    st.sampled_from([-x for x in _HUGE]),
+    st.sampled_from(HUGE),
+    st.sampled_from([-x for x in HUGE]),
     st.sampled_from(_RAW).map(Raw),
     st.floats(),
     st.booleans(),
@@ -109,6 +109,11 @@ _TYPES = {
     "boolean": lambda _: st.booleans(),
     "string": lambda schema: st.sampled_from(("1 GiB",) if "pattern" in schema else _FIGURES),
 }
+
+
+def keys_of_theory() -> dict[str, Any]:
+    """The schema of each key that `lindiff theory` takes."""
+    return dict(_DEFINITIONS["Theory"]["properties"])
 
 
 def written(value: Any) -> str:
