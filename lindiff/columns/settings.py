@@ -80,8 +80,9 @@ SETTINGS: tuple[Column, ...] = (
         low=1e-3,
         high=1e3,
     ),
-    Column("d", "int", "$d$", "Dimension of the data.", low=1),
-    Column("n", "int", "$N$", "Number of training samples.", low=2),
+    # The upper bounds are those of what can be checked in seconds; what a model can hold is less.
+    Column("d", "int", "$d$", "Dimension of the data.", low=1, high=1_000_000),
+    Column("n", "int", "$N$", "Number of training samples.", low=2, high=10**15),
     Column(
         "population_mean",
         "float",
@@ -142,7 +143,15 @@ SETTINGS: tuple[Column, ...] = (
         high_open=True,
         only_with=("schedule", ("linear", "constant")),
     ),
-    Column("timesteps", "int", "$T$", "Number of noise levels T.", neutral=1000, low=1),
+    Column(
+        "timesteps",
+        "int",
+        "$T$",
+        "Number of noise levels T.",
+        neutral=1000,
+        low=1,
+        high=100_000,
+    ),
     Column(
         "sampler",
         "str",

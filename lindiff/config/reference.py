@@ -58,7 +58,8 @@ and merge keys are errors. An editor that speaks the YAML language server comple
 these texts with the first line of the example.
 
 Values are typed: `1.0e-3` and `1e-3` are numbers, `"1e-3"` is text and refused; `true` is not 1;
-a setting of whole numbers refuses 3.0; infinity is `.inf`.
+a setting of whole numbers refuses 3.0; infinity is `.inf`. A file has up to 1 MiB and 50,000
+values, each alias counted as what it stands for.
 """
 
 _AXES = """\
@@ -69,8 +70,8 @@ Every setting takes one value, a list of values, or (numbers only) a rule:
 | rule | values |
 | --- | --- |
 | `{range: [lo, hi]}`, `{range: [lo, hi, step]}` | whole numbers from `lo`, without `hi` |
-| `{linear: [lo, hi, count]}` | `count` evenly spaced values, both ends included |
-| `{log: [lo, hi, count]}` | `count` values with even ratios, both ends included |
+| `{linear: [lo, hi, count]}` | `count` evenly spaced values, both ends included, 50,000 at most |
+| `{log: [lo, hi, count]}` | `count` values with even ratios, both ends included, 50,000 at most |
 | `{log2: [lo, hi]}` | the powers of two from `lo` to `hi`, both included |
 
 Each rule takes further values beside it: `{log: [1, 1.0e+6, 30], also: [.inf]}`. In a setting of
@@ -224,9 +225,9 @@ def _allowed(column: Column) -> str:
         return "`true`, `false`"
     bounds = []
     if column.low > float("-inf"):
-        bounds.append(f"{'>' if column.low_open else '≥'} {column.low:g}")
+        bounds.append(f"{'>' if column.low_open else '≥'} {column.low:,}")
     if column.high < float("inf"):
-        bounds.append(f"{'<' if column.high_open else '≤'} {column.high:g}")
+        bounds.append(f"{'<' if column.high_open else '≤'} {column.high:,}")
     return (", ".join(bounds) or "finite") + (", or `.inf`" if column.infinite else "")
 
 

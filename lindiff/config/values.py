@@ -122,10 +122,10 @@ def _name_of(value: object) -> str:
 
 def _within(column: Column, number: int | float) -> None:
     if number < column.low or (column.low_open and number == column.low):
-        raise ValueError(f"must be {'more than' if column.low_open else 'at least'} {column.low:g}")
+        raise ValueError(f"must be {'more than' if column.low_open else 'at least'} {column.low:,}")
     if number > column.high or (column.high_open and number == column.high):
         bound = "less than" if column.high_open else "at most"
-        raise ValueError(f"must be {bound} {column.high:g}")
+        raise ValueError(f"must be {bound} {column.high:,}")
 
 
 def spectrum(value: object, folder: Path) -> dict[str, Any]:

@@ -283,11 +283,12 @@ def save(figure: Figure, data: pa.Table, outputs: tuple[Path, Path, Path]) -> No
     files.write_table(data, parquet, data.schema.metadata or {})
 
 
-def write(figure: Figure, path: Path) -> None:
+def write(figure: Figure, path: Path, title: str | None = None) -> None:
     """Write the drawing as PDF or PNG, by the suffix of `path`, whole or not at all.
 
-    Neither time nor version goes into the file: the same data give the same bytes.
+    Neither time nor version goes into the file: the same data give the same bytes. `title` is
+    that of the file's metadata.
     """
     with files.atomic(path) as temporary:
-        metadata = _METADATA[path.suffix]
+        metadata = _METADATA[path.suffix] | {"Title": title}
         figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)

@@ -139,6 +139,17 @@ def outputs(name: str, results_dir: Path) -> tuple[Path, Path, Path]:
     return folder / f"{name}.pdf", folder / f"{name}.png", folder / f"{name}.parquet"
 
 
+def check_listed(name: str, results_dir: Path, experiments: Sequence[str]) -> None:
+    """Refuse a figure that does not exist or that no experiment lists.
+
+    Raises:
+        InputError: It does not, or none does.
+    """
+    load(name)
+    if not experiments:
+        raise InputError(f"no experiment of {Path(results_dir).name} lists the figure {name!r}")
+
+
 def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.Table:
     """The exact data of one figure of a config, from its collected tables.
 
@@ -160,9 +171,8 @@ def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.
     """
     from lindiff.drawing import tables
 
+    check_listed(name, results_dir, experiments)
     module = load(name)
-    if not experiments:
-        raise InputError(f"no experiment of {Path(results_dir).name} lists the figure {name!r}")
     source = tables.read_metrics(Path(results_dir), experiments)
     if source.left_out:
         _log.warning("figure %s: %d cells are not ok and not drawn", name, source.left_out)

@@ -163,7 +163,7 @@ def _spread(name: str | None, params: str | None, d: int) -> float:
     """Largest over smallest population eigenvalue; infinite where rows are what they are."""
     if name is None or params is None or d > LARGEST_SPECTRUM:
         return np.inf
-    s = spectrum(name, params, d)
+    s = spectrum(name, params, d, scale=1.0)
     return float(s[0] / s[-1])
 
 

@@ -25,6 +25,7 @@ from lindiff import __file__ as package
 from lindiff import figures
 from lindiff.columns import NESTED
 from lindiff.config import resolve
+from lindiff.config.words import message, printable
 from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
@@ -57,7 +58,7 @@ def telling() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(message(error), file=sys.stderr)
         sys.exit(2)
     except Exception as error:
         if not is_of_machine(error):
@@ -118,7 +119,7 @@ class Sweep:
             config = resolve.load(file)
             check_owner(config, Path(file), results)
             plan = make_plan(config, results)
-        print("\n".join(summary(plan)), file=sys.stderr)
+        print(printable("\n".join(summary(plan))), file=sys.stderr)
         return cls(file, results, plan, main)
 
     @property
@@ -200,7 +201,7 @@ class Sweep:
     def end(self) -> None:
         """Say where the results are."""
         if self.main:
-            print(self.farewell())
+            print(printable(self.farewell()))
 
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from lindiff.science.numbers import whole
+from lindiff.science.numbers import descending, flag, real, whole
 
 Array = NDArray[np.float64]
 
@@ -98,9 +98,15 @@ def generator(purpose: str, **key: object) -> np.random.Generator:
         purpose: What the numbers are for.
         key: JSON values that name the draw; equal keys give equal numbers on every machine.
     """
-    text = json.dumps([purpose, key], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([purpose, key], sort_keys=True, separators=(",", ":"), default=_plain)
     digest = blake2b(text.encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be part of a generator's key")
 
 
 def eigenpairs(
@@ -246,7 +252,8 @@ def make_draw(
 
     Raises:
         KeyError: No such kind of draw.
-        ValueError: `n` or `seed` is no whole number, or too small.
+        ValueError: `n` or `seed` is no whole number, or too small; `spectrum` is not positive and
+            descending; another setting is not of its type.
 
     Example:
         N samples have at most N − 1 directions about their mean; the other d − N + 1 are null:
@@ -257,6 +264,10 @@ def make_draw(
         >>> draw.vectors.shape, draw.null
         ((50, 19), 31)
     """
+    if kind not in DRAWS:
+        raise KeyError(f"{kind!r} is none of {', '.join(sorted(DRAWS))}")
+    spectrum, known_centre = descending(spectrum), flag("known_centre", known_centre)
+    population_mean = real("population_mean", population_mean)
     d, size, number = len(spectrum), whole("n", n, 2), whole("seed", seed, 0)
     own = {"n": size} if kind == "wishart" else {}
     rng = generator(kind, d=d, seed=number, **own, **(key or {}))

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Complex128, Float64, Inexact
 from numpy.typing import NDArray
 
+from lindiff.science.numbers import variances, whole
 from lindiff.science.tables import Range
 
 Array = NDArray[np.float64]
@@ -261,7 +262,7 @@ def limiting(
         >>> bool(np.isclose(trace[0], 101 * 50 / (100 - 50 - 1), rtol=1e-3))
         True
     """
-    return next(limits(spectrum, [n], known_centre, tight))
+    return next(limits(variances(spectrum), [whole("n", n, 2)], known_centre, tight))
 
 
 def _without_low_end(

@@ -14,6 +14,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
+from lindiff.science.numbers import descending
 
 Array = NDArray[np.float64]
 
@@ -125,6 +126,9 @@ def of_population(spectrum: Float64[Array, " d"]) -> Measure:
     Returns:
         The measure with the nodes s, ascending, one mode at each.
 
+    Raises:
+        ValueError: The spectrum is not finite, not negative and descending.
+
     Example:
         A training set of very many samples is near it:
 
@@ -134,6 +138,6 @@ def of_population(spectrum: Float64[Array, " d"]) -> Measure:
         >>> bool(np.allclose(many.nodes, lindiff.of_population(s).nodes, rtol=1e-3))
         True
     """
-    s = spectrum[::-1]
+    s = descending(spectrum)[::-1]
     one = np.ones(len(s))
     return Measure(len(s), s, one, s, 1 / s, s, 0 * one, float(np.log(s).sum()))

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limiting
-from lindiff.science.numbers import whole
+from lindiff.science.numbers import variances, whole
 from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
 from lindiff.science.tables import FilterTable
@@ -254,7 +254,7 @@ def linear_theory(
         limit is finite there all the same.
 
     Raises:
-        ValueError: As `limiting`.
+        ValueError: As `limiting`, or there are no trainings.
 
     Example:
         Without ridge neither KL knows the spectrum, at any N (docs/theory.md, "Large-N gap"):
@@ -265,9 +265,11 @@ def linear_theory(
         >>> [lindiff.linear_theory(s, 128)["kl_data_model"].round(9) for s in (white, steep)]
         [array([0.3784496]), array([0.3784496])]
     """
+    if not trainings:
+        raise ValueError("no trainings: give one at least")
     schedule = schedule or make_schedule()
     tight = any(training.discrete for training in trainings)
-    size = whole("n", n, 2)
+    size, spectrum = whole("n", n, 2), variances(spectrum)
     limit = limiting(spectrum, size, known_centre, tight)
     span = limit_range(spectrum, degrees_of_freedom(size, known_centre), tight)
     F = on_contour(
