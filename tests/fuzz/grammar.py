@@ -66,7 +66,8 @@ def from_schema(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.just(schema["const"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    return _TYPES[schema["type"]](schema)
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return st.one_of([_TYPES[kind](schema) for kind in kinds])
 
 
 def _object(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
