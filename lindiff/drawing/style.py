@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lindiff import files
 from lindiff.drawing import drawn, slices, tables
-from lindiff.drawing.labels import held, label, number, setting, spectrum
+from lindiff.drawing.labels import held, label, setting, spectrum
 from lindiff.drawing.ticks import label_logarithmic
 
 if TYPE_CHECKING:

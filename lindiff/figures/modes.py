@@ -257,7 +257,9 @@ def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], boo
         style.line(ax, part["mode_eigenvalue"], part["value"], style.BLACK, dash, linewidth=0.7)
     style.axis(ax, "mode_eigenvalue", "emergence_step")
     if drawn.empty(ax):
-        drawn.nothing(ax, "modes that emerge within the run: more steps, earlier values of stop_step")
+        drawn.nothing(
+            ax, "modes that emerge within the run: more steps, earlier values of stop_step"
+        )
     style.fit(ax, tables.arrays(data, quantity="emergence_step")["value"], log=True)
 
 

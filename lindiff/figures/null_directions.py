@@ -26,7 +26,9 @@ NEEDS = Needs(
     metrics=("train_loss", "test_loss", "null_loss", "monte_carlo_gap"),
     settings=(("draw", "samples"),),
     conditions=(
-        Condition("a gap between test and train loss: a small ridge, a stop above 0, n not too large"),
+        Condition(
+            "a gap between test and train loss: a small ridge, a stop above 0, n not too large"
+        ),
     ),
 )
 CATEGORY = "Transition"

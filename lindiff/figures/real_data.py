@@ -144,7 +144,9 @@ def draw(data: pa.Table) -> Figure:
     first = [f"{word}, {labels.setting('d', d)}" for word, (_, d) in zip(names, sets, strict=True)]
     others = ("losses (full, solid: test)", "generated from data", "data from generated")
     style.titles(axes, [text for start in first for text in (start, *others)])
-    style.heading(figure, data, without=("d",), note=", ".join(labels.setting(name, c) for c in strengths))
+    style.heading(
+        figure, data, without=("d",), note=", ".join(labels.setting(name, c) for c in strengths)
+    )
     entries = [
         style.handle(colour, text, marker=marker)
         for source, comparable, colour, marker, text in _SERIES

@@ -63,7 +63,12 @@ def settings_of(draw: st.DrawFn, name: str) -> dict[str, dict[str, list[Any]]]:
     able = [m for m in MODELS if MODELS[m].metrics & set(need.metrics)]
     few = draw(st.lists(st.sampled_from(able), min_size=1, max_size=3, unique=True))
     usual = {EXACT} & set(able) if draw(st.integers(0, 4)) else set()
-    models = {*few, *usual, *(wanted if draw(st.integers(0, 4)) else ()), *([EXACT] if THEORY in few else ())}
+    models = {
+        *few,
+        *usual,
+        *(wanted if draw(st.integers(0, 4)) else ()),
+        *([EXACT] if THEORY in few else ()),
+    }
     free = {*need.axes, *draw(st.lists(st.sampled_from(sorted(columns.SETTING)), max_size=3))}
     chosen: dict[str, list[Any]] = {}
     for column in columns.SETTINGS:
@@ -72,7 +77,9 @@ def settings_of(draw: st.DrawFn, name: str) -> dict[str, dict[str, list[Any]]]:
         neutral = None if column.neutral is columns.REQUIRED else column.neutral
         if column.name in free and (values := _values(column)):
             least = 2 if column.name in need.axes and draw(st.integers(0, 4)) else 1
-            picked = draw(st.lists(st.sampled_from(values), min_size=least, max_size=4, unique=True))
+            picked = draw(
+                st.lists(st.sampled_from(values), min_size=least, max_size=4, unique=True)
+            )
             also = [v for s, v in need.settings if s == column.name]
             chosen[column.name] = [*dict.fromkeys([*picked, *also])]
         else:
@@ -170,7 +177,9 @@ def _items(
     eigenvalues = [*np.sort(rng.lognormal(size=rank))[::-1].tolist(), *([0.0] * (rank < row["d"]))]
     modes = [{"mode": i + 1, "eigenvalue": v} for i, v in enumerate(eigenvalues)]
     if name == "modes":
-        return [own | {"multiplicity": 1 if own["eigenvalue"] else row["d"] - rank} for own in modes]
+        return [
+            own | {"multiplicity": 1 if own["eigenvalue"] else row["d"] - rank} for own in modes
+        ]
     if name == "directions":
         return [a | b for a in at for b in modes]
     if name == "pictures":
