@@ -1,10 +1,10 @@
-"""What a panel really shows: whether anything, what lies beyond its ends, what a legend may name."""
+"""What a panel shows: whether anything, what lies beyond its ends, what a legend may name."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,15 @@ def finish(figure: Figure) -> None:
         if empty(ax) and ax.axison and ax.get_visible():
             if not any(text.get_gid() == NOTHING for text in ax.texts):
                 nothing(ax)
-            for name in "xy":
-                _hide_ticks(ax, name)
+            _hide_ticks(ax, "x")
+            _hide_ticks(ax, "y")
 
 
 def nothing(ax: Axes, words: str = "") -> None:
     """Say in a panel that there is nothing to draw, and what it takes for there to be."""
     text = f"{NOTHING}: it takes {words}" if words else NOTHING
-    width = ax.get_position().width * ax.get_figure(root=True).get_figwidth()
+    figure: Any = ax.get_figure(root=True)
+    width = ax.get_position().width * figure.get_figwidth()
     text = textwrap.fill(text, max(12, int(_LETTERS * width)))
     middle: dict[str, Any] = {"ha": "center", "va": "center", "transform": ax.transAxes}
     ax.text(0.5, 0.5, text, **middle, fontsize=7, gid=NOTHING)
@@ -65,7 +66,8 @@ def _shown(line: Any) -> bool:
 
 
 def _finite(x: Any, y: Any) -> NDArray[np.bool_]:
-    return np.isfinite(np.asarray(x, float)) & np.isfinite(np.asarray(y, float))
+    both = np.isfinite(np.asarray(x, float)) & np.isfinite(np.asarray(y, float))
+    return np.asarray(both, np.bool_)
 
 
 def _collected(collection: Any) -> bool:
@@ -87,7 +89,8 @@ def mark_edges(figure: Figure) -> list[str]:
     Returns:
         The markers that were used, of `EDGES`.
     """
-    return [m for m in EDGES if any([_mark_edge(ax, m) for ax in figure.axes])]
+    found = {marker: [_mark_edge(ax, marker) for ax in figure.axes] for marker in EDGES}
+    return [marker for marker, marked in found.items() if any(marked)]
 
 
 def _mark_edge(ax: Axes, marker: str) -> bool:
@@ -177,7 +180,7 @@ def _hex(colour: Any) -> str:
     return to_hex(colour).upper()
 
 
-def _hide_ticks(ax: Axes, name: str) -> None:
+def _hide_ticks(ax: Axes, name: Literal["x", "y"]) -> None:
     """No ticks on an axis that no panel has data for."""
     group = getattr(ax, f"get_shared_{name}_axes")().get_siblings(ax)
     if all(not np.isfinite(getattr(one.dataLim, f"interval{name}")).all() for one in group):

@@ -117,18 +117,22 @@ def one_ratio_at_several_d() -> Condition:
     return Condition("one value of n_over_d at two values of d or more", met)
 
 
-def finite_kl() -> Condition:
-    """Cells whose generated distribution has no direction without variance."""
+def finite_kl(*, least: str = "") -> Condition:
+    """Cells, of the least value of a setting if one is named, that generate variance everywhere."""
 
     def met(cells: pa.Table) -> bool:
+        if least:
+            cells = keep(cells, least, distinct(keep(cells, "model", [EXACT]), least)[:1])
         names = ("n", "d", "ridge", "weight_decay", "stop", "final_noise")
         return any(
             n > d or (ridge or 0) > 0 or (decay or 0) > 0 or math.isfinite(stop or 0) or bool(noise)
             for n, d, ridge, decay, stop, noise in keys_of(keep(cells, "model", [EXACT]), names)
         )
 
+    at = f" at the least {least}" if least else ""
     return Condition(
-        "a finite KL: n above d, or a ridge, a weight_decay, a finite stop or final_noise: true",
+        f"a finite KL{at}: n above d, or a ridge, a weight_decay, a finite stop or "
+        "final_noise: true",
         met,
     )
 

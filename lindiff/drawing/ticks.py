@@ -15,7 +15,7 @@ _SHORT = 50  # a logarithmic axis below this ratio of its ends needs labels betw
 
 
 def label_logarithmic(axis: Any, *, plain: bool) -> None:
-    """Labels of a logarithmic axis: decades, 2 and 5 too on a short one, else what there is room for.
+    """Labels of a logarithmic axis: decades, 2 and 5 too on a short one, else round ones.
 
     Args:
         axis: The x or y axis of a panel, logarithmic.
@@ -36,7 +36,7 @@ def label_logarithmic(axis: Any, *, plain: bool) -> None:
 
 
 def _locator(axis: Any) -> Locator:
-    """The usual ticks between decades; on an axis that would have less than two labels, round ones."""
+    """The usual ticks between decades; round ones where less than two would have a label."""
     from matplotlib.ticker import Locator, MaxNLocator
 
     usual = axis.get_minor_locator()

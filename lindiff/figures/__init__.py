@@ -187,8 +187,9 @@ def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.
         data = module.query(source.table, **extra)
     more: dict[str, object] = {}
     if data.num_rows == 0:
-        more["reasons"] = reasons(module.NEEDS, source.table, source.left_out)
-        _log.warning("figure %s: nothing to draw. %s", name, " ".join(more["reasons"]))
+        why = reasons(module.NEEDS, source.table, source.left_out)
+        _log.warning("figure %s: nothing to draw. %s", name, " ".join(why))
+        more["reasons"] = why
     elif lacking := module.NEEDS.unmet(source.table):
         more["lacking"] = list(lacking)
         _log.warning("figure %s: has panels without data: it takes %s", name, "; ".join(lacking))

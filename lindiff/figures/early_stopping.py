@@ -96,8 +96,11 @@ def _variances(ax: Axes, data: pa.Table) -> None:
     style.line(ax, law["strength"], law["value"], style.BLACK, style.DASHES[2])
     style.axis(ax, "stop", "generated_variance")
     style.fit(ax, tables.arrays(part)["value"], log=True)
-    low, high = ax.get_ylim()
-    ax.set_ylim(bottom=low * (low / high) ** 0.3)  # room for the legend
+    if not entries:
+        return
+    if ax.get_yscale() == "log":
+        low, high = ax.get_ylim()
+        ax.set_ylim(bottom=low * (low / high) ** 0.3)  # room for the legend
     ax.legend(handles=entries, loc="lower left", handlelength=1.5, labelspacing=0.2)
 
 

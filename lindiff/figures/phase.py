@@ -1,7 +1,8 @@
 """Test loss relative to its optimum and both KL on the plane of N/d and ridge c; the best ridge.
 
 Maps, contours (at the ticks of the colour bars) and the line of the best ridge are the large-system
-theory; circles are means over training sets in the same colours: one that stands out departs.
+theory, white where it has no limit (at N = d + 1 with the mean estimated); circles are means over
+training sets in the same colours: one that stands out departs. Infinite KL are left out.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def query(metrics: pa.Table) -> pa.Table:
 
 def _regularized(table: pa.Table) -> pa.Table:
     """The rows of a ridge above 0, which has a place on a logarithmic axis."""
-    relative = pc.divide(table["residual_loss"], table["optimal_loss"])
+    best = pc.if_else(pc.greater(table["optimal_loss"], 0), table["optimal_loss"], None)
+    relative = pc.divide(table["residual_loss"], best)
     table = tables.with_columns(table, relative_loss=relative)
     return table.filter(pc.greater(table["ridge"], 0))
 
@@ -129,10 +131,14 @@ def _panel(ax: Axes, data: pa.Table, name: str, norm: Any, own: dict[str, Any]) 
     cells = tables.arrays(data, quantity=name, **own)
     ax.scatter(
         cells["n_over_d"], cells["ridge"], c=cells["value"], norm=norm, cmap=_COLOURS,
-        s=16, edgecolors=_inks(norm, cells["value"]), linewidths=0.6, zorder=4, clip_on=False, gid="o",
+        s=16, edgecolors=_inks(norm, cells["value"]), linewidths=0.6, zorder=4, clip_on=False,
+        gid="o",
     )  # fmt: skip
     style.axis(ax, "n_over_d", "ridge")
-    ax.set(xlabel=xlabel, ylabel="", xlim=_edges(x)[[0, -1]], ylim=_edges(y)[[0, -1]])
+    # Cells where the theory has no limit lie on white.
+    wide = [np.append(_edges(own), cells[name]) for name, own in (("n_over_d", x), ("ridge", y))]
+    xlim, ylim = ((float(ends.min()), float(ends.max())) for ends in wide)
+    ax.set(xlabel=xlabel, ylabel="", xlim=xlim, ylim=ylim)
     return mesh
 
 
@@ -154,7 +160,7 @@ def _edges(centres: Array) -> Array:
     """Borders of the cells of a logarithmic axis, half-way between neighbours in log."""
     logs = np.log(centres)
     if len(logs) == 1:
-        return np.exp(logs + np.array([-0.5, 0.5]))
+        return np.asarray(centres[0] * np.array([0.6, 1.6]), np.float64)
     middle = (logs[1:] + logs[:-1]) / 2
     ends = 2 * logs[0] - middle[0], 2 * logs[-1] - middle[-1]
     edges: Array = np.exp(np.concatenate([[ends[0]], middle, [ends[1]]]))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIRECTIONS = ("kl_model_data", "kl_data_model")
-FINITE = finite_kl()
+FINITE = finite_kl(least="ridge")
 NEEDS = Needs(
     axes=("n", "spectrum", "ridge"),
     metrics=("train_loss", "test_loss", *DIRECTIONS),
