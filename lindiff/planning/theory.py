@@ -20,9 +20,9 @@ _MODE = 4e-6
 # Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6.
 _NODES = 400
 # Arrays of nodes × distinct eigenvalues that are alive while the limit of one N is made.
-_LIMIT = 6
+_LIMIT = 9
 # Fields of a filter on the contour, and what is made of them there.
-_FIELDS = 16
+_FIELDS = 12
 # Points of a filter's table, in as many arrays as there are while it is made.
 _TABLE = 9 * 513
 
