@@ -1,6 +1,7 @@
 # make                                  set up .venv, run config/default.yaml on all cores, write the report
 # make CONFIG=config/smoke.yaml         the same for another config (seconds)
 # make test                             set up .venv and run all tests but the slow ones
+# make faults                           attack a small sweep some thousand times (an hour; needs cc)
 # make lock                             pin the newest packages in constraints.txt (needs uv)
 # make clean                            remove .venv and caches; results stay
 #
@@ -19,7 +20,7 @@ export PYTHON CONFIG CORES UV
 # A rule's commands find lindiff and Snakemake in .venv, whatever the caller has activated.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test setup lock clean
+.PHONY: run test faults setup lock clean
 .DEFAULT_GOAL := run
 
 run:
@@ -30,6 +31,10 @@ run:
 test:
 	@tools/setup.sh workflow,data,train,test
 	.venv/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST)
+
+faults:
+	@tools/setup.sh workflow,data,train,test
+	.venv/bin/python -m tests.faults all
 
 setup:
 	@tools/setup.sh workflow,data,train,test

@@ -1,4 +1,4 @@
-"""Whole files or none, and kernel locks: what the store is built on.
+"""Whole files or none, patient reading, and kernel locks: what the store is built on.
 
 A file is written under a temporary name in its folder, flushed to the disk and renamed, so that a
 name that exists is whole, whatever was killed when. Locks are `flock` locks: the kernel frees them
@@ -14,10 +14,10 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,51 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lindiff.errors import InputError
+
+# Rows that are encoded, and read back, at a time: a million at once take as much as the table.
+ROW_GROUP = 2**16
+
+T = TypeVar("T")
+
+# Errors of a file system that may pass, and how long to wait for that, in seconds.
+_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EREMOTEIO}
+PAUSES = (0.1, 0.5, 2.0)
+
+
+def patiently(read: Callable[[], T], path: Path) -> T:
+    """What `read` returns, tried again where the file system fails for a moment.
+
+    Args:
+        read: Reads the file, as often as it is called.
+        path: The file.
+
+    Raises:
+        OSError: Reading failed for a reason of the system, to the last: it has a number and names
+            the file, and it says nothing of the file's content. Without a number, it is Arrow's
+            word on the content, passed on as it is.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return read()
+        except OSError as error:
+            if error.errno is None:
+                raise
+            if error.errno not in _PASSING or pause is None:
+                raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+            time.sleep(pause)
+    raise AssertionError("the last pause is None")
+
+
+def names_in(folder: Path, suffix: str) -> list[str]:
+    """The stems of the files ``STEM + suffix`` of a folder, sorted; none where there is no folder.
+
+    Not by `Path.glob`, which takes a folder that may not be read for an empty one.
+    """
+    try:
+        found = patiently(lambda: os.listdir(folder), folder)
+    except FileNotFoundError:
+        return []
+    return sorted(n.removesuffix(suffix) for n in found if n.endswith(suffix) and n[0] != ".")
 
 
 @contextmanager
@@ -66,8 +111,14 @@ def write_table(table: pa.Table, path: Path, metadata: dict[bytes, bytes]) -> No
     """Write a Parquet file atomically; the same table and metadata give the same bytes."""
     # Chunks left by concatenation would show in the pages of the file.
     table = table.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
-    with atomic(path) as temporary:
-        pq.write_table(table, local(temporary), compression="zstd", write_page_checksum=True)
+    # In memory first: Arrow writes in small pieces, and its errors name no file.
+    with pa.BufferOutputStream() as sink:
+        pq.write_table(
+            table, sink, compression="zstd", write_page_checksum=True, row_group_size=ROW_GROUP
+        )
+        content = sink.getvalue()
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
 
 
 def remove_leftovers(path: Path) -> None:
@@ -85,9 +136,15 @@ def lock_run(root: Path) -> int:
     Raises:
         InputError: Another run holds it; the message names it.
     """
-    root.mkdir(parents=True, exist_ok=True)
     path = root / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(
+            f"{root}: a run writes here, and that is not possible ({error.strerror}); make it "
+            "writable, or name another results folder"
+        ) from None
     if not _flock(descriptor, path, fcntl.LOCK_EX | fcntl.LOCK_NB):
         holder = os.read(descriptor, 1000).decode(errors="replace").strip() or "unknown process"
         os.close(descriptor)

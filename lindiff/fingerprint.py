@@ -22,6 +22,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.columns import SETTINGS
+from lindiff.columns.arrays import combinations
 from lindiff.models import MODELS
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -64,21 +65,10 @@ def fingerprints(cells: pa.Table) -> NDArray[np.object_]:
     Args:
         cells: Cells with the columns `model` and of the settings that name modules.
     """
-    names = list(_NAMING)
-    encoded = [cells[name].combine_chunks().cast("string").dictionary_encode() for name in names]
-    codes = np.stack([np.asarray(column.indices.fill_null(-1)) for column in encoded])
-    values = [column.dictionary.to_pylist() for column in encoded]
-    distinct, index = np.unique(codes, axis=1, return_inverse=True)
-    found = [
-        fingerprint(
-            {
-                name: own[code] if code >= 0 else None
-                for name, own, code in zip(names, values, key, strict=True)
-            }
-        )
-        for key in distinct.T.tolist()
-    ]
-    return np.array(found, object)[index.ravel()]
+    codes, rows = combinations(cells, _NAMING)
+    settings = cells.select(list(_NAMING)).take(pa.array(rows)).to_pylist()
+    found = [fingerprint(values) for values in settings]
+    return np.array(found, object)[codes]
 
 
 @lru_cache

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -14,6 +16,10 @@ from typing import Any
 
 INTERVAL = 2.0
 PATIENCE = 30.0
+# Above this share of its limit a job that ended without a word was killed for memory.
+_FULL = 0.9
+# What Snakemake's own processes take beside a job on a cluster node, in MB.
+BESIDE_MB = 250
 
 
 def duration(seconds: float) -> str:
@@ -44,6 +50,8 @@ class Progress:
         state: ``running``, ``finished`` or ``failed``.
         message: Why it failed.
         family_seconds: Seconds of each family, in the order of the spec; once finished.
+        memory: Peak of the process's memory so far, bytes; 0 where the system does not tell.
+        limit: Memory that its job may use, bytes; 0 where no cluster has set one.
     """
 
     shard: str
@@ -57,6 +65,31 @@ class Progress:
     state: str
     message: str = ""
     family_seconds: tuple[float, ...] = ()
+    memory: int = 0
+    limit: int = 0
+
+    def broke_off(self) -> bool:
+        """Whether its process ended without a word."""
+        return self.state == "running" and not self.alive(time.time())
+
+    def epitaph(self) -> str:
+        """What is known of a process that ended without a word."""
+        text = (
+            f"a process on {self.host} ended without a word about "
+            f"{duration(self.updated - self.started)} after its start"
+        )
+        if not self.memory:
+            return text
+        text += f"; by its last report it had used {self.memory / 1e6:,.0f} MB"
+        if not self.limit:
+            return f"{text}: stopped from outside, or the machine had no more memory"
+        text += (
+            f", beside some {BESIDE_MB} MB of Snakemake's own, of the {self.limit / 1e6:,.0f} MB "
+            "that its job asked for"
+        )
+        if self.memory + BESIDE_MB * 1e6 > _FULL * self.limit:
+            return f"{text}: out of memory"
+        return f"{text}: cancelled, out of time, or out of memory that it took since"
 
     def alive(self, now: float) -> bool:
         """Whether a process still works on it: it reported lately and, on this host, exists."""
@@ -81,6 +114,28 @@ def _exists(pid: int) -> bool:
     return state not in "ZX"
 
 
+def memory_limit() -> int:
+    """Memory that this job of Slurm asked for, bytes; 0 elsewhere, where nothing enforces it.
+
+    The rule `shard` says it: Snakemake's executor drops what Slurm tells.
+    """
+    text = os.environ.get("LINDIFF_MEM_MB", "") if "SLURM_JOB_ID" in os.environ else ""
+    return int(text) * 2**20 if text.isdecimal() else 0
+
+
+def _peak() -> int:
+    """Peak of this process's memory, bytes; 0 where the system does not tell.
+
+    Not `ru_maxrss`, which counts what the parent had when it forked.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
 def read_progress(path: Path) -> Progress | None:
     """The report at `path`; None if there is none that can be read.
 
@@ -89,7 +144,7 @@ def read_progress(path: Path) -> Progress | None:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Progress(**(data | {"family_seconds": tuple(data["family_seconds"])}))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -109,6 +164,7 @@ class Heartbeat:
         self._shard = shard
         self._total = total
         self._started = time.time()
+        self._works = True
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -132,7 +188,7 @@ class Heartbeat:
             self._write("running")
 
     def _write(self, state: str, message: str = "") -> None:
-        if self._path is None:
+        if self._path is None or not self._works:
             return
         now = time.time()
         report = Progress(
@@ -147,9 +203,16 @@ class Heartbeat:
             state=state,
             message=message,
             family_seconds=tuple(self.family_seconds) if state == "finished" else (),
+            memory=_peak(),
+            limit=memory_limit(),
         )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # No fsync: a report lost in a power cut is replaced by the next run's.
         temporary = self._path.with_name(f".{self._path.name}.{report.host}-{report.pid}.tmp")
-        temporary.write_text(json.dumps(asdict(report)), encoding="utf-8")
-        os.replace(temporary, self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # No fsync: a report lost in a power cut is replaced by the next run's.
+            temporary.write_text(json.dumps(asdict(report)), encoding="utf-8")
+            os.replace(temporary, self._path)
+        except OSError as error:
+            # Nothing depends on a report, so nothing fails for want of one.
+            self._works = False
+            print(f"{self._path}: cannot be written ({error}); going on", file=sys.stderr)

@@ -12,7 +12,9 @@ from lindiff.science.named import names
 from tests.science.helpers import make_cells
 
 # What models and training may import besides: it changes no number.
-NO_NUMBER = ("lindiff.columns", "lindiff.session", "lindiff.files", "lindiff.progress")
+NO_NUMBER = tuple(
+    f"lindiff.{room}" for room in ("columns", "errors", "files", "progress", "session")
+)
 NAMING = [column for column in SETTINGS if column.code]
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -300,6 +300,48 @@ def test_run_says_only_where_the_report_is_and_makes_it_once(clone: Clone) -> No
     assert (clone.folder / "results/mine/report.zip").read_text() == "zip\n"
     assert len((clone.folder / "reports").read_text().splitlines()) == 1
     assert [p.name for p in (clone.folder / "results/mine").glob(".*")] == []
+    for count, content in ((2, "zap\n"), (3, "")):
+        (clone.folder / "results/mine/report.zip").write_text(content)
+        subprocess.run(command, env=environment, check=True)
+        assert (clone.folder / "results/mine/report.zip").read_text() == "zip\n"
+        assert len((clone.folder / "reports").read_text().splitlines()) == count
+
+
+STOPPABLE = """\
+#!/bin/sh
+trap 'echo told >told; exit 1' TERM
+touch begun
+sleep 60 >/dev/null 2>&1 &
+wait
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_script_is_passed_on_and_its_end_is_waited_for(
+    clone: Clone, number: signal.Signals
+) -> None:
+    python = clone.folder / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(STOPPABLE)
+    python.chmod(0o755)
+    process = subprocess.Popen(
+        [clone.folder / "tools/run.sh"],
+        env=clone.environment | {"CONFIG": "config/mine.yaml"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (clone.folder / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 1
+    assert (clone.folder / "told").exists()
+    assert "'make' again goes on from here" in err
 
 
 def test_clean_keeps_results(clone: Clone) -> None:

@@ -12,8 +12,8 @@ from lindiff.models import MODELS, THEORY
 ROOT = Path(lindiff.__file__).parent
 # From the ground up: a room imports only itself and rooms before it.
 ROOMS = (
-    "errors", "progress", "session", "columns", "science", "files", "training", "models",
-    "fingerprint", "planning", "config", "drawing", "figures", "sweep", "report", "cli",
+    "errors", "progress", "session", "columns", "science", "files", "checksums", "training",
+    "models", "fingerprint", "planning", "config", "drawing", "figures", "sweep", "report", "cli",
 )  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 

@@ -10,28 +10,50 @@ out=results/${name%.*}
 # The workflow's last lines say how to get the report, unless it is made here.
 export LINDIFF_MAKE=yes
 
+# Snakemake runs in the background, else this shell would not hear a signal before its end: whoever stops
+# `make` stops Snakemake, which stops its jobs.
+child=
+trap 'kill -TERM "$child" 2>/dev/null || exit 130' INT TERM HUP
+
 engine() {
     # Quiet: one line a finished step; what failed is still shown in full.
-    .venv/bin/python -m snakemake --workflow-profile workflow/profiles/default \
+    exec .venv/bin/python -m snakemake --workflow-profile workflow/profiles/default \
         --cores "${CORES:-all}" --quiet rules host --config sweep="$CONFIG" "$@"
 }
 
-engine "$@" || {
+run() {
+    engine "$@" &
+    child=$!
+    code=0
+    wait "$child" || code=$?
+    # A signal that was passed on has ended the waiting, not the child.
+    while kill -0 "$child" 2>/dev/null; do
+        code=0
+        wait "$child" || code=$?
+    done
+    return "$code"
+}
+
+run "$@" || {
     code=$?
     echo "lindiff: the run did not finish; 'make' again goes on from here, and this says why:" >&2
     echo "    .venv/bin/lindiff status '$CONFIG'" >&2
     exit "$code"
 }
 
-# The report takes seconds, so it is made only when something in it is newer. It is moved into its place
-# when it is whole; Snakemake names the folder inside the zip after the file, hence the folder here.
+# The report takes seconds, so it is made only when something in it is newer, or when it is not what was
+# written. It is moved into its place when it is whole; Snakemake names the folder inside the zip after
+# the file, hence the folder here, which has our number in its name: what dead ones leave is removed.
 report=$out/report.zip
-if [ ! -e "$report" ] || [ -n "$(find "$out/figures" "$out"/answers.* -newer "$report" -print -quit 2>/dev/null)" ]; then
-    making=$(mktemp -d "$out/.report.XXXXXX")
+sum=$out/checksums/report
+if [ ! -e "$report" ] || [ "$(cksum <"$report")" != "$(cat "$sum" 2>/dev/null)" ] || [ -n "$(find "$out/figures" "$out"/answers.* -newer "$report" -print -quit 2>/dev/null)" ]; then
+    making=$(mktemp -d "$out/.report.$$.XXXXXX")
     trap 'rm -rf "$making"' EXIT
-    trap 'exit 130' INT TERM
-    engine --quiet all --report "$making/report.zip"
+    run --quiet all --report "$making/report.zip"
+    mkdir -p "$out/checksums"
+    rm -f "$sum"
     mv "$making/report.zip" "$report"
+    cksum <"$report" >"$sum"
 fi
 
 echo "report:   $report (unzip it and open report/report.html)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +30,31 @@ def places(values: pa.ChunkedArray, among: pa.Array) -> Rows:
     """Where each of `values` stands in `among`, or -1; shape (len(values),)."""
     found = pc.index_in(values, value_set=among).combine_chunks()
     return np.asarray(found.fill_null(-1)).astype(np.int64)
+
+
+def combinations(table: pa.Table, names: Iterable[str]) -> tuple[Rows, Rows]:
+    """The distinct combinations of some columns.
+
+    Args:
+        table: A table of M rows.
+        names: The columns.
+
+    Returns:
+        The number of each row's combination, shape (M,), and the first row of each combination,
+        ascending.
+    """
+    codes = np.zeros(len(table), np.int64)
+    for name in names:
+        column = table[name].combine_chunks()
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        count = len(column.dictionary) + 1
+        own = np.asarray(column.indices.fill_null(count - 1))
+        # Numbered anew after each column, by first rows, so that they never leave 64 bits.
+        codes = np.asarray(pa.array(codes * count + own).dictionary_encode().indices, np.int64)
+    first = np.full(codes.max(initial=-1) + 1, -1)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return codes, first
 
 
 def family_rows(cells: pa.Table) -> list[Rows]:

@@ -207,8 +207,8 @@ def populations(data: pa.Table) -> list[dict[str, Any]]:
 
 def population_words(population: Mapping[str, Any]) -> str:
     """A population in words: ``digits, d = 61``; of a Gaussian the spectrum instead of the name."""
-    name = str(population["data"]).partition("@")[0]
-    if name == GAUSSIAN:
+    name = labels.data_set(str(population["data"]))
+    if population["data"] == GAUSSIAN:
         name = f"Gaussian, {labels.spectrum(population['spectrum'], population['spectrum_params'])}"
     return f"{name}, {labels.setting('d', population['d'])}"
 
@@ -263,7 +263,7 @@ def budgets(data: pa.Table) -> list[str]:
                 if {k: held[k] for k in POPULATION} == population}  # fmt: skip
         several = len({held["data"] for held in said.values()}) > 1
         for text, held in said.items():
-            at = f", {str(held['data']).partition('@')[0]}" if several else ""
+            at = f", {labels.data_set(str(held['data']))}" if several else ""
             if text:
                 lines.append(f"{MODELS[model].look.label}{at}: {text}")
     return lines

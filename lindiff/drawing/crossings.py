@@ -217,7 +217,8 @@ def runs(rows: pa.Table) -> Runs:
     Args:
         rows: Rows of ``modes.parquet`` with the columns of their cells and ``step``.
     """
-    kept = pc.and_(pc.greater(rows["eigenvalue"], 0), pc.greater(rows["generated_variance"], 0))
+    names = ("eigenvalue", "generated_variance")
+    kept = pc.and_(*(pc.and_(pc.greater(rows[k], 0), pc.is_finite(rows[k])) for k in names))
     rows = rows.filter(pc.and_(kept, pc.greater(rows["step"], 0)))
     keys = [(key[0], key[1] or 0) for key in tables.keys_of(rows, ("seed", "train_seed"))]
     found = sorted(set(keys))

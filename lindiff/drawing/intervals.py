@@ -65,18 +65,19 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """Mean and Student's t-interval.
 
     Args:
-        values: Shape (n,), finite. One value gives no interval (nan).
+        values: Shape (n,), not nan. One value gives no interval (nan), nor does an infinite one,
+            with which the mean is infinite.
         level: Nominal coverage.
 
     Raises:
-        ValueError: `values` is empty or has a value that is not finite.
+        ValueError: `values` is empty, or has a nan or infinities of both signs.
     """
     x = _vector(values)
-    if not np.all(np.isfinite(x)):
-        raise ValueError("a mean needs finite values; take the median")
+    if np.isposinf(x).any() and np.isneginf(x).any():
+        raise ValueError("infinities of both signs have no mean; take the median")
     centre = float(np.mean(x))
-    if x.size == 1:
-        return Interval(centre, math.nan, math.nan, 1)
+    if x.size == 1 or math.isinf(centre):
+        return Interval(centre, math.nan, math.nan, x.size)
     from scipy.special import stdtrit
 
     quantile = float(stdtrit(x.size - 1, (1 + level) / 2))
@@ -91,15 +92,18 @@ def geometric_mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval
     values cover 0.82 to 0.91 of a nominal 0.95.
 
     Args:
-        values: Shape (n,), positive and finite. One value gives no interval (nan).
+        values: Shape (n,), not negative. One value gives no interval (nan), nor does an infinite
+            one, with which the mean is infinite, nor else a 0, with which it is 0.
         level: Nominal coverage.
 
     Raises:
-        ValueError: `values` is empty or has a value that is not positive and finite.
+        ValueError: `values` is empty, or has a nan or a negative value.
     """
     x = _vector(values)
+    if np.any(x < 0):
+        raise ValueError("a geometric mean needs values that are not negative")
     if not np.all((x > 0) & np.isfinite(x)):
-        raise ValueError("a geometric mean needs positive, finite values")
+        return Interval(math.inf if np.isinf(x).any() else 0.0, math.nan, math.nan, x.size)
     log = mean_interval(np.log(x), level)
     return Interval(math.exp(log.value), math.exp(log.low), math.exp(log.high), log.count)
 

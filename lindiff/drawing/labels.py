@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lindiff.columns import LABELS, SETTING
+from lindiff.science import datasets
 
+_LONGEST = 24  # characters of a file's name that a title has room for
 # Labels of what figures form from columns.
 _DERIVED = {
     "mode": "rank of the mode",
@@ -84,6 +86,19 @@ def spectrum(kind: str, params: str) -> str:
         return rf"power law $s_j\propto j^{{-{scalars['exponent']:g}}}$"
     words = kind.replace("_", "-")
     return ", ".join([words, *(f"{key} {number(value)}" for key, value in scalars.items())])
+
+
+def plain(text: str) -> str:
+    """A text of the user as matplotlib draws it as it is: no mathtext, nothing unprintable."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return shown.replace("$", r"\$")
+
+
+def data_set(name: str) -> str:
+    """A data set in a title or legend: of ``FILENAME@HASH`` the file, a long one cut."""
+    word = name.rpartition("@")[0] if datasets.is_file(name) else name
+    half = _LONGEST // 2
+    return plain(word if len(word) <= _LONGEST else f"{word[:half]}…{word[-half:]}")
 
 
 def held(facts: Mapping[str, Any], *, without: Sequence[str] = ()) -> str:

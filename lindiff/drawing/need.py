@@ -41,7 +41,8 @@ def needed(curves: Curves, level: float) -> Needed:
         crossings = {}
         for seed, curve in by_seed.items():
             n, y = np.array(curve, float).T
-            needed_n = scaling.crossing(n, y, level)
+            # A value that is not above 0 is noise about it: such a curve has no needed N.
+            needed_n = scaling.crossing(n, y, level) if np.all(y > 0) else None
             if needed_n is not None:
                 crossings[seed] = needed_n
         if len(crossings) == len(by_seed):

@@ -23,6 +23,8 @@ from lindiff.errors import InputError
 from lindiff.files import local
 
 _KEY = b"lindiff"
+# Columns of the table that no figure looks at.
+_UNSEEN = ("message", "numpy", "torch")
 
 
 @dataclass(frozen=True)
@@ -40,25 +42,33 @@ class Source:
     fingerprints: list[str]
 
 
-def read_metrics(results_dir: Path, figure: str, experiments: Sequence[str]) -> Source:
+def read_metrics(results_dir: Path, experiments: Sequence[str]) -> Source:
     """Rows of ``metrics.parquet`` that feed a figure.
 
     Raises:
-        InputError: The table is missing, or it has no ok row of `experiments`.
+        InputError: The table is missing.
     """
-    table = _read(results_dir / "metrics.parquet")
-    lists = table["experiments"].combine_chunks()
-    listed = pc.is_in(pc.list_flatten(lists), value_set=pa.array(experiments, pa.string()))
-    rows = pc.unique(pc.filter(pc.list_parent_indices(lists), listed))
-    table = plain(table.take(rows))
-    ok = table.filter(pc.equal(table["status"], "ok"))
-    if ok.num_rows == 0:
-        raise InputError(
-            f"figure {figure!r}: {results_dir / 'metrics.parquet'} has no row with status ok of "
-            f"{', '.join(experiments)} ({table.num_rows} rows of another status)"
-        )
+    path = results_dir / "metrics.parquet"
+    _must_be(path)
+    pieces, count = [], 0
+    with pq.ParquetFile(local(path)) as file:
+        # Group by group: a table of a million cells with its texts is to be held once.
+        names = [name for name in file.schema_arrow.names if name not in _UNSEEN]
+        empty = _without_values(file.metadata)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, [name for name in names if name not in empty])
+            lists = table["experiments"].combine_chunks()
+            listed = pc.is_in(pc.list_flatten(lists), value_set=pa.array(experiments, pa.string()))
+            rows = pc.unique(pc.filter(pc.list_parent_indices(lists), listed))
+            table = plain(table.take(rows))
+            count += table.num_rows
+            pieces.append(table.filter(pc.equal(table["status"], "ok")))
+    ok = pa.concat_tables(pieces)
+    nothing = pa.schema([field for field in file.schema_arrow if field.name in empty])
+    types = {field.name: field.type for field in plain(nothing.empty_table()).schema}
+    ok = with_nulls(ok, **types)
     fingerprints = sorted(pc.unique(ok["fingerprint"].drop_null()).to_pylist())
-    return Source(ok, table.num_rows - ok.num_rows, fingerprints)
+    return Source(ok, count - ok.num_rows, fingerprints)
 
 
 def read_nested(results_dir: Path, name: str, cell_ids: pa.ChunkedArray) -> pa.Table:
@@ -71,9 +81,28 @@ def read_nested(results_dir: Path, name: str, cell_ids: pa.ChunkedArray) -> pa.T
     return _read(results_dir / f"{name}.parquet", pc.field("cell_id").isin(ids))
 
 
-def _read(path: Path, rows: pc.Expression | None = None) -> pa.Table:
+def _without_values(metadata: pq.FileMetaData) -> set[str]:
+    """The columns that are null in every row: they are not read."""
+    columns = [
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    ]
+    known = {
+        c.path_in_schema
+        for c in columns
+        if c.statistics is None or c.statistics.null_count < c.num_values
+    }
+    return {c.path_in_schema for c in columns} - known
+
+
+def _must_be(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path} is missing: run the collect step first")
+
+
+def _read(path: Path, rows: pc.Expression) -> pa.Table:
+    _must_be(path)
     return pq.read_table(local(path), filters=rows)
 
 
@@ -85,7 +114,9 @@ def distinct(table: pa.Table, name: str) -> list[Any]:
 def keep(table: pa.Table, name: str, values: Sequence[Any]) -> pa.Table:
     """The rows whose column `name` has one of `values`."""
     column = table[name]
-    return table.filter(pc.is_in(column, value_set=pa.array(values, column.type)))
+    kept = pc.is_in(column, value_set=pa.array(values, column.type))
+    # Not a copy where all are kept, as of the model in a sweep of one.
+    return table if pc.all(kept, min_count=0).as_py() else table.filter(kept)
 
 
 def keys_of(table: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -139,7 +170,7 @@ def summarise(
     """Centre and interval over seeds: one row per group and quantity, sorted by `keys`.
 
     Args:
-        table: Rows with the columns `keys` and `quantities`; null values are left out.
+        table: Rows with the columns `keys` and `quantities`; null and nan are left out.
         keys: Columns that make a group.
         quantities: Columns to summarise.
         estimator: One of `lindiff.drawing.intervals`.
@@ -154,7 +185,7 @@ def summarise(
     rows: list[dict[str, Any]] = []
     for name in quantities:
         for group in lists.select([*keys, f"{name}_list"]).to_pylist():
-            values = [v for v in group.pop(f"{name}_list") if v is not None]
+            values = [v for v in group.pop(f"{name}_list") if v is not None and v == v]
             if values:
                 interval = estimator(values)
                 own = {"quantity": name, **interval.columns(), "seeds": interval.count}
@@ -191,7 +222,7 @@ def with_theory(
         {**{key: row[key] for key in keys}, "quantity": f"{name}_theory", "value": row[name]}
         for name in quantities
         for row in theory.select([*keys, name]).to_pylist()
-        if row[name] is not None
+        if row[name] is not None and row[name] == row[name]
     ]
     return curve(like, rows)
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from lindiff.columns import METRIC
 from lindiff.drawing import labels, need, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Condition, Needs
 from lindiff.science import scaling
 from lindiff.science.laws import kl_tail, optimal_loss
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 TARGETS = ("residual_loss", "kl_model_data", "kl_data_model")
 AGAINST = ("d", "df1", "df2", "participation", "coefficient")
 FAR = 10  # times d: the law of large N holds above
-NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"))
+FALL = Condition("curves that fall over n: n from below d to several d, with finite KL")
+NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"), conditions=(FALL,))
 CATEGORY = "Data need"
 _POWERS = (1 / 2, 3 / 4, 9 / 10)  # the noise levels t = T^p: little noise, some, as much as signal
 _CURVE = ("target", *slices.SPECTRUM, "d", "t", "alpha_bar")
@@ -59,14 +60,18 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
         level[target] = need.level_of(own)
         needed = need.needed(own, level[target])
         for against in AGAINST:
-            rows += _rows(needed, {"target": target, "against": against})
+            where = {"target": target, "against": against}
+            rows += _rows(needed, where, slices.scale(cells))
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     return tables.with_facts(table, **tables.facts(cells), level=level)
 
 
 def _few(levels: pa.Table) -> pa.Table:
     """The rows of the noise levels nearest to T to the `_POWERS`."""
+    levels = levels.filter(pc.is_valid(levels["test_loss"]))
     times = np.array(tables.distinct(levels, "t"), float)
+    if not len(times):
+        return levels
     near = {int(times[np.argmin(np.abs(np.log(times / times[-1] ** p)))]) for p in _POWERS}
     return tables.keep(levels, "t", sorted(near))
 
@@ -74,15 +79,15 @@ def _few(levels: pa.Table) -> pa.Table:
 def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
     """The curves of each target over N, by `_CURVE` and seed."""
     times = tables.distinct_keys(levels, ("t", "alpha_bar"))
-    middle = times[len(times) // 2]
-    where = (*slices.SPECTRUM, "d", "seed", "n")
+    middle = times[len(times) // 2] if times else (None, None)
+    where, scale = (*slices.SPECTRUM, "d", "seed", "n"), slices.scale(groups[0])
     curves: need.Curves = defaultdict(lambda: defaultdict(list))
     for cells in groups:
         cells = cells.sort_by("n")
         single = tables.join(levels, cells.drop_columns(["train_loss", "test_loss"]))
         names = (*where, "t", "alpha_bar", "test_loss")
         for *population, seed, n, t, alpha_bar, loss in tables.keys_of(single.sort_by("n"), names):
-            spectrum = slices.eigenvalues(*population)
+            spectrum = slices.eigenvalues(*population, scale=scale)
             residual = loss - float(optimal_loss(alpha_bar, spectrum))
             curves[(TARGETS[0], *population, t, alpha_bar)][seed].append((n, residual))
         for target in TARGETS[1:]:
@@ -92,12 +97,12 @@ def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
     return curves
 
 
-def _rows(needed: need.Needed, own: dict[str, str]) -> list[dict[str, Any]]:
+def _rows(needed: need.Needed, own: dict[str, str], scale: float) -> list[dict[str, Any]]:
     """The points of one target against one abscissa, those of the theory, and the power law."""
     rows, x, points = [], [], []
     for key, by_seed in needed.items():
         point = own | dict(zip(_CURVE, key, strict=True))
-        point["x"] = _abscissa(own["against"], *key)
+        point["x"] = _abscissa(own["against"], scale, *key)
         seeds = {seed: n for seed, n in by_seed.items() if seed is not None}
         if None in by_seed:
             rows.append(point | {"quantity": "needed_theory", "value": by_seed[None]})
@@ -111,9 +116,9 @@ def _rows(needed: need.Needed, own: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _abscissa(
-    name: str, target: str, kind: str, params: str, d: int, _: int, alpha_bar: float
+    name: str, scale: float, target: str, kind: str, params: str, d: int, _: int, alpha_bar: float
 ) -> float:
-    s, kappa = slices.eigenvalues(kind, params, d), (1 - alpha_bar) / alpha_bar
+    s, kappa = slices.eigenvalues(kind, params, d, scale=scale), (1 - alpha_bar) / alpha_bar
     loss = target == TARGETS[0]
     return {
         "d": float(d),

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import median_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Needs, finite_kl
 from lindiff.science import laws
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIRECTIONS = ("kl_model_data", "kl_data_model")
-NEEDS = Needs(axes=("n",), metrics=(*DIRECTIONS, *(f"{name}_floor" for name in DIRECTIONS)))
+NEEDS = Needs(axes=("n",), metrics=(*DIRECTIONS, *(f"{name}_floor" for name in DIRECTIONS)),
+              conditions=(finite_kl(),))  # fmt: skip
 CATEGORY = "Distances"
 SEEN = 0.01  # share of a KL from which on its floor is told from nothing
 LAWS = {  # line: colour, dash, label, law per direction
@@ -55,8 +56,10 @@ def query(metrics: pa.Table) -> pa.Table:
     theory = slices.theory(metrics, cells)
     found = tables.with_theory(found.filter(finite), theory, keys, DIRECTIONS)
     found = found.filter(pc.is_finite(found["value"]))
+    if not {*DIRECTIONS, *(f"{k}_theory" for k in DIRECTIONS)} & {*found["quantity"].to_pylist()}:
+        found = found.slice(0, 0)  # floors alone are no curve
     rows = [*found.to_pylist(), *(_laws(cells) if found.num_rows else ())]
-    least = slices.strengths(cells)[1][0]
+    least = next(iter(slices.strengths(cells)[1]), None)
     nats = [row | {"unit": "nats"} for row in rows]
     tail = [
         _over_tail(row)
@@ -95,7 +98,7 @@ def draw(data: pa.Table) -> Figure:
     """A column per direction: above in nats, below without regularization in units of the tail."""
     series = style.strengths(data)
     name = slices.strengths(data)[0]
-    units = sorted(tables.distinct(tables.keep(data, "quantity", DIRECTIONS), "unit"))
+    units = sorted(tables.distinct(tables.keep(data, "quantity", DIRECTIONS), "unit")) or ["nats"]
     figure, axes = style.panels(len(units), 2, height=2.1)
     for row, unit in zip(axes, units, strict=True):
         for ax, direction in zip(row, DIRECTIONS, strict=True):

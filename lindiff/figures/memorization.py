@@ -146,7 +146,7 @@ def _share(ax: Axes, population: dict[str, Any], name: str, least: float) -> Non
 
 def _source(strip: dict[str, NDArray[Any]]) -> str:
     """What the title of a strip says, which stands above its first pictures."""
-    name = str(strip["data"][0]).partition("@")[0]
+    name = labels.data_set(str(strip["data"][0]))
     return f"{name}, {MODELS[strip['model'][0]].look.label}, {_size(strip['n'][0])}"
 
 

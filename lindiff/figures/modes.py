@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.arrays import steps_made
-from lindiff.drawing import compare, crossings, labels, slices, style, tables
+from lindiff.drawing import compare, crossings, drawn, labels, slices, style, tables
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS
 
@@ -277,6 +277,10 @@ def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], boo
         part = tables.arrays(data, quantity=name)
         style.line(ax, part["mode_eigenvalue"], part["value"], style.BLACK, dash, linewidth=0.7)
     style.axis(ax, "mode_eigenvalue", "emergence_step")
+    if drawn.empty(ax):
+        drawn.nothing(
+            ax, "modes that emerge within the run: more steps, earlier values of stop_step"
+        )
     steps = [tables.arrays(data, quantity=f"emergence_{of}")["value"] for of in ("step", "later")]
     style.fit(ax, np.concatenate(steps), log=True)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lindiff.columns import SETTING
 from lindiff.drawing import labels, optima, slices, style, tables
 from lindiff.drawing.intervals import mean_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Needs, three_strengths
 from lindiff.models import MODELS, SHRINKAGE
 from lindiff.science import laws
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 KL = ("kl_model_data", "kl_data_model")
 FLOORS = tuple(f"{name}_floor" for name in KL)
-NEEDS = Needs(axes=("n",), metrics=(*optima.METRICS, *FLOORS))
+NEEDS = Needs(axes=("n",), metrics=(*optima.METRICS, *FLOORS),
+              conditions=(three_strengths(*slices.REGULARIZERS),))  # fmt: skip
 CATEGORY = "Regularization"
 _SPECTRA = 4
 _LINEAR = 5.0  # ratios within this factor are read off better on a linear axis
@@ -95,7 +96,7 @@ def _of_spectrum(metrics: pa.Table) -> pa.Table:
     """The minima of every regularization over N, Ledoit–Wolf and what bounds them; their ratios."""
     parts = optima.curves(metrics, slices.REGULARIZERS)
     if not parts:
-        return metrics.slice(0, 0)
+        return tables.with_nulls(optima.nothing(metrics), unit=pa.string())
     cells, theory = next(iter(parts.values()))
     found = _ledoit_wolf(metrics, cells)
     for own, exact in parts.values():

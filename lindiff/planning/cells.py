@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lindiff.columns.arrays import as_text
+from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import GAUSSIAN
 
 Array = NDArray[np.float64]
@@ -41,6 +41,13 @@ def each(function: Callable[[int], float], values: Array) -> Array:
     return np.array([function(int(value)) for value in distinct], float)[index]
 
 
+def each_word(function: Callable[[str], float], words: pa.ChunkedArray) -> Array:
+    """A function of words of each of `words`, which has no null; it is called once a word."""
+    encoded = words.combine_chunks().dictionary_encode()
+    found = [function(word) for word in encoded.dictionary.to_pylist()]
+    return np.take(np.array(found, float), np.asarray(encoded.indices))
+
+
 def is_real(name: str | None) -> bool:
     """Whether a value of `data` is a data set; it is null where a model reads none."""
     return name not in (None, GAUSSIAN)
@@ -48,12 +55,9 @@ def is_real(name: str | None) -> bool:
 
 def distinct(cells: pa.Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
     """The distinct combinations of some columns, each with the first row that has it."""
-    rows = pa.array(np.arange(len(cells)))
-    table = pa.table({name: as_text(cells[name]) for name in names} | {"row": rows})
-    found = table.group_by(list(names)).aggregate([("row", "min")])
-    return sorted(
-        ((row.pop("row_min"), row) for row in found.to_pylist()), key=lambda item: item[0]
-    )
+    _, rows = combinations(cells, names)
+    found = cells.select(list(names)).take(pa.array(rows)).to_pylist()
+    return list(zip(rows.tolist(), found, strict=True))
 
 
 def find(cells: pa.Table, checks: Iterable[Check]) -> list[Finding]:

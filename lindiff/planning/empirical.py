@@ -12,6 +12,7 @@ from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, 
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, column, each, with_cells
 from lindiff.science.denoisers import fit_count, rounds_of
+from lindiff.science.empirical import _BLOCK as WEIGHTS
 from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones. The
@@ -24,8 +25,6 @@ _DIFFERENCE = 1e-9
 _CUBE = 1e-10
 # What a fit of the jackknife takes: the decompositions of a d × d factor.
 _DECOMPOSITIONS = 40
-# The weights of a block and what is needed beside them.
-_BYTES = 60e6
 _LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
 _DISTANCES = frozenset(("kl_model_data", "kl_data_model", "bures"))
 
@@ -42,7 +41,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """
     d, n, cells, timesteps = (column(families, name) for name in ("d", "n", "cells", "timesteps"))
     # The draw of the linear models, with none of the cells' own work.
-    seconds, size = linear.estimate(with_cells(families, 0 * n), ())
+    seconds, _ = linear.estimate(with_cells(families, 0 * n), ())
     asked, work = set(metrics), np.zeros_like(n)
     # A noisy point that meets all training points.
     point = n * (_PAIR + _PRODUCT * d) + d * _NUMBER
@@ -62,6 +61,12 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         work += LEVELS * (_LEVEL + fit * (point + 4 * _CUBE * d**2))
     if "directions" in asked:
         work += LEVELS * DIRECTION_POINTS * (point + 6 * _CUBE * d**2)
-    size += 8 * d * (8 * SAMPLES + (6 * fit if "linearity" in asked else 0))
-    size += (1 + bool(asked & PAIR)) * 16 * n * d
-    return seconds + cells * work, size + _BYTES
+    points = np.maximum(SAMPLES, 2 * each(rounds_of, timesteps))
+    if "linearity" in asked:
+        points = np.maximum(points, fit)
+    # Samples and what is made of them; noisy points of a fit, their values and its halves.
+    numbers = 8 * SAMPLES * d + (6 * fit * d if "linearity" in asked else 0)
+    # The weights of a block of points on all training points, which are there once more, scaled.
+    numbers += 2 * np.minimum(WEIGHTS, points * n) + 2 * (1 + bool(asked & PAIR)) * n * d
+    size = linear.BASE_BYTES + linear.draw_bytes(families) + 8 * numbers
+    return seconds + cells * work, size

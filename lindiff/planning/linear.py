@@ -13,10 +13,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
-from lindiff.columns.groups import GAUSSIAN, REGULARIZATION, SAMPLING, SCHEDULE, SPECTRUM
+from lindiff.columns.arrays import combinations
+from lindiff.columns.groups import (
+    COVARIANCE,
+    GAUSSIAN,
+    REGULARIZATION,
+    SAMPLING,
+    SCHEDULE,
+    SPECTRUM,
+)
 from lindiff.models import MODELS
 from lindiff.models.linear_cells import IDEAL, LEVELS, is_noiseless, make_filters, spectrum
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
+from lindiff.science.datasets import notes
 from lindiff.science.filters import Training
 from lindiff.science.pools import INDEPENDENT, make_pool
 
@@ -32,10 +41,26 @@ _MODE = 1.5e-6
 _PAIR = 2e-10
 _BURES = 1e-9
 _MONTE_CARLO = 5e-7
-_BASE_BYTES = 180e6
+# Python with NumPy, SciPy and Arrow; every model starts from that.
+BASE_BYTES = 160e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
+# Arrays of a filter while its table is made, of so many points at the most.
+_TABLE = 9 * 513
+# Freed memory below this the allocator keeps: it adds to what comes next.
+_UNRETURNED = 64e6
+# Of more dimensions no spectrum is made to estimate what takes more than any memory anyway.
+LARGEST_SPECTRUM = 1_000_000
+# Above this condition number a draw takes singular values (`lindiff.science.draws`).
+_CONDITION = 1e6
 _LARGEST_ALPHA_BAR = 0.05
+# The largest population mean, in standard deviations of about 1. Exact metrics take squares of
+# squares; a denoiser that is a function takes noise from points that are as far.
+_FARTHEST = 1e70
+_FARTHEST_DRAWN = 1e3
+_FLOORS = frozenset(("kl_model_data_floor", "kl_data_model_floor"))
+# Rounds of `lindiff.science.vectors.monte_carlo_gap`.
+_ROUNDS = 16
 _OF_HALVES = frozenset(("agreement", "uncentred_cosine"))
 
 
@@ -48,33 +73,104 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         metrics: Metrics asked for.
     """
     d, n, cells = (column(families, name) for name in ("d", "n", "cells"))
-    data = pc.fill_null(families["data"].cast("string"), GAUSSIAN)
-    real = np.asarray(pc.not_equal(data, GAUSSIAN))
-    samples = real | (np.asarray(families["draw"].cast("string")) == "samples")
+    samples, real = _with_rows(families), families["data"].is_valid()
+    real = np.asarray(pc.and_kleene(real, pc.not_equal(families["data"].cast("string"), GAUSSIAN)))
     timesteps = column(families, "timesteps")
     small = np.minimum(d, n)
     draw = _CUBE * (small**3 + d * small**2)
     draw += np.where(samples, SAMPLE * n * d * (1 + small / 256), 0)
-    draw_size = 48 * d**2 + np.where(samples, 24 * n * d, 0)
     seconds = _FAMILY + draw + cells * _CELL * (1 + d / 256)
-    size = _BASE_BYTES + draw_size + 64 * d * cells
-    pools = map(make_pool, filter(is_real, data.unique().to_pylist()))
-    size += sum(_COPIES * 8 * (pool.size + len(pool.held_out)) * pool.columns for pool in pools)
+    drawing, kept = _draw_numbers(d, n, samples, _ill_conditioned(families, d, n))
+    # What comes after the draw: the measure, the floors' population, the filters on the nodes.
+    after = 2 * d * small + 513 * small + cells * (_TABLE + 10 * small + 3 * d)
+    if _FLOORS & set(metrics):
+        after += 2 * d**2
+    if np.any(real):
+        after += np.where(real, d**2 + d * small, 0)
     if "agreement" in metrics:
         # The partner's draw, the overlaps of its modes, and their traces.
         seconds += draw + _CUBE * d * small**2 + cells * _PAIR * (small**2 + 2 * d * small)
-        size += draw_size + 64 * d * cells
+        after += drawing + 2 * small**2 + cells * (6 * small + 2 * d)
     if "levels" in metrics:
         seconds += _LEVEL * LEVELS * cells * small
     if "modes" in metrics:
         seconds += _MODE * cells * small
-        size += 400 * cells * small
     if "bures" in metrics:
         seconds += _BURES * cells * d**3
+        after += 6 * d**2 + cells * d
     if "monte_carlo_gap" in metrics:
         seconds += _MONTE_CARLO * timesteps * d * (1 + cells)
-        size += 4000 * timesteps * d
-    return seconds, size
+        after += 6 * _ROUNDS * timesteps * d
+    return seconds, BASE_BYTES + pool_bytes(families) + 8 * _peak(drawing, kept, after)
+
+
+def draw_bytes(families: pa.Table) -> Array:
+    """Bytes of a training set of each family while it is drawn, and of its data set's pool."""
+    d, n = (column(families, name) for name in ("d", "n"))
+    drawing, _ = _draw_numbers(d, n, _with_rows(families), _ill_conditioned(families, d, n))
+    return pool_bytes(families) + 8 * drawing
+
+
+def pool_bytes(families: pa.Table) -> float:
+    """Bytes of the data sets that the families name, as data or as a spectrum."""
+    names = set(filter(is_real, families["data"].unique().to_pylist()))
+    for _, values in distinct(families, SPECTRUM):
+        if values["spectrum"] == "dataset":
+            names.add(json.loads(values["spectrum_params"])["name"])
+    pools = [make_pool(name) for name in names]
+    return float(sum(_COPIES * 8 * (p.size + len(p.held_out)) * p.columns for p in pools))
+
+
+def _with_rows(families: pa.Table) -> NDArray[np.bool_]:
+    """Whether the training sets are rows: real ones, or samples."""
+    data = pc.fill_null(families["data"].cast("string"), GAUSSIAN)
+    real = np.asarray(pc.not_equal(data, GAUSSIAN))
+    return np.asarray(real | (np.asarray(families["draw"].cast("string")) == "samples"))
+
+
+def _draw_numbers(
+    d: Array, n: Array, samples: NDArray[np.bool_], ill: NDArray[np.bool_]
+) -> tuple[Array, Array]:
+    """Numbers of a draw at its peak, and those that it keeps (`lindiff.science.draws`)."""
+    small = np.minimum(d, n)
+    # The factor and, of a Wishart draw, what it is scaled from.
+    factor = np.where(samples, n * d, 2 * d * small)
+    # Gram matrix, LAPACK's copy with twice that as work space, vectors; then back to d rows.
+    eigh = np.maximum(5 * small**2, small**2 + np.where(n < d, 2 * d * small, 0))
+    # QR of many rows in two copies; LAPACK's copy, left vectors twice, right ones, work space.
+    qr = np.where(samples & (n > 2 * d), 2 * n * d, 0)
+    svd = np.maximum(qr, 3 * d * small + 7 * small**2)
+    return factor + np.where(ill, svd, eigh), np.where(samples, n * d, 0) + d * small
+
+
+def _ill_conditioned(families: pa.Table, d: Array, n: Array) -> NDArray[np.bool_]:
+    """Whether the draws' Gram matrices are likely to have too large a condition for eigh.
+
+    By the edges of the bulk, s_1 (1 + √γ)² over s_d (1 − √γ)², γ = d/N; real data: always.
+    """
+    spread = np.full(len(d), np.inf)
+    if families["spectrum"].null_count < len(families):
+        codes, first = combinations(families, (*SPECTRUM, "d"))
+        rows = families.select([*SPECTRUM, "d"]).take(pa.array(first)).to_pylist()
+        found = [_spread(*row.values()) for row in rows]
+        spread = np.array(found)[codes]
+    root = np.sqrt(d / n)
+    with np.errstate(divide="ignore"):
+        return np.asarray(spread * ((1 + root) / (1 - root)) ** 2 > _CONDITION)
+
+
+def _spread(name: str | None, params: str | None, d: int) -> float:
+    """Largest over smallest population eigenvalue; infinite where rows are what they are."""
+    if name is None or params is None or d > LARGEST_SPECTRUM:
+        return np.inf
+    s = spectrum(name, params, d, scale=1.0)
+    return float(s[0] / s[-1])
+
+
+def _peak(drawing: Array, kept: Array, after: Array) -> Array:
+    """The peak of a draw and of what comes after it, in numbers."""
+    unreturned = np.minimum(drawing - kept, _UNRETURNED / 8)
+    return np.maximum(drawing, kept + unreturned + after)
 
 
 def _largest_eigenvalue(s: Array, n: int) -> float:
@@ -89,12 +185,13 @@ def _largest_eigenvalue(s: Array, n: int) -> float:
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
     checks: tuple[Check, ...] = (
-        ((*SPECTRUM, "d"), "spectrum", _bad_spectrum),
+        (COVARIANCE, "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
         (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
         (("model", "data", "draw"), "draw", partial(_without_samples, metrics)),
         (("sampler",), "sampler", partial(_noisy, metrics)),
         (("data",), "data", partial(_no_population, metrics)),
+        (("model", "sampler", "population_mean"), "population_mean", _far),
         (("data", "n"), "n", partial(_too_few_rows, metrics)),
     )
     return find(cells, checks) or _unstable(cells)
@@ -102,7 +199,7 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
 
 def _bad_spectrum(values: dict[str, Any]) -> str | None:
     try:
-        spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+        spectrum(*(values[name] for name in COVARIANCE))
     except (ValueError, TypeError) as error:
         return str(error)
     return None
@@ -146,17 +243,32 @@ def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None
     return None
 
 
+def _far(values: dict[str, Any]) -> str | None:
+    """A population mean beside which samples, or squares of squares, have no digits left."""
+    drawn = "memorized_fraction" in MODELS[values["model"]].metrics and values["sampler"] != IDEAL
+    largest = _FARTHEST_DRAWN if drawn else _FARTHEST
+    if abs(values["population_mean"] or 0) <= largest:
+        return None
+    why = "its samples" if drawn else "its metrics"
+    return (
+        f"so far from 0 {why} have no digits left in float64; allowed with {values['model']}: "
+        f"-{largest:g} to {largest:g}"
+    )
+
+
 def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if not is_real(values["data"]):
         return None
-    size, n = make_pool(values["data"]).size, values["n"]
-    if n > size:
-        return f"more than the pool of {values['data']} has: {size:,} rows"
+    pool, n = make_pool(values["data"]), values["n"]
+    if n > pool.size:
+        return f"more than the pool of {values['data']} has: {pool.size:,} rows"
     asked = sorted(_OF_HALVES & set(metrics))
-    if asked and 2 * n > size:
+    if asked and n > pool.largest_half:
+        repeats = len(np.unique(pool.number)) < pool.size
         return (
-            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {size:,} rows, "
-            f"so n is at most {size // 2:,}"
+            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {pool.size:,} "
+            f"rows{', of which some repeat each other' if repeats else ''}, so n is at most "
+            f"{pool.largest_half:,}"
         )
     return None
 
@@ -171,10 +283,10 @@ def _unstable(cells: pa.Table) -> list[Finding]:
     some = np.flatnonzero((rates > 0) & np.isfinite(column(cells, "stop")))
     if not len(some):
         return []
-    names = (*SPECTRUM, "d", "n", *SCHEDULE, *SAMPLING, *REGULARIZATION)
+    names = (*COVARIANCE, "n", *SCHEDULE, *SAMPLING, *REGULARIZATION)
     findings = []
     for row, values in distinct(cells.take(some), names):
-        s = spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+        s = spectrum(*(values[name] for name in COVARIANCE))
         training = Training(**{k: values[k] for k in REGULARIZATION if values[k] is not None})
         bank = make_filters(values, (training,)).make_bank()
         largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]
@@ -212,7 +324,7 @@ def warn(cells: pa.Table) -> list[Finding]:
 
 
 def _pools(cells: pa.Table) -> list[Finding]:
-    """What each data set of `cells` became: rows, dimension, and what was left out."""
+    """What each data set of `cells` became: rows, dimension, what was left out, and notes on it."""
     named = [(row, "data", values["data"]) for row, values in distinct(cells, ("data",))]
     named += [
         (row, "spectrum", json.loads(values["spectrum_params"])["name"])
@@ -221,9 +333,10 @@ def _pools(cells: pa.Table) -> list[Finding]:
     ]
     first = {name: (row, setting) for row, setting, name in reversed(named)}
     return [
-        (row, setting, make_pool(name).summary())
+        (row, setting, message)
         for name, (row, setting) in first.items()
         if is_real(name)
+        for message in (make_pool(name).summary(), *notes(name))
     ]
 
 

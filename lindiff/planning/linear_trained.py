@@ -15,7 +15,7 @@ from lindiff.columns import EXACT_DESCENT
 from lindiff.models.measured import PAIR
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, Finding, column, distinct, is_real, text, with_cells
-from lindiff.planning.trained import check_training
+from lindiff.planning.trained import TORCH_BYTES, check_training
 from lindiff.training.sizes import CHUNK
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
@@ -27,8 +27,8 @@ _UPDATE = 2e-9
 _EXACT_STEP = 3e-6
 _DESCENT = 2e-10
 _CUBE = 1e-9
-# Torch itself.
-_BYTES = 250e6
+# Steps whose noise is drawn at once (`lindiff.training.noise`, which needs torch).
+_BLOCK = 16
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -44,16 +44,26 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     )
     # The draw of the linear models, with none of the cells' own work.
     paired = bool(PAIR & set(metrics))
-    seconds, size = linear.estimate(with_cells(families, 0 * d), ("agreement",) if paired else ())
+    seconds, _ = linear.estimate(with_cells(families, 0 * d), ("agreement",) if paired else ())
     noisy = _STEP + batch * d * (_NUMBER + 2 * d * _PRODUCT) + d**2 * _UPDATE
     exact = _EXACT_STEP + d**3 * _DESCENT
     step = np.where(text(families, "optimizer") == EXACT_DESCENT, exact, noisy)
     step *= np.where(text(families, "precision") == "float64", 2, 1)
     work = _FAMILY + timesteps * (steps * step + cells * d**3 * _CUBE)
     seconds += work * (2 if paired else 1)
-    snapshots = cells * np.maximum(np.minimum(timesteps * d**2, CHUNK), d**2)
-    size += _BYTES + 12 * snapshots + cells * (32 * d**2 + 16 * timesteps)
-    return seconds, size
+    item = np.where(text(families, "precision") == "float64", 8, 4)
+    # Levels of a chunk: by their matrices, or by the noise of a block of steps.
+    drawn = np.where(text(families, "optimizer") == EXACT_DESCENT, 0, _BLOCK * batch)
+    levels = np.minimum(timesteps, np.maximum(1, CHUNK // (d * np.maximum(d, drawn))))
+    matrices = levels * d**2
+    # Weights, gradient and running means, work; each stop's twice; the drawn noise and batches.
+    training = item * (
+        matrices * (6 + 2 * cells) + levels * d * (drawn + np.where(drawn, 3, 0) * batch)
+    )
+    # In double precision: the weights, and three arrays of as many while losses are taken.
+    measuring = 8 * (cells * matrices * 4 + 5 * (1 + paired) * cells * d**2 + 12 * d**2)
+    size = linear.BASE_BYTES + TORCH_BYTES + (1 + paired) * linear.draw_bytes(families)
+    return seconds, size + training + measuring
 
 
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:

@@ -7,27 +7,59 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from lindiff.models.linear_cells import LEVELS
+from lindiff.columns.arrays import combinations
+from lindiff.columns.groups import SPECTRUM
+from lindiff.models.linear_cells import LEVELS, spectrum
 from lindiff.planning.cells import Array, column
+from lindiff.planning.linear import BASE_BYTES, LARGEST_SPECTRUM
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.3
 _CELL = 2e-4
 _MODE = 4e-6
-_BASE_BYTES = 150e6
+# Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6.
+_NODES = 400
+# Arrays of nodes × distinct eigenvalues that are alive while the limit of one N is made.
+_LIMIT = 9
+# Fields of a filter on the contour, and what is made of them there.
+_FIELDS = 12
+# Points of a filter's table, in as many arrays as there are while it is made.
+_TABLE = 9 * 513
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """Seconds and bytes of each family.
 
     Args:
-        families: One row a family with `d` and `cells` (a count).
+        families: One row a family with its spectrum, `d`, `cells` (a count) and, where it is
+            known, `filters`, the most cells of one N.
         metrics: Metrics asked for.
     """
     d, cells = (column(families, name) for name in ("d", "cells"))
     seconds = _FAMILY + cells * (_CELL + _MODE * d)
-    size = _BASE_BYTES + 16 * 400 * (d * 8 + 12 * np.minimum(cells, 2000)) + 400 * cells
+    filters = np.minimum(cells, column(families, "filters" if _known(families) else "cells"))
+    modes = _distinct_eigenvalues(families)
+    # Complex numbers on the contour; real ones at two nodes a rank, and in the table.
+    complex_numbers = _NODES * (_LIMIT * modes + filters * _FIELDS)
+    real_numbers = 2 * d * (513 + 4 * filters) + filters * _TABLE
     if "levels" in metrics:
         seconds = seconds + cells * LEVELS * 2e-5
-        size = size + 3000 * cells
-    return seconds, size
+        complex_numbers = complex_numbers + 2 * LEVELS * _NODES * filters
+    return seconds, BASE_BYTES + 16 * complex_numbers + 8 * real_numbers
+
+
+def _known(families: pa.Table) -> bool:
+    return "filters" in families.column_names
+
+
+def _distinct_eigenvalues(families: pa.Table) -> Array:
+    """The number of distinct eigenvalues of each family's population."""
+    codes, first = combinations(families, (*SPECTRUM, "d"))
+    rows = families.select([*SPECTRUM, "d"]).take(pa.array(first)).to_pylist()
+    found = [
+        row["d"]
+        if row["d"] > LARGEST_SPECTRUM
+        else len(np.unique(spectrum(*row.values(), scale=1.0)))
+        for row in rows
+    ]
+    return np.array(found, float)[codes]

@@ -29,15 +29,17 @@ from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.pools import make_pool
-from lindiff.training.sizes import COPIES, HELD, pack_size
+from lindiff.training.sizes import ACTIVATIONS, COPIES, HELD, PACK, pack_size
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _ROW = 1e-6
 _OPERATION = 8.5e-11
 _CALL = 4e-4
 _NUMBER = 1e-8
-# Torch itself, and the work arrays.
-_BYTES = 250e6
+# Torch itself.
+TORCH_BYTES = 210e6
+# Steps whose noise is drawn at once (`lindiff.training.noise`, which needs torch).
+_BLOCK = 16
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -51,9 +53,9 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     names = ("d", "n", "cells", "timesteps", "width", "steps", "batch_size")
     d, n, cells, timesteps, width, steps, batch = (column(families, name) for name in names)
     # The draw of the linear models, with none of the cells' own work.
-    seconds, size = linear.estimate(with_cells(families, 0 * n), ())
+    seconds, _ = linear.estimate(with_cells(families, 0 * n), ())
     named = text(families, "model")
-    operations, weights, kept = np.array(
+    operations, _, kept = np.array(
         [DEMANDS[m](a, b) for m, a, b in zip(named, d, width, strict=True)]
     ).T
     row = _ROW + _OPERATION * operations + d * _NUMBER
@@ -69,11 +71,48 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         work += halves * visited * (_CALL + SAMPLES * row) + SAMPLES * n * d * 2e-9
     if {"linearity", "directions"} & set(metrics):
         work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))
-    models = each(pack_size, weights)
-    numbers = models * (COPIES * weights + batch * kept) + 2 * halves * cells * weights
-    numbers *= np.where(text(families, "precision") == "float64", 8, 4)
-    size += _BYTES + 4 * HELD + 16 * n * d + numbers
+    numbers = np.zeros_like(n)
+    points = np.maximum(SAMPLES, 2 * each(rounds_of, timesteps))
+    if {"linearity", "directions"} & set(metrics):
+        points = np.maximum(points, each(fit_count, d))
+    # A forward pass that measures keeps a layer, not all of them.
+    numbers += np.minimum(ACTIVATIONS, points * kept) / 2
+    size = linear.BASE_BYTES + TORCH_BYTES + linear.draw_bytes(families) + _item(families) * numbers
+    size += 8 * d * (8 * SAMPLES + (6 * points if "linearity" in metrics else 0))
     return seconds + training + cells * work, size
+
+
+def together(families: pa.Table, metrics: Sequence[str]) -> Array:
+    """Bytes of each family in a pack, and of its snapshots and training sets, shape (families, 2).
+
+    Args:
+        families: As `estimate`.
+        metrics: Metrics asked for.
+    """
+    names = ("d", "n", "cells", "width", "batch_size")
+    d, n, cells, width, batch = (column(families, name) for name in names)
+    named = text(families, "model")
+    _, weights, kept = np.array(
+        [DEMANDS[m](a, b) for m, a, b in zip(named, d, width, strict=True)]
+    ).T
+    halves = 1 + bool(PAIR & set(metrics))
+    # What is trained, its snapshots and, thrice, the noise of a block of steps.
+    pack = COPIES * weights + batch * kept + cells * weights + 3 * _BLOCK * batch * d
+    # Of several looped over, one at a time.
+    pack = np.where(each(pack_size, weights) == 1, pack / PACK, pack)
+    held = halves * (cells * weights + 3 * n * d)
+    return np.stack([halves * pack, held], axis=1) * _item(families)[:, None]
+
+
+def of_call(parts: Array) -> float:
+    """Bytes of a call of families with such parts (`together`): a pack of them, and all held."""
+    pack, held = parts.T
+    return float(np.sort(pack)[-PACK:].sum() + min(held.sum(), 8 * HELD))
+
+
+def _item(families: pa.Table) -> Array:
+    """Bytes of a number of each family's training."""
+    return np.where(text(families, "precision") == "float64", 8.0, 4.0)
 
 
 def _rate(values: dict[str, Any]) -> str | None:

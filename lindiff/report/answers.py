@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from lindiff import figures, files
+from lindiff import checksums, figures, files
 from lindiff.columns.groups import GAUSSIAN, SPECTRUM
 from lindiff.drawing import compare, tables
 from lindiff.errors import InputError
@@ -442,8 +442,8 @@ def write(results_dir: Path, drawn: Sequence[str], path: Path) -> None:
     page = _PAGE.format(
         name=name, body="".join(parts) or "<p>No figure of this config answers.</p>"
     )
-    with files.atomic(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    with checksums.kept(results_dir, "answers", [path]):
+        files.write_text(page, path)
 
 
 _PAGE = """<!doctype html>

@@ -120,7 +120,8 @@ def spectrum(kind: str, params: str) -> str:
     """A spectrum in plain words."""
     values = json.loads(params or "{}")
     if kind == "dataset":
-        return str(values["name"]).partition("@")[0]
+        name = str(values["name"])
+        return name.rpartition("@")[0] or name
     if kind == "power_law" and values.get("exponent") == 0:
         return "isotropic"
     scalars = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -14,10 +15,13 @@ from rich.live import Live
 from rich.table import Table
 
 from lindiff.columns.arrays import plain
+from lindiff.config.words import printable
 from lindiff.progress import duration
 from lindiff.report.curve import Curve
+from lindiff.report.ending import memory
 from lindiff.report.status import Status, Watcher
-from lindiff.report.workflow import memory, summary
+from lindiff.report.workflow import summary
+from lindiff.sweep.garbage import Garbage
 from lindiff.sweep.plan import Plan
 
 _INTERVAL = 2.0
@@ -41,7 +45,7 @@ def print_plan(plan: Plan) -> None:
     """What would run, how long, how big."""
     console = Console(highlight=False)
     for line in summary(plan):
-        console.print(line, soft_wrap=True)
+        console.print(_plain(line), soft_wrap=True)
     if not plan.pending:
         return
     table = _table("shard", "model", "metrics", "families", "cells", "time", "memory", left=3)
@@ -121,7 +125,28 @@ def _plain(part: RenderableType) -> RenderableType:
     """Text without markup: messages hold brackets of their own."""
     from rich.text import Text
 
-    return Text(part) if isinstance(part, str) else part
+    return Text(printable(part)) if isinstance(part, str) else part
+
+
+def print_garbage(found: Sequence[Garbage], removed: bool) -> None:
+    """What of a results folder nothing wants, with sizes, and whether it goes."""
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for garbage in found:
+        number = f"{len(garbage.paths):,}"
+        console.print(Text(f"{garbage.kind}: {number} ({_size(garbage.bytes)})"), soft_wrap=True)
+        for path in garbage.paths[:_MOST_SHARDS]:
+            console.print(Text(f"  {path}"), soft_wrap=True)
+        if len(garbage.paths) > _MOST_SHARDS:
+            console.print(f"  … and {len(garbage.paths) - _MOST_SHARDS:,} more")
+    size = _size(sum(garbage.bytes for garbage in found))
+    if not found:
+        console.print("nothing to remove")
+    elif removed:
+        console.print(f"removed: {size}")
+    else:
+        console.print(f"in all {size}; nothing is removed without --yes")
 
 
 def print_cells(table: pa.Table, limit: int) -> None:
@@ -171,13 +196,16 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.6g}"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return printable(str(value))
 
 
 def write_csv(table: pa.Table, file: BinaryIO) -> None:
     """All rows as CSV; a list is joined by spaces."""
     for index, field in enumerate(table.schema):
         if pa.types.is_list(field.type):
-            joined = pc.binary_join(table[field.name], " ")
+            words = table[field.name].cast(pa.list_(pa.string()))
+            joined = pc.binary_join(words, " ")
             table = table.set_column(index, field.name, joined)
     pyarrow.csv.write_csv(plain(table), file)

@@ -8,43 +8,63 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
+import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from lindiff import __file__ as package
 from lindiff import figures
+from lindiff.columns import NESTED
 from lindiff.config import resolve
-from lindiff.errors import InputError
+from lindiff.config.words import message, printable
+from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
 from lindiff.models import MODELS
+from lindiff.planning.rows import lengths
 from lindiff.progress import duration
+from lindiff.report.ending import killed, no_space
+from lindiff.report.stopping import stop_jobs_with_the_run
+from lindiff.sweep import derived
+from lindiff.sweep.grid import count
+from lindiff.sweep.leftovers import leftovers, remove
+from lindiff.sweep.owner import check_owner, record_owner
 from lindiff.sweep.plan import Plan, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
-# What Snakemake's own processes take beside a job on a cluster node.
-_SNAKEMAKE_MB = 250
 # Minutes of a job beside its estimate, and how wrong the estimate may be.
 _START_MINUTES = 5
 _MARGIN = 3
-# A row of the table while it is merged or drawn.
-_ROW_BYTES = 2500
+# A process that holds the table, in MB: itself, matplotlib, Snakemake's own beside it.
+_TABLE_MB = 650
+# A row of the table while it is merged or drawn, and of one of a nested metric with its cell's id.
+_ROW_BYTES = 900
+_NESTED_BYTES = 2 * 80
 
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Turn an `InputError` into its message on stderr and exit code 2, without a traceback."""
+    """Turn an error of the user or the machine into its message on stderr and exit code 2 or 1."""
     try:
         yield
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(message(error), file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        if not is_of_machine(error):
+            raise
+        print(machine_text(error), file=sys.stderr)
+        sys.exit(1)
 
 
 def _text(settings: Mapping[str, object], key: str, default: str) -> str:
@@ -89,13 +109,18 @@ class Sweep:
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         os.environ["LINDIFF_SOURCE"] = str(Path(package).resolve().parents[1])
         with telling():
-            if set("{}") & set(str(results)):
-                raise InputError(f"results = {results}: braces would be wildcards to Snakemake")
+            if wrong := [c for c in str(results) if c in "{}<>" or not c.isprintable()]:
+                raise InputError(
+                    f"results = {str(results)!r}: Snakemake would not take {wrong[0]!r} for a "
+                    "character of the name; choose another folder"
+                )
             if not main:
                 return cls(file, results, find_plan(results, Path(file).stem), main)
-            sweep = cls(file, results, make_plan(resolve.load(file), results), main)
-        print("\n".join(summary(sweep.plan)), file=sys.stderr)
-        return sweep
+            config = resolve.load(file)
+            check_owner(config, Path(file), results)
+            plan = make_plan(config, results)
+        print(printable("\n".join(summary(plan))), file=sys.stderr)
+        return cls(file, results, plan, main)
 
     @property
     def folder(self) -> str:
@@ -146,16 +171,37 @@ class Sweep:
     def _pending(self) -> dict[str, Shard]:
         return {shard.name: shard for shard in self.plan.pending}
 
-    def start(self) -> None:
-        """Keep other runs out of the store until this process ends; jobs belong to this run."""
+    def start(self, executor: str = "") -> None:
+        """Keep other runs out of the store until this process ends; its jobs end with it.
+
+        Args:
+            executor: The name of Snakemake's executor, of which a cluster is asked what it keeps.
+        """
         if self.main:
+            store = Store(Path(self.store))
+            lines = [*earlier(store, self.plan.pending), *killed(store, self.plan.pending)]
+            if executor == "slurm":
+                lines += accounting()
+            if lines:
+                print("\n".join(lines), file=sys.stderr)
             with telling():
                 lock_run(Path(self.store))
+                record_owner(Path(self.file), Path(self.folder))
+                for path in leftovers(self.results):
+                    remove(path)
+            stop_jobs_with_the_run()
+
+    def failed(self) -> None:
+        """Say what logs cannot: that there was no space for them, and which jobs were killed."""
+        if self.main:
+            lines = [*no_space(self.results), *killed(Store(Path(self.store)), self.plan.pending)]
+            for line in lines:
+                print(line, file=sys.stderr)
 
     def end(self) -> None:
         """Say where the results are."""
         if self.main:
-            print(self.farewell())
+            print(printable(self.farewell()))
 
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""
@@ -166,16 +212,48 @@ class Sweep:
         if "LINDIFF_MAKE" not in os.environ:
             usual = (self.file, self.results) == (DEFAULT, Path("results"))
             ask = "" if usual else self._as_config()
-            lines.append(f"report:   snakemake{ask} --report {self.folder}/report.zip")
+            # Snakemake expands variables in this path, and takes one with a dash for an option.
+            odd = "$" in self.folder or self.folder.startswith("-")
+            report = "report.zip" if odd else f"{self.folder}/report.zip"
+            lines.append(f"report:   snakemake{ask} --report {shlex.quote(report)}")
         return "\n".join(lines)
 
     def _as_config(self) -> str:
         return f" --config sweep={shlex.quote(self.file)} results={shlex.quote(str(self.results))}"
 
 
-def memory(shard: Shard, attempt: int) -> int:
-    """Memory of a shard's job in MB; grows with the attempt."""
-    return (math.ceil(shard.bytes / 1e6) + _SNAKEMAKE_MB) * attempt
+def earlier(store: Store, shards: Iterable[Shard]) -> list[str]:
+    """A line if processes of an earlier run still compute shards of this one."""
+    reports = [store.read_progress(shard.name) for shard in shards]
+    alive = [r for r in reports if r is not None and r.alive(time.time())]
+    if not alive:
+        return []
+    one = len(alive) == 1
+    some = ", ".join(f"{r.shard} on {r.host} (process {r.pid})" for r in alive[:3])
+    return [
+        f"{len(alive)} {'job' if one else 'jobs'} of an earlier run still "
+        f"{'computes' if one else 'compute'}: {some}{', …' if len(alive) > 3 else ''}; what they "
+        "leave is used, and this run's jobs of the same shards wait for it"
+    ]
+
+
+def accounting() -> list[str]:
+    """A line if this Slurm keeps no accounting, without which Snakemake may wait for ever."""
+    command = ["scontrol", "show", "config"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    found = re.search(r"^AccountingStorageType\s*=\s*(\S+)", told.stdout, re.MULTILINE)
+    if found is None or found[1] not in ("accounting_storage/none", "(null)"):
+        return []
+    return [
+        f"this Slurm keeps no accounting (AccountingStorageType = {found[1]}), which Snakemake "
+        "reads the ends of jobs from (sacct): with slurm-status-command: squeue it sees them as "
+        "long as the controller remembers them (MinJobAge), not those that end while the "
+        "controller is down. If it waits although squeue shows no job: end it and start it again; "
+        "what is finished is kept"
+    ]
 
 
 def minutes(shard: Shard, attempt: int) -> int:
@@ -189,8 +267,17 @@ def gpus(shard: Shard, settings: resolve.Config) -> int:
 
 
 def table_memory(plan: Plan, attempt: int) -> int:
-    """Memory of a job that holds the table, in MB; grows with the attempt."""
-    return (1000 + math.ceil(plan.wanted * _ROW_BYTES / 1e6)) * attempt
+    """Memory of a job that holds the tables, in MB; grows with the attempt."""
+    size = plan.wanted * _ROW_BYTES + sum(map(_nested, plan.config.experiments.values()))
+    return (_TABLE_MB + math.ceil(size / 1e6)) * attempt
+
+
+def _nested(experiment: resolve.Experiment) -> float:
+    """Bytes of the rows of an experiment's nested metrics, at the most."""
+    d, n = (max(experiment.axes.get(name, [math.inf])) for name in ("d", "n"))
+    of_cell = lengths(np.array(float(d)), np.array(float(n)))
+    rows = sum(float(of_cell[name]) for name in NESTED if name in experiment.metrics)
+    return count(experiment) * rows * _NESTED_BYTES
 
 
 def figure_sources(name: str) -> list[str]:
@@ -235,6 +322,17 @@ def summary(plan: Plan) -> list[str]:
             f"{plan.config.name}: {stale.cells:,} finished cells of {stale.model} are of older "
             f"code; {doing} (stale: {stale.policy})"
         )
-    for name, reason in plan.damaged.items():
-        lines.append(f"{plan.config.name}: part {name} is damaged ({reason}); its cells run again")
+    name = plan.config.name
+    for part, reason in plan.damaged.items():
+        lines.append(f"{name}: part {part} is damaged ({reason}); its cells run again")
+    for path, reason in plan.damaged_derived.items():
+        lines.append(
+            f"{name}: {path} is damaged ({reason}); tables, figures and answers are made again"
+        )
+    folder = plan.file.parent
+    if not plan.written and (outdated := derived.outdated(folder, plan.tables, plan.figures)):
+        files = ", ".join(str(path.relative_to(folder)) for path in outdated)
+        lines.append(
+            f"{name}: the config does not ask for these any more; the run removes them: {files}"
+        )
     return lines

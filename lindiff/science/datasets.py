@@ -137,6 +137,7 @@ BUNDLED: dict[str, Bundled] = {
 }
 
 _known: dict[str, Array] = {}
+_notes: dict[str, tuple[str, ...]] = {}
 _folder: ContextVar[Path | None] = ContextVar("folder", default=None)
 
 
@@ -158,19 +159,24 @@ def identity(name: str) -> str:
     return name.rpartition("@")[2]
 
 
-def remember(values: Float64[Array, "rows columns"], filename: str) -> str:
+def remember(
+    values: Float64[Array, "rows columns"], filename: str, notes: tuple[str, ...] = ()
+) -> str:
     """Keep a matrix of the user in memory for `load`.
 
     Args:
         values: The matrix, shape (rows, columns).
         filename: What its file is called.
+        notes: What is to be known of how it was read, for `notes`.
 
     Returns:
         Its name, ``FILENAME@HASH``.
     """
     key = digest(values)
     _known[key] = values
-    return f"{filename}@{key}"
+    name = f"{filename}@{key}"
+    _notes[name] = notes
+    return name
 
 
 @contextmanager
@@ -220,6 +226,11 @@ def matrix(name: str) -> Float64[Array, "rows columns"]:
     return _known[identity(name)]
 
 
+def notes(name: str) -> tuple[str, ...]:
+    """What is to be known of how a matrix of the user was read, where it was read."""
+    return _notes.get(name, ())
+
+
 def _matrix(name: str) -> Float64[Array, "rows columns"]:
     key, store = identity(name), _folder.get()
     if store is None:
@@ -227,10 +238,32 @@ def _matrix(name: str) -> Float64[Array, "rows columns"]:
             raise ValueError(f"the matrix {name} has not been read")
         return _known[key]
     path = store / f"{key}.npy"
-    try:
-        values: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"cannot be read, plan again ({error})") from None
-    if values.dtype != np.float64 or digest(values) != key:
-        raise ValueError(f"{path}: not the matrix {name}; remove this file and plan again")
+    values = stored(path, name)
+    if values is None:
+        raise ValueError(f"{path}: not there, or damaged; plan again, which writes it anew")
     return values
+
+
+def stored(path: Path, name: str) -> Float64[Array, "rows columns"] | None:
+    """The matrix of the user in a file of the store; None if it is not there, or not that matrix.
+
+    Raises:
+        OSError: The file is there and cannot be read at present.
+    """
+    try:
+        # Mapped first: that compares its shape with its size, before there is memory for a shape
+        # that a damaged header invents.
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(mapped, np.ndarray) or mapped.dtype != np.float64 or mapped.ndim != 2:
+            return None
+        del mapped
+        values: Array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        return None
+    return values if digest(values) == identity(name) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lindiff import columns
+from lindiff import checksums, columns
 from lindiff.columns import (
     METRIC,
     METRICS,
@@ -37,7 +37,7 @@ from lindiff.errors import InputError
 from lindiff.files import atomic, local, remove_leftovers, write_table
 from lindiff.fingerprint import fingerprints
 from lindiff.progress import duration
-from lindiff.sweep.bits import Bits, bits
+from lindiff.sweep.bits import Bits, bits, names
 from lindiff.sweep.coverage import lookup_parts
 from lindiff.sweep.grid import Wanted, wanted
 from lindiff.sweep.plan import Plan, store_of
@@ -46,6 +46,8 @@ from lindiff.sweep.store import FORMAT, DamagedError, Shard, Store, read_table
 _STATUS = ("ok", "diverged", "failed")
 # Rows of a nested table that are unpacked at a time.
 _BATCH = 20_000
+# Lists of a nested metric that are held at a time.
+_HELD_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,12 @@ class _Merge:
         self.grid = grid
         self.left: Bits = grid.request.copy()
         rows = len(grid.cells)
-        self.values = {c.name: np.full(rows, np.nan) for c in METRICS if c.name not in NESTED}
+        # Of what nothing asks for there is no array: a column of a million cells is 9 MB.
+        asked = delivered(names(np.bitwise_or.reduce(self.left, initial=0)))
+        self.values = {name: np.full(rows, np.nan) for name in asked if name not in NESTED}
         self.known = {name: np.zeros(rows, bool) for name in self.values}
-        self.nested: dict[str, list[pa.Table]] = {name: [] for name in NESTED}
+        # By nested metric, the parts that have it and the row of the table of each of its rows.
+        self.nested: dict[str, dict[str, Rows]] = {name: {} for name in NESTED}
         self.status = np.full(rows, -1, np.int8)
         self.text = {c.name: _Texts(rows) for c in OUTCOME if c.name != "status"}
         self.seconds = np.full(rows, np.nan)
@@ -98,11 +103,17 @@ class _Merge:
         """Merge a part; `rows` and `seconds` are the row and the time of each of its cells."""
         mask = bits(shard.metrics)
         useful = np.flatnonzero((rows >= 0) & ((self.left[rows] & mask) != 0))
+        for name in set(shard.metrics) & set(NESTED):
+            # Their lists may be larger than all else: `_write_nested` reads them.
+            new = (rows >= 0) & ((self.left[rows] & bits([name])) != 0)
+            before = self.nested[name].get(shard.name, -1)
+            self.nested[name][shard.name] = np.maximum(before, np.where(new, rows, -1))
         rows, part = rows[useful], part.take(pa.array(useful))
-        for metric in shard.metrics:
+        for metric in set(shard.metrics) - set(NESTED):
             new = (self.left[rows] & bits([metric])) != 0
             for name in delivered([metric]):
-                self._put(name, part[name], rows, new)
+                if name in self.values:
+                    self._put(name, part[name], rows, new)
         self.left[rows] &= ~mask
         self.status[rows] = np.maximum(
             self.status[rows], places(as_text(part["status"]), pa.array(_STATUS))
@@ -115,24 +126,23 @@ class _Merge:
             self.seconds[rows] = np.where(np.isnan(before), 0, before) + seconds[useful]
 
     def _put(self, name: str, column: pa.ChunkedArray, rows: Rows, new: NDArray[np.bool_]) -> None:
-        if name in NESTED:
-            table = pa.table({"row": rows, name: column})
-            keep = np.asarray(pc.is_valid(column).combine_chunks()) & new
-            self.nested[name].append(table.filter(pa.array(keep)))
-            return
         valid = np.asarray(pc.is_valid(column).combine_chunks()) & new
         numbers = np.asarray(column.combine_chunks().fill_null(0), float)
         self.values[name][rows[valid]] = numbers[valid]
         self.known[name][rows[valid]] = True
 
     def table(self) -> pa.Table:
-        """The table, one row a wanted cell."""
+        """The table, one row a wanted cell; the arrays become its columns and are let go."""
         cells = self.grid.cells
         data: dict[str, Any] = {"cell_id": cells["cell_id"], "family_id": cells["family_id"]}
         data["experiments"] = _experiments(self.grid)
         data |= {column.name: cells[column.name] for column in SETTINGS}
-        for name, values in self.values.items():
-            data[name] = pa.array(values, mask=~self.known[name])
+        for column in METRICS:
+            if column.name in self.values:
+                mask = ~self.known.pop(column.name)
+                data[column.name] = pa.array(self.values.pop(column.name), mask=mask)
+            elif column.name not in NESTED:
+                data[column.name] = pa.nulls(len(cells), column.arrow_type)
         codes = pa.array(self.status, mask=self.status < 0).cast(pa.int32())
         data["status"] = pa.DictionaryArray.from_arrays(codes, pa.array(_STATUS))
         data |= {name: texts.array() for name, texts in self.text.items()}
@@ -213,17 +223,17 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
     merge, times = _merged(plan, store)
     table = merge.table()
     about = _about(plan)
-    files = [out_dir / "metrics.parquet"]
-    remove_leftovers(files[0])
-    write_table(table, files[0], about)
-    for name in NESTED:
-        path = out_dir / f"{name}.parquet"
-        remove_leftovers(path)
-        if path.name in plan.tables:
-            _write_nested(merge.nested[name], name, table["cell_id"], path, about)
-            files.append(path)
-        else:
-            path.unlink(missing_ok=True)
+    files = [out_dir / name for name in plan.tables]
+    with checksums.kept(out_dir, "collect", files):
+        remove_leftovers(files[0])
+        write_table(table, files[0], about)
+        for name in NESTED:
+            path = out_dir / f"{name}.parquet"
+            remove_leftovers(path)
+            if path in files:
+                _write_nested(merge.nested[name], name, store, table["cell_id"], path, about)
+            else:
+                path.unlink(missing_ok=True)
     status = {name: int(np.sum(merge.status == code)) for code, name in enumerate(_STATUS)}
     return Collected(tuple(files), len(table), status, *times)
 
@@ -261,11 +271,12 @@ def _merged(plan: Plan, store: Store) -> tuple[_Merge, tuple[float, float]]:
 
 
 def _wanted_columns(shard: Shard) -> list[str]:
-    return ["family_id", *delivered(shard.metrics), *(column.name for column in OUTCOME)]
+    metrics = [name for name in delivered(shard.metrics) if name not in NESTED]
+    return ["family_id", *metrics, *(column.name for column in OUTCOME)]
 
 
 def _damaged(store: Store, name: str, reason: str) -> InputError:
-    store.quarantine(name, reason)
+    store.quarantine(store.part(name), reason)
     return InputError(f"{store.part(name)}: was damaged; run snakemake again")
 
 
@@ -296,28 +307,65 @@ def _about(plan: Plan) -> dict[bytes, bytes]:
 
 
 def _write_nested(
-    pieces: list[pa.Table],
+    parts: Mapping[str, Rows],
     name: str,
+    store: Store,
     cell_ids: pa.ChunkedArray,
     path: Path,
     about: dict[bytes, bytes],
 ) -> None:
-    """Unpack the lists of `pieces`, sorted by cell, in batches: all at once may not fit."""
+    """Unpack the lists of a nested metric, sorted by cell.
+
+    The cells go in as many pieces as keep the lists of each below `_HELD_BYTES`, for which every
+    part is read again: together they may be larger than all memory.
+
+    Args:
+        parts: For each part the row in the table of each of its rows, or -1.
+        name: The metric.
+        store: Where the parts are.
+        cell_ids: Id of each row of the table.
+        path: The table that is written.
+        about: Its metadata.
+    """
     item = METRIC[name].arrow_type.value_type
     fields = [item.field(i) for i in range(item.num_fields)]
     schema = pa.schema([pa.field("cell_id", pa.string()), *fields], metadata=about)
+    total = sum(_column_bytes(store.part(part), name) for part in parts)
+    step = max(1, len(cell_ids) // (1 + total // _HELD_BYTES))
     with (
         atomic(path) as temporary,
         pq.ParquetWriter(local(temporary), schema, compression="zstd") as file,
     ):
-        if not pieces:
-            return
-        table = pa.concat_tables(pieces)
-        order = pc.sort_indices(table["row"])
-        for start in range(0, len(order), _BATCH):
-            batch = table.take(order[start : start + _BATCH]).combine_chunks()
-            lists = batch[name].combine_chunks()
-            rows = batch["row"].take(pc.list_parent_indices(lists))
-            structs = pc.list_flatten(lists)
-            arrays = [cell_ids.take(rows), *structs.flatten()]
-            file.write_table(pa.table(arrays, schema=schema))
+        for start in range(0, len(cell_ids) if parts else 0, step):
+            pieces = [
+                _lists(store, part, name, rows, range(start, start + step))
+                for part, rows in parts.items()
+            ]
+            table = pa.concat_tables(pieces)
+            order = pc.sort_indices(table["row"])
+            for first in range(0, len(order), _BATCH):
+                batch = table.take(order[first : first + _BATCH]).combine_chunks()
+                lists = batch[name].combine_chunks()
+                rows = batch["row"].take(pc.list_parent_indices(lists))
+                structs = pc.list_flatten(lists)
+                arrays = [cell_ids.take(rows), *structs.flatten()]
+                file.write_table(pa.table(arrays, schema=schema))
+
+
+def _lists(store: Store, part: str, name: str, rows: Rows, wanted_rows: range) -> pa.Table:
+    """The lists that a part has for some rows of the table, with these."""
+    try:
+        column = read_table(store.part(part), [name])[name]
+    except DamagedError as error:
+        raise _damaged(store, part, str(error)) from None
+    inside = (rows >= wanted_rows.start) & (rows < wanted_rows.stop)
+    keep = np.asarray(pc.is_valid(column).combine_chunks()) & inside
+    return pa.table({"row": rows, name: column}).filter(pa.array(keep))
+
+
+def _column_bytes(path: Path, name: str) -> int:
+    """Size of a column of a part in memory, about: of its numbers, eight bytes each."""
+    with pq.ParquetFile(local(path)) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+        return sum(8 * c.num_values for c in columns if c.path_in_schema.split(".")[0] == name)

@@ -18,7 +18,7 @@ from lindiff.models import MODELS
 from lindiff.progress import duration
 from lindiff.sweep.bits import Bits, bits
 from lindiff.sweep.grid import Wanted
-from lindiff.sweep.store import DamagedError, Shard, Store, read_table
+from lindiff.sweep.store import DamagedError, Shard, Store, check_cells, read_table
 
 # Cell ids looked up at a time: enough to share the hash table, little enough to hold.
 _BATCH = 2_000_000
@@ -222,10 +222,12 @@ def _lookup(
     held: list[tuple[Shard, pa.Table]] = []
     for name in sorted(shards):
         try:
-            held.append((shards[name], read_table(path(name), names)))
+            table = read_table(path(name), names)
+            check_cells(shards[name], table)
         except DamagedError as error:
             damaged[name] = str(error)
             continue
+        held.append((shards[name], table))
         if sum(len(table) for _, table in held) >= _BATCH:
             yield from _rows_of(grid, held)
             held = []

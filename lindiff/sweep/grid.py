@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.columns import SETTINGS, Column, cell_schema
+from lindiff.columns import SETTING, SETTINGS, Column, cell_schema
 from lindiff.columns.arrays import Rows, places
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.config.dimensions import fixed_dimension
@@ -42,6 +42,11 @@ class Wanted:
     cells: pa.Table
     request: Bits
     experiments: dict[str, Rows]
+
+    def cells_of(self, experiment: str) -> pa.Table:
+        """The cells of an experiment; not a copy where it has all."""
+        rows = self.experiments[experiment]
+        return self.cells if len(rows) == len(self.cells) else self.cells.take(pa.array(rows))
 
 
 @dataclass
@@ -119,10 +124,11 @@ def _product(axes: Sequence[tuple[str, list[Any]]]) -> dict[str, _Coded]:
 
 def _from_ratio(ratio: _Coded, d: _Coded, experiment: Experiment) -> _Coded:
     """n from n_over_d: the nearest whole number to the ratio times d, at least 2."""
-    exact = np.multiply.outer(np.array(d.values, float), np.array(ratio.values, float))
-    if exact.max() >= 2**53:
+    with np.errstate(over="ignore"):
+        exact = np.multiply.outer(np.array(d.values, float), np.array(ratio.values, float))
+    if exact.max() > SETTING["n"].high:
         largest = max(ratio.values)
-        message = f"n would be {exact.max():.3g}; it must be less than 2^53"
+        message = f"n would be {exact.max():.3g}; it must be at most {SETTING['n'].high:,}"
         raise InputError(experiment.line("n_over_d", message, largest))
     values, codes = np.unique(np.maximum(np.rint(exact), 2).astype(int), return_inverse=True)
     pairs = codes.reshape(exact.shape).astype(np.int32)
@@ -245,17 +251,24 @@ def _array(coded: _Coded, column: Column) -> pa.Array:
     return pa.array(coded.values, column.arrow_type).take(codes)
 
 
-def _merge(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of all tables, each cell once, sorted by ``cell_id``."""
-    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+def _merge(tables: list[pa.Table]) -> pa.Table:
+    """The rows of all tables, each cell once, sorted by ``cell_id``.
+
+    `tables` is emptied and its columns are let go one by one: of a million cells memory is to hold
+    little more than one copy.
+    """
+    table = pa.concat_tables(tables).unify_dictionaries()
+    tables.clear()
     order = pc.sort_indices(table["cell_id"]).to_numpy()
     ids = table["cell_id"].take(pa.array(order)).combine_chunks()
     if len(ids) > 1:
         differs = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
         order = order[np.concatenate(([True], differs))]
-    table = table.take(pa.array(order)).combine_chunks()
-    columns = [_sorted_dictionary(column.combine_chunks()) for column in table.columns]
-    return pa.table(columns, schema=table.schema)
+    schema, rows, columns = table.schema, pa.array(order), []
+    for name in schema.names:
+        columns.append(_sorted_dictionary(table[name].combine_chunks().take(rows)))
+        table = table.drop_columns([name])
+    return pa.table(columns, schema=schema)
 
 
 def _sorted_dictionary(column: pa.Array) -> pa.Array:
@@ -285,11 +298,14 @@ def wanted(config: Config) -> Wanted:
             problems.append(str(error))
     if problems:
         raise InputError("\n".join(problems))
-    cells = next(iter(tables.values())) if len(tables) == 1 else _merge(list(tables.values()))
+    ids = {name: table["cell_id"] for name, table in tables.items()}
+    merged = list(tables.values())
+    tables.clear()
+    cells = merged[0] if len(merged) == 1 else _merge(merged)
     request = np.zeros(cells.num_rows, np.uint64)
     rows = {}
-    for name, table in tables.items():
-        rows[name] = places(table["cell_id"], cells["cell_id"].combine_chunks())
+    for name, own in ids.items():
+        rows[name] = places(own, cells["cell_id"].combine_chunks())
         request[rows[name]] |= bits(config.experiments[name].metrics)
     return Wanted(cells, request & _available(cells), rows)
 

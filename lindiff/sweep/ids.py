@@ -23,7 +23,7 @@ from lindiff.models import MODELS
 
 _DIGEST_BYTES = 16
 # Texts are made and hashed in pieces of about this size: a grid's own texts may not fit in memory.
-_PIECE_BYTES = 2**26
+_PIECE_BYTES = 2**23
 
 
 def fragment(column: Column, value: Any) -> str | None:

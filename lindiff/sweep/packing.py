@@ -24,8 +24,6 @@ from lindiff.sweep.store import Shard, shard_name
 
 # Neighbours in this order share filter tables, which a process keeps.
 _ORDER = (*SPECTRUM, "d", "n", "seed")
-# A finished row in memory, with its strings, while its shard runs.
-_ROW_BYTES = 1500
 # A sweep of some seconds is cut into this many shards, so that it uses the cores there are.
 _FEWEST = 4
 
@@ -52,7 +50,10 @@ class _Units:
         ends: End of each unit in `rows`, shape (U,).
         first: Whether a unit starts a family, shape (U,).
         seconds: Estimated time, shape (U,).
-        bytes: Estimated memory, shape (U,).
+        bytes: Estimated peak of memory while it is computed, shape (U,).
+        kept: Memory that its finished rows take until the shard's end, shape (U,).
+        together: What of its memory adds up with other units', shape (U, parts).
+        model: The model.
     """
 
     rows: Rows
@@ -60,6 +61,9 @@ class _Units:
     first: NDArray[np.bool_]
     seconds: NDArray[np.float64]
     bytes: NDArray[np.float64]
+    kept: NDArray[np.float64]
+    together: NDArray[np.float64]
+    model: Model
 
 
 def pack(
@@ -118,6 +122,7 @@ def _units(
     # Stable: inside a family the cells keep the order of their ids.
     rows = rows[np.argsort(rank[codes], kind="stable")]
     families, counts = cells.take(pa.array(rows[np.cumsum(counts[order]) - 1])), counts[order]
+    families = families.append_column("filters", pa.array(_filters(cells, rows, model, counts)))
 
     seconds, size = _estimate(model, families, counts, metrics)
     fixed = _estimate(model, families, np.ones_like(counts), metrics)
@@ -132,7 +137,31 @@ def _units(
     stops: Rows = (position + 1) * counts[owner] // number[owner]
     if len(owner) > len(counts):
         seconds, size = _estimate(model, families.take(pa.array(owner)), stops - starts, metrics)
-    return _Units(rows, np.cumsum(stops - starts), position == 0, seconds, size)
+    pieces_of = _counted(families.take(pa.array(owner)), stops - starts)
+    return _Units(
+        rows,
+        np.cumsum(stops - starts),
+        position == 0,
+        seconds,
+        size,
+        (stops - starts) * planning.kept(model, pieces_of, metrics),
+        planning.together(model, pieces_of, metrics),
+        model,
+    )
+
+
+def _filters(cells: pa.Table, rows: Rows, model: Model, counts: Rows) -> Rows:
+    """Cells of one N in each family, where a family has several: as many of them have a filter."""
+    if "n" not in model.within:
+        return counts
+    family = np.repeat(np.arange(len(counts)), counts)
+    n = cells["n"].combine_chunks().take(pa.array(rows)).dictionary_encode().indices
+    pairs = np.unique(np.stack([family, np.asarray(n)]), axis=1)[0]
+    return np.asarray(-(-counts // np.bincount(pairs)))
+
+
+def _counted(families: pa.Table, counts: Rows) -> pa.Table:
+    return families.append_column("cells", pa.array(counts))
 
 
 def _neighbours(cells: pa.Table, first: Rows) -> Rows:
@@ -145,17 +174,17 @@ def _neighbours(cells: pa.Table, first: Rows) -> Rows:
 def _estimate(
     model: Model, families: pa.Table, counts: Rows, metrics: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    seconds, size = planning.estimate(
-        model, families.append_column("cells", pa.array(counts)), metrics
-    )
+    seconds, size = planning.estimate(model, _counted(families, counts), metrics)
     return np.asarray(seconds, dtype=float), np.asarray(size, dtype=float)
 
 
 def _cut(units: _Units, target: Target) -> Iterator[tuple[Rows, float, int, int]]:
     """Cut the row of units where the running load passes equal shares."""
-    counts = np.diff(units.ends, prepend=0)
-    # Units run one after another: their times add up, of their memory only the results do.
-    load = np.maximum(units.seconds / target.seconds, counts * _ROW_BYTES / target.bytes)
+    # Units run one after another: their times add up, of their memory only the results do. These
+    # get what the largest unit leaves, less a tenth, for shares are only nearly equal; and a tenth
+    # of all where it leaves less.
+    room = 0.9 * max(target.bytes - float(units.bytes.max()), target.bytes / 9)
+    load = np.maximum(units.seconds / target.seconds, units.kept / room)
     total = float(units.seconds.sum())
     number = max(1, int(np.ceil(load.sum() - 1e-9)))
     number = min(max(number, min(_FEWEST, int(total))), len(load))
@@ -165,6 +194,7 @@ def _cut(units: _Units, target: Target) -> Iterator[tuple[Rows, float, int, int]
     for start, stop in zip(starts, [*starts[1:], len(load)], strict=True):
         begin = units.ends[start - 1] if start else 0
         rows = units.rows[begin : units.ends[stop - 1]]
-        size = units.bytes[start:stop].max() + len(rows) * _ROW_BYTES
+        size = units.bytes[start:stop].max() + units.kept[start:stop].sum()
+        size += planning.of_call(units.model, units.together[start:stop])
         families = max(1, int(units.first[start:stop].sum()))
         yield rows, float(units.seconds[start:stop].sum()), int(size), families

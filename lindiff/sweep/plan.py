@@ -16,16 +16,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from lindiff import checksums
 from lindiff.columns import NESTED
 from lindiff.columns.arrays import Rows
 from lindiff.config.resolve import Config, Experiment
 from lindiff.errors import InputError
-from lindiff.files import remove_leftovers, write_text
+from lindiff.files import names_in, patiently, remove_leftovers, write_text
 from lindiff.fingerprint import closure, code, modules
 from lindiff.sweep.coverage import Stale, cover, stale_policy
+from lindiff.sweep.derived import made, tidy
 from lindiff.sweep.grid import Wanted
 from lindiff.sweep.packing import Target, pack
-from lindiff.sweep.store import FORMAT, Shard, Store, write_spec
+from lindiff.sweep.store import FORMAT, Shard, Store, newer, write_spec
 from lindiff.sweep.validate import validate
 
 # The code of these rooms decides, together with the resolved config, which cells are wanted.
@@ -47,6 +49,7 @@ class Plan:
         done: Number of them that finished parts cover.
         stale: Finished cells of older code.
         damaged: What is wrong with damaged parts, by name.
+        damaged_derived: What is wrong with damaged tables, figures and answers, by path.
         new: Rows of the cells of each shard of `pending` that has no spec yet.
         grid: The wanted cells; None where they were not needed.
     """
@@ -61,6 +64,7 @@ class Plan:
     done: int
     stale: tuple[Stale, ...] = ()
     damaged: Mapping[str, str] = field(default_factory=dict)
+    damaged_derived: Mapping[str, str] = field(default_factory=dict)
     new: Mapping[str, Rows] = field(default_factory=dict, repr=False)
     grid: Wanted | None = field(default=None, repr=False, compare=False)
 
@@ -110,11 +114,11 @@ def make_plan(config: Config, results: Path) -> Plan:
     store = store_of(results)
     key = _key(config)
     folder = Path(results) / config.name
-    existing = {path: _read(path) for path in sorted(folder.glob("plan-*.json"))}
-    stored = all(store.matrix_file(name).exists() for name in config.matrices)
+    existing = {path: _read(path) for path in _plan_files(folder)}
+    stored = all(store.has_matrix(name) for name in config.matrices)
     for path, data in existing.items():
         if stored and data.get("key") == key and (plan := _finished(config, path, data, store)):
-            return plan
+            return _with_derived(plan)
     grid = validate(config)
     found = cover(grid, store, config)
     packed = list(
@@ -145,6 +149,17 @@ def make_plan(config: Config, results: Path) -> Plan:
     )
 
 
+def _with_derived(plan: Plan) -> Plan:
+    """A finished plan, under a new name if what was made from it is damaged: all is made anew."""
+    folder = plan.file.parent
+    damaged = checksums.damaged(folder, made(folder, plan.tables, plan.figures))
+    if not damaged:
+        return plan
+    reasons = {str(path): reason for path, reason in damaged.items()}
+    file = _unused(folder, plan.digest)
+    return replace(plan, file=file, written=False, damaged_derived=reasons)
+
+
 def write_plan(plan: Plan, results: Path) -> None:
     """Write a plan: damaged parts aside, matrices of the user, specs, the plan file.
 
@@ -156,7 +171,7 @@ def write_plan(plan: Plan, results: Path) -> None:
     store = store_of(results)
     store.create()
     for name, reason in plan.damaged.items():
-        store.quarantine(name, reason)
+        store.quarantine(store.part(name), reason)
     for name in plan.config.matrices:
         store.write_matrix(name)
     for shard in plan.pending:
@@ -166,9 +181,11 @@ def write_plan(plan: Plan, results: Path) -> None:
             write_spec(store.spec(shard.name), shard, cells)
     plan.file.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(plan.file)
-    write_text(json.dumps(to_dict(plan), indent=1) + "\n", plan.file)
+    tidy(plan.file.parent, plan.tables, plan.figures)
+    data = to_dict(plan)
+    write_text(json.dumps(data | {"seal": _seal(data)}, indent=1) + "\n", plan.file)
 
-    old = [path for path in plan.file.parent.glob("plan-*.json") if path != plan.file]
+    old = [path for path in _plan_files(plan.file.parent) if path != plan.file]
     waiting = {shard["name"] for path in old for shard in _read(path).get("pending", [])}
     for path in Path(results).glob("*/plan-*.json"):
         if path not in old:
@@ -215,10 +232,10 @@ def read_plan(path: Path) -> Plan:
     """
     path = Path(path)
     data = _read(path)
-    if data.get("format", FORMAT) > FORMAT:
-        raise InputError(f"{path}: written by a newer lindiff (format {data['format']})")
     if "digest" not in data:
-        raise InputError(f"{path}: no plan of lindiff; run snakemake again")
+        raise InputError(
+            f"{path}: no plan of this lindiff, or damaged; run snakemake again, which plans anew"
+        )
     return Plan(
         config=Config.from_json(json.dumps(data["config"])),
         digest=data["digest"],
@@ -238,7 +255,7 @@ def find_plan(results: Path, name: str) -> Plan:
     Raises:
         InputError: There is no plan file, or more than one.
     """
-    files = sorted((Path(results) / name).glob("plan-*.json"))
+    files = _plan_files(Path(results) / name)
     if len(files) != 1:
         raise InputError(f"{Path(results) / name}: {len(files)} plan files instead of one")
     return read_plan(files[0])
@@ -303,7 +320,7 @@ def _finished(config: Config, path: Path, data: dict[str, Any], store: Store) ->
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
-    """A plan as plain data: the content of a plan file."""
+    """A plan as plain data: the content of a plan file, but for its seal."""
     return {
         "format": FORMAT,
         "key": _key(plan.config),
@@ -317,12 +334,35 @@ def to_dict(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _seal(data: dict[str, Any]) -> str:
+    """Digest of the content of a plan file."""
+    return blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _plan_files(folder: Path) -> list[Path]:
+    return [folder / f"{name}.json" for name in names_in(folder, ".json") if name[:5] == "plan-"]
+
+
 def _read(path: Path) -> dict[str, Any]:
-    """The content of a plan file; empty if it is none that can be read."""
+    """The content of a plan file; empty if it is of an older format, damaged or no plan.
+
+    A plan is made anew in no time, so nothing is taken from one that is not what was written.
+
+    Raises:
+        InputError: There is no such file, or a newer lindiff wrote it.
+        OSError: It cannot be read at present.
+    """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        content = patiently(path.read_bytes, path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such plan file") from None
-    except ValueError:
+    try:
+        data: dict[str, Any] = json.loads(content)
+        if data.pop("seal") != _seal(data):
+            return {}
+        number = int(data["format"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    return data if isinstance(data, dict) else {}
+    if number > FORMAT:
+        raise InputError(f"{path}: {newer(number)}")
+    return data

@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,26 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from lindiff.columns import delivered, result_schema
 from lindiff.columns.arrays import Rows, family_rows
 from lindiff.columns.groups import GAUSSIAN
-from lindiff.errors import InputError
-from lindiff.files import lock_shard, remove_leftovers
+from lindiff.errors import InputError, is_of_machine
+from lindiff.files import lock_shard, patiently, remove_leftovers
 from lindiff.fingerprint import fingerprints, joined
 from lindiff.models import MODELS, Model
 from lindiff.progress import Heartbeat
 from lindiff.science import datasets
 from lindiff.science.pools import make_pool
 from lindiff.session import Failures, Session, current, session
-from lindiff.sweep.store import DamagedError, Shard, Store, read_header, read_table, write_part
+from lindiff.sweep.store import (
+    DamagedError,
+    Shard,
+    Store,
+    check_cells,
+    read_header,
+    read_table,
+    write_part,
+)
+
+# Tables of calls that are held before they are joined.
+_TOGETHER = 256
 
 Run = Callable[[pa.Table, Sequence[str]], pa.Table]
 
@@ -46,20 +58,21 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
         Whether anything had to be computed: False if a whole part was there.
 
     Raises:
-        InputError: There is no such spec, it is damaged or of a newer lindiff, the model's code is
-            not the one that it was planned for, a data set of its cells cannot be loaded, or its
-            model needs torch or a GPU that is not there.
+        InputError: There is no such spec, it is damaged (in a store it is moved aside) or of a
+            newer lindiff, the model's code is not the one that it was planned for, a data set of
+            its cells cannot be loaded, or its model needs torch or a GPU that is not there.
+        OSError, MemoryError: The machine failed; nothing was written.
     """
     spec_path, part_path = Path(spec_path), Path(part_path)
-    shard = _read_spec(spec_path)
     store = Store(spec_path.parent.parent)
+    shard = _read_spec(spec_path, store)
     own = _same(spec_path, store.spec(shard.name)) and _same(part_path, store.part(shard.name))
     checkpoints = store.checkpoints / shard.name if own else None
     with lock_shard(spec_path):
         if _is_finished(part_path, shard, store if own else None):
             _drop(checkpoints)
             return False
-        cells = read_table(spec_path)
+        cells = _read_cells(spec_path, shard, store)
         code = joined(fingerprints(cells))
         if code != shard.fingerprint:
             raise InputError(
@@ -69,9 +82,12 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
         part_path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(part_path)
         report = store.progress_file(shard.name) if own else None
+        earlier = store.read_progress(shard.name) if own else None
+        if earlier is not None and earlier.broke_off():
+            print(f"{spec_path}: {earlier.epitaph()}; it is computed again", file=sys.stderr)
         model = MODELS[shard.model]
         with threadpool_limits(1), datasets.folder(store.data):
-            _load_data(cells, spec_path)
+            _load_data(cells, spec_path, store.data)
             run = _load_model(model, device, spec_path)
             with (
                 session(Session(device, checkpoints)),
@@ -106,28 +122,45 @@ def _load_model(model: Model, device: str, spec_path: Path) -> Run:
     return model.load()
 
 
-def _load_data(cells: pa.Table, spec_path: Path) -> None:
+def _load_data(cells: pa.Table, spec_path: Path, folder: Path) -> None:
     """Load the data sets that the cells name: without them none of those can be computed."""
     names = set(cells["data"].unique().to_pylist()) - {None, GAUSSIAN}
     surrogates = cells.filter(pc.equal(cells["spectrum"], "dataset"))["spectrum_params"]
     names |= {json.loads(params)["name"] for params in surrogates.unique().to_pylist()}
     for name in sorted(names):
         try:
-            make_pool(name)
+            patiently(partial(make_pool, name), folder)
         except ValueError as error:
             raise InputError(f"{spec_path}: data set {name}: {error}") from None
 
 
-def _read_spec(path: Path) -> Shard:
+def _read_spec(path: Path, store: Store) -> Shard:
     try:
         shard = read_header(path, "spec")
     except FileNotFoundError:
         raise InputError(f"{path}: no such spec; plan again (run snakemake again)") from None
     except DamagedError as error:
-        raise InputError(f"{path}: {error}; plan again (run snakemake again)") from None
+        raise _refused(path, error, store) from None
     if shard.model not in MODELS:
         raise InputError(f"{path}: no model {shard.model!r}; there are: {', '.join(MODELS)}")
     return shard
+
+
+def _read_cells(path: Path, shard: Shard, store: Store) -> pa.Table:
+    """The cells of a spec, their ids computed anew: a result must be of the cell that it names."""
+    try:
+        cells = read_table(path)
+        check_cells(shard, cells)
+    except DamagedError as error:
+        raise _refused(path, error, store) from None
+    return cells
+
+
+def _refused(path: Path, error: DamagedError, store: Store) -> InputError:
+    """A damaged spec, moved aside if it is one of a store: the next plan writes it anew."""
+    if _same(path, store.spec(path.stem)) and (store.root / "FORMAT").exists():
+        store.quarantine(path, str(error))
+    return InputError(f"{path}: {error}; plan again (run snakemake again)")
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -148,7 +181,7 @@ def _is_finished(path: Path, shard: Shard, store: Store | None) -> bool:
         reason = f"holds part {found.name}"
     if store is None:
         raise InputError(f"{path}: {reason}; it is not overwritten")
-    store.quarantine(shard.name, reason)
+    store.quarantine(path, reason)
     return False
 
 
@@ -166,6 +199,7 @@ def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, model: Mod
         The cells with what `run` returned, in the order of `cells`. A cell that fails has status
         ``failed``, its message, and no metrics.
     """
+    joined_tables: list[pa.Table] = []
     found, order = [], []
     metrics, failures = delivered(shard.metrics), current().failures
     families = family_rows(cells)
@@ -176,11 +210,17 @@ def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, model: Mod
         own = cells.slice(rows[0], len(rows)) if len(members) == 1 else cells.take(pa.array(rows))
         found.append(_isolated(run, own, metrics, failures))
         order.append(rows)
+        if len(found) == _TOGETHER:
+            # Of one row each, tables take twenty times what their rows do.
+            joined_tables.append(pa.concat_tables(found).unify_dictionaries().combine_chunks())
+            found.clear()
         seconds[members] = (time.perf_counter() - start) / len(members)
         beat.done += len(rows)
     failures.sum_up()
     beat.family_seconds = seconds.tolist()
-    results = pa.concat_tables(found).take(pa.array(np.argsort(np.concatenate(order))))
+    results, back = pa.concat_tables([*joined_tables, *found]), np.argsort(np.concatenate(order))
+    if np.any(back[1:] < back[:-1]):
+        results = results.take(pa.array(back))
     table = cells
     for name in results.column_names[1:]:
         table = table.append_column(results.schema.field(name), results[name])
@@ -214,7 +254,11 @@ def _calls(cells: pa.Table, families: Sequence[Rows], model: Model) -> list[list
 
 
 def _isolated(run: Run, family: pa.Table, metrics: Sequence[str], failures: Failures) -> pa.Table:
-    """What `run` gives for some cells; if it raises, for their halves, down to those that fail."""
+    """What `run` gives for some cells; if it raises, for their halves, down to those that fail.
+
+    Raises:
+        Exception: One that is of the machine (`is_of_machine`): that is no result of any cell.
+    """
     schema = result_schema(metrics)
     try:
         result = run(family, metrics).select(schema.names).cast(schema)
@@ -222,6 +266,8 @@ def _isolated(run: Run, family: pa.Table, metrics: Sequence[str], failures: Fail
             raise ValueError("the model returned other cells than it was given")
         return result
     except Exception as error:
+        if is_of_machine(error):
+            raise
         if family.num_rows == 1:
             cell = family["cell_id"][0].as_py()
             failures.add(cell, error)

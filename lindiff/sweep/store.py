@@ -2,7 +2,11 @@
 
 A *spec* lists the cells of a shard and the metrics wanted; a *part* is what running it left. Both
 are Parquet files with the same name, a hash of what is asked, and both say in their header
-(`Shard`) what they hold, so that the store can be read without any other file.
+(`Shard`) what they hold, so that the store can be read without any other file. The header has
+digests of itself and of every column, and what is read is checked against them.
+
+Format 1 had no digests. Its files stay as they are, and are checked as far as they can be: by the
+checksums of their pages, by their name, and by the ids of their cells.
 """
 
 from __future__ import annotations
@@ -10,26 +14,59 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lindiff import columns
-from lindiff.errors import InputError
-from lindiff.files import local, remove_leftovers, write_array, write_table, write_text
+from lindiff.errors import InputError, is_of_machine
+from lindiff.files import (
+    local,
+    names_in,
+    patiently,
+    remove_leftovers,
+    write_array,
+    write_table,
+    write_text,
+)
 from lindiff.progress import Progress, read_progress
 from lindiff.science import datasets
+from lindiff.sweep.digests import digest, digests
+from lindiff.sweep.ids import cell_ids
 
-FORMAT = 1
+FORMAT = 2
 _HEADER = b"lindiff"
+# An allocation of a damaged length that is no lack of memory: no file of the store is as large.
+_ABSURD_BYTES = 2**40
 
 
 class DamagedError(Exception):
     """A file of the store is truncated, foreign or not Parquet; ``str(error)`` says which."""
+
+
+@contextmanager
+def _content(what: str) -> Iterator[None]:
+    """Whatever Arrow raises of bytes that are not what they should be becomes a `DamagedError`.
+
+    Not so the errors of the system, whose number says that the file could not be read at all, and
+    a lack of memory.
+    """
+    try:
+        yield
+    except (InputError, DamagedError):
+        raise
+    except Exception as error:
+        numbers = [int(word) for word in str(error).split() if word.isdecimal()]
+        absurd = isinstance(error, MemoryError) and max(numbers, default=0) > _ABSURD_BYTES
+        if is_of_machine(error) and not absurd:
+            raise
+        raise DamagedError(f"{what} ({type(error).__name__}: {error})") from None
 
 
 @dataclass(frozen=True)
@@ -80,47 +117,94 @@ def read_header(path: Path, kind: str) -> Shard:
 
     Raises:
         FileNotFoundError: There is no such file.
+        OSError: It cannot be read at present; this says nothing of its content.
         DamagedError: It is truncated, not Parquet, or not a lindiff file of that kind.
         InputError: A newer version of lindiff wrote it.
     """
-    try:
-        found = pq.read_metadata(local(path))
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedError(f"truncated or not Parquet ({error})") from None
-    try:
-        header = json.loads(found.metadata[_HEADER])
-        _check_format(header.pop("format"), path)
+    with _content("truncated or not Parquet"):
+        found = patiently(lambda: pq.read_metadata(local(path)), path)
+    with _content("Parquet, but not written by lindiff"):
+        header = _header(found, path)
         if header.pop("kind") != kind:
             raise DamagedError(f"not a {kind}")
         shard = Shard.from_dict(header)
-    except (KeyError, TypeError, ValueError):
-        raise DamagedError("Parquet, but not written by lindiff") from None
     if shard.cells != found.num_rows:
         raise DamagedError(f"{found.num_rows} rows instead of {shard.cells}")
     return shard
 
 
+def _header(found: pq.FileMetaData, path: Path) -> dict[str, Any]:
+    """The header, checked against its own digest, without format and digests."""
+    header: dict[str, Any] = json.loads(found.metadata[_HEADER])
+    if header["format"] != 1:
+        # First, so that a damaged number is not taken for a newer format: all formats have this.
+        if header.pop("digest") != _digest(header):
+            raise DamagedError("its header is damaged")
+        _check_format(header["format"], path)
+        del header["columns"]
+    del header["format"]
+    return header
+
+
+def _digest(header: dict[str, Any]) -> str:
+    return blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 def _check_format(number: int, path: Path) -> None:
     if number > FORMAT:
-        raise InputError(
-            f"{path}: written by a newer lindiff (format {number}, this one reads up to {FORMAT}); "
-            "update lindiff or choose another results folder"
-        )
+        raise InputError(f"{path}: {newer(number)}")
+
+
+def newer(number: int) -> str:
+    """What is said of a file of a format that is to come."""
+    return (
+        f"written by a newer lindiff (format {number}, this one reads up to {FORMAT}); update "
+        "lindiff or choose another results folder"
+    )
 
 
 def read_table(path: Path, names: Sequence[str] | None = None) -> pa.Table:
-    """Columns `names` (all by default) of a spec or part, checksums verified.
+    """Columns `names` (all by default) of a spec or part, checked against their digests.
 
     Raises:
-        DamagedError: The file cannot be read to its end.
+        OSError: The file cannot be read at present; this says nothing of its content.
+        DamagedError: The columns are not those that were written.
     """
-    try:
-        with pq.ParquetFile(local(path), page_checksum_verification=True) as file:
-            return file.read(columns=names)
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedError(f"damaged data ({error})") from None
+    with _content("damaged data"):
+        table, header = patiently(lambda: _read(path, names), path)
+        known = json.loads(header).get("columns", {})
+        for name in table.column_names:
+            if known and digest(table[name]) != known[name]:
+                raise DamagedError(f"damaged data (column {name} is not what was written)")
+        return table.select(list(names)) if names is not None else table
+
+
+def _read(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, bytes]:
+    with pq.ParquetFile(local(path), page_checksum_verification=True) as file:
+        columns = None if names is None else list(names)
+        return file.read(columns=columns), file.metadata.metadata[_HEADER]
+
+
+def check_cells(shard: Shard, cells: pa.Table) -> None:
+    """Check that cells are those that a header and a name promise.
+
+    Args:
+        shard: The header.
+        cells: All rows of its file, with at least ``cell_id``; where they have their settings, ids
+            are computed anew from them.
+
+    Raises:
+        DamagedError: They are not.
+    """
+    ids = cells["cell_id"]
+    name = shard_name(shard.model, shard.metrics, shard.fingerprint, ids.to_pylist())
+    if name != shard.name:
+        raise DamagedError(f"its cells are not those of {shard.name}")
+    if "model" in cells.column_names:
+        with _content("its settings are no cells"):
+            own = cell_ids(cells)
+        if not own.equals(ids.combine_chunks()):
+            raise DamagedError("its settings are not those of its ids")
 
 
 def write_spec(path: Path, shard: Shard, cells: pa.Table) -> None:
@@ -135,7 +219,8 @@ def write_part(path: Path, shard: Shard, table: pa.Table) -> None:
 
 
 def _write(path: Path, kind: str, shard: Shard, table: pa.Table) -> None:
-    header = {"format": FORMAT, "kind": kind, **asdict(shard)}
+    header = {"format": FORMAT, "kind": kind, **asdict(shard), "columns": digests(table)}
+    header["digest"] = _digest(json.loads(json.dumps(header)))
     write_table(table, path, {_HEADER: json.dumps(header, sort_keys=True).encode()})
 
 
@@ -177,10 +262,15 @@ class Store:
         """Path of the matrix of a user's data set, ``FILENAME@HASH``."""
         return self.data / f"{datasets.identity(name)}.npy"
 
+    def has_matrix(self, name: str) -> bool:
+        """Whether the matrix of a user's data set is there, and is what its name says."""
+        path = self.matrix_file(name)
+        return patiently(lambda: datasets.stored(path, name), path) is not None
+
     def write_matrix(self, name: str) -> None:
         """Write the matrix of a user's data set, unless it is there: its name is its content."""
         path = self.matrix_file(name)
-        if not path.exists():
+        if not self.has_matrix(name):
             self.data.mkdir(parents=True, exist_ok=True)
             remove_leftovers(path)
             write_array(datasets.matrix(name), path)
@@ -207,19 +297,31 @@ class Store:
             InputError: The format number in ``FORMAT`` is newer, or not a number.
         """
         path = self.root / "FORMAT"
-        if not path.exists():
+        try:
+            text = patiently(path.read_bytes, path).decode(errors="replace").strip()
+        except FileNotFoundError:
             return
-        text = path.read_text(encoding="utf-8").strip()
-        if not text.isdecimal():
-            raise InputError(f"{path}: {text!r} is not a format number; not a store of lindiff?")
-        _check_format(int(text), path)
+        if not (text.isascii() and text.isdecimal()):
+            raise InputError(
+                f"{path}: {text[:40]!r} is not a format number; if {self.root} is a store of "
+                "lindiff, remove this one file, and it is written anew"
+            )
+        if int(text) > FORMAT:
+            raise InputError(
+                f"{path}: says that this store was {newer(int(text))}; if none ever wrote here, "
+                "the file is damaged: remove it, and it is written anew"
+            )
 
     def create(self) -> None:
-        """Make the folders and the ``FORMAT`` file where they are missing."""
+        """Make the folders where they are missing, and say which format is written from now on.
+
+        What older formats left stays as it is, and an older lindiff leaves the newer files alone.
+        """
         for folder in (self.specs, self.parts, self.progress):
             folder.mkdir(parents=True, exist_ok=True)
-        if not (self.root / "FORMAT").exists():
-            write_text(f"{FORMAT}\n", self.root / "FORMAT")
+        path, text = self.root / "FORMAT", f"{FORMAT}\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_text(text, path)
 
     def find_parts(
         self, names: Iterable[str] | None = None
@@ -231,6 +333,7 @@ class Store:
 
         Raises:
             InputError: A newer lindiff wrote one of them.
+            OSError: One cannot be read at present.
         """
         return self._find(self.parts, "part", names)
 
@@ -242,7 +345,7 @@ class Store:
         self, folder: Path, kind: str, names: Iterable[str] | None
     ) -> tuple[dict[str, Shard], dict[str, str]]:
         if names is None:
-            names = sorted(path.stem for path in folder.glob("[!.]*.parquet"))
+            names = names_in(folder, ".parquet")
         found: dict[str, Shard] = {}
         damaged: dict[str, str] = {}
         for name in names:
@@ -253,20 +356,19 @@ class Store:
             except DamagedError as error:
                 damaged[name] = str(error)
                 continue
-            if shard.name == name:
-                found[name] = shard
-            else:
+            if shard.name != name:
                 damaged[name] = f"holds {kind} {shard.name}"
+            elif set(shard.metrics) <= set(columns.REQUESTABLE):
+                found[name] = shard
         return found, damaged
 
-    def quarantine(self, name: str, reason: str) -> None:
-        """Move a damaged part aside to ``damaged/`` and say so on stderr."""
+    def quarantine(self, source: Path, reason: str) -> None:
+        """Move a damaged spec or part aside to ``damaged/`` and say so on stderr."""
         self.damaged.mkdir(parents=True, exist_ok=True)
-        source = self.part(name)
         target = self.damaged / source.name
         count = 1
         while target.exists():
-            target = self.damaged / f"{name}-{count}.parquet"
+            target = self.damaged / f"{source.stem}-{count}.parquet"
             count += 1
         os.replace(source, target)
         print(f"{source}: {reason}; moved to {target}, its cells run again", file=sys.stderr)

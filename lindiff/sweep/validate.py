@@ -8,9 +8,11 @@ that would diverge.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from lindiff import figures, planning
@@ -49,12 +51,30 @@ def validate(config: Config) -> Wanted:
     except InputError as error:
         raise InputError("\n".join([*problems, str(error)])) from None
     for name, experiment in config.experiments.items():
-        cells = found.cells.take(pa.array(found.experiments[name]))
-        found_in = planning.check(cells, experiment.metrics)
+        cells = found.cells_of(name)
+        found_in = _too_large(cells, experiment, config) or planning.check(
+            cells, experiment.metrics
+        )
         problems += _short(_lines(experiment, cells, found_in))
     if problems:
         raise InputError("\n".join(problems))
     return found
+
+
+def _too_large(
+    cells: pa.Table, experiment: Experiment, config: Config
+) -> list[tuple[int, str, str]]:
+    """Cells that no job could hold: with more than this machine has and a shard may take."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    available = max(machine, config.target_bytes)
+    reason = (
+        f"more memory than there is: this machine has {machine / 1e9:,.3g} GB; where jobs may "
+        f"take more, say so with shard: memory (now {config.target_bytes / 1e9:,.3g} GB)"
+    )
+    return [
+        (row, setting, f"{text}, {reason}")
+        for row, setting, text in planning.too_large(cells, experiment.metrics, available)
+    ]
 
 
 def warnings(config: Config, found: Wanted) -> list[str]:
@@ -66,14 +86,24 @@ def warnings(config: Config, found: Wanted) -> list[str]:
     """
     lines = []
     for name, experiment in config.experiments.items():
-        cells = found.cells.take(pa.array(found.experiments[name]))
+        cells = found.cells_of(name)
         # Models that share a data set or a schedule say the same of it, but not of another one.
         said = {
             (message, _subject(cells, row, key)): (row, key, message)
             for row, key, message in planning.warn(cells)[::-1]
         }
         lines += _short(_lines(experiment, cells, list(said.values())[::-1]))
-    return lines
+    return lines + list(_thin(config, found))
+
+
+def _thin(config: Config, found: Wanted) -> Iterator[str]:
+    """Figures that the cells of all experiments that list them leave with an empty panel."""
+    for figure in dict.fromkeys(f for one in config.experiments.values() for f in one.figures):
+        feeding = [name for name, one in config.experiments.items() if figure in one.figures]
+        rows = np.unique(np.concatenate([found.experiments[name] for name in feeding]))
+        for words in figures.unmet(figure, found.cells.take(pa.array(rows))):
+            message = f"the figure will have an empty panel, or nothing to draw: it takes {words}"
+            yield config.experiments[feeding[0]].line("figures", message, figure)
 
 
 def _subject(cells: pa.Table, row: int, setting: str) -> Any:

@@ -71,13 +71,3 @@ def models_at_once(network: Network, runs: Sequence[Run], recipe: Recipe) -> int
         return pack_size(network.size)
     free, _ = torch.cuda.mem_get_info(device)
     return fitting(free, bytes_of(network, runs, recipe))
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that an allocator, of torch or of Python, found no memory."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        words in text for words in ("can't allocate memory", "out of memory", "not enough memory")
-    )

@@ -17,9 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lindiff.errors import is_out_of_memory
 from lindiff.science.schedule import Schedule
 from lindiff.training.checkpoint import Keeper
-from lindiff.training.devices import is_out_of_memory, models_at_once
+from lindiff.training.devices import models_at_once
 from lindiff.training.pack import State, advance, begin
 from lindiff.training.task import (
     Network,
@@ -97,7 +98,8 @@ def train(
             trained.losses[:, part] = state.losses
             trained.failed.update((models[m], why) for m, why in state.failed.items())
         elif len(models) == 1:
-            trained.failed[models[0]] = f"out of memory on {runs[part][0].rows.device}"
+            # No property of the cell: its part waits for another try, which finds checkpoints.
+            raise MemoryError(f"out of memory on {runs[part][0].rows.device}")
         else:
             todo[:0] = _halves(models)
             continue

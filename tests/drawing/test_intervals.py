@@ -106,14 +106,29 @@ def test_one_value_has_no_interval(estimator):
         (mean_interval, [], "no values"),
         (median_interval, [1.0, math.nan], "nan"),
         (quantile_band, [math.nan], "nan"),
-        (mean_interval, [1.0, INF], "take the median"),
-        (geometric_mean_interval, [1.0, 0.0], "positive"),
-        (geometric_mean_interval, [1.0, INF], "finite"),
+        (mean_interval, [INF, -INF], "take the median"),
+        (geometric_mean_interval, [1.0, -1.0], "negative"),
     ],
 )
 def test_what_has_no_interval_is_refused(estimator, values: list[float], message: str):
     with pytest.raises(ValueError, match=message):
         estimator(values)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "values", "centre"),
+    [
+        (mean_interval, [1.0, INF], INF),
+        (geometric_mean_interval, [1.0, INF], INF),
+        (geometric_mean_interval, [1.0, 0.0], 0.0),
+        (geometric_mean_interval, [INF, 0.0], INF),
+    ],
+)
+def test_a_value_that_rules_the_mean_leaves_it_without_an_interval(estimator, values, centre):
+    got = estimator(values)
+    assert (got.value, got.count) == (centre, 2)
+    assert math.isnan(got.low)
+    assert math.isnan(got.high)
 
 
 @given(st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=30), st.floats(1e-3, 1e3))

@@ -187,3 +187,59 @@ def test_cancelled_job_is_retried(
     parts = folder / "results" / "store" / "parts"
     specs = folder / "results" / "store" / "specs"
     assert {p.name for p in parts.iterdir()} == {s.name for s in specs.iterdir()}
+
+
+# One shard of some seconds.
+ONE = """\
+experiments:
+  one:
+    model: linear_exact
+    d: 256
+    n: 512
+    spectrum: isotropic
+    ridge: [0, 1.0e-2]
+    seed: {range: [0, 600]}
+"""
+
+
+def test_out_of_memory_is_named_and_the_next_attempt_asks_for_more(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The first attempt starts, and then draws more than it may; nobody in it can say so."""
+    config = tmp_path / "one.yaml"
+    config.write_text(ONE.replace("256", "1200").replace("600", "4"))
+    done = subprocess.run(
+        [*through_slurm(config), "--set-resources", "shard:mem_mb=300*attempt"],
+        cwd=tmp_path, env=cluster.environment(), stdin=subprocess.DEVNULL, check=False,
+        timeout=900, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "keeps no accounting" in done.stdout
+    assert "Trying to restart job" in done.stdout
+    logs = "".join(p.read_text() for p in (tmp_path / "results/one/logs").glob("*.log"))
+    assert "of the 315 MB that its job asked for: out of memory; it is computed again" in logs
+
+
+def test_jobs_of_a_killed_run_are_said_and_used(cluster: Cluster, tmp_path: Path) -> None:
+    since = set(cluster.job_states())
+    config = tmp_path / "one.yaml"
+    config.write_text(ONE.replace("600", "6000"))
+    command = {"cwd": tmp_path, "env": cluster.environment(), "stdin": subprocess.DEVNULL}
+    first = subprocess.Popen(
+        through_slurm(config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **command
+    )
+    job = running_shard(cluster, since, first)
+    reports = tmp_path / "results" / "store" / "progress"
+    deadline = time.monotonic() + 120
+    while not list(reports.glob("[!.]*.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    first.kill()
+    first.wait()
+    done = subprocess.run(
+        through_slurm(config), check=False, timeout=900, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **command,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "of an earlier run still compute" in done.stdout
+    assert cluster.job_states()[job] == "COMPLETED"

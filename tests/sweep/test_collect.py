@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lindiff import files
 from lindiff.columns import METRICS, OUTCOME, SETTINGS
+from lindiff.drawing.tables import read_metrics
 from lindiff.errors import InputError
+from lindiff.sweep import collect as module
 from lindiff.sweep.collect import collect
 from lindiff.sweep.ids import cell_ids
 from lindiff.sweep.plan import read_plan
@@ -160,3 +163,43 @@ def test_damaged_part_is_moved_aside(sweep: Sweep) -> None:
     assert (sweep.store.damaged / path.name).read_bytes() == bytes(data)
     sweep.finish(sweep.config())
     assert len(sweep.rows()) == 8
+
+
+def test_lists_that_do_not_fit_together_are_unpacked_in_pieces(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = (
+        "{model: linear_exact, timesteps: 20, seed: {range: [0, 6]}, "
+        "metrics: {only: [test_loss, levels, modes]}}"
+    )
+    plan = sweep.write(sweep.config(defaults=defaults))
+    sweep.compute(plan)
+    tables = {}
+    for held in (module._HELD_BYTES, 2000):
+        monkeypatch.setattr(module, "_HELD_BYTES", held)
+        _, *nested = collect(plan, sweep.results / "tiny").files
+        tables[held] = [pq.read_table(path) for path in nested]
+        assert all(pq.read_metadata(path).num_row_groups == 1 for path in nested) == (held > 2000)
+    whole, pieces = tables.values()
+    assert whole == pieces
+    assert whole[0]["cell_id"].to_pylist() == sorted(whole[0]["cell_id"].to_pylist())
+    assert len(whole[0]) == 24 * 15
+
+
+def test_a_table_of_many_rows_has_groups_that_figures_read_one_by_one(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = sweep.write(sweep.config())
+    sweep.compute(plan)
+    folder = sweep.results / "tiny"
+    (path,) = collect(plan, folder).files
+    whole = read_metrics(folder, "kl", ["one"])
+    monkeypatch.setattr(files, "ROW_GROUP", 3)
+    collect(plan, folder)
+    assert pq.read_metadata(path).num_row_groups == 3
+    pieces = read_metrics(folder, "kl", ["one"])
+    assert pieces.table.to_pylist() == whole.table.to_pylist()
+    assert (pieces.left_out, pieces.fingerprints) == (0, whole.fingerprints)
+    # Columns without a value are there, and null.
+    assert pieces.table["bures"].null_count == pieces.table["optimizer"].null_count == 8
+    assert pieces.table.schema.field("optimizer").type == pa.string()

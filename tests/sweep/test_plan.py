@@ -21,8 +21,8 @@ from lindiff.sweep import plan
 from lindiff.sweep.bits import bits, names
 from lindiff.sweep.collect import collect
 from lindiff.sweep.packing import Target, pack
-from lindiff.sweep.plan import find_plan, make_plan, read_plan, write_plan, write_plan_at
-from lindiff.sweep.store import read_table
+from lindiff.sweep.plan import _seal, find_plan, make_plan, read_plan, write_plan, write_plan_at
+from lindiff.sweep.store import FORMAT, read_table
 from tests.sweeps import ONE, Sweep
 
 
@@ -435,17 +435,20 @@ def test_plan_files_that_cannot_be_used(sweep: Sweep, tmp_path: Path) -> None:
         read_plan(tmp_path / "absent.json")
     made = sweep.write(sweep.config())
     path = made.file.with_name("plan-0.json")
+    newer = {"format": 99}
     for text, message in (
-        ("{", "no plan of lindiff"),
-        ("[]", "no plan of lindiff"),
-        (json.dumps({"format": 99}), "newer lindiff"),
+        ("{", "no plan of this lindiff, or damaged"),
+        ("[]", "no plan of this lindiff, or damaged"),
+        (json.dumps({"format": 1, "digest": "0"}), "run snakemake again, which plans anew"),
+        (json.dumps(newer | {"seal": _seal(newer)}), "newer lindiff"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             read_plan(path)
     with pytest.raises(InputError, match="2 plan files instead of one"):
         find_plan(sweep.results, "tiny")
-    # Planning itself is not troubled by it, and removes it.
+    # Planning itself is not troubled by a damaged one, and removes it.
+    path.write_text("{")
     write_plan_at(sweep.config(), made.file, made.digest)
     assert find_plan(sweep.results, "tiny").digest == made.digest
 
@@ -469,7 +472,7 @@ def test_store_is_no_name_for_a_config(sweep: Sweep) -> None:
 def test_newer_store_is_refused(sweep: Sweep) -> None:
     config = sweep.config()
     sweep.finish(config)
-    (sweep.store.root / "FORMAT").write_text("2\n")
+    (sweep.store.root / "FORMAT").write_text(f"{FORMAT + 1}\n")
     with pytest.raises(InputError, match="newer lindiff"):
         sweep.plan(config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -298,3 +299,33 @@ def test_packing_changes_no_row(tmp_path: Path) -> None:
                     and math.isclose(value, other[name], rel_tol=1e-12, abs_tol=1e-12)
                 )
                 assert same, (name, value, other[name])
+
+
+def test_tables_of_many_families_are_joined_on_the_way(
+    planned: tuple[Sweep, Shard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep, shard = planned
+    spec, part = sweep.store.spec(shard.name), sweep.store.part(shard.name)
+    run_spec(spec, part)
+    before = part.read_bytes()
+    part.unlink()
+    monkeypatch.setattr(module, "_TOGETHER", 3)
+    run_spec(spec, part)
+    assert part.read_bytes() == before
+
+
+def test_an_attempt_that_broke_off_is_told_in_the_log_of_the_next(
+    planned: tuple[Sweep, Shard], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep, shard = planned
+    report = {
+        "shard": shard.name, "done": 0, "total": 8, "started": 100.0, "updated": 130.0,
+        "seconds": 30.0, "host": "node7", "pid": 1, "state": "running", "family_seconds": [],
+        "memory": 900_000_000, "limit": 1_000_000_000,
+    }  # fmt: skip
+    sweep.store.progress_file(shard.name).write_text(json.dumps(report))
+    run_spec(sweep.store.spec(shard.name), sweep.store.part(shard.name))
+    told = capsys.readouterr().err
+    assert "a process on node7 ended without a word about 30 s after its start" in told
+    assert "900 MB, beside some 250 MB of Snakemake's own, of the 1,000 MB" in told
+    assert "out of memory; it is computed again" in told

@@ -27,6 +27,7 @@ from lindiff.sweep.store import (
     DamagedError,
     Shard,
     Store,
+    _digest,
     read_header,
     read_table,
     shard_name,
@@ -144,13 +145,16 @@ def test_newer_part_is_an_error_not_damage(store: Store) -> None:
     one = shard()
     path = store.part(one.name)
     header = {"format": FORMAT + 1, "kind": "part"}
+    header["digest"] = _digest(header)
     table = part().replace_schema_metadata({b"lindiff": json.dumps(header).encode()})
     pq.write_table(table, path)
     with pytest.raises(InputError, match=rf"newer lindiff \(format {FORMAT + 1}"):
         store.find_parts()
 
 
-@pytest.mark.parametrize(("text", "message"), [("2\n", "newer lindiff"), ("x", "not a format")])
+@pytest.mark.parametrize(
+    ("text", "message"), [(f"{FORMAT + 1}\n", "newer lindiff"), ("x", "not a format")]
+)
 def test_format_of_the_store(store: Store, text: str, message: str) -> None:
     store.check()
     (store.root / "FORMAT").write_text(text)
@@ -163,7 +167,7 @@ def test_quarantine_keeps_every_damaged_file(
 ) -> None:
     for content in (b"one", b"two"):
         store.part("abc").write_bytes(content)
-        store.quarantine("abc", "reason")
+        store.quarantine(store.part("abc"), "reason")
     assert {p.name: p.read_bytes() for p in store.damaged.iterdir()} == {
         "abc.parquet": b"one",
         "abc-1.parquet": b"two",

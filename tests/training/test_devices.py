@@ -4,8 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from lindiff.errors import is_out_of_memory  # noqa: E402
 from lindiff.training import devices, sizes  # noqa: E402
-from lindiff.training.devices import bytes_of, device_of, fitting, is_out_of_memory, models_at_once  # noqa: E402
+from lindiff.training.devices import bytes_of, device_of, fitting, models_at_once  # noqa: E402
 from lindiff.training.networks.mlp import make_mlp  # noqa: E402
 from lindiff.training.task import Network, Recipe, Run  # noqa: E402
 

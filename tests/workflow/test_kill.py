@@ -221,6 +221,27 @@ def test_orphans_of_a_killed_run_are_waited_for(
     assert report.pid == landed.pid
 
 
+@pytest.mark.parametrize("seeds", [(200, 201, 202), (203, 204, 205)])
+def test_sigterm_stops_the_run_with_its_jobs(
+    seeds: tuple[int, ...], tmp_path: Path, repository: Path, undisturbed: pa.Table
+) -> None:
+    """To Snakemake alone, at random moments, none of which may leave it waiting for itself."""
+    workspace = Workspace(tmp_path, repository)
+    workspace.write(**SLOW)
+    for seed in seeds:
+        rng = random.Random(seed)
+        with started(workspace) as process:
+            while running_shard(workspace, process.pid) is None:
+                assert process.poll() is None
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 1.5))
+            process.terminate()
+            # A job takes longer than that only if it is not stopped; on a busy machine all is slow.
+            assert process.wait(60) != 0
+            assert members(process.pid) == {}
+    check_finished(workspace, undisturbed)
+
+
 def test_status_before_during_after_a_kill_and_at_the_end(
     tmp_path: Path, repository: Path, undisturbed: pa.Table
 ) -> None:

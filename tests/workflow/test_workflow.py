@@ -12,8 +12,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from lindiff.files import lock_run
-from lindiff.report.workflow import Sweep, memory, minutes
-from lindiff.sweep.store import Shard
+from lindiff.report.ending import memory
+from lindiff.report.workflow import Sweep, minutes
+from lindiff.sweep.store import FORMAT, Shard
 from tests.once import once
 from tests.tables import differences
 from tests.workflow.workspace import ROOT, Workspace
@@ -232,11 +233,11 @@ def test_bad_config_is_told_without_a_traceback(tmp_path: Path, repository: Path
 
 
 def test_newer_store_is_refused(finished: Workspace) -> None:
-    (finished.results / "store/FORMAT").write_text("2\n")
+    (finished.results / "store/FORMAT").write_text(f"{FORMAT + 1}\n")
     before = finished.files()
     outcome = finished.run()
     assert outcome.code != 0
-    assert "written by a newer lindiff (format 2" in outcome.text
+    assert f"written by a newer lindiff (format {FORMAT + 1}" in outcome.text
     assert "Traceback" not in outcome.text
     assert finished.files() == before
 

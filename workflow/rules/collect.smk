@@ -17,4 +17,4 @@ rule collect:
         mem_mb=lambda wildcards, attempt: table_memory(sweep.plan, attempt),
         runtime=lambda wildcards, attempt: 30 * attempt,
     shell:
-        "lindiff collect {input.plan:q} 2>&1 | tee {log:q}"
+        "lindiff collect -- {input.plan:q} 2>&1 | tee -- {log:q}"

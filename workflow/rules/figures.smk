@@ -31,7 +31,7 @@ rule figure:
     params:
         caption=lambda wildcards: figure_caption(wildcards.figure),
     shell:
-        "lindiff figures {input.plan:q} {wildcards.figure:q} > {log:q} 2>&1"
+        "lindiff figures -- {input.plan:q} {wildcards.figure:q} > {log:q} 2>&1"
 
 
 # Words with numbers from the data of the figures.
@@ -52,4 +52,4 @@ rule answers:
     conda:
         "../envs/lindiff.yaml"
     shell:
-        "lindiff answers {input.plan:q} > {log:q} 2>&1"
+        "lindiff answers -- {input.plan:q} > {log:q} 2>&1"

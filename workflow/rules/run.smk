@@ -1,4 +1,5 @@
-from lindiff.report.workflow import gpus, memory, minutes
+from lindiff.report.ending import memory
+from lindiff.report.workflow import gpus, minutes
 
 
 # The plan file is named by what it says: it exists exactly when there is nothing new to plan.
@@ -12,7 +13,7 @@ rule plan:
     conda:
         "../envs/lindiff.yaml"
     params:
-        file=sweep.file,
+        file=lambda wildcards: sweep.file,  # as a text its braces would be wildcards
         digest=sweep.plan.digest,
     shell:
         "lindiff plan --write {output:q} --digest {params.digest:q} -- {params.file:q} > {log:q} 2>&1"
@@ -40,4 +41,7 @@ rule shard:
         device=sweep.plan.config.device,
         spec=f"{sweep.store}/specs/{{shard}}.parquet",
     shell:
-        "lindiff run {params.spec:q} --out {output:q} --device {params.device:q} > {log:q} 2>&1"
+        "export LINDIFF_MEM_MB={resources.mem_mb}; "
+        "lindiff run --out {output:q} --device {params.device:q} -- {params.spec:q} > {log:q} 2>&1"
+        " || {{ code=$?; python -m lindiff.report.ending {params.spec:q} $code >> {log:q} 2>&1;"
+        " exit $code; }}"
