@@ -131,12 +131,13 @@ def points(
 
 
 def bars(
-    ax: Axes, x: NDArray[Any], data: Mapping[str, NDArray[Any]], colour: str, marker: str
-) -> None:
+    ax: Axes, x: NDArray[Any], data: Mapping[str, NDArray[Any]], colour: str, marker: str,
+    *, filled: bool = False,
+) -> None:  # fmt: skip
     """As `points`, with a bar for each interval where neighbours do not make a band."""
     value, low, high = _interval(data)
     ax.vlines(x, low, high, colors=colour, linewidth=0.9)
-    _markers(ax, x, value, colour, marker, False)
+    _markers(ax, x, value, colour, marker, filled)
 
 
 def _interval(data: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float64], ...]:

@@ -2,7 +2,9 @@
 
 Points are medians over training sets with the 95 % interval of the median (order statistics) as
 band, infinite ones left out; lines are in colour the large-system theory and, dash-dotted, the same
-model at N = ∞, in black the exact mean without regularization and sampler and its tail (d+3)/(4N).
+model at N = ∞: its floor. Black are the laws of Gaussian data without regularization and sampler,
+the exact mean and its tail (d+3)/(4N); crosses are the KL less its floor, where that is above 1 %
+of it.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ DIRECTIONS = ("kl_model_data", "kl_data_model")
 NEEDS = Needs(axes=("n",), metrics=(*DIRECTIONS, *(f"{name}_floor" for name in DIRECTIONS)),
               conditions=(finite_kl(),))  # fmt: skip
 CATEGORY = "Distances"
+SEEN = 0.01  # share of a KL from which on its floor is told from nothing
 LAWS = {  # line: colour, dash, label, law per direction
     "mean": (style.BLACK, style.DASHES[0], "mean, no regularization, no sampler",
              (laws.kl_model_data_mean, laws.kl_data_model_mean)),
@@ -43,8 +46,11 @@ def query(metrics: pa.Table) -> pa.Table:
         {"d": min, **slices.POWER_LAW},
     )
     cells = tables.with_ratio(cells)
+    excess = {f"{name}_excess": pc.subtract(cells[name], cells[f"{name}_floor"])
+              for name in DIRECTIONS}  # fmt: skip
+    cells = tables.with_columns(cells, **excess)
     keys = ("d", "regularizer", "strength", "n", "n_over_d")
-    found = tables.summarise(cells, keys, NEEDS.metrics, median_interval)
+    found = tables.summarise(cells, keys, (*NEEDS.metrics, *excess), median_interval)
     finite = pc.is_finite(found["value"])
     infinite = tables.keep(found.filter(pc.invert(finite)), "quantity", DIRECTIONS)
     theory = slices.theory(metrics, cells)
@@ -110,6 +116,8 @@ def draw(data: pa.Table) -> Figure:
     entries.append(style.handle(style.GREY, "theory", dash="-"))
     entries += [style.handle(colour, text, dash=dash) for colour, dash, text, _ in LAWS.values()]
     entries.append(style.handle(style.GREY, r"same model at $N=\infty$", dash=style.DASHES[3]))
+    if any(len(_less_floor(data, direction)["value"]) for direction in DIRECTIONS):
+        entries.append(style.handle(style.GREY, "KL less that", marker="x"))
     style.legend(figure, entries)
     return figure
 
@@ -122,6 +130,19 @@ def _floor(data: pa.Table, direction: str, strength: float) -> str:
         return ""
     name = labels.setting(slices.strengths(data)[0], strength)
     return rf", at $N=\infty$ and {name}: " + labels.number(float(f"{values[0]:.2g}"))
+
+
+def _less_floor(data: pa.Table, direction: str) -> dict[str, Any]:
+    """The KL less its floor in units of the tail, without bands, where the floor is seen."""
+    own = {
+        name: tables.arrays(data, unit="tail", quantity=f"{direction}{name}")
+        for name in ("", "_floor", "_excess")
+    }
+    floor = dict(zip(own["_floor"]["n"], own["_floor"]["value"], strict=True))
+    value = dict(zip(own[""]["n"], own[""]["value"], strict=True))
+    seen = [n in floor and floor[n] > SEEN * value[n] for n in own["_excess"]["n"]]
+    part = {name: column[seen] for name, column in own["_excess"].items()}
+    return part | dict.fromkeys(("low", "high"), part["value"])
 
 
 def _panel(ax: Axes, data: pa.Table, unit: str, direction: str, series: list[Any]) -> None:
@@ -144,8 +165,10 @@ def _panel(ax: Axes, data: pa.Table, unit: str, direction: str, series: list[Any
         style.fit(ax, np.append(measured["value"], floors[floors > lowest / 100]), log=True)
     else:
         style.axis(ax, "n_over_d", log="x")
+        excess = _less_floor(data, direction)
+        style.points(ax, excess["n_over_d"], excess, series[0][1], "x")
         ax.set_ylabel(labels.label(direction).partition(" [")[0] + " over $(d+3)/(4N)$")
         ax.set_xlim(left=1.8)
         d = data["d"][0].as_py()
-        ends = [measured[end] for end in ("value", "low", "high")]
+        ends = [part[end] for part in (measured, excess) for end in ("value", "low", "high")]
         style.fit(ax, np.concatenate([*ends, [1.0, d / (d + 3)]]), log=False)

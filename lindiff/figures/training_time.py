@@ -6,9 +6,9 @@ higher at the end of the run.
 Time to fixed quality: the first step at which the test loss is at the dotted level, a quarter of
 the way down that it goes at the largest N from the first stop to its least. Between stops curves
 are linear in ln step (minima: a cubic spline); a time is shown at the N where every training set
-whose training did not fail reaches it within the run. Titles give their count and the exponent of
-the power law with its 95 % t-interval over training sets, which does not know how far the points
-are from a power law.
+whose training did not fail reaches it within the run. Titles give their count and, of four N or
+more, the exponent of the power law with its 95 % interval over training sets and lack of fit. For
+U-Nets on CelebA Bonnaire et al. (arXiv 2505.17638) find an onset ∝ N and a constant quality time.
 Points of curves are means, of times geometric means, with 95 % t-intervals where at least 8 sets
 stand behind a point.
 """

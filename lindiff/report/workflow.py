@@ -206,7 +206,7 @@ def _from_here(paths: Iterable[Path]) -> list[str]:
 def answers_sources() -> list[str]:
     """The files whose editing writes the answers anew."""
     module = "lindiff.report.answers"
-    rooms = (module, "lindiff.drawing", "lindiff.science")
+    rooms = (module, "lindiff.report.claims", "lindiff.drawing", "lindiff.science")
     return _from_here(sorted(closure(module, rooms).values()))
 
 
