@@ -61,8 +61,12 @@ def draw(data: pa.Table) -> Figure:
     _variances(axes[1, 0], data)
     _learning(axes[1, 1], data, series)
     _best(axes[1, 2], data)
-    (n,) = tables.distinct(tables.keep(data, "quantity", ["generated_variance"]), "n")
-    below = [f"modes, {labels.setting('n', n)}", "emergence of modes", "best stop"]
+    sizes = tables.distinct(tables.keep(data, "quantity", ["generated_variance"]), "n")
+    below = [
+        ", ".join(["modes", *(labels.setting("n", n) for n in sizes)]),
+        "emergence of modes",
+        "best stop",
+    ]
     style.titles(axes, ["", "", "", *below])
     note = optima.at_the_end(data)
     style.heading(figure, data, without=slices.REGULARIZERS, note=note)

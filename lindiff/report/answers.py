@@ -128,7 +128,7 @@ def _kl(rows: Rows) -> Iterator[Said]:
             text += ", the law of independent Gaussian samples, which rows of a data set are not"
         else:
             text += ", the law of Gaussian data for large N without regularization and sampler"
-        share = floor.get(last["n"], np.nan) / last["value"]
+        share = floor.get(last["n"], np.nan) / (last["value"] or np.nan)
         if share > _FLOOR:
             text += (
                 f"; {100 * share:.2g} % of it is the floor that the same model has at N = ∞, "

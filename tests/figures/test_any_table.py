@@ -47,6 +47,9 @@ def test_any_table_is_drawn(name: str, data: st.DataObject):
             figure.draw_without_rendering()
             check(figure)
             outputs = figures.outputs(name, results)
+            outputs[2].parent.mkdir(exist_ok=True)
+            pq.write_table(found, outputs[2])
+            answers.write(results, [name], results / "answers.html")
             if whole:
                 style.save(figure, found, outputs)
                 assert all(path.stat().st_size > 1000 for path in outputs)
@@ -56,9 +59,6 @@ def test_any_table_is_drawn(name: str, data: st.DataObject):
         plain(metrics.slice(0, 0)), **{key: nested[key].slice(0, 0) for key in needed}
     )
     assert found.schema.equals(none.schema), "the columns depend on the rows"
-    for answer in answers.ANSWERS:
-        if answer.figure == name and found.num_rows:
-            assert all(text is None or text for text in answer.sentences(answers.Rows(found)))
 
 
 def check(figure: Figure) -> None:
