@@ -96,7 +96,7 @@ def _rows(needed: need.Needed, own: dict[str, str], scale: float) -> list[dict[s
     rows, x, points = [], [], []
     for key, by_seed in needed.items():
         point = own | dict(zip(_CURVE, key, strict=True))
-        point["x"] = _abscissa(own["against"], scale, *key[1:])
+        point["x"] = _abscissa(own["against"], *key[1:], scale=scale)
         seeds = {seed: n for seed, n in by_seed.items() if seed is not None}
         if None in by_seed:
             rows.append(point | {"quantity": "needed_theory", "value": by_seed[None]})
@@ -109,7 +109,7 @@ def _rows(needed: need.Needed, own: dict[str, str], scale: float) -> list[dict[s
 
 
 def _abscissa(
-    name: str, scale: float, kind: str, params: str, d: int, _: int, alpha_bar: float
+    name: str, kind: str, params: str, d: int, _: int, alpha_bar: float, *, scale: float = 1.0
 ) -> float:
     s, kappa = slices.eigenvalues(kind, params, d, scale=scale), (1 - alpha_bar) / alpha_bar
     df1, df2 = scaling.df1(s, kappa), scaling.df2(s, kappa)
