@@ -92,7 +92,8 @@ a training set is drawn without replacement, a smaller one as a part of a larger
 seed; the rest is held out, and test losses are taken over it. The pool is the population: its mean
 is subtracted, and d counts the directions in which its variance is more than {TOLERANCE:g} of the
 largest; columns that are constant in it, and combinations of others, are left out, which
-`lindiff validate` says. All is scaled by one factor to tr Σ = d. `data: [digits, gaussian]` puts
+`lindiff validate` says. All is scaled by one factor to tr Σ = d, and then by `scale`.
+`data: [digits, gaussian]` puts
 real rows and Gaussian samples of the same covariance side by side. Above {INDEPENDENT:.0%} of the
 pool a training set is not like independent samples (`pool_fraction`).
 

@@ -102,7 +102,7 @@ def _rows(needed: need.Needed, own: dict[str, str], scale: float) -> list[dict[s
     rows, x, points = [], [], []
     for key, by_seed in needed.items():
         point = own | dict(zip(_CURVE, key, strict=True))
-        point["x"] = _abscissa(own["against"], scale, *key)
+        point["x"] = _abscissa(own["against"], *key, scale=scale)
         seeds = {seed: n for seed, n in by_seed.items() if seed is not None}
         if None in by_seed:
             rows.append(point | {"quantity": "needed_theory", "value": by_seed[None]})
@@ -116,7 +116,15 @@ def _rows(needed: need.Needed, own: dict[str, str], scale: float) -> list[dict[s
 
 
 def _abscissa(
-    name: str, scale: float, target: str, kind: str, params: str, d: int, _: int, alpha_bar: float
+    name: str,
+    target: str,
+    kind: str,
+    params: str,
+    d: int,
+    _: int,
+    alpha_bar: float,
+    *,
+    scale: float = 1.0,
 ) -> float:
     s, kappa = slices.eigenvalues(kind, params, d, scale=scale), (1 - alpha_bar) / alpha_bar
     loss = target == TARGETS[0]

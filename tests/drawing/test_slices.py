@@ -37,6 +37,16 @@ def test_pick_takes_the_choice_then_the_neutral_then_the_most_frequent_value():
     assert tables.facts(other)["fixed"]["sampler"] == "ddim"
 
 
+def test_eigenvalues_of_a_figure_are_those_of_the_scale_that_it_holds():
+    for scales, held in (([0.5], 0.5), ([0.5, 1.0, 2.0], 1.0)):
+        picked = slices.pick(cells(d=4, n=8, scale=scales), ("n",), {})
+        assert slices.scale(picked) == held
+        s = slices.eigenvalues("power_law", '{"exponent": 1.0}', 4, scale=slices.scale(picked))
+        assert s.sum() == pytest.approx(4 * held**2)
+        assert s[0] == pytest.approx(4 * s[3])
+    assert slices.scale(cells(d=4, n=8)) == 1
+
+
 def test_pick_never_ends_empty_where_the_neutral_value_of_one_setting_lacks_that_of_another():
     table = pa.concat_tables([cells(ridge=0.0, sampler="ideal"), cells(ridge=0.1)])
     assert slices.pick(table, (), {}).num_rows == 1

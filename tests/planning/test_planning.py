@@ -16,7 +16,7 @@ SAMPLERS = names("lindiff.science.samplers")
 
 # A cell in which every metric of every model exists, but those that need a data set.
 GIVEN = {
-    "spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}', "d": 5, "n": 12,
+    "spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}', "d": 5, "n": 60,
     "draw": "samples", "sampler": "ddim", "ridge": 0.01, "timesteps": 25,
     "steps": 3, "width": 4, "learning_rate": 0.01,
 }  # fmt: skip
