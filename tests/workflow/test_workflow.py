@@ -12,7 +12,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from lindiff.files import lock_run
-from lindiff.report.workflow import Sweep, memory, minutes
+from lindiff.report.ending import memory
+from lindiff.report.workflow import Sweep, minutes
 from lindiff.sweep.store import Shard
 from tests.once import once
 from tests.tables import differences
