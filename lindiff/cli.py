@@ -5,13 +5,16 @@ Modules are imported by the verbs that use them, so that ``lindiff run`` starts 
 
 from __future__ import annotations
 
+import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lindiff.config.words import json_text
+from lindiff.config.words import json_text, message, printable
 from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.session import DEVICES
 
@@ -22,32 +25,81 @@ if TYPE_CHECKING:
 class _Group(click.Group):
     """A group whose verbs end with a message: on an `InputError` with code 2, else with 1.
 
-    Any other error than those of the user and of the machine is ours, and has its traceback.
+    Any other error than those of the user and of the machine is ours, and has its traceback. A
+    reader that has gone (`lindiff cells … | head`) is click's own case, no error to speak of.
     """
+
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        with _printable():
+            return super().make_context(*arguments, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _printable():
+                return super().invoke(ctx)
         except InputError as error:
-            click.echo(str(error), err=True)
+            click.echo(message(error), err=True)
             ctx.exit(2)
         except Exception as error:
-            if not is_of_machine(error):
+            gone = isinstance(error, OSError) and error.errno == errno.EPIPE
+            if gone or not is_of_machine(error):
                 raise
-            click.echo(machine_text(error), err=True)
+            click.echo(printable(machine_text(error)), err=True)
             ctx.exit(1)
+
+
+@contextmanager
+def _printable() -> Iterator[None]:
+    """What click says of an argument, it says with the argument in it."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = printable(error.message)  # type: ignore[misc]
+        raise
+
+
+class _Path(click.Path):
+    """A path; an empty one, as of a variable that is not set, would be the working directory."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if value == "":
+            self.fail("the name is empty", param, ctx)
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value} is not UTF-8, as names of files are here", param, ctx)
+        converted: Any = super().convert(value, param, ctx)
+        return Path(converted)
+
+
+class _File(_Path):
+    """A file that is read: no folder, and no pipe or device, which may never end."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = super().convert(value, param, ctx)
+        if path.exists() and not path.is_file():
+            self.fail(f"{path} is not a regular file", param, ctx)
+        return path
 
 
 _results = click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=_Path(file_okay=False),
     default=Path("results"),
     show_default=True,
     help="The results folder.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON; infinities as texts.")
 _max_cells = click.option("--max-cells", type=int, help="Lift the limit on the size of the grid.")
-_path = click.Path(path_type=Path)
+_path, _file = _Path(), _File()
+# Points of a curve of the theory, unless asked for more: those of some minutes.
+MOST_POINTS = 10_000
 
 
 def _load(file: Path, max_cells: int | None = None) -> Config:
@@ -63,7 +115,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("config", type=_path)
+@click.argument("config", type=_file)
 @_max_cells
 @_json
 def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
@@ -80,14 +132,14 @@ def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
         click.echo(json_text(found | {"warnings": warnings}, 2))
         return
     for line in warnings:
-        click.echo(f"warning: {line}", err=True)
-    click.echo(f"{config}: {len(grid.cells):,} cells")
+        click.echo(printable(f"warning: {line}"), err=True)
+    click.echo(printable(f"{config}: {len(grid.cells):,} cells"))
     for name, number in counts.items():
         click.echo(f"  {name}: {number:,}")
 
 
 @main.command()
-@click.argument("config", type=_path)
+@click.argument("config", type=_file)
 @_results
 @_max_cells
 @_json
@@ -109,7 +161,9 @@ def plan(
     check_owner(loaded, config, results if write is None else write.parent.parent)
     if write is not None:
         written = write_plan_at(loaded, write, digest)
-        click.echo(f"{write}: {written.wanted:,} cells, {len(written.pending):,} shards to run")
+        click.echo(
+            printable(f"{write}: {written.wanted:,} cells, {len(written.pending):,} shards to run")
+        )
         return
     made = make_plan(loaded, results)
     if as_json:
@@ -123,7 +177,7 @@ def plan(
 
 
 @main.command()
-@click.argument("spec", type=_path)
+@click.argument("spec", type=_file)
 @click.option("--out", required=True, type=_path, help="The part to write.")
 @click.option(
     "--device",
@@ -137,36 +191,38 @@ def run(spec: Path, out: Path, device: str) -> None:
     from lindiff.sweep.run import run_spec
 
     if not run_spec(spec, out, device):
-        click.echo(f"{out}: already there")
+        click.echo(printable(f"{out}: already there"))
 
 
 @main.command()
-@click.argument("plan_file", type=_path)
+@click.argument("plan_file", type=_file)
 def collect(plan_file: Path) -> None:
     """Write the tables of the plan in PLAN_FILE beside it."""
     from lindiff.sweep.collect import collect as gather
     from lindiff.sweep.plan import read_plan
 
     for line in gather(read_plan(plan_file), plan_file.parent).lines():
-        click.echo(line)
+        click.echo(printable(line))
 
 
 @main.command()
-@click.argument("plan_file", type=_path)
+@click.argument("plan_file", type=_file)
 @click.argument("names", nargs=-1)
 def figures(plan_file: Path, names: tuple[str, ...]) -> None:
     """Draw the figures NAMES (all by default) of the plan in PLAN_FILE from its tables."""
-    from lindiff.figures import draw_figure
+    from lindiff.figures import check_listed, draw_figure
     from lindiff.sweep.plan import read_plan
 
     plan = read_plan(plan_file)
+    for name in names:
+        check_listed(name, plan_file.parent, plan.config.feeding(name))
     for name in names or plan.figures:
         for path in draw_figure(name, plan_file.parent, plan.config.feeding(name)):
-            click.echo(path)
+            click.echo(printable(str(path)))
 
 
 @main.command()
-@click.argument("plan_file", type=_path)
+@click.argument("plan_file", type=_file)
 def answers(plan_file: Path) -> None:
     """Write the answers in words of the plan in PLAN_FILE, from the data of its figures."""
     from lindiff.report.answers import write
@@ -174,11 +230,11 @@ def answers(plan_file: Path) -> None:
 
     path = plan_file.parent / "answers.html"
     write(plan_file.parent, read_plan(plan_file).figures, path)
-    click.echo(path)
+    click.echo(printable(str(path)))
 
 
 @main.command()
-@click.argument("config", type=_path)
+@click.argument("config", type=_file)
 @_results
 @_json
 @click.option("--watch", is_flag=True, help="Show it again every two seconds until all is done.")
@@ -232,7 +288,9 @@ def gc(results: Path, yes: bool, parts: bool) -> None:
 @click.argument("folder", type=_path)
 @click.argument("conditions", nargs=-1)
 @click.option("--columns", help="Columns to show, separated by commas.")
-@click.option("--limit", type=int, default=20, show_default=True, help="Most rows in the table.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Most rows in the table."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print all rows as CSV.")
 @_json
 def cells(
@@ -261,12 +319,14 @@ def cells(
 @click.option("--metric", "metrics", multiple=True, help="A metric; may be given several times.")
 @click.option("--out", type=_path, help="Write a table (.csv, .parquet) or picture (.pdf, .png).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--max-cells", type=int, default=MOST_POINTS, show_default=True, help="Most points.")
 @_json
 def theory(
     settings: tuple[str, ...],
     metrics: tuple[str, ...],
     out: Path | None,
     as_csv: bool,
+    max_cells: int,
     as_json: bool,
 ) -> None:
     """Compute a curve of the large-system theory, without a sweep.
@@ -285,12 +345,12 @@ def theory(
         from lindiff.report.curve_files import check_path, write_curve
 
         check_path(out)
-    curve = make_curve(settings, metrics)
+    curve = make_curve(settings, metrics, max_cells)
     for line in curve.warnings:
-        click.echo(f"warning: {line}", err=True)
+        click.echo(printable(f"warning: {line}"), err=True)
     if out is not None:
         write_curve(curve, out)
-        click.echo(f"{out}: {len(curve.table):,} points")
+        click.echo(printable(f"{out}: {len(curve.table):,} points"))
     if as_csv:
         from lindiff.report.console import write_csv
 

@@ -53,6 +53,7 @@ def test_the_neutral_values_are_frozen():
         "data": "gaussian",
         "spectrum": "isotropic",
         "spectrum_params": "{}",
+        "scale": 1.0,
         "population_mean": 0.0,
         "centre": "estimated",
         "draw": "wishart",

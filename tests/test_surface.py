@@ -111,7 +111,7 @@ def test_settings_of_a_draw_that_name_none_are_refused(settings, message):
 @pytest.mark.parametrize("name", ["ridge", "weight_decay", "stop", "learning_rate"])
 @pytest.mark.parametrize("value", [-1, float("nan")])
 def test_a_training_with_a_negative_setting_is_refused(name, value):
-    with pytest.raises(ValueError, match=rf"{name} = .* must be at least 0"):
+    with pytest.raises(ValueError, match=rf"{name} = .* must be (at least 0|finite|a number)"):
         lindiff.Training(**{name: value})
 
 
@@ -127,3 +127,92 @@ def test_what_is_no_whole_number_is_refused_outside_of_tests_too(value):
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert f"ValueError: seed = {value} is not a whole number" in found.stderr
+
+
+# Called in a process without the type checks of these tests, as a notebook calls it.
+_ODD = """
+import numpy as np, lindiff
+s = lindiff.make_spectrum("power_law", 8, exponent=1.0)
+schedule = lindiff.make_schedule(timesteps=20, beta_max=9e-3)
+draw = lindiff.make_draw("wishart", s, n=20, seed=0)
+calls = {calls!r}
+for call in calls:
+    try:
+        print(repr(eval(call)).replace("\\n", " "))
+    except Exception as error:
+        print(f"{{type(error).__name__}}: {{error}}")
+"""
+_REFUSED = {
+    'lindiff.make_spectrum("isotropic", 6.0)': "d = 6.0 is not a whole number",
+    'lindiff.make_spectrum("isotropic", None)': "d = None is not a whole number",
+    'lindiff.make_spectrum("power_law", 4, exponent=None)': "exponent = None is not a number",
+    'lindiff.make_spectrum("spiked", 4, spike="6", count=1)': "spike = '6' is not a number",
+    'lindiff.make_spectrum("spiked", 4, spike=2, count=2.0)': "count = 2.0 is not a whole number",
+    'lindiff.make_spectrum("two_level", 4, ratio=2, fraction=None)': "fraction = None is not a num",
+    'lindiff.make_spectrum("eigenvalues", 3, values=np.ones((3, 1)))': "numbers of shape (d,)",
+    'lindiff.make_spectrum("eigenvalues", 3, values=[1, None, 2])': "numbers of shape (d,)",
+    "lindiff.make_schedule(timesteps=0)": "timesteps = 0 must be at least 1",
+    "lindiff.make_schedule(timesteps=20.0)": "timesteps = 20.0 is not a whole number",
+    "lindiff.make_schedule(beta_max=None)": "beta_max = None is not a number",
+    'lindiff.make_sampler("ddim", schedule, sampling_steps=6.5)': "6.5 is not a whole number",
+    'lindiff.make_sampler("ddim", schedule, sampling_steps=21)': "is more than T = 20 levels",
+    'lindiff.make_sampler("ddpm_beta", schedule, final_noise="no")': "must be True or False",
+    'lindiff.make_draw("wishart", -s, n=9, seed=0)': "finite and not negative",
+    'lindiff.make_draw("wishart", s[::-1], n=9, seed=0)': "from the largest to the smallest",
+    'lindiff.make_draw("wishart", s[:0], n=9, seed=0)': "numbers of shape (d,)",
+    'lindiff.make_draw("wishart", s[:, None], n=9, seed=0)': "numbers of shape (d,)",
+    'lindiff.make_draw("samples", s, n=9, seed=0, population_mean=np.nan)': "must be finite",
+    'lindiff.make_draw("wishart", s, n=9, seed=0, known_centre="no")': "must be True or False",
+    "lindiff.linear_metrics(draw, [], schedule)": "no trainings",
+    "lindiff.linear_theory(s, 20, [], schedule)": "no trainings",
+    "lindiff.linear_theory(s * np.nan, 20)": "finite and not negative",
+    "lindiff.limiting(s, 6.5)": "n = 6.5 is not a whole number",
+    "lindiff.limiting(s, -1)": "n = -1 must be at least 2",
+    "lindiff.limiting(-s, 20)": "finite and not negative",
+    'lindiff.best_ridge(s, 20.0, "kl_model_data")': "n = 20.0 is not a whole number",
+    'lindiff.best_ridge(-s, 20, "kl_model_data")': "finite and not negative",
+    "lindiff.density(s, np.nan, s)": "n = nan is not a whole number",
+    "lindiff.density(-s, 20, s)": "finite and not negative",
+    "lindiff.of_population(-s)": "finite and not negative",
+    "lindiff.Training(ridge=None)": "ridge = None is not a number",
+    "lindiff.Training(ridge=np.inf)": "ridge = inf must be finite",
+    "lindiff.Training(init_scale=np.nan)": "init_scale = nan must be finite",
+    'lindiff.Training(stop="1")': "stop = '1' is not a number",
+}
+_SAME = {
+    'lindiff.make_spectrum("isotropic", np.int64(3))': 'lindiff.make_spectrum("isotropic", 3)',
+    'lindiff.make_spectrum("eigenvalues", 2, values=np.array([3, 1]))': (
+        'lindiff.make_spectrum("eigenvalues", 2, values=[3.0, 1.0])'
+    ),
+    'lindiff.make_draw("wishart", np.array([2, 1]), n=9, seed=0).eigenvalues': (
+        'lindiff.make_draw("wishart", np.array([2.0, 1.0]), n=9, seed=0).eigenvalues'
+    ),
+    'lindiff.make_draw("wishart", s, 9, 0, key={"k": np.int64(3)}).eigenvalues': (
+        'lindiff.make_draw("wishart", s, 9, 0, key={"k": 3}).eigenvalues'
+    ),
+    "lindiff.limiting(np.ones(8, int), np.int32(20)).nodes": (
+        "lindiff.limiting(np.ones(8), 20).nodes"
+    ),
+    "lindiff.of_population(np.array([2, 1])).nodes": (
+        "lindiff.of_population(np.array([2.0, 1.0])).nodes"
+    ),
+}
+
+
+def told(calls):
+    """What calls give, a line each."""
+    code = _ODD.format(calls=list(calls))
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return found.stdout.splitlines()
+
+
+def test_what_is_no_setting_is_refused_by_every_function():
+    for (call, message), line in zip(_REFUSED.items(), told(_REFUSED), strict=True):
+        assert line.startswith("ValueError: "), (call, line)
+        assert message in line
+
+
+def test_numbers_of_numpy_are_numbers_in_every_function():
+    for call, one, other in zip(_SAME, told(_SAME), told(_SAME.values()), strict=True):
+        assert one == other, call
+        assert "Error" not in one

@@ -9,6 +9,8 @@ from __future__ import annotations
 GAUSSIAN = "gaussian"
 
 SPECTRUM = ("spectrum", "spectrum_params")
+# Of a population of Gaussian data: the eigenvalues of its covariance.
+COVARIANCE = (*SPECTRUM, "d", "scale")
 SCHEDULE = ("schedule", "beta_min", "beta_max", "timesteps")
 SAMPLING = ("sampler", "final_noise", "sampling_steps")
 # Of a linear model: the fields of `lindiff.science.filters.Training`.

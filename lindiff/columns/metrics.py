@@ -83,7 +83,12 @@ METRICS: tuple[Column, ...] = (
         for suffix, extra, more in (
             ("", "", "."),
             ("_mean", ", mean part", ": the part of the mean."),
-            ("_spectrum", ", spectrum part", ": the part of the eigenvalues, paired by rank."),
+            (
+                "_spectrum",
+                ", spectrum part",
+                ": the part of the eigenvalues, paired by rank; of `linear_theory` good to 6 % "
+                "of it for N ≥ 2 d.",
+            ),
             ("_eigenvectors", ", eigenvector part", ": the part of the eigenvectors."),
             ("_floor", r" at $N=\infty$", ", of the same denoiser and sampler at N = ∞."),
         )
@@ -94,7 +99,10 @@ METRICS: tuple[Column, ...] = (
         "overlap_1",
         "float",
         "overlap of the leading eigenspace",
-        "‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; null where Σ is isotropic.",
+        "‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ and the k leading eigenvectors of Σ0 "
+        "(those with variance, where these are fewer); null where Σ is isotropic. `linear_theory` "
+        "has its limit, good to 0.01 and null where it is not: few leading eigenvalues, hardly "
+        "apart from the others.",
     ),
     Column(
         "c_mean",
@@ -127,7 +135,7 @@ METRICS: tuple[Column, ...] = (
         "float",
         "memorized fraction",
         "Share of generated samples whose distance to the nearest training point is below 1/3 of "
-        "that to the second-nearest; null for N < 3.",
+        "that to the second-nearest distinct one; null for fewer than 3 distinct ones.",
         default=False,
     ),
     _standard_error("memorized_fraction", "the memorized fraction"),

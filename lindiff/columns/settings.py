@@ -42,9 +42,10 @@ SETTINGS: tuple[Column, ...] = (
         "data",
         "Where the samples come from: `gaussian`, drawn with the covariance of `spectrum`; a data "
         "set of that name (see below); `{file: PATH}`, the rows of a matrix (.npy, .npz or "
-        ".parquet, the path relative to the config's folder), `{file: PATH, array: NAME}` where "
-        "an .npz has several. A data set is split once into a pool, which training sets are drawn "
-        "from, and held-out rows, which test losses are taken over; it fixes d and `spectrum`.",
+        ".parquet, the path relative to the config's folder), with the keys `array`, `drop` and "
+        "`standardize` where needed. A data set is split once into a pool, which training sets "
+        "are drawn from, and held-out rows, which test losses are taken over; it fixes d and "
+        "`spectrum`.",
         neutral=GAUSSIAN,
         choices=(GAUSSIAN, "digits", "mnist", "patches"),
     ),
@@ -52,7 +53,7 @@ SETTINGS: tuple[Column, ...] = (
         "spectrum",
         "str",
         "spectrum",
-        "Eigenvalues of the population covariance Σ, scaled to tr Σ = d: `isotropic`, "
+        "Eigenvalues of the population covariance Σ, scaled to tr Σ = d (d·scale²): `isotropic`, "
         "`{power_law: k}` (s_j ∝ j^-k), `{spiked: {spike: s, count: m}}` (m eigenvalues s over a "
         "bulk of 1), `{two_level: {ratio: r, fraction: f}}` (a fraction f of the modes r times "
         "larger), `{eigenvalues: [...]}` or `{eigenvalues: FILE}` (text or .npy; fixes d), "
@@ -68,13 +69,26 @@ SETTINGS: tuple[Column, ...] = (
         "The parameters of the spectrum as JSON; written inside `spectrum` in a config.",
         neutral="{}",
     ),
-    Column("d", "int", "$d$", "Dimension of the data.", low=1),
-    Column("n", "int", "$N$", "Number of training samples.", low=2),
+    Column(
+        "scale",
+        "float",
+        "data scale",
+        "All data, those of a Gaussian population and its mean or the rows of a data set, are "
+        "multiplied by it before any noise is added: tr Σ = d·scale². Ridge, `c_mean` and `bures` "
+        "are in the units of the multiplied data.",
+        neutral=1.0,
+        low=1e-3,
+        high=1e3,
+    ),
+    # The upper bounds are those of what can be checked in seconds; what a model can hold is less.
+    Column("d", "int", "$d$", "Dimension of the data.", low=1, high=1_000_000),
+    Column("n", "int", "$N$", "Number of training samples.", low=2, high=10**15),
     Column(
         "population_mean",
         "float",
         r"population mean $\mu_j$",
-        "Each coordinate of the population mean μ in the eigenbasis of Σ.",
+        "Each coordinate of the population mean μ in the eigenbasis of Σ, before the data are "
+        "multiplied by `scale`.",
         neutral=0.0,
         only_with=("data", (GAUSSIAN,)),
     ),
@@ -129,7 +143,15 @@ SETTINGS: tuple[Column, ...] = (
         high_open=True,
         only_with=("schedule", ("linear", "constant")),
     ),
-    Column("timesteps", "int", "$T$", "Number of noise levels T.", neutral=1000, low=1),
+    Column(
+        "timesteps",
+        "int",
+        "$T$",
+        "Number of noise levels T.",
+        neutral=1000,
+        low=1,
+        high=100_000,
+    ),
     Column(
         "sampler",
         "str",

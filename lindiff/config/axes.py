@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -37,6 +38,37 @@ from lindiff.science.datasets import BUNDLED
 FORMS = ("<value>", "<list>", "<span>")
 SPANS = ("range", "linear", "log", "log2")
 _DIGITS = Context(prec=40)
+# Values of `linear` and `log`, which take 20 µs each, and words in a list, which each are compared
+# with all that are known.
+MOST_POINTS = 50_000
+MOST_WORDS = 200
+
+
+@dataclass
+class Room:
+    """How many values the rules of a file may make: each is a cell at least, and takes memory.
+
+    Attributes:
+        max_cells: The limit on the cells.
+        used: Values that rules have made so far.
+    """
+
+    max_cells: int = 2_000_000
+    used: int = 0
+
+    def take(self, count: int) -> None:
+        """Take `count` values, before they are made.
+
+        Raises:
+            ValueError: They are too many.
+        """
+        if self.used + count > self.max_cells:
+            others = f" with {self.used:,} of other rules" if self.used else ""
+            raise ValueError(
+                f"an axis of {count:,} values{others} is more than max_cells = "
+                f"{self.max_cells:,} (raise it with --max-cells or the key max_cells)"
+            )
+        self.used += count
 
 
 class Section(BaseModel):
@@ -49,7 +81,8 @@ def axis(column: Column) -> Any:
     """The pydantic type of a key: validates to the list of its distinct values, in order."""
     one = item(column)
     many: Any = list[one]  # type: ignore[valid-type]
-    listed = Annotated[many, Field(min_length=1), Tag("<list>")]
+    most = MOST_WORDS if column.choices and column.name not in ("spectrum", "data") else None
+    listed = Annotated[many, Field(min_length=1, max_length=most), Tag("<list>")]
     forms: Any = Annotated[one, Tag("<value>")] | listed
     if column.type not in ("int", "float"):
         return Annotated[forms, Discriminator(value_or_list), AfterValidator(_distinct)]
@@ -85,8 +118,8 @@ def folder_of(info: ValidationInfo) -> Path:
     return Path((info.context or {}).get("folder", "."))
 
 
-def _limit(info: ValidationInfo) -> int:
-    return cast(int, (info.context or {}).get("max_cells", 2_000_000))
+def _room(info: ValidationInfo) -> Room:
+    return cast(Room, (info.context or {}).get("room", Room()))
 
 
 def _distinct(given: Any, info: ValidationInfo) -> list[Any]:
@@ -100,6 +133,8 @@ def _distinct(given: Any, info: ValidationInfo) -> list[Any]:
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("must be a whole number")
+    if abs(value) >= 2**63:
+        raise ValueError("does not fit in 64 bits")
     return value
 
 
@@ -155,15 +190,15 @@ def _span(column: Column, one: Any) -> Any:
         if len(given) != 1:
             raise ValueError(f"must have exactly one of the keys {', '.join(SPANS)}")
         also: list[Any] = getattr(span, "also")  # noqa: B009 - a field made by create_model
-        return [*_points(column, given[0], getattr(span, given[0]), _limit(info)), *also]
+        return [*_points(column, given[0], getattr(span, given[0]), _room(info)), *also]
 
     return Annotated[model, AfterValidator(expand)]
 
 
-def _points(column: Column, kind: str, arguments: list[Any], limit: int) -> list[Any]:
+def _points(column: Column, kind: str, arguments: list[Any], room: Room) -> list[Any]:
     """The values of one rule, in the type of `column` and within its bounds."""
     points = []
-    for point in _RULES[kind](arguments, limit):
+    for point in _RULES[kind](arguments, room):
         value = _typed(column, point)
         try:
             points.append(values.checked(column, value))
@@ -178,41 +213,35 @@ def _typed(column: Column, point: Decimal) -> int | float:
     return int(point.to_integral_value()) if column.type == "int" else float(point)
 
 
-def _range(arguments: list[int], limit: int) -> Iterable[Decimal]:
+def _range(arguments: list[int], room: Room) -> Iterable[Decimal]:
     if arguments[2:] == [0]:
         raise ValueError("range: the step must not be 0")
     whole = range(*arguments)
     # Not len(): it overflows just where the check matters.
-    _few_enough((whole.stop - whole.start) // whole.step, limit)
+    room.take(max((whole.stop - whole.start) // whole.step, 0))
     return map(Decimal, whole)
 
 
-def _few_enough(count: int, limit: int) -> None:
-    if count > limit:
-        raise ValueError(
-            f"an axis of {count:,} values is more than max_cells = {limit:,} "
-            "(raise it with --max-cells or the key max_cells)"
-        )
-
-
-def _ends(arguments: list[Any], limit: int) -> tuple[Decimal, Decimal, int]:
+def _ends(arguments: list[Any], room: Room) -> tuple[Decimal, Decimal, int]:
     low, high, count = arguments
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"the count must be a whole number of at least 1, not {shown(count)}")
-    _few_enough(count, limit)
+    if count > MOST_POINTS:
+        raise ValueError(f"a count of {count:,} is too many; at most {MOST_POINTS:,}")
+    room.take(count)
     if count == 1 and low != high:
         raise ValueError("a count of 1 leaves out one of two ends; give at least 2")
     return Decimal(repr(low)), Decimal(repr(high)), count
 
 
-def _linear(arguments: list[Any], limit: int) -> Iterable[Decimal]:
-    low, high, count = _ends(arguments, limit)
+def _linear(arguments: list[Any], room: Room) -> Iterable[Decimal]:
+    low, high, count = _ends(arguments, room)
     with localcontext(_DIGITS):
         return [low + (high - low) * i / max(count - 1, 1) for i in range(count)]
 
 
-def _log(arguments: list[Any], limit: int) -> Iterable[Decimal]:
-    low, high, count = _ends(arguments, limit)
+def _log(arguments: list[Any], room: Room) -> Iterable[Decimal]:
+    low, high, count = _ends(arguments, room)
     if low <= 0 or high <= 0:
         raise ValueError("log: both ends must be more than 0")
     with localcontext(_DIGITS):
@@ -220,7 +249,7 @@ def _log(arguments: list[Any], limit: int) -> Iterable[Decimal]:
     return [*inner, high]
 
 
-def _log2(arguments: list[Any], limit: int) -> Iterable[Decimal]:
+def _log2(arguments: list[Any], room: Room) -> Iterable[Decimal]:
     low, high = arguments
     for end in (low, high):
         if not _is_power_of_two(end):
@@ -228,7 +257,7 @@ def _log2(arguments: list[Any], limit: int) -> Iterable[Decimal]:
     if low > high:
         raise ValueError("log2: the first end must not be more than the second")
     exponents = range(math.frexp(low)[1] - 1, math.frexp(high)[1])
-    _few_enough(len(exponents), limit)
+    room.take(len(exponents))
     # Exact: a power of two has a finite decimal expansion, which float() of it reads back.
     return [Decimal(2.0**exponent) for exponent in exponents]
 
@@ -278,7 +307,10 @@ def _spectrum_schema(kind: str) -> dict[str, Any]:
 
 def _data_schema(names: Iterable[str]) -> dict[str, Any]:
     text = {"type": "string", "minLength": 1}
-    file = _closed({"file": text, "array": text}) | {"required": ["file"]}
+    column = {"type": ["string", "integer"]}
+    drop = {"anyOf": [column, {"type": "array", "items": column}]}
+    keys = {"file": text, "array": text, "drop": drop, "standardize": {"type": "boolean"}}
+    file = _closed(keys) | {"required": ["file"]}
     return {"anyOf": [{"enum": list(names)}, file]}
 
 

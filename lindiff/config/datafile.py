@@ -1,158 +1,203 @@
 """A matrix of the user: ``.npy``, ``.npz`` or ``.parquet``, one row a sample.
 
-Nothing is unpickled. Every check raises a ValueError whose text is the end of a message.
+What holds in every format: true and false, whole numbers, floats of any size and decimals are
+numbers, as float64 the same from each; an array of more than two axes (pictures) and a list in a
+column are read row by row as columns; all else is refused. Nothing is unpickled. Every check raises
+a ValueError whose text is the end of a message.
 """
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lindiff.config.words import suggestion
-from lindiff.files import local
+from lindiff.config.npyfile import read_npy, read_npz
+from lindiff.config.parquetfile import read_parquet
+from lindiff.config.roles import pointed_out
+from lindiff.config.yamlfile import shown
 
 FORMATS = (".npy", ".npz", ".parquet")
-_NUMBERS = (
-    pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal,
-)  # fmt: skip
-_UNPICKLED = "holds Python objects, which are never unpickled"
-_ANOTHER = "of another format, or a bare pickle, which is never opened"
+Array = NDArray[np.float64]
+# What a column is called: its name in a table, its number from 1 in an array.
+Name = str | int
+# Above these, float64 does not hold every whole number.
+_LARGEST_WHOLE = 2**53
+# A column that varies by less, relative to its values, varies by their rounding only.
+_ROUNDING = 4 * np.finfo(np.float64).eps
 
 
-def read_matrix(path: Path, array: str | None = None) -> NDArray[np.float64]:
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """What a file holds.
+
+    Attributes:
+        values: One row a sample, shape (rows, columns), finite.
+        notes: What the user should know of how it was read, and of columns that may be no
+            features; one sentence each.
+    """
+
+    values: Array
+    notes: tuple[str, ...]
+
+
+def read_matrix(
+    path: Path, array: str | None = None, drop: Sequence[Name] = (), standardize: bool = False
+) -> Matrix:
     """The matrix in a file.
 
     Args:
         path: The file; its ending says what it is.
         array: Which array of an ``.npz``; not needed where there is one.
-
-    Returns:
-        The values, shape (rows, columns), finite.
+        drop: Columns to leave out: by name from a table, by number, from 1, from an array.
+        standardize: Whether to divide each column by its standard deviation over all rows (1/M).
 
     Raises:
-        ValueError: The file is missing, empty, of another format or damaged, or holds anything but
-            one matrix of finite real numbers.
+        ValueError: The file is missing, no regular file, empty, of another format or damaged, has
+            no such array or column, or holds anything but one matrix of finite real numbers that
+            float64 holds.
     """
     if path.suffix not in FORMATS:
-        raise ValueError(f"{path} must end in one of {', '.join(FORMATS)}")
+        raise ValueError(f"{path} must end in one of {', '.join(FORMATS)}{_conversion(path)}")
     if array is not None and path.suffix != ".npz":
         raise ValueError(f"array is for .npz files only, not {path}")
     try:
-        if path.is_dir():
-            raise ValueError(f"{path} is a folder")
-        if not path.stat().st_size:
-            raise ValueError(f"{path} is empty")
         if path.suffix == ".parquet":
-            return _checked(_parquet(path), path)
-        return _checked(_npy(path) if path.suffix == ".npy" else _npz(path, array), path)
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}") from None
+            values, names, categories, notes = _of_table(path, drop)
+        else:
+            values, names, notes = _of_array(path, array, drop)
+            categories = frozenset()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
-
-
-def _npy(path: Path) -> NDArray[np.generic]:
-    with path.open("rb") as file:
-        if not file.read(6).startswith(b"\x93NUMPY"):
-            raise ValueError(f"{path} is no .npy file ({_ANOTHER})")
-    try:
-        # Mapped, so that a header that promises more than the file has asks for no memory.
-        found: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(_broken(path, error)) from None
-    return found
-
-
-def _npz(path: Path, array: str | None) -> NDArray[np.generic]:
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError(f"{path} is no .npz file ({_ANOTHER})")
-    with np.load(path, allow_pickle=False) as archive:
-        name = _only(archive.files, array, path)
-        try:
-            found: NDArray[np.generic] = archive[name]
-        except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
-            raise ValueError(_broken(path, error)) from None
-    return found
-
-
-def _only(names: list[str], array: str | None, path: Path) -> str:
-    """The array that is meant."""
-    if array in names:
-        return array
-    if not names:
-        raise ValueError(f"{path} has no arrays")
-    listed = ", ".join(names)
-    if array is not None:
-        near = suggestion(array, names)
-        raise ValueError(f"{path} has no array {array!r}; there are: {listed}{near}")
-    if len(names) > 1:
-        form = f"{{file: {path.name}, array: {names[0]}}}"
-        raise ValueError(f"{path} has {len(names)} arrays: {listed}; write which, as in {form}")
-    return names[0]
-
-
-def _broken(path: Path, error: Exception) -> str:
-    # NumPy's own word for an array of objects that it may not unpickle.
-    if "object" in str(error).lower():
-        return f"{path} {_UNPICKLED}"
-    return f"{path} is damaged ({error})"
-
-
-def _parquet(path: Path) -> NDArray[np.generic]:
-    try:
-        # Not `read_table`, which makes columns of folders that are called a=1.
-        with pq.ParquetFile(local(path)) as file:
-            table = file.read()
-    except pa.ArrowException as error:
-        raise ValueError(f"{path} is damaged, or no Parquet file ({error})") from None
-    table = table.drop_columns(
-        [name for name in _index(table.schema) if name in table.column_names]
-    )
-    for field, column in zip(table.schema, table.columns, strict=True):
-        if not any(is_type(field.type) for is_type in _NUMBERS):
-            raise ValueError(f"{path}: the column {field.name!r} is {field.type}, not a number")
-        if column.null_count:
-            raise ValueError(f"{path}: the column {field.name!r} has empty values")
-    columns = [column.cast(pa.float64(), safe=False).to_numpy() for column in table.columns]
-    return np.stack(columns, axis=1) if columns else np.empty((table.num_rows, 0))
-
-
-def _index(schema: pa.Schema) -> list[str]:
-    """Columns that the file itself says are the index of a pandas DataFrame: no features."""
-    try:
-        found = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
-    except (ValueError, AttributeError):
-        return []
-    # A range that needs no column stands there as a mapping.
-    return [name for name in found if isinstance(name, str)]
-
-
-def _checked(values: NDArray[np.generic], path: Path) -> NDArray[np.float64]:
-    if values.dtype.hasobject:
-        raise ValueError(f"{path} {_UNPICKLED}")
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"{path} must hold real numbers, not {values.dtype}")
-    if values.ndim != 2:
-        raise ValueError(
-            f"{path} must hold a matrix (rows, columns), not an array of shape {values.shape}"
-        )
+    except MemoryError:
+        raise ValueError(f"{path} needs more memory than there is") from None
     if not values.size:
         raise ValueError(f"{path} is empty: a matrix of shape {values.shape}")
-    with np.errstate(over="ignore"):
-        matrix = np.array(values, dtype=np.float64, order="C")
-    bad = np.argwhere(~np.isfinite(matrix))
-    if len(bad):
-        row, column = bad[0].tolist()
-        raise ValueError(
-            f"{path}: {len(bad):,} of its values are NaN or infinite; the first is "
-            f"{matrix[row, column]} in row {row + 1}, column {column + 1}"
+    _check_finite(path, values, names)
+    notes += pointed_out(values, names, categories)
+    if standardize:
+        values = standardized(values)
+        notes.append("each column was divided by its standard deviation over all rows")
+    return Matrix(values, tuple(notes))
+
+
+def _conversion(path: Path) -> str:
+    if path.suffix in (".csv", ".tsv", ".txt"):
+        separator = ", sep='\\t'" if path.suffix == ".tsv" else ""
+        into = path.with_suffix(".parquet").name
+        return (
+            f"; convert it: pandas.read_csv({path.name!r}{separator}).to_parquet({into!r}), with "
+            "header=None where the first line has numbers"
         )
+    return ""
+
+
+def _of_table(
+    path: Path, drop: Sequence[Name]
+) -> tuple[Array, list[Name], frozenset[Name], list[str]]:
+    """Values, a name for each column, which are categories, and notes."""
+    for name in drop:
+        if not isinstance(name, str):
+            raise ValueError(f"{path} has columns of names; drop has {name}: write '{name}'")
+    fields, index = read_parquet(path, [str(name) for name in drop])
+    pieces = [_as_float(path, field.values, [field.name]) for field in fields]
+    names: list[Name] = [field.name for field in fields for _ in range(field.values.shape[1])]
+    values = np.concatenate(pieces, axis=1) if pieces else np.empty((0, 0))
+    categories: frozenset[Name] = frozenset(field.name for field in fields if field.category)
+    notes = [_left_out("the index that pandas saved", index)] if index else []
+    if drop:
+        notes.append(_left_out("drop", drop))
+    notes += [
+        f"the column {shown(field.name)} is a list of {field.values.shape[1]:,} numbers, each of "
+        "them a column"
+        for field in fields
+        if field.values.shape[1] > 1
+    ]
+    return values, names, categories, notes
+
+
+def _of_array(
+    path: Path, array: str | None, drop: Sequence[Name]
+) -> tuple[Array, list[Name], list[str]]:
+    """Values, a number for each column, and notes."""
+    found = read_npy(path) if path.suffix == ".npy" else read_npz(path, array)
+    if found.ndim < 2:
+        hint = "; of one value a row: x.reshape(-1, 1)" if found.ndim else ""
+        raise ValueError(
+            f"{path} must hold a matrix (rows, columns), not an array of shape {found.shape}{hint}"
+        )
+    values = found.reshape(len(found), math.prod(found.shape[1:]))
+    columns: list[Name] = list(range(1, values.shape[1] + 1))
+    for number in drop:
+        if not isinstance(number, int) or not 1 <= number <= len(columns):
+            raise ValueError(
+                f"{path} has no column {shown(number)} to drop; there are: 1 to {len(columns)}, "
+                "counted from 1"
+            )
+    notes = []
+    if found.ndim > 2:
+        shape = "×".join(map(str, found.shape[1:]))
+        notes.append(
+            f"arrays of {shape} values were made rows of {len(columns):,}, the last axis fastest"
+        )
+    if drop:
+        notes.append(f"{_left_out('drop', drop)} of {len(columns)}")
+        kept = [j for j, column in enumerate(columns) if column not in drop]
+        values, columns = values[:, kept], [columns[j] for j in kept]
+    return _as_float(path, values, columns), columns, notes
+
+
+def _left_out(why: str, names: Sequence[Name]) -> str:
+    what = "column" if len(names) == 1 else "columns"
+    return f"left out ({why}): {what} {', '.join(map(shown, names))}"
+
+
+def _as_float(path: Path, values: NDArray[Any], names: Sequence[Name]) -> Array:
+    """Real numbers as float64, row by row in memory.
+
+    Raises:
+        ValueError: A whole number is not a float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = np.ascontiguousarray(values, dtype=np.float64)
+        if values.dtype.kind in "iu" and matrix.size and np.abs(matrix).max() > _LARGEST_WHOLE:
+            wrong = np.argwhere(matrix.astype(values.dtype) != values)
+            if len(wrong):
+                row, j = wrong[0].tolist()
+                name = names[j] if len(names) > j else names[0]
+                raise ValueError(
+                    f"{path}: row {row + 1}, column {shown(name)} is {values[row, j]}, which "
+                    "float64 does not hold (whole numbers beyond 2^53); "
+                    f"`drop: [{shown(name)}]` leaves the column out"
+                )
     return matrix
+
+
+def _check_finite(path: Path, values: Array, names: Sequence[Name]) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, j = divmod(int(np.argmin(finite)), values.shape[1])
+        raise ValueError(
+            f"{path}: {np.count_nonzero(~finite):,} of its values are NaN or infinite; the first "
+            f"is {values[row, j]} in row {row + 1}, column {shown(names[j])}"
+        )
+
+
+def standardized(values: Array) -> Array:
+    """Columns divided by their standard deviations over all rows (1/M), shape (rows, columns).
+
+    Columns that are constant, but for the rounding of their values, stay as they are.
+    """
+    # By powers of two, so that squares neither overflow nor vanish; exact.
+    _, exponent = np.frexp(np.abs(values).max(axis=0))
+    scaled = np.ldexp(values, -exponent)
+    centred = scaled - scaled.mean(axis=0)
+    deviation = np.sqrt(np.mean((centred - centred.mean(axis=0)) ** 2, axis=0))
+    constant = deviation <= _ROUNDING * np.abs(scaled).max(axis=0)
+    result: Array = np.where(constant, values, scaled / np.where(constant, 1, deviation))
+    return result

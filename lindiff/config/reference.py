@@ -21,7 +21,8 @@ from lindiff.config.values import SPECTRA
 from lindiff.config.yamlfile import shown
 from lindiff.files import write_text
 from lindiff.science.datasets import BUNDLED
-from lindiff.science.pools import FEWEST_ROWS, INDEPENDENT, SHARE, TOLERANCE
+from lindiff.science.pools import FEWEST_ROWS, INDEPENDENT, SHARE
+from lindiff.science.principal import TOLERANCE
 
 ROOT = Path(__file__).resolve().parents[2]
 # Packages that conda-forge has under another name than PyPI; its matplotlib brings a GUI.
@@ -57,7 +58,8 @@ and merge keys are errors. An editor that speaks the YAML language server comple
 these texts with the first line of the example.
 
 Values are typed: `1.0e-3` and `1e-3` are numbers, `"1e-3"` is text and refused; `true` is not 1;
-a setting of whole numbers refuses 3.0; infinity is `.inf`.
+a setting of whole numbers refuses 3.0; infinity is `.inf`. A file has up to 1 MiB and 50,000
+values, each alias counted as what it stands for.
 """
 
 _AXES = """\
@@ -68,8 +70,8 @@ Every setting takes one value, a list of values, or (numbers only) a rule:
 | rule | values |
 | --- | --- |
 | `{range: [lo, hi]}`, `{range: [lo, hi, step]}` | whole numbers from `lo`, without `hi` |
-| `{linear: [lo, hi, count]}` | `count` evenly spaced values, both ends included |
-| `{log: [lo, hi, count]}` | `count` values with even ratios, both ends included |
+| `{linear: [lo, hi, count]}` | `count` evenly spaced values, both ends included, 50,000 at most |
+| `{log: [lo, hi, count]}` | `count` values with even ratios, both ends included, 50,000 at most |
 | `{log2: [lo, hi]}` | the powers of two from `lo` to `hi`, both included |
 
 Each rule takes further values beside it: `{log: [1, 1.0e+6, 30], also: [.inf]}`. In a setting of
@@ -94,9 +96,28 @@ largest; columns that are constant in it, and combinations of others, are left o
 real rows and Gaussian samples of the same covariance side by side. Above {INDEPENDENT:.0%} of the
 pool a training set is not like independent samples (`pool_fraction`).
 
-A matrix of your own is known by its content: the table's column `data` holds `FILENAME@HASH`, and
-the plan copies the matrix to `results/store/data/`, where jobs find it. It needs at least
-{FEWEST_ROWS} rows and finite real numbers; nothing is unpickled.
+A matrix of your own, `{{file: PATH}}`, has one sample a row. Keys beside `file`:
+
+| key | meaning |
+| --- | --- |
+| `array` | which array of an `.npz` that has several |
+| `drop` | columns to leave out, as ids, labels and weights are: by name from a Parquet file \
+(`[label, id]`), by number, counted from 1, from an array (`[65]`) |
+| `standardize` | `true` divides each column by its standard deviation over all rows (1/M), the \
+held-out ones too; constant columns stay constant |
+
+The same numbers are the same matrix from every format: true and false (1 and 0), whole numbers,
+floats of any size, decimals. An array of more than two axes, such as N pictures of H×W, and lists
+of one length in a column of a Parquet file are read row by row as columns. The index that pandas
+saved in a Parquet file is left out. `lindiff validate` says what was left out, and which columns
+may be no features: those that count the rows, few whole numbers where other columns are not whole,
+categories, names such as `label`, `id`, `weight`. They stay dimensions until `drop` names them. A
+matrix needs at least {FEWEST_ROWS} rows and finite real numbers that float64 holds; nothing is
+unpickled.
+
+What comes of it is known by its content: the table's column `data` holds `FILENAME@HASH`, where
+`drop` and `standardize` change the hash and add to the name (`m.npy -65 standardized@…`), and the
+plan copies the matrix to `results/store/data/`, where jobs find it.
 
 `mnist` and `patches` need `pip install 'lindiff[data]'`; nothing is downloaded when they are used.
 """
@@ -204,9 +225,9 @@ def _allowed(column: Column) -> str:
         return "`true`, `false`"
     bounds = []
     if column.low > float("-inf"):
-        bounds.append(f"{'>' if column.low_open else '≥'} {column.low:g}")
+        bounds.append(f"{'>' if column.low_open else '≥'} {column.low:,}")
     if column.high < float("inf"):
-        bounds.append(f"{'<' if column.high_open else '≤'} {column.high:g}")
+        bounds.append(f"{'<' if column.high_open else '≤'} {column.high:,}")
     return (", ".join(bounds) or "finite") + (", or `.inf`" if column.infinite else "")
 
 

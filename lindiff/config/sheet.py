@@ -36,14 +36,16 @@ from lindiff.columns import (
 from lindiff.config import values
 from lindiff.config.axes import (
     FORMS,
+    MOST_WORDS,
     SPANS,
+    Room,
     Section,
     axis,
     item,
     value_list_or_mapping,
     value_or_list,
 )
-from lindiff.config.words import known_word, suggestion
+from lindiff.config.words import MOST_LINES, known_word, suggestion
 from lindiff.config.yamlfile import Document, Key, shown
 from lindiff.errors import InputError
 from lindiff.models import MODELS, THEORY
@@ -64,7 +66,7 @@ def _bytes(value: object) -> int:
             if not _SIZE.fullmatch(value):
                 raise ValueError(value)
             value = int(_BYTE_SIZE.validate_python(value))
-        except ValueError:
+        except (ValueError, OverflowError):
             message = 'must be a number of bytes or a text such as "512 MiB" or "1 GiB"'
             raise ValueError(message) from None
     size: int = values.checked(Column("memory", "int", "", "", low=1), value)
@@ -92,7 +94,7 @@ _Figure = Annotated[Any, PlainValidator(_figure), WithJsonSchema({"type": "strin
 class Only(Section):
     """Metrics without the default ones."""
 
-    only: Annotated[list[_Metric], Field(min_length=1)] = Field(
+    only: Annotated[list[_Metric], Field(min_length=1, max_length=MOST_WORDS)] = Field(
         description="The metrics, instead of the default ones."
     )
 
@@ -109,13 +111,14 @@ def _in_order(value: Any) -> tuple[str, ...]:
 
 _Metrics = Annotated[
     Annotated[_Metric, Tag("<value>")]
-    | Annotated[list[_Metric], Tag("<list>")]
+    | Annotated[list[_Metric], Field(max_length=MOST_WORDS), Tag("<list>")]
     | Annotated[Only, Tag("<span>")],
     Discriminator(value_list_or_mapping),
     AfterValidator(_in_order),
 ]
 _Figures = Annotated[
-    Annotated[_Figure, Tag("<value>")] | Annotated[list[_Figure], Tag("<list>")],
+    Annotated[_Figure, Tag("<value>")]
+    | Annotated[list[_Figure], Field(max_length=MOST_WORDS), Tag("<list>")],
     Discriminator(value_or_list),
     AfterValidator(lambda value: tuple(dict.fromkeys(_as_list(value)))),
 ]
@@ -190,8 +193,11 @@ _SECONDS = Column(
     "seconds", "float", "", "Time that a shard (a job) aims at.", low=0, low_open=True, unit="s"
 )
 _MAX_CELLS = Column(
-    "max_cells", "int", "", "Refuse a grid of more cells than this (flag `--max-cells`).", low=1
-)
+    "max_cells", "int", "",
+    "Refuse a grid of more cells than this (flag `--max-cells`), 20 million at most: to plan a "
+    "million takes about 1 GB.",
+    low=1, high=20_000_000,
+)  # fmt: skip
 _STALE = Column(
     "stale", "str", "",
     "What happens to finished cells that older code computed: `rerun` them, stop with an `error`, "
@@ -256,33 +262,45 @@ def parse(document: Document, folder: Path, overrides: Mapping[str, Any]) -> She
         raise InputError(document.line((), "a config must be a mapping with the key `experiments`"))
     data = {**document.data, **overrides}
     limit = data.get("max_cells")
-    context = {
-        "folder": folder,
-        "max_cells": limit if type(limit) is int and limit > 0 else MAX_CELLS,
-    }
+    room = Room(limit if type(limit) is int and 0 < limit <= _MAX_CELLS.high else MAX_CELLS)
+    context = {"folder": folder, "room": room}
     try:
         return Sheet.model_validate(data, context=context)
     except ValidationError as error:
         found = error.errors(include_url=False)
-    lines = [_line(document, details, overrides) for details in found]
-    raise InputError("\n".join(text for _, text in sorted(lines)))
+    found.sort(key=lambda error: _position(document, error, overrides))
+    lines = [_line(document, error, overrides) for error in found[: MOST_LINES - 1]]
+    if more := len(found) - len(lines):
+        lines.append(f"… and {more:,} more errors")
+    raise InputError("\n".join(lines))
 
 
-def _line(
+def _path(error: ErrorDetails) -> Key:
+    return tuple(step for step in error["loc"] if step not in (*FORMS, "[key]"))
+
+
+def _on_key(error: ErrorDetails) -> bool:
+    return error["type"] == "extra_forbidden" or "[key]" in error["loc"]
+
+
+def _position(
     document: Document, error: ErrorDetails, overrides: Mapping[str, Any]
-) -> tuple[tuple[int, int], str]:
-    """Position and text of one error."""
-    path: Key = tuple(step for step in error["loc"] if step not in (*FORMS, "[key]"))
-    on_key = error["type"] == "extra_forbidden" or "[key]" in error["loc"]
+) -> tuple[int, int]:
+    """Where in the file an error is; first what is not in the file."""
+    path = _path(error)
+    return (
+        (0, 0) if path[:1] and path[0] in overrides else document.position(path, key=_on_key(error))
+    )
+
+
+def _line(document: Document, error: ErrorDetails, overrides: Mapping[str, Any]) -> str:
+    """The text of one error."""
+    path, on_key = _path(error), _on_key(error)
     message = _message(error, path)
     if path and path[0] in overrides:
-        return (
-            0,
-            0,
-        ), f"{path[0]} = {shown(error['input'])} (given instead of the file's): {message}"
+        return f"{path[0]} = {shown(error['input'])} (given instead of the file's): {message}"
     value = "" if on_key or error["type"] == "missing" else shown(error["input"])
-    text = document.line(path, message, key=on_key, value=value)
-    return document.position(path, key=on_key), text
+    return document.line(path, message, key=on_key, value=value)
 
 
 def _message(error: ErrorDetails, path: Key) -> str:
@@ -303,7 +321,7 @@ def _message(error: ErrorDetails, path: Key) -> str:
             return f"empty {what}; give at least one value"
         many = f"{context.get('min_length', '')}{context.get('max_length', '')}"
         bound = "at least" if kind == "too_short" else "at most"
-        return f"must have {bound} {many} numbers"
+        return f"must have {bound} {many} {'numbers' if path[-1] in SPANS else 'values'}"
     return error["msg"]
 
 

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lindiff.columns import SETTING, Column
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.config.datafile import read_matrix
-from lindiff.config.words import known_word, suggestion
+from lindiff.config.eigenvaluefile import read_eigenvalues
+from lindiff.config.words import cut, known_word, suggestion
 from lindiff.config.yamlfile import shown
 from lindiff.science.datasets import BUNDLED, remember
 from lindiff.science.pools import make_pool
@@ -46,7 +45,9 @@ SPECTRA: dict[str, tuple[Column, ...]] = {
     "eigenvalues": (
         Column(
             "values", "json", "values",
-            "The eigenvalues, or a file (text or .npy) with them, relative to the config's folder.",
+            "The eigenvalues, or a file with them, relative to the config's folder: .npy of one "
+            "row or column, or text, one a line or all in one line, parted by white space, commas "
+            "or semicolons.",
         ),
     ),
     "dataset": (
@@ -121,10 +122,10 @@ def _name_of(value: object) -> str:
 
 def _within(column: Column, number: int | float) -> None:
     if number < column.low or (column.low_open and number == column.low):
-        raise ValueError(f"must be {'more than' if column.low_open else 'at least'} {column.low:g}")
+        raise ValueError(f"must be {'more than' if column.low_open else 'at least'} {column.low:,}")
     if number > column.high or (column.high_open and number == column.high):
         bound = "less than" if column.high_open else "at most"
-        raise ValueError(f"must be {bound} {column.high:g}")
+        raise ValueError(f"must be {bound} {column.high:,}")
 
 
 def spectrum(value: object, folder: Path) -> dict[str, Any]:
@@ -194,13 +195,14 @@ def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
     """The name of a data set, which is loaded, so that all that is wrong with it shows.
 
     Args:
-        value: A name of `lindiff.science.datasets.BUNDLED`, or ``{file: PATH}`` or ``{file: PATH,
-            array: NAME}``.
+        value: A name of `lindiff.science.datasets.BUNDLED`, or ``{file: PATH}`` with the keys of
+            `lindiff.config.datafile.read_matrix` where needed.
         folder: The folder that the path is relative to.
         also: Further words that could stand here, for the message.
 
     Returns:
-        The name; of a file ``FILENAME@HASH``, whose matrix is remembered.
+        The name; of a file ``FILENAME@HASH``, whose matrix is remembered; the keys `drop` and
+        `standardize` add words to the file's name, and change the hash.
 
     Raises:
         ValueError: There is no such data set, its package is missing, or the file does not hold a
@@ -219,19 +221,41 @@ def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
     return name
 
 
+_DATA_FILE = ("file", "array", "drop", "standardize")
+
+
 def _file_of_data(value: Mapping[str, object], folder: Path) -> tuple[str, Path]:
-    form = "write {file: PATH} or {file: PATH, array: NAME}"
+    form = "write {file: PATH} or {file: PATH, array: NAME, drop: [COLUMN], standardize: true}"
     for key in value:
-        if key not in ("file", "array"):
-            raise ValueError(f"unknown key {key!r}{suggestion(key, ('file', 'array'))}; {form}")
+        if key not in _DATA_FILE:
+            raise ValueError(f"unknown key {key!r}{suggestion(str(key), _DATA_FILE)}; {form}")
     if "file" not in value:
         raise ValueError(f"the key file is missing; {form}")
-    for key, text in value.items():
+    for key in ("file", "array"):
+        text = value.get(key, "-")
         if not isinstance(text, str) or not text:
             raise ValueError(f"{key} must be text, not {shown(text)}; {form}")
+    standardize = value.get("standardize", False)
+    if not isinstance(standardize, bool):
+        raise ValueError(f"standardize must be true or false, not {shown(standardize)}")
     path = folder / str(value["file"])
     array = str(value["array"]) if "array" in value else None
-    return remember(read_matrix(path, array), path.name), path
+    drop = _columns(value.get("drop", []))
+    matrix = read_matrix(path, array, drop, standardize)
+    # Figures and tables tell the versions of one file apart by these words.
+    words = [f"-{cut(str(column), 20)}" for column in drop[:3]] + ["-…"] * (len(drop) > 3)
+    title = " ".join([path.name, *words, *["standardized"] * standardize])
+    return remember(matrix.values, title, matrix.notes), path
+
+
+def _columns(drop: object) -> list[str | int]:
+    """Distinct names or numbers of columns, in order; one needs no list."""
+    found: set[str | int] = set()
+    for column in drop if isinstance(drop, list) else [drop]:
+        if isinstance(column, bool) or not isinstance(column, str | int):
+            raise ValueError(f"drop must be names or numbers of columns, not {shown(column)}")
+        found.add(column)
+    return sorted(found, key=lambda column: (isinstance(column, str), column))
 
 
 def eigenvalues(given: object, folder: Path) -> list[float]:
@@ -243,7 +267,7 @@ def eigenvalues(given: object, folder: Path) -> list[float]:
     source = ""
     if isinstance(given, str):
         source = f"{given}: "
-        given = _eigenvalue_file(folder / given)
+        given = read_eigenvalues(folder / given)
     if not isinstance(given, list):
         raise ValueError("eigenvalues must be a list of numbers or the name of a file")
     if not given:
@@ -261,55 +285,3 @@ def eigenvalues(given: object, folder: Path) -> list[float]:
             zero = " (leave null directions out: both KL would be infinite)" if null else ""
             raise ValueError(what + zero) from None
     return result
-
-
-def _eigenvalue_file(path: Path) -> list[float]:
-    try:
-        if path.suffix == ".npy":
-            return _npy(path)
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}") from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is neither text nor .npy") from None
-    return _numbers(text, path)
-
-
-def _numbers(text: str, path: Path) -> list[float]:
-    """The numbers of a text: one a line, or all in one line, with one separator.
-
-    Raises:
-        ValueError: Several columns, or what is no number; the message says what was taken to part
-            the values.
-    """
-    lines = [line for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
-    separator = next((sign for sign in (";", ",") if any(sign in line for line in lines)), None)
-    # A separator may end a line, as in a list that was copied from code.
-    rows = [line.rstrip(";, ").split(separator) for line in lines]
-    parted = {None: "white space", ";": "semicolons", ",": "commas"}[separator]
-    if len(rows) > 1 and (widest := max(map(len, rows))) > 1:
-        decimal = "; a decimal comma is to be a point" if separator == "," else ""
-        raise ValueError(
-            f"{path} has {len(rows)} lines of up to {widest} values (parted by {parted}): give the "
-            f"eigenvalues alone, one a line or all in one line{decimal}"
-        )
-    try:
-        return [float(word) for row in rows for word in row if word.strip()]
-    except ValueError as error:
-        raise ValueError(f"{path} (values parted by {parted}): {error}") from None
-
-
-def _npy(path: Path) -> list[float]:
-    try:
-        with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a .npy file of numbers: {error}") from None
-    if array.size != max(array.shape, default=0) or array.dtype.kind not in "fiu":
-        shape = "×".join(map(str, array.shape)) or "one value"
-        raise ValueError(
-            f"{path} must hold one row or column of real numbers, not {shape} of {array.dtype}"
-        )
-    return [float(value) for value in array.ravel()]

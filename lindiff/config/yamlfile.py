@@ -9,47 +9,80 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable
+import re
+import stat
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from lindiff.config.words import cut
 from lindiff.errors import InputError
 
 Key = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
 _SHOWN = 60
-# Aliases may repeat a node any number of times; without a limit a few lines expand to gigabytes.
-_MAX_NODES = 2_000_000
+# What is read in some seconds. Values are counted as written, and again with every alias replaced
+# by what it names: a few lines of aliases may stand for gigabytes.
+_MAX_BYTES = 2**20
+_MAX_NODES = 50_000
+# No setting has a use for them, and no file name or terminal takes them.
+_UNUSABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def shown(value: object) -> str:
-    """`value` as YAML would spell it, cut to one short line."""
+    """`value` as YAML would spell it, cut to one short line; takes no longer for a large one."""
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > _SHOWN:
+            break
+    return cut(text, _SHOWN)
+
+
+def _pieces(value: object) -> Iterator[str]:
+    """The spelling of `value` in pieces, so that it can be left where it is long enough."""
     if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".nan" if math.isnan(value) else (".inf" if value > 0 else "-.inf")
-    if isinstance(value, dict):
-        text = "{" + ", ".join(f"{k}: {shown(v)}" for k, v in list(value.items())[:9]) + "}"
+        yield "null"
+    elif isinstance(value, bool):
+        yield str(value).lower()
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield ".nan" if math.isnan(value) else (".inf" if value > 0 else "-.inf")
+    elif isinstance(value, dict):
+        yield "{"
+        for i, (key, inner) in enumerate(value.items()):
+            yield f"{', ' if i else ''}{_one_line(key)}: "
+            yield from _pieces(inner)
+        yield "}"
     elif isinstance(value, list | tuple):
-        text = "[" + ", ".join(shown(item) for item in value[:20])
-        text += ", …]" if len(value) > 20 else "]"
+        yield "["
+        for i, inner in enumerate(value):
+            if i == 20:
+                yield ", …"
+                break
+            yield ", " if i else ""
+            yield from _pieces(inner)
+        yield "]"
     else:
-        text = repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+        yield repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
+
+
+def _one_line(key: str) -> str:
+    return cut(key.replace("\n", "\\n"), _SHOWN)
 
 
 def dotted(path: Key) -> str:
-    """``experiments.transition.d[2]`` for a path of keys and positions."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
+    """``experiments.transition.d[2]`` for a path of keys and positions; long keys are cut."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{_one_line(step)}" for step in path)
+    return "".join(steps).removeprefix(".")
 
 
 @dataclass(frozen=True)
@@ -125,8 +158,9 @@ def read(path: Path) -> Document:
         The document; its ``data`` is None for a file without content.
 
     Raises:
-        InputError: The file is missing, a folder, not UTF-8, not YAML, or holds what plain data
-            does not: other tags, duplicate or merge keys, keys that are not text, cycles.
+        InputError: The file is missing, not a regular one, not UTF-8, not YAML, too large, or holds
+            what plain data does not: other tags, duplicate or merge keys, keys that are not text,
+            cycles.
     """
     return parse(_text(path), str(path))
 
@@ -145,6 +179,7 @@ def parse(text: str, file: str) -> Document:
         InputError: As `read`, but for what concerns the file.
     """
     loader = YAML(typ="safe", pure=True)
+    loader.Composer = _Composer
     try:
         node = loader.compose(io.StringIO(text))
         if node is None:
@@ -162,6 +197,17 @@ def parse(text: str, file: str) -> Document:
         raise InputError(f"{file}:{line}: not YAML: the character {code} is not allowed") from None
     except YAMLError as error:
         raise InputError(f"{file}: not YAML: {error}") from None
+    except (ValueError, OverflowError) as error:
+        # Of `chr`: ruamel reads the digits of an escape, and asks for that character.
+        escapes = re.finditer(r"\\U([0-9a-fA-F]{8})", text)
+        beyond = [found.start() for found in escapes if int(found[1], 16) > sys.maxunicode]
+        if not beyond:
+            raise InputError(f"{file}: not YAML: {error}") from None
+        (at, *_) = beyond
+        line = text.count("\n", 0, at) + 1
+        raise InputError(f"{file}:{line}: not YAML: {text[at : at + 10]} is no character") from None
+    except _TooManyError:
+        raise InputError(_too_many(file)) from None
     except RecursionError:
         raise InputError(f"{file}: too many nested levels") from None
     if reader.problems:
@@ -170,9 +216,18 @@ def parse(text: str, file: str) -> Document:
 
 
 def _text(path: Path) -> str:
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, not a config file")
     try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise InputError(f"{path}: is a folder, not a config file")
+        # A pipe may never end.
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(f"{path}: is not a regular file")
+        if found.st_size > _MAX_BYTES:
+            raise InputError(
+                f"{path}: {found.st_size:,} bytes are too many for a config, which may have "
+                f"{_MAX_BYTES:,}; use ranges, and files of eigenvalues"
+            )
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -180,6 +235,26 @@ def _text(path: Path) -> str:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+class _TooManyError(Exception):
+    """More than `_MAX_NODES` values."""
+
+
+def _too_many(file: str) -> str:
+    return f"{file}: more than {_MAX_NODES:,} values; use ranges, and files of eigenvalues"
+
+
+class _Composer(Composer):
+    """Counts values as they are read, for reading a million takes minutes."""
+
+    _count = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._count += 1
+        if self._count > _MAX_NODES:
+            raise _TooManyError
+        return super().compose_node(parent, index)
 
 
 class _Reader:
@@ -198,7 +273,7 @@ class _Reader:
         """The plain data of `node`, whose position is noted under `path`."""
         self._count += 1
         if self._count > _MAX_NODES:
-            raise InputError(f"{self.file}: more than {_MAX_NODES:,} values; use ranges")
+            raise _TooManyError
         self.marks[path] = _mark(node)
         if isinstance(node, ScalarNode):
             if node.value == "" and path in self.keys:
@@ -231,6 +306,9 @@ class _Reader:
                 self._refuse(key_node, path, f"the key {spelled} is not text; put it in quotes")
                 continue
             key = str(key_node.value)
+            if message := _unusable(key):
+                self._refuse(key_node, (*path, key), message)
+                continue
             if key in seen:
                 self._refuse(key_node, (*path, key), f"duplicate key, first on line {seen[key]}")
                 continue
@@ -241,18 +319,30 @@ class _Reader:
     def _scalar(self, node: ScalarNode, path: Key) -> Any:
         kind = str(node.tag).removeprefix(_TAG)
         if kind in ("str", "timestamp"):
-            return str(node.value)
+            text = str(node.value)
+            message = _unusable(text)
+            return self._refuse(node, path, message) if message else text
         if kind not in ("int", "float", "bool", "null"):
             return self._refuse(node, path, f"the tag {_spelled(node.tag)} is not allowed")
         try:
-            return self.loader.constructor.construct_object(node)
-        except (ValueError, KeyError):
+            value = self.loader.constructor.construct_object(node)
+            # Python writes no number of more digits than it reads, and a message must.
+            str(value)
+        except (ValueError, LookupError):
             return self._refuse(node, path, f"{shown(node.value)} is not a readable {kind}")
+        return value
 
     def _refuse(self, node: Node, path: Key, message: str) -> None:
         line, column = _mark(node)
         name = f"{dotted(path)}: " if path else ""
         self.problems.append(f"{self.file}:{line}:{column}: {name}{message}")
+
+
+@lru_cache(maxsize=64)  # an alias may stand for the same long text again and again
+def _unusable(text: str) -> str | None:
+    """What is said of a text that holds what no text may hold."""
+    found = _UNUSABLE.search(text)
+    return found and f"the character U+{ord(found[0]):04X} is not allowed in a text"
 
 
 def _mark(node: Node) -> tuple[int, int]:

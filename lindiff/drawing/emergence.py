@@ -34,7 +34,7 @@ def rows(cells: pa.Table, modes: pa.Table) -> Rows:
     """
     cells = tables.keep(cells, "seed", tables.distinct(cells, "seed")[:1])
     own = tables.join(modes, cells)
-    own = own.filter(pc.greater(own["eigenvalue"], 0))
+    own = _whole(own.filter(pc.greater(own["eigenvalue"], 0)))
     if own.num_rows == 0:
         return []
     learned = [row for n in tables.distinct(own, "n") for row in _learning_times(own, n)]
@@ -43,9 +43,24 @@ def rows(cells: pa.Table, modes: pa.Table) -> Rows:
     return [*variances, *learned, *_laws(cells, learned, variances)]
 
 
+def _whole(modes: pa.Table) -> pa.Table:
+    """The modes with a positive, finite variance at every stop, of the N that have one at infinity.
+
+    Their last stop is what the others are compared with.
+    """
+    modes = modes.filter(pc.greater(modes["strength"], 0))
+    ended = tables.distinct(modes.filter(pc.is_inf(modes["strength"])), "n")
+    modes = tables.keep(modes, "n", ended)
+    v, value = modes["generated_variance"], modes["eigenvalue"]
+    fine = pc.and_(pc.and_(pc.is_finite(v), pc.greater(v, 0)), pc.is_finite(value))
+    keys = tables.keys_of(modes, ("n", "mode"))
+    broken = {key for key, good in zip(keys, fine.to_pylist(), strict=True) if not good}
+    return modes.filter(pa.array([key not in broken for key in keys], pa.bool_()))
+
+
 def _of_size(modes: pa.Table, n: int) -> tuple[list[int], Array, Array, Array]:
     """Ranks (m,), λ (m,), positive stops (F,) and ∞, and v over them, (m, F + 1), of one N."""
-    part = tables.arrays(modes.filter(pc.greater(modes["strength"], 0)), n=n)
+    part = tables.arrays(modes, n=n)
     ranks, row = np.unique(part["mode"], return_inverse=True)
     stops, column = np.unique(part["strength"], return_inverse=True)
     eigenvalue, variance = np.empty(len(ranks)), np.full((len(ranks), len(stops)), np.nan)

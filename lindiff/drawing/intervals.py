@@ -65,18 +65,19 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """Mean and Student's t-interval.
 
     Args:
-        values: Shape (n,), finite. One value gives no interval (nan).
+        values: Shape (n,), not nan. One value gives no interval (nan), nor does an infinite one,
+            with which the mean is infinite.
         level: Nominal coverage.
 
     Raises:
-        ValueError: `values` is empty or has a value that is not finite.
+        ValueError: `values` is empty, or has a nan or infinities of both signs.
     """
     x = _vector(values)
-    if not np.all(np.isfinite(x)):
-        raise ValueError("a mean needs finite values; take the median")
+    if np.isposinf(x).any() and np.isneginf(x).any():
+        raise ValueError("infinities of both signs have no mean; take the median")
     centre = float(np.mean(x))
-    if x.size == 1:
-        return Interval(centre, math.nan, math.nan, 1)
+    if x.size == 1 or math.isinf(centre):
+        return Interval(centre, math.nan, math.nan, x.size)
     from scipy.special import stdtrit
 
     quantile = float(stdtrit(x.size - 1, (1 + level) / 2))
@@ -91,15 +92,18 @@ def geometric_mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval
     values cover 0.82 to 0.91 of a nominal 0.95.
 
     Args:
-        values: Shape (n,), positive and finite. One value gives no interval (nan).
+        values: Shape (n,), not negative. One value gives no interval (nan), nor does an infinite
+            one, with which the mean is infinite, nor else a 0, with which it is 0.
         level: Nominal coverage.
 
     Raises:
-        ValueError: `values` is empty or has a value that is not positive and finite.
+        ValueError: `values` is empty, or has a nan or a negative value.
     """
     x = _vector(values)
+    if np.any(x < 0):
+        raise ValueError("a geometric mean needs values that are not negative")
     if not np.all((x > 0) & np.isfinite(x)):
-        raise ValueError("a geometric mean needs positive, finite values")
+        return Interval(math.inf if np.isinf(x).any() else 0.0, math.nan, math.nan, x.size)
     log = mean_interval(np.log(x), level)
     return Interval(math.exp(log.value), math.exp(log.low), math.exp(log.high), log.count)
 
@@ -145,16 +149,21 @@ def quantile_band(values: ArrayLike, content: float = 0.8) -> Interval:
 
 
 def power_fit(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> PowerFit:
-    """The power law through the values of several seeds, with intervals over seeds.
+    """The power law through the values of several seeds; intervals are over seeds and lack of fit.
 
     Least squares of ln y over ln x for each seed: what one seed gives at two x is never taken as
     independent. Their mean is the fit to the geometric means, and resampling the seeds by a
     delete-one jackknife is Student's t on them, which holds its coverage where bootstraps of few
-    seeds do not (`benchmarks/coverage.py`).
+    seeds do not (`benchmarks/coverage.py`). Where the geometric means are further from the law than
+    the seeds' own scatter explains, what is left is a variance of the points about the law, of
+    which there is one value each: it is added, with the degrees of freedom of Satterthwaite
+    (Biometrics Bull. 2, 110, 1946).
 
     Args:
-        x: Shape (K,), positive, finite, at least two different values.
-        y: Shape (n, K), a row per seed, positive and finite. One seed gives no interval (nan).
+        x: Shape (K,), positive, finite, at least two different values; points at one x are taken as
+            one for the lack of fit only if the caller has made them one.
+        y: Shape (n, K), a row per seed, positive and finite. One seed gives no interval (nan), nor
+            do two x, which are always on a law.
         level: Nominal coverage.
 
     Raises:
@@ -165,8 +174,49 @@ def power_fit(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> PowerFit:
         raise ValueError(f"y must have the shape (seeds, {x.size}), not {y.shape}")
     if not all(np.all((a > 0) & np.isfinite(a)) for a in (x, y)) or np.ptp(x) == 0:
         raise ValueError("a power law needs positive, finite values at two different x or more")
-    slopes, constants = np.polyfit(np.log(x), np.log(y).T, 1)
-    return PowerFit(mean_interval(slopes, level), geometric_mean_interval(np.exp(constants), level))
+    design = np.column_stack([np.log(x), np.ones_like(x)])
+    solve = np.linalg.pinv(design)
+    fits = np.log(y) @ solve.T
+    off = np.log(y) - fits @ design.T
+    factors = np.sum(solve**2, axis=1)  # of the variance of a point in that of slope and constant
+    slope, constant = (
+        _with_lack_of_fit(own, off, factor, level)
+        for own, factor in zip(fits.T, factors, strict=True)
+    )
+    with np.errstate(over="ignore"):
+        value, low, high = np.exp([constant.value, constant.low, constant.high]).tolist()
+    return PowerFit(slope, Interval(value, low, high, constant.count))
+
+
+def _with_lack_of_fit(
+    fits: NDArray[np.float64], off: NDArray[np.float64], factor: float, level: float
+) -> Interval:
+    """Mean of the seeds' own fits with the interval of `power_fit`.
+
+    Args:
+        fits: One number of each seed's fit, shape (n,).
+        off: Residuals of those fits, shape (n, K).
+        factor: What the variance of one point gives to that of the number.
+        level: Nominal coverage.
+    """
+    (n, points), centre = off.shape, float(fits.mean())
+    if n == 1 or points == 2:
+        return Interval(centre, math.nan, math.nan, n)
+    from scipy.special import stdtrit
+
+    free, mean = points - 2, off.mean(axis=0)
+    # Each with its degrees of freedom: over seeds; of the mean points about the law; and what of
+    # that the seeds' own scatter explains.
+    seeds = float(fits.var(ddof=1)) / n, n - 1
+    about = factor * float(np.sum(mean**2)) / free, free
+    scatter = factor * float(np.sum((off - mean) ** 2)) / ((n - 1) * free * n), (n - 1) * free
+    parts = [seeds] if about[0] <= scatter[0] else [seeds, about, scatter]
+    variance = sum(part for part, _ in parts) - 2 * scatter[0] * (len(parts) > 1)
+    if variance == 0:
+        return Interval(centre, centre, centre, n)
+    freedom = max(variance**2 / sum(part**2 / of for part, of in parts), min(n - 1, free))
+    half = float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance)
+    return Interval(centre, centre - half, centre + half, n)
 
 
 @lru_cache(maxsize=256)

@@ -41,7 +41,7 @@ _DERIVED = {
     "onset": "onset of memorization",
     "best_stop": "best stop",
     "quality": "time to fixed quality",
-    "trace_ratio": r"$\mathrm{df}_1(\mathrm{df}_1-\mathrm{df}_2)/d$",
+    "coefficient": r"coefficient $a$ of $a/N$",
 }
 
 

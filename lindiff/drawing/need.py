@@ -19,6 +19,8 @@ Curve = list[tuple[int, float]]  # N and value, ascending in N
 Curves = dict[Key, dict[int | None, Curve]]
 Needed = dict[Key, dict[int | None, float]]
 
+FEWEST = 4  # abscissae of a power law, which through two or three is no finding
+
 
 def level_of(curves: Curves) -> float:
     """The lowest of …, 1, 2, 5, 10, … that every curve is below at its largest N.
@@ -39,7 +41,8 @@ def needed(curves: Curves, level: float) -> Needed:
         crossings = {}
         for seed, curve in by_seed.items():
             n, y = np.array(curve, float).T
-            needed_n = scaling.crossing(n, y, level)
+            # A value that is not above 0 is noise about it: such a curve has no needed N.
+            needed_n = scaling.crossing(n, y, level) if np.all(y > 0) else None
             if needed_n is not None:
                 crossings[seed] = needed_n
         if len(crossings) == len(by_seed):
@@ -50,19 +53,23 @@ def needed(curves: Curves, level: float) -> Needed:
 def fit(x: Sequence[float], points: Sequence[Mapping[int, float]]) -> list[dict[str, Any]]:
     """Rows of the power law through points of several seeds: exponent, prefactor and scatter.
 
-    The scatter is the factor e^σ, σ the root mean square of ln N about the fit, of the geometric
-    means. Only seeds that all points have are used; there are no rows without one, or at one x.
+    Points at one x are one point of the law, their geometric mean. The scatter is the factor e^σ, σ
+    the root mean square of ln N about the fit, of the geometric means over seeds of all points.
+    Only seeds that all points have are used; there are no rows without one, or at fewer than
+    `FEWEST` x.
 
     Args:
         x: Abscissae, length K.
         points: The ordinates of each x by seed, length K.
     """
     common = set.intersection(*map(set, points)) if points else set[int]()
-    if not common or len(set(x)) < 2:
+    if not common or len(set(x)) < FEWEST:
         return []
-    X, Y = np.array(x), np.array([[point[seed] for point in points] for seed in sorted(common)])
-    law = power_fit(X, Y)
-    residual = np.log(Y).mean(axis=0) - np.log(law.prefactor.value * X**law.exponent.value)
+    X, Y = np.array(x), np.log([[point[seed] for point in points] for seed in sorted(common)])
+    places, at = np.unique(X, return_inverse=True)
+    merged = np.stack([Y[:, at == i].mean(axis=1) for i in range(len(places))], axis=1)
+    law = power_fit(places, np.exp(merged))
+    residual = Y.mean(axis=0) - np.log(law.prefactor.value * X**law.exponent.value)
     scatter = math.exp(float(np.sqrt(np.mean(residual**2))))
     return [
         row("exponent", law.exponent),

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from lindiff.columns import SETTING
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import Interval, mean_interval
+from lindiff.drawing.needs import FEWEST_STRENGTHS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 METRICS = ("residual_loss", "kl_model_data", "kl_data_model")
 KEYS = ("regularizer", "strength", "d", "n", "n_over_d")
-_FEWEST = 3  # strengths between which a curve can have a minimum
 POINTS = 26  # most points of a curve that are drawn
 _ROOM = 30.0  # panels show curves up to this many times their minimum
 
@@ -47,11 +47,19 @@ def curves(metrics: pa.Table, names: Sequence[str]) -> dict[str, tuple[pa.Table,
         own = cells
         for other in {*slices.REGULARIZERS} - {name}:
             own = tables.keep(own, other, [SETTING[other].neutral])
-        if sum(0 < x < math.inf for x in tables.distinct(own, name)) >= _FEWEST:
+        if sum(0 < x < math.inf for x in tables.distinct(own, name)) >= FEWEST_STRENGTHS:
             named = pa.array([name] * own.num_rows, pa.string())
             own = tables.with_columns(own, regularizer=named, strength=own[name])
             found[name] = (own, slices.theory(metrics, own, finer=("n", name)))
     return found
+
+
+def nothing(metrics: pa.Table) -> pa.Table:
+    """What `along` returns where there are no curves: no rows."""
+    typed = tables.with_nulls(
+        metrics.slice(0, 0), regularizer=pa.string(), strength=pa.float64(), n_over_d=pa.float64()
+    )
+    return tables.summary_schema(typed, KEYS).empty_table()
 
 
 def along(cells: pa.Table, theory: pa.Table, sizes: Sequence[float]) -> pa.Table:

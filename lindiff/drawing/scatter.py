@@ -47,10 +47,7 @@ def band(values: ArrayLike) -> Interval:
 
 def mean(values: ArrayLike) -> Interval:
     """The mean with its 95 % interval; infinite, without one, where a draw is."""
-    x = np.asarray(values, np.float64)
-    if np.isfinite(x).all():
-        return mean_interval(x)
-    return Interval(math.inf, math.nan, math.nan, x.size)
+    return mean_interval(values)
 
 
 def bound(values: ArrayLike) -> Interval:
@@ -60,8 +57,8 @@ def bound(values: ArrayLike) -> Interval:
 
 
 def spread(values: ArrayLike) -> Interval:
-    """Standard deviation over mean; nan of a single draw."""
+    """Standard deviation over mean; nan of a single draw, of an infinite one and of a mean of 0."""
     x = np.asarray(values, np.float64)
-    several = x.size > 1 and bool(np.isfinite(x).all())
+    several = x.size > 1 and bool(np.isfinite(x).all()) and np.mean(x) != 0
     value = float(np.std(x, ddof=1) / np.mean(x)) if several else math.nan
     return Interval(value, math.nan, math.nan, x.size)

@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from lindiff.columns import REQUIRED, SETTINGS
 from lindiff.columns.groups import SPECTRUM as SPECTRUM
-from lindiff.drawing.tables import distinct, keep, keys_of, with_columns, with_facts, with_ratio
+from lindiff.drawing.tables import (
+    distinct,
+    facts,
+    keep,
+    keys_of,
+    with_columns,
+    with_facts,
+    with_ratio,
+)
 from lindiff.models import EXACT, MODELS, THEORY
 from lindiff.science.spectrum import make_spectrum
 
@@ -116,7 +124,8 @@ def regularizations(
     """
     name = max(of, key=lambda name: len(distinct(metrics, name)))
     table = pick(metrics, (*shown, name), choices)
-    table = keep(table, name, select(by_strength(name, distinct(table, name))))
+    values = by_strength(name, distinct(table, name))
+    table = keep(table, name, select(values) if values else [])
     named = pa.array([name] * table.num_rows, pa.string())
     return with_columns(table, regularizer=named, strength=table[name])
 
@@ -134,8 +143,8 @@ def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) 
     """
     table = keep(metrics, "model", [THEORY])
     table = within(table, cells, set(MODELS[THEORY].settings) - {"model", *finer})
-    if "regularizer" in cells.column_names and cells.num_rows:
-        name = cells["regularizer"][0].as_py()
+    if "regularizer" in cells.column_names:
+        name = cells["regularizer"][0].as_py() if cells.num_rows else REGULARIZERS[0]
         named = pa.array([name] * table.num_rows, pa.string())
         table = with_columns(table, regularizer=named, strength=table[name])
     return with_ratio(table)
@@ -155,7 +164,7 @@ def by_strength(regularizer: str, values: Sequence[float]) -> list[float]:
 
 def strengths(table: pa.Table) -> tuple[str, list[float]]:
     """The regularization of a figure's data and its values, the least regularized first."""
-    name = distinct(table, "regularizer")[0]
+    name = next(iter(distinct(table, "regularizer")), REGULARIZERS[0])
     return name, by_strength(name, distinct(table, "strength"))
 
 
@@ -172,6 +181,11 @@ def spectra(table: pa.Table, count: int) -> pa.Table:
     return table.filter(pa.array([key in chosen for key in keys], pa.bool_()))
 
 
-def eigenvalues(kind: str, params: str, d: int) -> NDArray[np.float64]:
+def scale(cells: pa.Table) -> float:
+    """The data scale that `pick` held the cells at."""
+    return float(facts(cells).get("fixed", {}).get("scale", 1.0))
+
+
+def eigenvalues(kind: str, params: str, d: int, *, scale: float) -> NDArray[np.float64]:
     """The population eigenvalues of a cell from its settings, shape (d,)."""
-    return make_spectrum(kind, d, **json.loads(params or "{}"))
+    return make_spectrum(kind, d, **json.loads(params or "{}")) * scale**2

@@ -8,6 +8,7 @@ the functions, so that importing a figure's file stays cheap.
 from __future__ import annotations
 
 import logging
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff import files
-from lindiff.drawing import slices, tables
-from lindiff.drawing.labels import held, label, number, setting, spectrum
+from lindiff.drawing import drawn, slices, tables
+from lindiff.drawing.labels import held, label, setting, spectrum
+from lindiff.drawing.ticks import label_logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +37,8 @@ _METADATA: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     ".png": {"Software": None},
 }
+_PAGE_LETTERS = 62  # of a line of a page of words
 _BEYOND = 1e6  # an infinite end is drawn this many times the centre away: out of every panel
-_SHORT = 50  # a logarithmic axis below this ratio of its ends needs labels between the decades
 RC: dict[str, Any] = {
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
@@ -129,12 +131,13 @@ def points(
 
 
 def bars(
-    ax: Axes, x: NDArray[Any], data: Mapping[str, NDArray[Any]], colour: str, marker: str
-) -> None:
+    ax: Axes, x: NDArray[Any], data: Mapping[str, NDArray[Any]], colour: str, marker: str,
+    *, filled: bool = False,
+) -> None:  # fmt: skip
     """As `points`, with a bar for each interval where neighbours do not make a band."""
     value, low, high = _interval(data)
     ax.vlines(x, low, high, colors=colour, linewidth=0.9)
-    _markers(ax, x, value, colour, marker, False)
+    _markers(ax, x, value, colour, marker, filled)
 
 
 def _interval(data: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float64], ...]:
@@ -159,13 +162,13 @@ def _markers(
 
 def line(ax: Axes, x: Any, y: Any, colour: str = BLACK, dash: Any = "-", **more: Any) -> None:
     """An exact curve, above the points."""
-    ax.plot(x, y, color=colour, linestyle=dash, **{"zorder": 3, **more})
+    ax.plot(x, y, color=colour, linestyle=dash, gid=drawn.dash_id(dash), **{"zorder": 3, **more})
 
 
 def axis(ax: Axes, x: str, y: str | None = None, *, log: str = "xy") -> None:
     """Label the axes by the columns `x` and `y`; those named in `log` are logarithmic.
 
-    On N/d a thin line marks N = d.
+    An axis without a positive value stays linear. On N/d a thin line marks N = d.
     """
     ax.set_xlabel(label(x))
     if y is not None:
@@ -173,22 +176,9 @@ def axis(ax: Axes, x: str, y: str | None = None, *, log: str = "xy") -> None:
     if x == "n_over_d":
         ax.axvline(1, color=GREY, linewidth=0.5, zorder=0)
     for name in log:
-        getattr(ax, f"set_{name}scale")("log")
-        _ticks(getattr(ax, f"{name}axis"), plain=x == "n_over_d" and name == "x")
-
-
-def _ticks(axis: Any, *, plain: bool) -> None:
-    """Labels of a logarithmic axis: N/d in plain numbers; 2 and 5 too on a short one."""
-    from matplotlib.ticker import FuncFormatter
-
-    def between(value: float, _: int) -> str:
-        low, high = sorted(axis.get_view_interval())
-        leading = f"{value:e}"[0]
-        return number(float(value)) if high < low * _SHORT and leading in "25" else ""
-
-    axis.set_minor_formatter(FuncFormatter(between))
-    if plain:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))
+        if drawn.has_positive(ax, name):
+            getattr(ax, f"set_{name}scale")("log")
+            label_logarithmic(getattr(ax, f"{name}axis"), plain=x == "n_over_d" and name == "x")
 
 
 def fit(ax: Axes, values: NDArray[Any], *, log: bool) -> None:
@@ -218,6 +208,7 @@ def handle(
         label=label,
         marker=marker or "none",
         linestyle="none" if dash is None else dash,
+        gid=None if dash is None else drawn.dash_id(dash),
         markeredgewidth=0.7,
         markerfacecolor=colour if filled else "white",
     )
@@ -242,9 +233,19 @@ def spectra(data: pa.Table) -> list[tuple[tuple[str, str], str, str, Any]]:
 
 
 def legend(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
-    """One legend for all panels, below them and off the data."""
+    """One legend for all panels, below them and off the data: of `handles` those that are drawn.
+
+    What lies beyond the ends of a panel is marked there, and named after them.
+    """
+    beyond = [
+        handle(GREY, drawn.EDGES[marker], marker=marker, filled=True)
+        for marker in drawn.mark_edges(figure)
+    ]
+    entries = [*drawn.named(figure, handles), *beyond]
+    if not entries:
+        return
     figure.legend(
-        handles=list(handles),
+        handles=entries,
         loc="outside lower center",
         ncols=columns,
         columnspacing=1.2,
@@ -255,10 +256,22 @@ def legend(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
 def heading(figure: Figure, data: pa.Table, *, without: Sequence[str] = (), note: str = "") -> None:
     """Title the figure with what it holds fixed, the training sets behind a point and a note."""
     seeds = sorted({n for n in data["seeds"].to_pylist() if n is not None})
-    span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    sets = f"{span} training set{'s' * (seeds[-1] > 1)} a point"
+    sets = ""
+    if seeds:
+        span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        sets = f"{span} training set{'s' * (seeds[-1] > 1)} a point"
     words = (held(tables.facts(data), without=without), sets, note)
     figure.suptitle(", ".join(word for word in words if word))
+
+
+def page(sentences: Sequence[str]) -> Figure:
+    """A page without panels that says, a sentence each, why nothing is drawn."""
+    from matplotlib.figure import Figure
+
+    lines = [line for text in sentences for line in textwrap.wrap(text, _PAGE_LETTERS)]
+    figure = Figure(figsize=(ONE_COLUMN, 0.3 + 0.16 * len(lines)))
+    figure.text(0.04, 0.5, "\n".join(lines), va="center")
+    return figure
 
 
 def save(figure: Figure, data: pa.Table, outputs: tuple[Path, Path, Path]) -> None:
@@ -270,11 +283,12 @@ def save(figure: Figure, data: pa.Table, outputs: tuple[Path, Path, Path]) -> No
     files.write_table(data, parquet, data.schema.metadata or {})
 
 
-def write(figure: Figure, path: Path) -> None:
+def write(figure: Figure, path: Path, title: str | None = None) -> None:
     """Write the drawing as PDF or PNG, by the suffix of `path`, whole or not at all.
 
-    Neither time nor version goes into the file: the same data give the same bytes.
+    Neither time nor version goes into the file: the same data give the same bytes. `title` is
+    that of the file's metadata.
     """
     with files.atomic(path) as temporary:
-        metadata = _METADATA[path.suffix]
+        metadata = _METADATA[path.suffix] | {"Title": title}
         figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)

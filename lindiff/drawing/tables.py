@@ -42,11 +42,11 @@ class Source:
     fingerprints: list[str]
 
 
-def read_metrics(results_dir: Path, figure: str, experiments: Sequence[str]) -> Source:
+def read_metrics(results_dir: Path, experiments: Sequence[str]) -> Source:
     """Rows of ``metrics.parquet`` that feed a figure.
 
     Raises:
-        InputError: The table is missing, or it has no ok row of `experiments`.
+        InputError: The table is missing.
     """
     path = results_dir / "metrics.parquet"
     _must_be(path)
@@ -67,11 +67,6 @@ def read_metrics(results_dir: Path, figure: str, experiments: Sequence[str]) -> 
     nothing = pa.schema([field for field in file.schema_arrow if field.name in empty])
     types = {field.name: field.type for field in plain(nothing.empty_table()).schema}
     ok = with_nulls(ok, **types)
-    if ok.num_rows == 0:
-        raise InputError(
-            f"figure {figure!r}: {results_dir / 'metrics.parquet'} has no row with status ok of "
-            f"{', '.join(experiments)} ({count} rows of another status)"
-        )
     fingerprints = sorted(pc.unique(ok["fingerprint"].drop_null()).to_pylist())
     return Source(ok, count - ok.num_rows, fingerprints)
 
@@ -175,7 +170,7 @@ def summarise(
     """Centre and interval over seeds: one row per group and quantity, sorted by `keys`.
 
     Args:
-        table: Rows with the columns `keys` and `quantities`; null values are left out.
+        table: Rows with the columns `keys` and `quantities`; null and nan are left out.
         keys: Columns that make a group.
         quantities: Columns to summarise.
         estimator: One of `lindiff.drawing.intervals`.
@@ -190,7 +185,7 @@ def summarise(
     rows: list[dict[str, Any]] = []
     for name in quantities:
         for group in lists.select([*keys, f"{name}_list"]).to_pylist():
-            values = [v for v in group.pop(f"{name}_list") if v is not None]
+            values = [v for v in group.pop(f"{name}_list") if v is not None and v == v]
             if values:
                 interval = estimator(values)
                 own = {"quantity": name, **interval.columns(), "seeds": interval.count}
@@ -227,7 +222,7 @@ def with_theory(
         {**{key: row[key] for key in keys}, "quantity": f"{name}_theory", "value": row[name]}
         for name in quantities
         for row in theory.select([*keys, name]).to_pylist()
-        if row[name] is not None
+        if row[name] is not None and row[name] == row[name]
     ]
     return curve(like, rows)
 

@@ -29,8 +29,8 @@ FALL = 0.25  # the share of the fall of the test loss at the largest N that is t
 
 
 def curves(cells: pa.Table, quantity: str) -> Curves:
-    """The curves of a quantity over the column ``step``, where they have two points or more."""
-    cells = cells.filter(pc.is_valid(cells[quantity])).sort_by("step")
+    """The curves of a quantity over the column ``step``, where they have two finite points or more."""
+    cells = cells.filter(pc.is_finite(cells[quantity])).sort_by("step")
     points: dict[tuple[int, int], list[tuple[int, float]]] = {}
     for n, seed, *point in tables.keys_of(cells, ("n", "seed", "step", quantity)):
         points.setdefault((n, seed), []).append((point[0], point[1]))

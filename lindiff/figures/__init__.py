@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from lindiff import checksums
 from lindiff.columns import NESTED
-from lindiff.drawing.needs import Needs
+from lindiff.columns.arrays import plain
+from lindiff.drawing.needs import Needs, reasons
 from lindiff.errors import InputError
 from lindiff.fingerprint import closure
 from lindiff.science import datasets
@@ -114,6 +115,16 @@ def missing(
     return tuple(lacks)
 
 
+def unmet(name: str, cells: pa.Table) -> tuple[str, ...]:
+    """What cells lack for the figure `name` to have no empty panel: words that follow "it takes".
+
+    Args:
+        name: The figure.
+        cells: A table with the columns of all settings: of a plan, or of results.
+    """
+    return needs(name).unmet(plain(cells))
+
+
 def sources(name: str) -> tuple[Path, ...]:
     """The files whose editing changes the figure `name`: its own, and what it imports."""
     load(name)
@@ -128,10 +139,23 @@ def outputs(name: str, results_dir: Path) -> tuple[Path, Path, Path]:
     return folder / f"{name}.pdf", folder / f"{name}.png", folder / f"{name}.parquet"
 
 
+def check_listed(name: str, results_dir: Path, experiments: Sequence[str]) -> None:
+    """Refuse a figure that does not exist or that no experiment lists.
+
+    Raises:
+        InputError: It does not, or none does.
+    """
+    load(name)
+    if not experiments:
+        raise InputError(f"no experiment of {Path(results_dir).name} lists the figure {name!r}")
+
+
 def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.Table:
     """The exact data of one figure of a config, from its collected tables.
 
     Rows whose status is not ``ok`` are left out; their number is logged and kept in the metadata.
+    So is what the cells lack for the figure to have no empty panel. Where nothing can be drawn the
+    table has no rows, and its facts say why under ``reasons``.
 
     Args:
         name: The figure.
@@ -143,15 +167,13 @@ def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.
         What the figure's `draw` takes, with its facts as metadata.
 
     Raises:
-        InputError: No such figure, no experiment lists it, a table is missing, or none of its rows
-            can be drawn.
+        InputError: No such figure, no experiment lists it, or a table is missing.
     """
     from lindiff.drawing import tables
 
+    check_listed(name, results_dir, experiments)
     module = load(name)
-    if not experiments:
-        raise InputError(f"no experiment of {Path(results_dir).name} lists the figure {name!r}")
-    source = tables.read_metrics(Path(results_dir), name, experiments)
+    source = tables.read_metrics(Path(results_dir), experiments)
     if source.left_out:
         _log.warning("figure %s: %d cells are not ok and not drawn", name, source.left_out)
     ids = source.table["cell_id"]
@@ -163,8 +185,14 @@ def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.
     # Where the matrices of users are, for figures that ask for a spectrum.
     with datasets.folder(Path(results_dir).parent / "store" / "data"):
         data = module.query(source.table, **extra)
+    more: dict[str, object] = {}
     if data.num_rows == 0:
-        raise InputError(f"figure {name!r}: none of its {len(ids)} cells can be drawn")
+        why = reasons(module.NEEDS, source.table, source.left_out)
+        _log.warning("figure %s: nothing to draw. %s", name, " ".join(why))
+        more["reasons"] = why
+    elif lacking := module.NEEDS.unmet(source.table):
+        more["lacking"] = list(lacking)
+        _log.warning("figure %s: has panels without data: it takes %s", name, "; ".join(lacking))
     return tables.with_facts(
         data,
         figure=name,
@@ -172,7 +200,19 @@ def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.
         experiments=list(experiments),
         left_out=source.left_out,
         fingerprints=source.fingerprints,
+        **more,
     )
+
+
+def drawing(name: str, data: pa.Table) -> Figure:
+    """The drawing of what `figure_data` returned; of a table without rows a page that says why."""
+    from lindiff.drawing import drawn, style, tables
+
+    if data.num_rows == 0:
+        return style.page([f"Figure {name}: nothing to draw.", *tables.facts(data)["reasons"]])
+    figure = load(name).draw(data)
+    drawn.finish(figure)
+    return figure
 
 
 def draw_figure(
@@ -192,5 +232,5 @@ def draw_figure(
     files = outputs(name, Path(results_dir))
     job = f"figure-{name}"
     with style.applied(), checksums.kept(Path(results_dir), job, files):
-        style.save(load(name).draw(data), data, files)
+        style.save(drawing(name, data), data, files)
     return files

@@ -1,10 +1,11 @@
 """N needed for a residual loss or a KL against what might rule it, for several spectra and d.
 
 N is where a curve last falls below the level at its row (one that starts below is left out), with
-df_k = Σ_j (s_j/(s_j+κ))^k at κ = (1−ᾱ_t)/ᾱ_t, for the KL at the middle t; at large N without
-regularization the test loss at t is df1 (df1−df2)/(dN) above its optimum. Points are geometric
-means over training sets with 95 % t-intervals, coloured lines theory, titles the exponent of the
-black fit with its 95 % interval over seeds and the factor that points scatter by.
+df_k = Σ_j (s_j/(s_j+κ))^k at κ = (1−ᾱ_t)/ᾱ_t, for the KL at the middle t. At large N, for Gaussian
+data without regularization and without a sampler's floor, a target is a/N: dash-dotted in the last
+column. Points are geometric means over training sets with 95 % t-intervals, coloured lines theory;
+titles give the exponent of the black fit, to four or more abscissae with N > 10 d (full markers),
+with its 95 % interval over seeds and lack of fit, and the factor that those points scatter by.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ import pyarrow.compute as pc
 from lindiff.columns import METRIC
 from lindiff.drawing import labels, need, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Condition, Needs
 from lindiff.science import scaling
-from lindiff.science.laws import optimal_loss
+from lindiff.science.laws import kl_tail, optimal_loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TARGETS = ("residual_loss", "kl_model_data", "kl_data_model")
-AGAINST = ("d", "df1", "df2", "participation", "trace_ratio")
-NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"))
+AGAINST = ("d", "df1", "df2", "participation", "coefficient")
+FAR = 10  # times d: the law of large N holds above
+FALL = Condition("curves that fall over n: n from below d to several d, with finite KL")
+NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"), conditions=(FALL,))
 CATEGORY = "Data need"
 _POWERS = (1 / 2, 3 / 4, 9 / 10)  # the noise levels t = T^p: little noise, some, as much as signal
 _CURVE = ("target", *slices.SPECTRUM, "d", "t", "alpha_bar")
@@ -57,14 +60,18 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
         level[target] = need.level_of(own)
         needed = need.needed(own, level[target])
         for against in AGAINST:
-            rows += _rows(needed, {"target": target, "against": against})
+            where = {"target": target, "against": against}
+            rows += _rows(needed, where, slices.scale(cells))
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     return tables.with_facts(table, **tables.facts(cells), level=level)
 
 
 def _few(levels: pa.Table) -> pa.Table:
     """The rows of the noise levels nearest to T to the `_POWERS`."""
+    levels = levels.filter(pc.is_valid(levels["test_loss"]))
     times = np.array(tables.distinct(levels, "t"), float)
+    if not len(times):
+        return levels
     near = {int(times[np.argmin(np.abs(np.log(times / times[-1] ** p)))]) for p in _POWERS}
     return tables.keep(levels, "t", sorted(near))
 
@@ -72,15 +79,15 @@ def _few(levels: pa.Table) -> pa.Table:
 def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
     """The curves of each target over N, by `_CURVE` and seed."""
     times = tables.distinct_keys(levels, ("t", "alpha_bar"))
-    middle = times[len(times) // 2]
-    where = (*slices.SPECTRUM, "d", "seed", "n")
+    middle = times[len(times) // 2] if times else (None, None)
+    where, scale = (*slices.SPECTRUM, "d", "seed", "n"), slices.scale(groups[0])
     curves: need.Curves = defaultdict(lambda: defaultdict(list))
     for cells in groups:
         cells = cells.sort_by("n")
         single = tables.join(levels, cells.drop_columns(["train_loss", "test_loss"]))
         names = (*where, "t", "alpha_bar", "test_loss")
         for *population, seed, n, t, alpha_bar, loss in tables.keys_of(single.sort_by("n"), names):
-            spectrum = slices.eigenvalues(*population)
+            spectrum = slices.eigenvalues(*population, scale=scale)
             residual = loss - float(optimal_loss(alpha_bar, spectrum))
             curves[(TARGETS[0], *population, t, alpha_bar)][seed].append((n, residual))
         for target in TARGETS[1:]:
@@ -90,32 +97,35 @@ def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
     return curves
 
 
-def _rows(needed: need.Needed, own: dict[str, str]) -> list[dict[str, Any]]:
+def _rows(needed: need.Needed, own: dict[str, str], scale: float) -> list[dict[str, Any]]:
     """The points of one target against one abscissa, those of the theory, and the power law."""
     rows, x, points = [], [], []
     for key, by_seed in needed.items():
         point = own | dict(zip(_CURVE, key, strict=True))
-        point["x"] = _abscissa(own["against"], *key[1:])
+        point["x"] = _abscissa(own["against"], scale, *key)
         seeds = {seed: n for seed, n in by_seed.items() if seed is not None}
         if None in by_seed:
             rows.append(point | {"quantity": "needed_theory", "value": by_seed[None]})
         if seeds:
             interval = geometric_mean_interval(list(seeds.values()))
             rows.append(point | need.row("needed", interval))
+        if seeds and interval.value > FAR * point["d"]:
             x.append(point["x"])
             points.append(seeds)
     return [*rows, *(own | row for row in need.fit(x, points))]
 
 
-def _abscissa(name: str, kind: str, params: str, d: int, _: int, alpha_bar: float) -> float:
-    s, kappa = slices.eigenvalues(kind, params, d), (1 - alpha_bar) / alpha_bar
-    df1, df2 = scaling.df1(s, kappa), scaling.df2(s, kappa)
+def _abscissa(
+    name: str, scale: float, target: str, kind: str, params: str, d: int, _: int, alpha_bar: float
+) -> float:
+    s, kappa = slices.eigenvalues(kind, params, d, scale=scale), (1 - alpha_bar) / alpha_bar
+    loss = target == TARGETS[0]
     return {
         "d": float(d),
-        "df1": df1,
-        "df2": df2,
+        "df1": scaling.df1(s, kappa),
+        "df2": scaling.df2(s, kappa),
         "participation": scaling.participation(s),
-        "trace_ratio": df1 * (df1 - df2) / d,
+        "coefficient": scaling.loss_coefficient(s, kappa) if loss else float(kl_tail(1, d)),
     }[name]
 
 
@@ -155,17 +165,21 @@ def _panel(ax: Axes, data: pa.Table, target: str, against: str) -> None:
     for ((kind, params), colour, marker), ((t, _), dash) in series:
         curve = own | {"spectrum": kind, "spectrum_params": params, "t": t}
         part = tables.arrays(data, quantity="needed", **curve)
-        style.bars(ax, part["x"], part, colour, marker)
+        far = part["value"] > FAR * part["d"]
+        for chosen, filled in ((far, True), (~far, False)):
+            few = {name: column[chosen] for name, column in part.items()}
+            style.bars(ax, few["x"], few, colour, marker, filled=filled)
         line = tables.arrays(data, quantity="needed_theory", **curve)
         style.line(ax, line["x"], line["value"], colour, dash, linewidth=0.7)
-    x = tables.arrays(data, quantity="needed", **own)["x"]
+    part = tables.arrays(data, quantity="needed", **own)
     if fit := _fit(data, target, against):
-        ends = np.array([x.min(), x.max()])
+        far = part["x"][part["value"] > FAR * part["d"]]
+        ends = np.array([far.min(), far.max()])
         law = fit["prefactor"]["value"] * ends ** fit["exponent"]["value"]
         style.line(ax, ends, law, linewidth=0.6)
-    if (target, against) == (TARGETS[0], "trace_ratio"):
-        level = tables.facts(data)["level"][target]
-        style.line(ax, x, x / level, style.GREY, style.DASHES[3], linewidth=0.7)
+    if against == "coefficient":
+        law = part["x"] / tables.facts(data)["level"][target]
+        style.line(ax, part["x"], law, style.GREY, style.DASHES[3], linewidth=0.7)
     style.axis(ax, against)
     if against == "d":
         sizes = tables.distinct(data, "d")
@@ -199,6 +213,6 @@ def _entries(data: pa.Table) -> list[Any]:
         text = rf"theory, $t={t}$, $\kappa={(1 - alpha_bar) / alpha_bar:.2g}$"
         entries.append(style.handle(style.GREY, text, dash=dash))
     fit = style.handle(style.BLACK, "power law: exponent, scatter in title", dash="-")
-    law = style.handle(style.GREY, r"law $\mathrm{df}_1(\mathrm{df}_1-\mathrm{df}_2)/(dN)$",
-                     dash=style.DASHES[3])  # fmt: skip
-    return [*entries, fit, law]
+    terms = r"(\mathrm{df}_1+1)(\mathrm{df}_1-\mathrm{df}_2)+\mathrm{df}_2-\mathrm{df}_3"
+    text = rf"$a/N$; loss: $a=[{terms}]/d$, KL: $a=(d+3)/4$"
+    return [*entries, fit, style.handle(style.GREY, text, dash=style.DASHES[3])]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
@@ -41,14 +42,19 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     cells = tables.with_ratio(slices.spectra(cells, 2))
     cells = tables.keep(cells, "n", slices.spread(tables.distinct(cells, "n"), 3))
     rows = tables.join(modes, cells)
-    known = tables.facts(cells)["fixed"]["centre"] == "known"
-    bins, curves = [], []
-    for key in tables.distinct_keys(rows, _SIZE):
+    known = tables.facts(cells)["fixed"].get("centre") == "known"
+    rows = rows.filter(pc.is_finite(rows["eigenvalue"]))
+    schema = rows.select(_SIZE).schema
+    for field in ("mode_eigenvalue", "density", "null_share"):
+        schema = schema.append(pa.field(field, pa.float64()))
+    bins, curves = [schema.empty_table()], list[dict[str, Any]]()
+    positive = rows.filter(pc.greater(rows["eigenvalue"], 0))
+    for key in tables.distinct_keys(positive, _SIZE):
         own = dict(zip(_SIZE, key, strict=True))
         found = tables.arrays(rows, **own)
-        s = slices.eigenvalues(*key[:3])
+        s = slices.eigenvalues(*key[:3], scale=slices.scale(cells))
         edges = _edges(found["eigenvalue"])
-        bins.append(_shares(found, edges, own))
+        bins.append(_shares(found, edges, own, schema))
         curves += _limit(s, own, edges, known)
     table = tables.with_facts(pa.concat_tables(bins), **tables.facts(cells))
     return tables.curve(
@@ -62,7 +68,9 @@ def _edges(eigenvalues: Array) -> Array:
     return np.geomspace(positive.min() / 1.001, positive.max() * 1.001, _BINS + 1)
 
 
-def _shares(modes: dict[str, NDArray[Any]], edges: Array, own: dict[str, Any]) -> pa.Table:
+def _shares(
+    modes: dict[str, NDArray[Any]], edges: Array, own: dict[str, Any], schema: pa.Schema
+) -> pa.Table:
     """The share of eigenvalues per unit of ln λ in each bin, a row per training set and bin."""
     cells, cell = np.unique(modes["cell_id"], return_inverse=True)
     bins = np.searchsorted(edges, modes["eigenvalue"]) - 1
@@ -79,7 +87,8 @@ def _shares(modes: dict[str, NDArray[Any]], edges: Array, own: dict[str, Any]) -
             "mode_eigenvalue": np.tile(centres, len(cells)),
             "density": density.ravel(),
             "null_share": np.repeat(null / own["d"], _BINS),
-        }
+        },
+        schema=schema,
     )
 
 

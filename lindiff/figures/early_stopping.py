@@ -15,14 +15,17 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.drawing import emergence, labels, optima, slices, style, tables
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Needs, three_strengths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NEEDS = Needs(
-    axes=("n", "stop"), metrics=(*optima.METRICS, "modes"), settings=(("stop", math.inf),)
+    axes=("n", "stop"),
+    metrics=(*optima.METRICS, "modes"),
+    settings=(("stop", math.inf),),
+    conditions=(three_strengths("stop"),),
 )
 CATEGORY = "Regularization"
 LOOK = {  # colour, marker and dash of the best stop
@@ -37,7 +40,9 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     """Curves over τ and their minima, then v over τ per mode and τ_2 over λ, with their laws."""
     parts = optima.curves(metrics, ("stop",))
     if not parts:
-        return metrics.slice(0, 0)
+        return tables.with_nulls(
+            optima.nothing(metrics), mode=pa.int64(), mode_eigenvalue=pa.float64()
+        )
     cells, theory = parts["stop"]
     sizes = slices.spread(tables.distinct(cells, "n"), _SIZES)
     found = optima.along(cells, theory, sizes)
@@ -91,8 +96,11 @@ def _variances(ax: Axes, data: pa.Table) -> None:
     style.line(ax, law["strength"], law["value"], style.BLACK, style.DASHES[2])
     style.axis(ax, "stop", "generated_variance")
     style.fit(ax, tables.arrays(part)["value"], log=True)
-    low, high = ax.get_ylim()
-    ax.set_ylim(bottom=low * (low / high) ** 0.3)  # room for the legend
+    if not entries:
+        return
+    if ax.get_yscale() == "log":
+        low, high = ax.get_ylim()
+        ax.set_ylim(bottom=low * (low / high) ** 0.3)  # room for the legend
     ax.legend(handles=entries, loc="lower left", handlelength=1.5, labelspacing=0.2)
 
 

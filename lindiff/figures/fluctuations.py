@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.drawing import labels, scatter, slices, style, tables
-from lindiff.drawing.needs import Needs
+from lindiff.drawing import drawn, labels, scatter, slices, style, tables
+from lindiff.drawing.needs import Needs, one_ratio_at_several_d, ratio_between
 from lindiff.models import THEORY
 
 if TYPE_CHECKING:
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 METRICS = ("test_loss", "kl_model_data", "kl_data_model")
 HEAVY = "kl_data_model"
+_NEAR = (0.6, 1.8)  # N/d about N = d
+# What the panels of the heavy tails take, and those of the moments against d.
+NEAR, SEVERAL = ratio_between(*_NEAR), one_ratio_at_several_d()
 # Two experiments feed it: many N at one d, and a few N/d at many d.
-NEEDS = Needs(axes=("n",), metrics=METRICS, settings=(("model", THEORY),))
+NEEDS = Needs(axes=("n",), metrics=METRICS, settings=(("model", THEORY),),
+              conditions=(NEAR, SEVERAL))  # fmt: skip
 CATEGORY = "Theory"
 MOMENTS = {  # what stands against d, with a metric before it: marker and words
     "spread": ("s", "standard deviation of a draw"),
@@ -35,7 +39,6 @@ MOMENTS = {  # what stands against d, with a metric before it: marker and words
 }
 _SLICE = ("n_over_d", "regularizer", "strength")
 _KEYS = ("d", "n", *_SLICE)
-_NEAR = (0.6, 1.8)  # N/d about N = d
 _FEW = 3
 _SIZES = 11
 _APART = (0.92, 1.0, 1.08)
@@ -57,7 +60,7 @@ def query(metrics: pa.Table) -> pa.Table:
 def _against_n(cells: pa.Table, theory: pa.Table) -> pa.Table:
     """Draws over theory, and those of the heavy tails in nats, at the d that has the most N."""
     counts = Counter(d for d, _ in tables.distinct_keys(cells, ("d", "n")))
-    dense = [max(counts, key=lambda d: (counts[d], d))]
+    dense = sorted(counts, key=lambda d: (counts[d], d))[-1:]
     cells, theory = (tables.keep(table, "d", dense) for table in (cells, theory))
     near, line = (_near(table) for table in (cells, theory))
     few = tables.keep(cells, "n", slices.spread(tables.distinct(cells, "n"), _SIZES))
@@ -117,6 +120,8 @@ def draw(data: pa.Table) -> Figure:
         _finish(ax, data, f"{name}_relative", log="x")
     for ax, name in zip(axes[1], METRICS, strict=True):
         _moments(ax, data, name)
+        if drawn.empty(ax):
+            drawn.nothing(ax, SEVERAL.words)
     for ax, (strength, colour, marker, _) in zip(axes[2], series, strict=False):
         draws, means = _draws(data, HEAVY, strength)
         style.points(ax, draws["n_over_d"], draws, colour, marker)
@@ -125,6 +130,8 @@ def draw(data: pa.Table) -> Figure:
         style.line(ax, line["n_over_d"], line["value"], colour)
         _finish(ax, data, HEAVY, log="y", strength=strength)
         ax.set_xlim(_NEAR)
+        if drawn.empty(ax):
+            drawn.nothing(ax, NEAR.words)
     for ax in axes[2, len(series) :]:
         ax.set_axis_off()
     axes[0, 0].set_ylabel("draw over theory − 1")
@@ -175,6 +182,8 @@ def _moments(ax: Axes, data: pa.Table, name: str) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(sorted(sizes), [str(d) for d in sorted(sizes)])
     ends = np.array(ax.get_xlim())
+    if not max(seen):
+        return
     for decade in (1, 0.1, 0.01):
         guide = decade * max(seen) * ends[0] / ends
         style.line(ax, ends, guide, style.GREY, linewidth=0.4, zorder=0, scalex=False)

@@ -2,7 +2,9 @@
 
 Points are medians over training sets with the 95 % interval of the median (order statistics) as
 band, infinite ones left out; lines are in colour the large-system theory and, dash-dotted, the same
-model at N = ∞, in black the exact mean without regularization and sampler and its tail (d+3)/(4N).
+model at N = ∞: its floor. Black are the laws of Gaussian data without regularization and sampler,
+the exact mean and its tail (d+3)/(4N); crosses are the KL less its floor, where that is above 1 %
+of it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import pyarrow.compute as pc
 
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import median_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Needs, finite_kl
 from lindiff.science import laws
 
 if TYPE_CHECKING:
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIRECTIONS = ("kl_model_data", "kl_data_model")
-NEEDS = Needs(axes=("n",), metrics=(*DIRECTIONS, *(f"{name}_floor" for name in DIRECTIONS)))
+NEEDS = Needs(axes=("n",), metrics=(*DIRECTIONS, *(f"{name}_floor" for name in DIRECTIONS)),
+              conditions=(finite_kl(),))  # fmt: skip
 CATEGORY = "Distances"
+SEEN = 0.01  # share of a KL from which on its floor is told from nothing
 LAWS = {  # line: colour, dash, label, law per direction
     "mean": (style.BLACK, style.DASHES[0], "mean, no regularization, no sampler",
              (laws.kl_model_data_mean, laws.kl_data_model_mean)),
@@ -42,15 +46,20 @@ def query(metrics: pa.Table) -> pa.Table:
         {"d": min, **slices.POWER_LAW},
     )
     cells = tables.with_ratio(cells)
+    excess = {f"{name}_excess": pc.subtract(cells[name], cells[f"{name}_floor"])
+              for name in DIRECTIONS}  # fmt: skip
+    cells = tables.with_columns(cells, **excess)
     keys = ("d", "regularizer", "strength", "n", "n_over_d")
-    found = tables.summarise(cells, keys, NEEDS.metrics, median_interval)
+    found = tables.summarise(cells, keys, (*NEEDS.metrics, *excess), median_interval)
     finite = pc.is_finite(found["value"])
     infinite = tables.keep(found.filter(pc.invert(finite)), "quantity", DIRECTIONS)
     theory = slices.theory(metrics, cells)
     found = tables.with_theory(found.filter(finite), theory, keys, DIRECTIONS)
     found = found.filter(pc.is_finite(found["value"]))
+    if not {*DIRECTIONS, *(f"{k}_theory" for k in DIRECTIONS)} & {*found["quantity"].to_pylist()}:
+        found = found.slice(0, 0)  # floors alone are no curve
     rows = [*found.to_pylist(), *(_laws(cells) if found.num_rows else ())]
-    least = slices.strengths(cells)[1][0]
+    least = next(iter(slices.strengths(cells)[1]), None)
     nats = [row | {"unit": "nats"} for row in rows]
     tail = [
         _over_tail(row)
@@ -89,7 +98,7 @@ def draw(data: pa.Table) -> Figure:
     """A column per direction: above in nats, below without regularization in units of the tail."""
     series = style.strengths(data)
     name = slices.strengths(data)[0]
-    units = sorted(tables.distinct(tables.keep(data, "quantity", DIRECTIONS), "unit"))
+    units = sorted(tables.distinct(tables.keep(data, "quantity", DIRECTIONS), "unit")) or ["nats"]
     figure, axes = style.panels(len(units), 2, height=2.1)
     for row, unit in zip(axes, units, strict=True):
         for ax, direction in zip(row, DIRECTIONS, strict=True):
@@ -107,6 +116,8 @@ def draw(data: pa.Table) -> Figure:
     entries.append(style.handle(style.GREY, "theory", dash="-"))
     entries += [style.handle(colour, text, dash=dash) for colour, dash, text, _ in LAWS.values()]
     entries.append(style.handle(style.GREY, r"same model at $N=\infty$", dash=style.DASHES[3]))
+    if any(len(_less_floor(data, direction)["value"]) for direction in DIRECTIONS):
+        entries.append(style.handle(style.GREY, "KL less that", marker="x"))
     style.legend(figure, entries)
     return figure
 
@@ -119,6 +130,19 @@ def _floor(data: pa.Table, direction: str, strength: float) -> str:
         return ""
     name = labels.setting(slices.strengths(data)[0], strength)
     return rf", at $N=\infty$ and {name}: " + labels.number(float(f"{values[0]:.2g}"))
+
+
+def _less_floor(data: pa.Table, direction: str) -> dict[str, Any]:
+    """The KL less its floor in units of the tail, without bands, where the floor is seen."""
+    own = {
+        name: tables.arrays(data, unit="tail", quantity=f"{direction}{name}")
+        for name in ("", "_floor", "_excess")
+    }
+    floor = dict(zip(own["_floor"]["n"], own["_floor"]["value"], strict=True))
+    value = dict(zip(own[""]["n"], own[""]["value"], strict=True))
+    seen = [n in floor and floor[n] > SEEN * value[n] for n in own["_excess"]["n"]]
+    part = {name: column[seen] for name, column in own["_excess"].items()}
+    return part | dict.fromkeys(("low", "high"), part["value"])
 
 
 def _panel(ax: Axes, data: pa.Table, unit: str, direction: str, series: list[Any]) -> None:
@@ -141,8 +165,10 @@ def _panel(ax: Axes, data: pa.Table, unit: str, direction: str, series: list[Any
         style.fit(ax, np.append(measured["value"], floors[floors > lowest / 100]), log=True)
     else:
         style.axis(ax, "n_over_d", log="x")
+        excess = _less_floor(data, direction)
+        style.points(ax, excess["n_over_d"], excess, series[0][1], "x")
         ax.set_ylabel(labels.label(direction).partition(" [")[0] + " over $(d+3)/(4N)$")
         ax.set_xlim(left=1.8)
         d = data["d"][0].as_py()
-        ends = [measured[end] for end in ("value", "low", "high")]
+        ends = [part[end] for part in (measured, excess) for end in ("value", "low", "high")]
         style.fit(ax, np.concatenate([*ends, [1.0, d / (d + 3)]]), log=False)

@@ -17,15 +17,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.drawing import compare, labels, slices, style, tables
-from lindiff.drawing.needs import Needs
+from lindiff.drawing import compare, drawn, labels, slices, style, tables
+from lindiff.drawing.needs import Needs, modes_at_least
 from lindiff.models import MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NEEDS = Needs(axes=("n",), metrics=("linearity", "directions"))
+_FEWEST = 4  # modes that have quarters
+QUARTERS = modes_at_least(_FEWEST)  # for the distances from the linear model
+NEEDS = Needs(axes=("n",), metrics=("linearity", "directions"), conditions=(QUARTERS,))
 CATEGORY = "Networks"
 ENDS = ("leading", "trailing")  # quarters of the modes
 _KEYS = ("model", *compare.POPULATION, "n", "t")
@@ -33,7 +35,6 @@ _MODELS = compare.giving("linearity")
 # The one that is not trained.
 _REFERENCE = next(name for name in _MODELS if not MODELS[name].trained)
 _LEVELS, _SIZES, _ROWS = 3, 4, 4
-_FEWEST = 4  # modes that have quarters
 
 
 def query(metrics: pa.Table, linearity: pa.Table, directions: pa.Table) -> pa.Table:
@@ -121,6 +122,8 @@ def draw(data: pa.Table) -> Figure:
         entries.append(style.handle(style.GREY, words, dash=style.DASHES[2]))
     for end, filled, dash in zip(ENDS, (True, False), ("-", style.DASHES[1]), strict=True):
         text = f"{end} quarter of the modes"
+        if f"distance_{end}" not in data["quantity"].to_pylist():
+            continue
         entries.append(style.handle(style.GREY, text, marker="o", dash=dash, filled=filled))
     style.legend(figure, entries)
     return figure
@@ -190,6 +193,8 @@ def _distances(ax: Axes, own: pa.Table, model: str, levels: Looks) -> None:
                 ax, own, "n", f"distance_{end}", condition, colour, marker, dash, filled=filled
             )
     style.axis(ax, "n", "distance")
+    if drawn.empty(ax):
+        drawn.nothing(ax, QUARTERS.words)
 
 
 def _measured(

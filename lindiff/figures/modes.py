@@ -2,11 +2,13 @@
 
 Points are geometric means over runs (with their 95 % interval as band from 8 on), dotted lines the
 targets λ. A mode emerges at the step from which its variance v stays within a factor of 2 of that
-at the end of the run, half of the way in 1/v where it falls from far above; modes count that do so
-within the first quarter of every run. Exponents are means over runs of a fit to the modes of each
-(95 % t-interval from 3 on), `linear` is the closed form at τ = η · step with η of the linear
-training; the black lines are fitted to nothing but moved to the mean of the first
-series: what gradient flow of the linear denoiser does, and 1/λ, its limit for small λ.
+at the end of the run; carets are modes that do so after its first quarter, when their end is not
+known: they count as later than that. Exponents are means over runs of a fit to the steps and bounds
+of all modes of each (95 % t-interval from 3 on), WP those of the first step at the harmonic mean of
+the first v and λ, of the modes that get there (Wang and Pehlevan, arXiv 2503.03206). `linear` is
+the closed form at τ = η · step with η of the linear training. Black lines are fitted to nothing but
+moved to the mean of the first series: what gradient flow of the linear denoiser does, and 1/λ, its
+limit for β₁ ≪ λ ≪ 1, from which it is far at these λ.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import pyarrow.compute as pc
 
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.arrays import steps_made
-from lindiff.drawing import compare, crossings, labels, slices, style, tables
+from lindiff.drawing import compare, crossings, drawn, labels, slices, style, tables
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS
 
@@ -43,6 +45,7 @@ _CHOICES: dict[str, slices.Choice] = {
     "sampler": lambda names: min(names, key=lambda name: (name != "ddim", name)),
 }
 _FOLLOWED, _PANELS = 5, 3
+_LATER = "$\\wedge$"  # an open end above
 
 
 def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
@@ -138,19 +141,26 @@ def _variances(runs: crossings.Runs, ranks: list[int]) -> Rows:
 
 
 def _emergence(runs: crossings.Runs) -> Rows:
-    """The step of every mode that emerges, and exponent and prefactor of their power law."""
-    times = runs.emergence
+    """The step of every mode or its bound, and exponent and prefactor of their power law."""
+    late = np.atleast_1d(runs.late.any(axis=0))
     found: Rows = [
-        {"mode": int(runs.modes[i]), "quantity": "emergence_step"}
+        {"mode": int(runs.modes[i]), "quantity": "emergence_later" if late[i] else "emergence_step"}
         | {"mode_eigenvalue": runs.geometric_mean(runs.eigenvalue[:, i]).value}
-        | runs.geometric_mean(times[:, i]).columns()
-        for i in np.flatnonzero(runs.learned)
+        | ({"value": runs.latest} if late[i] else _columns(runs, runs.emergence[:, i]))
+        for i in np.flatnonzero(runs.learned | late)
+        if np.isfinite(runs.eigenvalue[:, i]).all()
     ]
-    law = runs.power_law()
+    law, harmonic = runs.power_law(), runs.harmonic_law()
     if law is not None:
         found.append({"quantity": "exponent"} | law[0].columns())
         found.append({"quantity": "prefactor", "value": law[1]})
+    if harmonic is not None:
+        found.append({"quantity": "harmonic_exponent"} | harmonic.columns())
     return found
+
+
+def _columns(runs: crossings.Runs, values: Any) -> dict[str, Any]:
+    return dict(runs.geometric_mean(values).columns())
 
 
 def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:
@@ -160,13 +170,18 @@ def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:
     if len(steps) < 2:
         return []
     x, y = (np.log([row[name] for row in steps]) for name in ("mode_eigenvalue", "value"))
-    nodes, times = crossings.linear_times(cell, np.exp(x))
+    every = [row["mode_eigenvalue"] for row in rows if row["quantity"].startswith("emergence_")]
+    nodes, times = crossings.linear_times(cell, np.array(every))
     shift = y.mean() - np.interp(x, np.log(nodes), np.log(times)).mean()
     shapes = {"linear_shape": times * math.exp(shift), "law_shape": np.exp((x + y).mean()) / nodes}
+    slope = float(np.polyfit(np.log(nodes), np.log(times), 1)[0])
     return [
-        {"quantity": name, "mode_eigenvalue": value, "value": step}
-        for name, curve in shapes.items()
-        for value, step in zip(nodes.tolist(), curve.tolist(), strict=True)
+        {"quantity": "linear_exponent", "value": slope},
+        *(
+            {"quantity": name, "mode_eigenvalue": value, "value": step}
+            for name, curve in shapes.items()
+            for value, step in zip(nodes.tolist(), curve.tolist(), strict=True)
+        ),
     ]
 
 
@@ -190,9 +205,11 @@ def draw(data: pa.Table) -> Figure:
     entries = [entry for *_, entry in shades.values()]
     entries.append(style.handle(style.GREY, r"target $\lambda$", dash=style.DASHES[2]))
     entries += [_entry(data, *key, filled=filled) for key, filled in series.items()]
-    entries.append(style.handle(style.BLACK, "shape: linear denoiser", dash="-"))
+    for slope in tables.arrays(data, quantity="linear_exponent")["value"]:
+        text = rf"shape: linear denoiser, $\lambda^{{{slope:.2f}}}$ over all"
+        entries.append(style.handle(style.BLACK, text, dash="-"))
     entries.append(style.handle(style.BLACK, r"shape: $1/\lambda$", dash=style.DASHES[1]))
-    style.legend(figure, entries, columns=3)
+    style.legend(figure, entries, columns=2)
     return figure
 
 
@@ -248,6 +265,10 @@ def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], boo
         part = {name: column[order] for name, column in part.items()}
         x = part["mode_eigenvalue"]
         compare.points(ax, x, part, model, filled=filled)
+        later = tables.arrays(own, quantity="emergence_later")
+        ax.scatter(later["mode_eigenvalue"], later["value"], s=14, marker=_LATER,
+                   c=MODELS[model].look.colour, linewidths=0.7)  # fmt: skip
+        x = np.sort(np.append(x, later["mode_eigenvalue"]))
         law = tables.arrays(own, quantity="exponent")["value"]
         if len(law):
             y = tables.arrays(own, quantity="prefactor")["value"][0] * x ** law[0]
@@ -256,16 +277,23 @@ def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], boo
         part = tables.arrays(data, quantity=name)
         style.line(ax, part["mode_eigenvalue"], part["value"], style.BLACK, dash, linewidth=0.7)
     style.axis(ax, "mode_eigenvalue", "emergence_step")
-    style.fit(ax, tables.arrays(data, quantity="emergence_step")["value"], log=True)
+    if drawn.empty(ax):
+        drawn.nothing(
+            ax, "modes that emerge within the run: more steps, earlier values of stop_step"
+        )
+    steps = [tables.arrays(data, quantity=f"emergence_{of}")["value"] for of in ("step", "later")]
+    style.fit(ax, np.concatenate(steps), log=True)
 
 
 def _entry(data: pa.Table, model: str, optimizer: str | None, *, filled: bool) -> Any:
-    """The legend entry of a series, with its exponent."""
-    own = compare.where(data, model=model, optimizer=optimizer, quantity="exponent")
+    """The legend entry of a series, with its exponent and that of the other definition."""
+    own = compare.where(data, model=model, optimizer=optimizer)
     text = _name(model, optimizer)
-    for row in own.to_pylist():
+    for row in compare.where(own, quantity="exponent").to_pylist():
         text += rf": $\lambda^{{{row['value']:.2f}}}$"
         if row["low"] is not None:
             text += f" ({row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
+    for row in compare.where(own, quantity="harmonic_exponent").to_pylist():
+        text += rf", WP $\lambda^{{{row['value']:.2f}}}$"
     look = MODELS[model].look
     return style.handle(look.colour, text, marker=look.marker, dash="-", filled=filled)

@@ -8,6 +8,7 @@ their 95 % interval, above 1 where the learned directions, of too large λ, lowe
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 
 from lindiff.drawing import slices, style, tables
 from lindiff.drawing.intervals import mean_interval, median_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Condition, Needs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +25,11 @@ NEEDS = Needs(
     axes=("n",),
     metrics=("train_loss", "test_loss", "null_loss", "monte_carlo_gap"),
     settings=(("draw", "samples"),),
+    conditions=(
+        Condition(
+            "a gap between test and train loss: a small ridge, a stop above 0, n not too large"
+        ),
+    ),
 )
 CATEGORY = "Transition"
 _KEYS = ("d", "n", "n_over_d", "regularizer", "strength")
@@ -60,16 +66,18 @@ def _with_gap(cells: pa.Table) -> pa.Table:
 
 def _compare(group: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of one N and c, the Monte Carlo gap with the interval of its noise."""
+    if "monte_carlo_gap" not in group or "exact_gap" not in group:
+        return []
     measured, exact = group["monte_carlo_gap"], group["exact_gap"]
     # Independent noise in each of the k training sets: the variance of their mean is Σ se²/k².
     se = (group["square"]["value"] / measured["seeds"]) ** 0.5
     value = measured["value"]
-    z = (value - exact["value"]) / se
+    z = (value - exact["value"]) / se if math.isfinite(se) else math.nan
     return [
         measured | {"low": value - _SE * se, "high": value + _SE * se},
         measured | {"quantity": "difference", "value": z, "low": None, "high": None},
         exact | {"low": None, "high": None},
-        group["null_share"],
+        *(row for name, row in group.items() if name == "null_share"),
     ]
 
 

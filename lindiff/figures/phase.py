@@ -1,7 +1,8 @@
 """Test loss relative to its optimum and both KL on the plane of N/d and ridge c; the best ridge.
 
 Maps, contours (at the ticks of the colour bars) and the line of the best ridge are the large-system
-theory; circles are means over training sets in the same colours: one that stands out departs.
+theory, white where it has no limit (at N = d + 1 with the mean estimated); circles are means over
+training sets in the same colours: one that stands out departs. Infinite KL are left out.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing import drawn, labels, slices, style, tables
 from lindiff.drawing.intervals import mean_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Condition, Needs
 from lindiff.models import THEORY
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+# What there is a colour for.
+MAP = Condition("a theory that is finite and above 0 at some n and some ridge above 0")
 NEEDS = Needs(
     axes=("n", "ridge"),
     metrics=("residual_loss", "optimal_loss", "kl_model_data", "kl_data_model"),
     settings=(("model", THEORY),),
+    conditions=(MAP,),
 )
 CATEGORY = "Regularization"
 QUANTITIES = ("relative_loss", "kl_model_data", "kl_data_model")
@@ -52,7 +56,8 @@ def query(metrics: pa.Table) -> pa.Table:
 
 def _regularized(table: pa.Table) -> pa.Table:
     """The rows of a ridge above 0, which has a place on a logarithmic axis."""
-    relative = pc.divide(table["residual_loss"], table["optimal_loss"])
+    best = pc.if_else(pc.greater(table["optimal_loss"], 0), table["optimal_loss"], None)
+    relative = pc.divide(table["residual_loss"], best)
     table = tables.with_columns(table, relative_loss=relative)
     return table.filter(pc.greater(table["ridge"], 0))
 
@@ -67,8 +72,10 @@ def _best(found: pa.Table) -> list[dict[str, Any]]:
         for key in tables.distinct_keys(theory, _SIZE):
             own = dict(zip(_SIZE, key, strict=True))
             part = tables.arrays(theory, **own)
-            best = minimum(part["ridge"], part["value"])
-            if best.inside:
+            best = (
+                minimum(part["ridge"], part["value"]) if np.isfinite(part["value"]).any() else None
+            )
+            if best is not None and best.inside:
                 row = {"quantity": f"{name}_best", "ridge": best.x, "value": best.value}
                 rows.append(own | row)
     return rows
@@ -82,16 +89,23 @@ def draw(data: pa.Table) -> Figure:
     spectra = tables.distinct_keys(data, slices.SPECTRUM)
     figure, axes = style.panels(len(spectra), 3, height=2.2, sharex=True, sharey=True)
     for column, name in zip(axes.T, QUANTITIES, strict=True):
+        column[-1].set_xlabel(labels.label("n_over_d"))
         values = tables.arrays(data, quantity=f"{name}_theory")["value"]
-        norm = LogNorm(values.min(), values.max())
+        values = values[np.isfinite(values) & (values > 0)]
+        if not len(values):
+            for ax in column:
+                drawn.nothing(ax, MAP.words)
+            continue
+        norm = LogNorm(values.min(), max(values.max(), values.min() * (1 + 1e-6)))
         for ax, (kind, params) in zip(column, spectra, strict=True):
             mesh = _panel(ax, data, name, norm, {"spectrum": kind, "spectrum_params": params})
         bar = figure.colorbar(mesh, ax=column, location="bottom", aspect=25, pad=0.02)
         bar.set_label(labels.label(name))
         bar.set_ticks(_levels(norm), minor=False)
-        bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: labels.number(value)))
+        bar.ax.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: labels.number(float(f"{value:.3g}")))
+        )
         bar.ax.xaxis.set_minor_formatter(NullFormatter())
-        column[-1].set_xlabel(labels.label("n_over_d"))
     for ax, key in zip(axes[:, 0], spectra, strict=True):
         ax.set_ylabel(labels.spectrum(*key) + "\n" + labels.symbol("ridge"))
     style.titles(
@@ -106,19 +120,25 @@ def draw(data: pa.Table) -> Figure:
 
 def _panel(ax: Axes, data: pa.Table, name: str, norm: Any, own: dict[str, Any]) -> Any:
     """One map; returns what its colour bar shows."""
+    xlabel = ax.get_xlabel()
     x, y, Z = _matrix(tables.arrays(data, quantity=f"{name}_theory", **own))
     mesh = ax.pcolormesh(_edges(x), _edges(y), Z, norm=norm, cmap=_COLOURS, rasterized=True)
-    levels = _levels(norm)
-    ax.contour(x, y, Z, levels=levels, colors=_inks(norm, levels), linewidths=0.6)
+    levels = [level for level in _levels(norm) if Z.count() and Z.min() < level < Z.max()]
+    if min(Z.shape) > 1 and levels:
+        ax.contour(x, y, Z, levels=levels, colors=_inks(norm, levels), linewidths=0.6)
     best = tables.arrays(data, quantity=f"{name}_best", **own)
     style.line(ax, best["n_over_d"], best["ridge"], linewidth=1.6)
     cells = tables.arrays(data, quantity=name, **own)
     ax.scatter(
         cells["n_over_d"], cells["ridge"], c=cells["value"], norm=norm, cmap=_COLOURS,
         s=16, edgecolors=_inks(norm, cells["value"]), linewidths=0.6, zorder=4, clip_on=False,
+        gid="o",
     )  # fmt: skip
     style.axis(ax, "n_over_d", "ridge")
-    ax.set(xlabel="", ylabel="", xlim=_edges(x)[[0, -1]], ylim=_edges(y)[[0, -1]])
+    # Cells where the theory has no limit lie on white.
+    wide = [np.append(_edges(own), cells[name]) for name, own in (("n_over_d", x), ("ridge", y))]
+    xlim, ylim = ((float(ends.min()), float(ends.max())) for ends in wide)
+    ax.set(xlabel=xlabel, ylabel="", xlim=xlim, ylim=ylim)
     return mesh
 
 
@@ -139,6 +159,8 @@ def _matrix(rows: dict[str, NDArray[Any]]) -> tuple[Array, Array, Any]:
 def _edges(centres: Array) -> Array:
     """Borders of the cells of a logarithmic axis, half-way between neighbours in log."""
     logs = np.log(centres)
+    if len(logs) == 1:
+        return np.asarray(centres[0] * np.array([0.6, 1.6]), np.float64)
     middle = (logs[1:] + logs[:-1]) / 2
     ends = 2 * logs[0] - middle[0], 2 * logs[-1] - middle[-1]
     edges: Array = np.exp(np.concatenate([[ends[0]], middle, [ends[1]]]))
@@ -150,7 +172,8 @@ def _levels(norm: Any) -> list[float]:
     low, high = norm.vmin, norm.vmax
     steps = (1, 2, 5) if high < 1e3 * low else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
-    return [v for e in decades for s in steps if low < (v := s * 10.0**e) < high]
+    found = [v for e in decades for s in steps if low < (v := s * 10.0**e) < high]
+    return found if len(found) > 1 else [low, high]
 
 
 def _agreement(data: pa.Table) -> str:
@@ -162,7 +185,7 @@ def _agreement(data: pa.Table) -> str:
         cells = tables.keep(data, "quantity", [name])
         keys = tables.keys_of(cells, _KEYS)
         pairs = zip(keys, cells["value"].to_pylist(), strict=True)
-        ratios += [measured / value[key] for key, measured in pairs if key in value]
+        ratios += [measured / value[key] for key, measured in pairs if value.get(key)]
     if not ratios:
         return ""
     return rf"measured/theory {min(ratios):.3g} to {max(ratios):.3g}"

@@ -77,12 +77,13 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     found = tables.with_nulls(found, mode=modes.schema.field("mode").type)
     found = pa.concat_tables([found, _eigenvalues(cells, modes).select(found.column_names)])
     pools = tables.distinct_keys(real, _SPECTRUM)
-    return tables.curve(found, [row for pool in pools for row in _population(*pool)])
+    scale = slices.scale(real)
+    return tables.curve(found, [row for pool in pools for row in _population(*pool, scale=scale)])
 
 
 def _with_source(cells: pa.Table, real: pa.Table) -> pa.Table:
     """The cells with their regularization, where their rows come from, and whether theory holds."""
-    name = real["regularizer"][0].as_py()
+    name = slices.strengths(real)[0]
     named = pa.array([name] * cells.num_rows, pa.string())
     source = pc.if_else(pc.equal(cells["data"], GAUSSIAN), "surrogate", "data")
     small = pc.fill_null(pc.less_equal(cells["pool_fraction"], INDEPENDENT), True)
@@ -120,18 +121,18 @@ def _eigenvalues(cells: pa.Table, modes: pa.Table) -> pa.Table:
     return found.filter(pa.array([seeds == sets[group] for group, seeds in groups], pa.bool_()))
 
 
-def _population(kind: str, params: str, d: int) -> list[dict[str, Any]]:
+def _population(kind: str, params: str, d: int, *, scale: float) -> list[dict[str, Any]]:
     """The eigenvalues of the pool's covariance."""
     return [
         {"spectrum_params": params, "d": d, "quantity": "population", "mode": j + 1, "value": value}
-        for j, value in enumerate(slices.eigenvalues(kind, params, d).tolist())
+        for j, value in enumerate(slices.eigenvalues(kind, params, d, scale=scale).tolist())
     ]
 
 
 def draw(data: pa.Table) -> Figure:
     """A row per data set: eigenvalues by rank, losses, and both KL."""
     sets = tables.distinct_keys(data, ("spectrum_params", "d"))
-    name, (strength,) = slices.strengths(data)
+    name, strengths = slices.strengths(data)
     figure, axes = style.panels(len(sets), 4, height=2.0)
     for row, (params, _) in zip(axes, sets, strict=True):
         part = tables.keep(data, "spectrum_params", [params])
@@ -144,8 +145,14 @@ def draw(data: pa.Table) -> Figure:
     first = [f"{word}, {labels.setting('d', d)}" for word, (_, d) in zip(names, sets, strict=True)]
     others = ("losses (full, solid: test)", "generated from data", "data from generated")
     style.titles(axes, [text for start in first for text in (start, *others)])
-    style.heading(figure, data, without=("d",), note=labels.setting(name, strength))
-    entries = [style.handle(colour, text, marker=marker) for *_, colour, marker, text in _SERIES]
+    style.heading(
+        figure, data, without=("d",), note=", ".join(labels.setting(name, c) for c in strengths)
+    )
+    entries = [
+        style.handle(colour, text, marker=marker)
+        for source, comparable, colour, marker, text in _SERIES
+        if len(tables.arrays(data, source=source, comparable=comparable)["value"])
+    ]
     style.legend(figure, [*entries, style.handle(style.BLACK, "pool, theory", dash="-")])
     return figure
 

@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.drawing import labels, optima, slices, style, tables
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Needs, three_strengths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NEEDS = Needs(axes=("n",), metrics=optima.METRICS)
-CATEGORY = "Regularization"
 NAMES = ("ridge", "weight_decay")
+NEEDS = Needs(axes=("n",), metrics=optima.METRICS, conditions=(three_strengths(*NAMES),))
+CATEGORY = "Regularization"
 LOOK = {  # colour, marker and dash of the best value
     "ridge": (style.BLACK, "o", style.DASHES[0]),
     "weight_decay": (style.GREY, "s", style.DASHES[1]),
@@ -40,7 +40,7 @@ def query(metrics: pa.Table) -> pa.Table:
         if name == "ridge":
             found = tables.curve(found, _tails(cells))
         drawn.append(found)
-    return pa.concat_tables(drawn) if drawn else metrics.slice(0, 0)
+    return pa.concat_tables(drawn) if drawn else optima.nothing(metrics)
 
 
 def _tails(cells: pa.Table) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def _tails(cells: pa.Table) -> list[dict[str, Any]]:
     from lindiff.science.ridge import METRICS, best_ridge_tail
 
     (key,) = tables.distinct_keys(cells, (*slices.SPECTRUM, "d"))
-    s = slices.eigenvalues(*key)
+    s = slices.eigenvalues(*key, scale=slices.scale(cells))
     ns = tables.distinct(cells, "n")
     grid = [n for n in ns if n >= np.sqrt(ns[0] * ns[-1])]
     return [

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing import drawn, labels, slices, style, tables
 from lindiff.drawing.intervals import mean_interval, median_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Needs, finite_kl
 from lindiff.science.laws import gap_tail
 from lindiff.science.schedule import make_schedule
 
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIRECTIONS = ("kl_model_data", "kl_data_model")
+FINITE = finite_kl(least="ridge")
 NEEDS = Needs(
     axes=("n", "spectrum", "ridge"),
     metrics=("train_loss", "test_loss", *DIRECTIONS),
+    conditions=(FINITE,),
 )
 CATEGORY = "Transition"
 QUANTITIES = ("exact_gap", *DIRECTIONS)
@@ -67,7 +69,7 @@ def _modes(cells: pa.Table, kind: str, params: str, d: int) -> list[dict[str, An
     fixed, ridge = tables.facts(cells)["fixed"], slices.strengths(cells)[1][-1]
     names = ("schedule", "timesteps", "beta_min", "beta_max")
     alpha_bar = make_schedule(*(fixed[name] for name in names)).alpha_bar
-    s = slices.eigenvalues(kind, params, d)
+    s = slices.eigenvalues(kind, params, d, scale=slices.scale(cells))
     ratio = ridge / s
     modes = {
         "mode_gap": (None, gap_tail(alpha_bar, s).mean(axis=0) / d),
@@ -122,9 +124,12 @@ def _panel(ax: Axes, data: pa.Table, strength: float, quantity: str, spectra: li
         theory = tables.arrays(data, **own, quantity=f"{quantity}_theory")
         style.line(ax, theory["n_over_d"], theory["value"], colour)
     style.axis(ax, "n_over_d", quantity)
+    if drawn.empty(ax) and quantity in DIRECTIONS:
+        drawn.nothing(ax, FINITE.words)
     # All panels over the N of the gap, also where KL is infinite.
     ends = tables.arrays(data, quantity=QUANTITIES[0])["n_over_d"]
-    ax.set_xlim(0.8 * ends.min(), 1.25 * ends.max())
+    if len(ends):
+        ax.set_xlim(0.8 * ends.min(), 1.25 * ends.max())
     style.fit(ax, tables.arrays(data, strength=strength, quantity=quantity)["value"], log=True)
 
 

@@ -6,9 +6,9 @@ higher at the end of the run.
 Time to fixed quality: the first step at which the test loss is at the dotted level, a quarter of
 the way down that it goes at the largest N from the first stop to its least. Between stops curves
 are linear in ln step (minima: a cubic spline); a time is shown at the N where every training set
-whose training did not fail reaches it within the run. Titles give their count and the exponent of
-the power law with its 95 % t-interval over training sets, which does not know how far the points
-are from a power law.
+whose training did not fail reaches it within the run. Titles give their count and, of four N or
+more, the exponent of the power law with its 95 % interval over training sets and lack of fit. For
+U-Nets on CelebA Bonnaire et al. (arXiv 2505.17638) find an onset ∝ N and a constant quality time.
 Points of curves are means, of times geometric means, with 95 % t-intervals where at least 8 sets
 stand behind a point.
 """
@@ -22,18 +22,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns.arrays import steps_made
-from lindiff.drawing import compare, labels, slices, style, tables, times
-from lindiff.drawing.needs import Needs
+from lindiff.drawing import compare, drawn, labels, slices, style, tables, times
+from lindiff.drawing.needs import Needs, stops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CURVES = ("train_loss", "test_loss", "memorized_fraction")
-NEEDS = Needs(axes=("n", "stop_step"), metrics=CURVES)
+_STOPS = 3  # fewest stops of a run
+NEEDS = Needs(axes=("n", "stop_step"), metrics=CURVES, conditions=(stops(_STOPS),))
 CATEGORY = "Networks"
 MARKS = {"onset": "*", "best_stop": "P", "quality": "X"}  # no marker of an N
-_POPULATIONS, _SIZES, _STOPS = 2, 5, 3  # most kinds of data, most N with curves; fewest stops
+_POPULATIONS, _SIZES = 2, 5  # most kinds of data, most N with curves
 _KEYS = ("model", *compare.POPULATION, "n", "step")
 
 
@@ -166,6 +167,8 @@ def _over_sizes(ax: Axes, data: pa.Table, population: dict[str, Any], time: str)
         values = law["prefactor"]["value"] * ends ** law["exponent"]["value"]
         style.line(ax, ends, values, linewidth=0.6)
     style.axis(ax, "n", "stop_step" if time == times.TIMES[0] else None)
+    if drawn.empty(ax):
+        drawn.nothing(ax, "an n at which every run reaches it: more steps")
 
 
 def _points(data: pa.Table, population: dict[str, Any], time: str) -> dict[str, Any]:
@@ -185,7 +188,8 @@ def _same_limits(row: Any, data: pa.Table, population: dict[str, Any]) -> None:
     sizes = tables.distinct(compare.where(data, **population), "n")
     for ax in row:
         style.fit(ax, steps, log=True)
-        ax.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
+        if sizes:
+            ax.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
 
 
 def _title(data: pa.Table, population: dict[str, Any], time: str, size: int) -> str:

@@ -36,7 +36,8 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
     cells = tables.with_ratio(slices.spectra(cells, 2))
     mean, single = _with_levels(cells, levels)
     keys = tables.keys_of(single, ("alpha_bar", *slices.SPECTRUM, "d"))
-    optima = {key: float(optimal_loss(key[0], slices.eigenvalues(*key[1:]))) for key in set(keys)}
+    spectra = {key: slices.eigenvalues(*key[1:], scale=slices.scale(cells)) for key in set(keys)}
+    optima = {key: float(optimal_loss(key[0], s)) for key, s in spectra.items()}
     single = tables.with_columns(single, optimal_loss=pa.array([optima[key] for key in keys]))
     names = (*LOSSES, "optimal_loss")
     both = [part.select([*_KEYS, *names]) for part in (mean, single)]
@@ -58,6 +59,8 @@ def _with_levels(cells: pa.Table, levels: pa.Table) -> tuple[pa.Table, pa.Table]
 def three_levels(levels: pa.Table) -> pa.Table:
     """The rows of the three noise levels that divide the range of ln t into four."""
     times = np.array(tables.distinct(levels, "t"))
+    if not len(times):
+        return levels
     targets = np.geomspace(times[0], times[-1], 5)[1:-1]
     chosen = {int(times[np.argmin(np.abs(np.log(times / target)))]) for target in targets}
     return tables.keep(levels, "t", sorted(chosen))

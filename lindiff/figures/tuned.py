@@ -2,8 +2,9 @@
 
 Points are minima of the means over training sets with a 95 % jackknife interval (Ledoit–Wolf,
 which has nothing to tune: the mean with its t-interval), coloured lines the large-system theory,
-solid black lines what no regularization costs; below, all are divided by the theory of the best
-ridge.
+solid black lines what no regularization costs. The first row has the values of one spectrum; below,
+a row per spectrum, all are divided by the theory of the best ridge of that spectrum: which
+regularization is best depends on it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from lindiff.columns import SETTING
 from lindiff.drawing import labels, optima, slices, style, tables
 from lindiff.drawing.intervals import mean_interval
-from lindiff.drawing.needs import Needs
+from lindiff.drawing.needs import Needs, three_strengths
 from lindiff.models import MODELS, SHRINKAGE
 from lindiff.science import laws
 
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 
 KL = ("kl_model_data", "kl_data_model")
 FLOORS = tuple(f"{name}_floor" for name in KL)
-NEEDS = Needs(axes=("n",), metrics=(*optima.METRICS, *FLOORS))
+NEEDS = Needs(axes=("n",), metrics=(*optima.METRICS, *FLOORS),
+              conditions=(three_strengths(*slices.REGULARIZERS),))  # fmt: skip
 CATEGORY = "Regularization"
+_SPECTRA = 4
+_LINEAR = 5.0  # ratios within this factor are read off better on a linear axis
 LOOK = {  # colour, marker and dash
     "ridge": (style.COLOURS[0], "o", style.DASHES[0]),
     "weight_decay": (style.COLOURS[1], "s", style.DASHES[1]),
@@ -46,15 +50,60 @@ _NAMES = {"stop": "early stopping", SHRINKAGE: "Ledoit–Wolf"}
 
 
 def query(metrics: pa.Table) -> pa.Table:
+    """Per spectrum the minima of every regularization over N, Ledoit–Wolf, bounds, and ratios."""
+    found = []
+    for kind, params in _spectra(metrics):
+        own = metrics.filter(
+            pc.and_(
+                pc.equal(metrics["spectrum"], kind), pc.equal(metrics["spectrum_params"], params)
+            )
+        )
+        minima = _of_spectrum(own)
+        count = minima.num_rows
+        named = {"spectrum": pa.array([kind] * count, pa.string()),
+                 "spectrum_params": pa.array([params] * count, pa.string())}  # fmt: skip
+        if count:
+            found.append(tables.with_columns(minima, **named))
+    # All of one task: of the first spectrum, which is the one whose values are drawn.
+    tasks = [_task(table) for table in found]
+    found = [table for table, task in zip(found, tasks, strict=True) if task == tasks[0]]
+    if not found:
+        return metrics.slice(0, 0)
+    rows = pa.concat_tables([table.replace_schema_metadata(None) for table in found])
+    return tables.with_facts(rows, **tables.facts(found[0]))
+
+
+def _spectra(metrics: pa.Table) -> list[tuple[str, str]]:
+    """A few spectra that minima are measured for, s ∝ 1/j first."""
+    cells = slices.spectra(slices.measured(metrics), _SPECTRA)
+    keys = set(tables.keys_of(cells, slices.SPECTRUM))
+    first = slices.POWER_LAW["spectrum_params"]([params for _, params in keys]) if keys else ""
+    return sorted(keys, key=lambda key: (key[1] != first, key[0] != "isotropic", key))
+
+
+def _of(table: pa.Table, kind: str, params: str) -> pa.Table:
+    """The rows of one spectrum."""
+    same = pc.equal(table["spectrum"], kind), pc.equal(table["spectrum_params"], params)
+    return table.filter(pc.and_(*same))
+
+
+def _task(found: pa.Table) -> dict[str, Any]:
+    fixed = tables.facts(found)["fixed"]
+    return {name: value for name, value in fixed.items() if name not in slices.SPECTRUM}
+
+
+def _of_spectrum(metrics: pa.Table) -> pa.Table:
     """The minima of every regularization over N, Ledoit–Wolf and what bounds them; their ratios."""
     parts = optima.curves(metrics, slices.REGULARIZERS)
     if not parts:
-        return metrics.slice(0, 0)
+        return tables.with_nulls(optima.nothing(metrics), unit=pa.string())
     cells, theory = next(iter(parts.values()))
     found = _ledoit_wolf(metrics, cells)
     for own, exact in parts.values():
         rows = optima.optima(own, exact)
-        found = tables.curve(found, [row for row in rows if "_minimum" in row["quantity"]])
+        found = tables.curve(
+            found, [row for row in rows if not row["quantity"].endswith("argmin_theory")]
+        )
     rows = [*_unregularized(theory), *_tail(theory if theory.num_rows else cells)]
     found = tables.curve(found, rows)
     nats = pa.array(["absolute"] * found.num_rows)
@@ -109,7 +158,7 @@ def _with_ratios(found: pa.Table) -> pa.Table:
         unit = tables.arrays(found, regularizer="ridge", quantity=f"{metric}_minimum_theory")
         if not len(unit["n"]):
             continue
-        own = [row for row in found.to_pylist() if row["quantity"].startswith(metric)]
+        own = [row for row in found.to_pylist() if _is_value(row["quantity"], metric)]
         for row in own:
             if not unit["n"].min() <= row["n"] <= unit["n"].max():
                 continue
@@ -123,18 +172,27 @@ def _with_ratios(found: pa.Table) -> pa.Table:
     return tables.curve(found, rows)
 
 
+def _is_value(quantity: str, metric: str) -> bool:
+    return quantity.startswith(metric) and not quantity.endswith("_argmin")
+
+
 def draw(data: pa.Table) -> Figure:
-    """A column per metric: above the values, below over the theory of the best ridge."""
-    units = sorted(tables.distinct(data, "unit"))
+    """A column per metric: the values of one spectrum, then each over its best ridge."""
     names = [name for name in LOOK if name in tables.distinct(data, "regularizer")]
-    figure, axes = style.panels(len(units), 3, height=2.1, sharex=True)
-    for row, unit in zip(axes, units, strict=True):
+    rows = _rows(data)
+    figure, axes = style.panels(len(rows), 3, height=2.1 if len(rows) < 3 else 1.5, sharex=True)
+    for row, (unit, own) in zip(axes, rows, strict=True):
         for ax, metric in zip(row, optima.METRICS, strict=True):
-            _panel(ax, data, unit, metric, names)
+            _panel(ax, own, unit, metric, names)
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
-    style.titles(axes, [*(_title(data, m) for m in optima.METRICS), *[""] * axes.size])
-    style.heading(figure, data, without=slices.REGULARIZERS)
+    titles = []
+    for unit, own in rows:
+        (key,) = tables.distinct_keys(own, slices.SPECTRUM)
+        floors = [_title(own, m) if unit == "absolute" else "" for m in optima.METRICS]
+        titles += [labels.spectrum(*key), *floors[1:]]
+    style.titles(axes, titles)
+    style.heading(figure, data, without=(*slices.REGULARIZERS, *slices.SPECTRUM))
     entries = []
     for name in names:
         colour, marker, dash = LOOK[name]
@@ -143,10 +201,22 @@ def draw(data: pa.Table) -> Figure:
     entries += [
         style.handle(colour, text, dash=dash)
         for name, (colour, dash, text) in LINES.items()
-        if name != "floor" or any(len(_floor(data, metric, near=True)) for metric in KL)
+        if name != "floor" or any(len(_floor(rows[0][1], metric, near=True)) for metric in KL)
     ]
     style.legend(figure, entries)
     return figure
+
+
+def _rows(data: pa.Table) -> list[tuple[str, pa.Table]]:
+    """Unit and data of each row of panels: values of the first spectrum, ratios of each.
+
+    Without the theory of a best ridge there are no ratios: values of each.
+    """
+    keys = dict.fromkeys(tables.keys_of(data, slices.SPECTRUM))
+    of = {key: _of(data, *key) for key in keys}
+    ratios = [("ridge", own) for own in of.values() if "ridge" in tables.distinct(own, "unit")]
+    values = [("absolute", own) for own in of.values()]
+    return [*values[:1], *ratios] if ratios else values
 
 
 def _panel(ax: Axes, data: pa.Table, unit: str, metric: str, names: list[str]) -> None:
@@ -166,12 +236,12 @@ def _panel(ax: Axes, data: pa.Table, unit: str, metric: str, names: list[str]) -
             continue
         part = tables.arrays(own, quantity=f"{metric}_{quantity}")
         style.line(ax, part["n_over_d"], part["value"], colour, dashes)
-    if unit == "absolute":
-        style.axis(ax, "n_over_d", metric)
-    else:
-        style.axis(ax, "n_over_d", log="x")
-        ax.set_ylabel(labels.label(metric).partition(" [")[0] + " over best ridge")
-    style.fit(ax, values, log=unit == "absolute")
+    shown = values[np.isfinite(values) & (values > 0)]
+    log = unit == "absolute" or shown.max(initial=1) > _LINEAR * shown.min(initial=1)
+    style.axis(ax, "n_over_d", metric if unit == "absolute" else None, log="xy" if log else "x")
+    if unit != "absolute" and metric == optima.METRICS[0]:
+        ax.set_ylabel("over best ridge")
+    style.fit(ax, values, log=log)
 
 
 def _floor(data: pa.Table, metric: str, *, near: bool = False) -> NDArray[np.float64]:

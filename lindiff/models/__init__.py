@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lindiff.columns.groups import NETWORK, REGULARIZATION, RUN, SAMPLING, SCHEDULE, SPECTRUM
+from lindiff.columns.groups import COVARIANCE, NETWORK, REGULARIZATION, RUN, SAMPLING, SCHEDULE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +80,7 @@ class Model:
         return function
 
 
-_DATA = ("data", *SPECTRUM, "d", "n", "population_mean", "centre", "draw", "seed")
+_DATA = ("data", *COVARIANCE, "n", "population_mean", "centre", "draw", "seed")
 _LINEAR = frozenset(
     (
         "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss", "kl_model_data",
@@ -101,7 +101,7 @@ _MEASURED = frozenset(
 # Of networks that are trained as one: each has its own data, random numbers and rates.
 _OF_ONE_RUN = frozenset(
     (
-        "spectrum", "spectrum_params", "n", "population_mean", "centre", "draw", "seed",
+        "spectrum", "spectrum_params", "scale", "n", "population_mean", "centre", "draw", "seed",
         "weight_decay", "learning_rate", "train_seed",
     )
 )  # fmt: skip
@@ -146,7 +146,7 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.theory",
             Look("linear, theory", "#0072B2", ""),
             settings=(
-                "model", *SPECTRUM, "d", "n", "population_mean", "centre",
+                "model", *COVARIANCE, "n", "population_mean", "centre",
                 *SCHEDULE, *SAMPLING, *REGULARIZATION,
             ),
             within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
@@ -178,8 +178,8 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.empirical",
             Look("empirical score", "#CC79A7", "^"),
             settings=(
-                "model", "data", "spectrum", "spectrum_params", "d", "n", "population_mean",
-                "draw", *SCHEDULE, *SAMPLING, "seed",
+                "model", "data", *COVARIANCE, "n", "population_mean", "draw",
+                *SCHEDULE, *SAMPLING, "seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING)),
             metrics=_MEASURED,

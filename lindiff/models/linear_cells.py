@@ -162,6 +162,6 @@ def make_filters(settings: Mapping[str, Any], trainings: tuple[Training, ...]) -
 
 
 @lru_cache(maxsize=256)
-def spectrum(name: str, params: str, d: int) -> Array:
-    """Eigenvalues of the population, shape (d,), from the settings of a cell."""
-    return make_spectrum(name, d, **json.loads(params))
+def spectrum(name: str, params: str, d: int, scale: float) -> Array:
+    """Eigenvalues of the population, shape (d,), from the settings `COVARIANCE` of a cell."""
+    return make_spectrum(name, d, **json.loads(params)) * scale**2

@@ -22,12 +22,22 @@ from lindiff.science import measure, metrics, vectors
 from lindiff.science.agreement import Halves, make_halves
 from lindiff.science.draws import Draw, make_draw
 from lindiff.science.exact import divergences
-from lindiff.science.pools import make_pool
+from lindiff.science.pools import Pool, make_pool
 from lindiff.science.tables import Evaluated, FilterTable, Range, node_range
 
 Array = NDArray[np.float64]
 
+# Of a Gaussian population: the settings `COVARIANCE`, and the coordinates of its mean.
+PopulationKey = tuple[str, str, int, float, float]
+
 _KL = ("kl_model_data", "kl_data_model")
+# What is measured on held-out rows; of `levels` the test loss is.
+OF_HELD_OUT = frozenset(
+    (
+        "test_loss", "test_loss_se", "residual_loss", "optimal_loss", "null_loss", "linearity",
+        "directions",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +46,7 @@ class Family:
 
     Attributes:
         row: The settings of its first cell.
-        population: Spectrum, its parameters, d and the population mean: hashable.
+        population: The settings `COVARIANCE` and the population mean: hashable.
         draw: The training set.
         mu: Its measure.
         span: Range of λ of its tables.
@@ -44,7 +54,7 @@ class Family:
     """
 
     row: dict[str, Any]
-    population: tuple[str, str, int, float]
+    population: PopulationKey
     draw: Draw
     mu: measure.Measure
     span: Range
@@ -56,17 +66,32 @@ class Family:
         return make_halves(self.draw, _draw(self.row, half=1))
 
 
+def population_of(row: dict[str, Any]) -> PopulationKey:
+    """The population of a cell; its mean is multiplied as the data are."""
+    mean = (row["population_mean"] or 0.0) * row["scale"]
+    return row["spectrum"], row["spectrum_params"], row["d"], row["scale"], mean
+
+
+@lru_cache(maxsize=8)
+def scaled_pool(data: str, scale: float) -> Pool:
+    """The pool of a data set, its rows multiplied by `scale`."""
+    pool = make_pool(data)
+    return pool if scale == 1 else pool.scaled(scale)
+
+
 def _draw(row: dict[str, Any], half: int) -> Draw:
     """The training set of a family (half 0), or the set disjoint from it (half 1)."""
     known = row["centre"] == "known"
     if row["data"] != GAUSSIAN:
-        return make_pool(row["data"]).draw(row["n"], row["seed"], known, start=half * row["n"])
-    s = spectrum(row["spectrum"], row["spectrum_params"], row["d"])
+        pool = scaled_pool(row["data"], row["scale"])
+        return pool.draw(row["n"], row["seed"], known, start=half * row["n"])
+    *covariance, mean = population_of(row)
+    s = spectrum(*covariance)
     key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
     if half:
         # Not in the key of the first: it keeps its numbers whether or not there is a second.
         key["half"] = half
-    return make_draw(row["draw"], s, row["n"], row["seed"], key, row["population_mean"], known)
+    return make_draw(row["draw"], s, row["n"], row["seed"], key, mean, known)
 
 
 def make_family(cells: pa.Table) -> Family:
@@ -74,11 +99,10 @@ def make_family(cells: pa.Table) -> Family:
     row = cells.slice(0, 1).to_pylist()[0]
     d, n = row["d"], row["n"]
     draw = _draw(row, half=0)
-    population = (row["spectrum"], row["spectrum_params"], d, row["population_mean"] or 0.0)
     key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
     key = {**key, "d": d, "n": n, "seed": row["seed"]}
     span = node_range(draw.spectrum, n)
-    return Family(row, population, draw, measure.of_draw(draw), span, key)
+    return Family(row, population_of(row), draw, measure.of_draw(draw), span, key)
 
 
 @lru_cache(maxsize=16)
@@ -88,17 +112,17 @@ def make_table(filters: Filters, span: Range) -> FilterTable:
 
 
 @lru_cache(maxsize=256)
-def optimal_loss(name: str, params: str, d: int, schedule: tuple[Any, ...]) -> float:
+def optimal_loss(population: PopulationKey, schedule: tuple[Any, ...]) -> float:
     """Test loss of the population optimum, mean over levels."""
     made = Filters(schedule, None, ()).make_schedule()
-    signal = made.alpha_bar[:, None] * spectrum(name, params, d)
+    signal = made.alpha_bar[:, None] * spectrum(*population[:-1])
     return float(np.mean(signal / (signal + made.q[:, None])))
 
 
 @lru_cache(maxsize=256)
-def _held_out_loss(data: str, schedule: tuple[Any, ...]) -> float:
+def _held_out_loss(data: str, scale: float, schedule: tuple[Any, ...]) -> float:
     """Test loss on held-out rows of the optimum for the whole pool, mean over levels."""
-    made, pool = Filters(schedule, None, ()).make_schedule(), make_pool(data)
+    made, pool = Filters(schedule, None, ()).make_schedule(), scaled_pool(data, scale)
     signal, q = made.alpha_bar[:, None] * pool.spectrum, made.q[:, None]
     square = np.diagonal(pool.moments.covariance) + pool.moments.mean**2
     gain = made.alpha_bar[:, None] * q / (signal + q) ** 2
@@ -106,13 +130,11 @@ def _held_out_loss(data: str, schedule: tuple[Any, ...]) -> float:
 
 
 @lru_cache(maxsize=16)
-def at_infinity(
-    population: tuple[str, str, int, float], filters: Filters, span: Range
-) -> dict[str, Array]:
+def at_infinity(population: PopulationKey, filters: Filters, span: Range) -> dict[str, Array]:
     """Both KL of the same denoisers and sampler at N = ∞, shape (F,)."""
-    name, params, d, population_mean = population
-    s, mean = spectrum(name, params, d), np.full(d, population_mean)
-    limit = Draw(s, mean, 0, mean, s[::-1], np.eye(d)[:, ::-1])
+    s = spectrum(*population[:-1])
+    mean = np.full(len(s), population[-1])
+    limit = Draw(s, mean, 0, mean, s[::-1], np.eye(len(s))[:, ::-1])
     mu = measure.of_population(s)
     return divergences(limit, mu, make_table(filters, span).at(mu.nodes), filters.root_alpha_bar)
 
@@ -121,8 +143,9 @@ def of_data(family: Family, schedule: tuple[Any, ...]) -> tuple[float, float]:
     """`optimal_loss` on a schedule and `pool_fraction`, which no model changes."""
     data = family.row["data"]
     if data == GAUSSIAN:
-        return optimal_loss(*family.population[:3], schedule), np.nan
-    return _held_out_loss(data, schedule), family.draw.n / make_pool(data).size
+        return optimal_loss(family.population, schedule), np.nan
+    fraction = family.draw.n / make_pool(data).size
+    return _held_out_loss(data, family.row["scale"], schedule), fraction
 
 
 def common_metrics(
@@ -195,7 +218,7 @@ def training_key(row: dict[str, Any], key: dict[str, object]) -> str:
 def as_table(
     cells: pa.Table,
     wanted: Iterable[str],
-    results: Iterable[tuple[list[int], Mapping[str, NDArray[Any]]]],
+    results: Iterable[tuple[list[int], dict[str, NDArray[Any]]]],
     message: list[str | None],
 ) -> pa.Table:
     """What a model's `run` returns.
@@ -216,8 +239,13 @@ def as_table(
     results = list(results)
     for rows, result in results:
         lost = np.isnan(result["test_loss"] + result["kl_model_data"] + result["kl_data_model"])
+        # A divergence may be infinite, a loss is not: it passed what float64 can hold.
+        lost |= ~np.isfinite(result["test_loss"])
         for i in np.flatnonzero(lost).tolist():
-            message[rows[i]] = "a loss or a divergence is not a number"
+            message[rows[i]] = "a loss is not finite, or a divergence is not a number"
+            for name in ("train_loss", "test_loss", "null_loss", "residual_loss"):
+                if not np.isfinite(result[name][i]):
+                    result[name][i] = np.nan
     status = ["ok" if reason is None else "diverged" for reason in message]
     return to_table(cells, wanted, results, status, message)
 
@@ -227,15 +255,26 @@ def to_table(
     wanted: Iterable[str],
     results: Iterable[tuple[list[int], Mapping[str, NDArray[Any]]]],
     status: list[str],
-    message: list[str | None],
+    message: Sequence[str | None],
 ) -> pa.Table:
-    """As `as_table`, with a status and a message for each cell; NaN becomes null."""
+    """As `as_table`, with a status and a message for each cell; NaN becomes null.
+
+    So do metrics of held-out rows where these are mostly outside the pool's directions.
+    """
     columns = {name: undefined(name, len(cells)) for name in wanted}
     for rows, result in results:
         for name, column in columns.items():
             # A model that measures a metric may have no parts of it.
             if name in result or not METRIC[name].part_of:
                 column[rows] = result[name]
+    untested = _untested(cells["data"][0].as_py())
+    if untested is not None and OF_HELD_OUT & columns.keys():
+        columns |= {name: undefined(name, len(cells)) for name in OF_HELD_OUT & columns.keys()}
+        message = [untested if why is None else f"{why}; {untested}" for why in message]
+    if untested is not None and "levels" in columns:
+        for levels in columns["levels"]:
+            for level in levels or ():
+                level["test_loss"] = None
     # A metric that is undefined is null, never NaN: `from_pandas` reads NaN as null.
     arrays = {
         name: pa.array(values, METRIC[name].arrow_type, from_pandas=True)
@@ -243,6 +282,11 @@ def to_table(
     }
     outcome = {"status": pa.array(status), "message": pa.array(message, pa.string())}
     return pa.table({"cell_id": cells["cell_id"]} | arrays | outcome)
+
+
+def _untested(data: str | None) -> str | None:
+    """Why metrics of held-out rows are null, or None; theory reads no data."""
+    return None if data in (None, GAUSSIAN) else make_pool(data).untested
 
 
 def as_objects(lists: Sequence[list[dict[str, Any]] | None]) -> NDArray[Any]:

@@ -31,6 +31,7 @@ from lindiff.models.linear_family import (
     to_table,
     training_key,
 )
+from lindiff.models.measured import diverged, finite
 from lindiff.science import matrices
 from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank, Training
@@ -58,7 +59,7 @@ class Measured:
         test: Test loss, shape (K, T).
         generated: For each sampler what it generates at each stop.
         failed: The first step whose loss is not finite, or None.
-        unstable: Why it was not trained at all, or None.
+        unstable: Why it diverges whether or not its numbers are finite, or None.
     """
 
     train: Array
@@ -174,8 +175,6 @@ def _measure(
     moments = matrices.training_covariance(draw), matrices.population_moment(draw)
     generated, failed = _generations(samplings, draw, len(stops)), None
     unstable = _unstable(row, draw, schedule)
-    if unstable is not None:
-        return Measured(train, test, generated, failed, unstable)
     for levels, found in trained(row, draw, key, schedule, stops):
         weights = found.weights.double().cpu().numpy()
         if found.failed is not None:
@@ -196,7 +195,7 @@ def _generations(samplings: Sequence[Filters], draw: Draw, count: int) -> dict[F
         sampler = filters.make_sampler()
         if sampler is None:
             raise ValueError("linear_trained has no `sampler: ideal`")
-        found[filters] = Generation(sampler, filters.make_schedule(), draw.centre, count)
+        found[filters] = Generation(sampler, filters.make_schedule(), draw, count)
     return found
 
 
@@ -234,13 +233,13 @@ def _cell(
     optimum, fraction = of_data(family, filters.schedule)
     found = {"train_loss": train.mean(), "test_loss": test.mean(), "optimal_loss": optimum}
     found |= {"residual_loss": found["test_loss"] - optimum, "pool_fraction": fraction}
-    kl = matrices.divergences(generated, draw.mean, draw.spectrum)
+    kl = matrices.divergences(generated, draw.spectrum)
     found["kl_model_data"], found["kl_data_model"] = kl
     if "bures" in wanted:
-        found["bures"] = matrices.bures(generated, draw.mean, draw.spectrum)
+        found["bures"] = matrices.bures(generated, draw.spectrum)
     found["agreement"] = np.nan
     for other in others:
-        found["agreement"] = matrices.agreement(generated, other, draw.mean)
+        found["agreement"] = matrices.agreement(generated, other)
     result = {name: np.array([value]) for name, value in found.items()}
     if "levels" in wanted:
         result["levels"] = as_objects([_levels(filters.make_schedule(), train, test)])
@@ -286,13 +285,17 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         able = [half for half in halves if filters in half.generated]
         for i in rows:
             reason, *others = [half.reason(of_cell[i]) for half in able]
-            if reason is None:
-                sound = [half for half in able if half.reason(of_cell[i]) is None]
+            # Without a loss that was not finite there are numbers, of unstable descent too.
+            if reason is None or able[0].failed is None:
+                sound = [able[0], *(half for half in able[1:] if half.reason(of_cell[i]) is None)]
                 found = _cell(family, filters, sound, stops.index(of_cell[i]), frozenset(wanted))
-                results.append(([i], found))
                 message[i] = next((f"the other half: {text}" for text in others if text), None)
-                if np.isnan([found[name][0] for name in _ESSENTIAL]).any():
-                    reason = "a loss or a divergence is not a number"
+                reason = reason or diverged(found)
+                if reason is None and np.isnan([found[name][0] for name in _ESSENTIAL]).any():
+                    reason = "a divergence is not a number"
+                if reason is not None:
+                    reason, found = f"{reason} (after step {of_cell[i]})", finite(found)
+                results.append(([i], found))
             if reason is not None:
                 status[i], message[i] = "diverged", reason
     return to_table(cells, wanted, results, status, message)

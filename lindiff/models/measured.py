@@ -9,6 +9,7 @@ the same points and noises; nothing is measured that is not wanted.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models.linear_cells import Filters, level_indices
-from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data
+from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data, scaled_pool
 from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Points
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank, Training
-from lindiff.science.pools import Pool, make_pool
+from lindiff.science.pools import Pool
 from lindiff.science.schedule import Schedule, log_levels
 
 Array = NDArray[np.float64]
@@ -30,7 +31,9 @@ Metrics = dict[str, NDArray[Any]]
 # Generated samples of a cell; its metrics are all of these.
 SAMPLES = 1024
 # Of larger numbers the fourth powers, which errors of variances take, are not finite.
-LARGEST = 1e75
+LARGEST = 1e70
+# A denoiser that predicts no noise has the loss 1; one of this loss learned nothing but to grow.
+LARGEST_LOSS = 1e6
 # Samples that are kept as pictures.
 PICTURES = 8
 # Noise levels of `linearity` and `directions`, and noisy points of `directions` at each.
@@ -42,6 +45,7 @@ _LOSSES = frozenset(
         "train_loss", "train_loss_se", "test_loss", "test_loss_se", "residual_loss", "levels",
     )
 )  # fmt: skip
+_OF_TRAINING = ("train_loss", "test_loss")
 _FAMILY = frozenset(("optimal_loss", "pool_fraction"))
 _MEMORIZED = frozenset(("memorized_fraction", "memorized_fraction_se"))
 _DISTANCES = frozenset(
@@ -74,17 +78,17 @@ def fresh_points(family: Family) -> Points:
     """Where test points less the centre come from: the population, or the held-out rows."""
     draw, pool = family.draw, _pool(family)
     if pool is None:
-        return denoisers.normal(draw.mean - draw.centre, draw.spectrum)
-    return denoisers.rows_of(pool.held_out - draw.centre)
+        return denoisers.normal(-draw.offset, draw.spectrum)
+    return denoisers.rows_of(pool.held_out - draw.offset)
 
 
 def reason(family: Family, wanted: Iterable[str]) -> str | None:
     """Why metrics of this family are null, or None."""
     asked = frozenset(wanted)
-    if asked & _MEMORIZED and family.draw.n < 3:
+    if asked & _MEMORIZED and _distinct(family) < 3:
         return (
-            "memorized_fraction needs 3 training points: of two, the second-nearest is the other "
-            "one"
+            "memorized_fraction needs 3 distinct training points: of two, the second-nearest is "
+            "the other one"
         )
     if "linearity" in asked and _fit_points(family)[1] // 2 <= family.draw.d + 2:
         return "linearity needs more than 2 d + 4 rows that the model was not trained on"
@@ -108,10 +112,14 @@ def measure(
         denoise: The denoiser on that schedule.
         wanted: Names of metric columns, out of `METRICS`; others are ignored.
         partner: The denoiser of the same model trained on `family.halves.other`, relative to the
-            centre of that; without it the metrics of a pair are NaN.
+            centre of that; without it, or where its samples are not finite, the metrics of a pair
+            are NaN.
 
     Returns:
         Arrays of shape (1,) by name.
+
+    Raises:
+        FloatingPointError: The samples are not finite, as in `make_samples`.
     """
     asked, result = frozenset(wanted), of_schedule(family, filters.schedule, denoise, wanted)
     if not asked & OF_SAMPLES:
@@ -119,7 +127,8 @@ def measure(
     made = make_samples(family, filters, denoise)
     other = None
     if partner is not None and asked & PAIR and filters.noiseless:
-        other = make_samples(family, filters, partner, half=1)
+        with suppress(FloatingPointError):
+            other = make_samples(family, filters, partner, half=1)
     return result | of_samples(family, made, wanted, other)
 
 
@@ -150,6 +159,36 @@ def of_schedule(
     return result
 
 
+def diverged(found: Metrics) -> str | None:
+    """Why a trained model with these losses diverged, or None.
+
+    Args:
+        found: Arrays of shape (1,) by name; losses that are not among them say nothing.
+    """
+    train, test = (float(found[name][0]) if name in found else 1.0 for name in _OF_TRAINING)
+    if not np.isfinite([train, test]).all():
+        return "the loss is not finite"
+    if train > LARGEST_LOSS:
+        return f"the training loss is {train:.2g}; without a prediction it is 1"
+    return None
+
+
+def finite(found: Metrics) -> Metrics:
+    """What is finite of the metrics of a model that diverged; the rest is undefined."""
+
+    def of_row(row: dict[str, Any]) -> dict[str, Any]:
+        lost = {k: None for k, v in row.items() if isinstance(v, float) and not np.isfinite(v)}
+        return row | lost
+
+    result = Metrics()
+    for name, values in found.items():
+        if values.dtype == object:
+            result[name] = as_objects([rows and [of_row(row) for row in rows] for rows in values])
+        else:
+            result[name] = np.where(np.isfinite(values), values, np.nan)
+    return result
+
+
 def make_samples(family: Family, filters: Filters, denoise: Denoiser, half: int = 0) -> Array:
     """Generated points less the centre, shape (SAMPLES, d); the same noises for every model.
 
@@ -168,7 +207,8 @@ def make_samples(family: Family, filters: Filters, denoise: Denoiser, half: int 
         raise ValueError("sampler ideal needs no denoiser")
     draw = family.halves.other if half else family.draw
     rng = generator("samples", **family.key)
-    made = denoisers.generate(denoise, schedule, sampler, draw.centre, rng, SAMPLES)
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = denoisers.generate(denoise, schedule, sampler, draw.mean, draw.offset, rng, SAMPLES)
     if not np.abs(made).max() < LARGEST:
         raise FloatingPointError("the generated samples are not finite")
     return made
@@ -187,12 +227,12 @@ def of_samples(
     """
     asked, draw, found = frozenset(wanted), family.draw, dict[str, samples.Estimate]()
     if asked & _MEMORIZED:
-        points = training_points(family)
-        found["memorized_fraction"] = (
-            (np.nan, np.nan) if len(points) < 3 else samples.memorized_fraction(made, points)
-        )
+        found["memorized_fraction"] = (np.nan, np.nan)
+        if _distinct(family) >= 3:
+            points, number = training_points(family), _numbers(family)
+            found["memorized_fraction"] = samples.memorized_fraction(made, points, number)
     if asked & _DISTANCES:
-        found |= samples.gaussian_distances(made, draw.mean - draw.centre, draw.spectrum)
+        found |= samples.gaussian_distances(made, -draw.offset, draw.spectrum)
     if asked & PAIR:
         found |= _of_pair(family, made, other)
     result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
@@ -211,7 +251,19 @@ def of_samples(
 
 def _pool(family: Family) -> Pool | None:
     """The data set of a family; None of Gaussian data."""
-    return None if family.row["data"] == GAUSSIAN else make_pool(family.row["data"])
+    row = family.row
+    return None if row["data"] == GAUSSIAN else scaled_pool(row["data"], row["scale"])
+
+
+def _numbers(family: Family) -> NDArray[np.int64]:
+    """Which distinct row each training point is, shape (N,); of Gaussian data all are distinct."""
+    pool, n = _pool(family), family.draw.n
+    return np.arange(n) if pool is None else pool.number[pool.chosen(n, family.row["seed"])]
+
+
+def _distinct(family: Family) -> int:
+    """Number of distinct training points."""
+    return len(np.unique(_numbers(family)))
 
 
 def _of_pair(family: Family, made: Array, other: Array | None) -> dict[str, samples.Estimate]:
@@ -220,8 +272,9 @@ def _of_pair(family: Family, made: Array, other: Array | None) -> dict[str, samp
     if other is None:
         return found
     draw, pool = family.draw, _pool(family)
-    one, two = made + draw.centre, other + family.halves.other.centre
-    found["agreement"] = samples.agreement(one, two, draw.mean)
+    # Relative to the population mean, which is 0 of a data set.
+    one, two = made + draw.offset, other + family.halves.other.offset
+    found["agreement"] = samples.agreement(one, two, np.zeros(draw.d))
     if pool is not None:
         found["uncentred_cosine"] = samples.cosine(pool.restore(one), pool.restore(two))
     return found
@@ -230,10 +283,10 @@ def _of_pair(family: Family, made: Array, other: Array | None) -> dict[str, samp
 def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
     """A row a sample: its pixels and its nearest training point's, in the data's own units."""
     pool = _pool(family)
-    if pool is None or pool.picture is None:
+    if pool is None or pool.picture is None or _distinct(family) < 2:
         return []
-    points, centre = training_points(family), family.draw.centre
-    index, ratio = samples.nearest(made, points)
+    points, centre = training_points(family), family.draw.offset
+    index, ratio = samples.nearest(made, points, _numbers(family))
     generated, near = pool.restore(made + centre), pool.restore(points[index] + centre)
     return [
         {
@@ -251,7 +304,7 @@ def _losses(family: Family, schedule: Schedule, denoise: Denoiser) -> Metrics:
     sources = denoisers.rows_of(training_points(family)), fresh_points(family)
     rng, result = generator("loss", **family.key), Metrics()
     losses = denoisers.monte_carlo_losses(denoise, schedule, sources, rng)
-    for name, values in zip(("train_loss", "test_loss"), losses, strict=True):
+    for name, values in zip(_OF_TRAINING, losses, strict=True):
         value, error = denoisers.over_rounds(values)
         result |= {name: np.array([value]), f"{name}_se": np.array([error])}
     train, test = (values.mean(axis=1) for values in losses)
@@ -277,10 +330,10 @@ def _fit_points(family: Family) -> tuple[tuple[Points, Points], int]:
     if pool is None:
         fresh = fresh_points(family)
         return (fresh, fresh), count
-    rows = pool.held_out
+    rows, rest = pool.unseen(draw.n, family.row["seed"])
     if len(rows) < count and not pool.own_split:
-        rows = np.concatenate([rows, pool.rest(draw.n, family.row["seed"])])
-    rows = rows - draw.centre
+        rows = np.concatenate([rows, rest])
+    rows = rows - draw.offset
     halves = denoisers.each_once(rows[::2]), denoisers.each_once(rows[1::2])
     return halves, min(count, 2 * (len(rows) // 2))
 

@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from lindiff.models.linear_cells import Filters, groups, level_indices, spectrum
 from lindiff.models.linear_family import (
+    PopulationKey,
     as_objects,
     at_infinity,
     make_table,
     optimal_loss,
+    population_of,
     to_table,
 )
 from lindiff.science import theory
 from lindiff.science.density import paired
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limits
+from lindiff.science.overlap import leading_overlap
+from lindiff.science.spectrum import leading
 from lindiff.science.tables import FilterTable, Range
 
 Array = NDArray[np.float64]
@@ -32,6 +36,7 @@ _OF_THE_MEAN = (*_KL, *(f"{name}_mean" for name in _KL), "agreement")
 _BY_RANK = frozenset(f"{name}_{part}" for name in _KL for part in ("spectrum", "eigenvectors"))
 _NO_SPECTRUM = "as many degrees of freedom as dimensions: the spectrum reaches 0 and has no limit"
 _NO_CONTINUATION = "the filter is not analytic around the spectrum: no limit"
+_NO_OVERLAP = "no limit of overlap_1: few leading eigenvalues, hardly apart from the others"
 _NO_MEAN = "no limit of the divergences and the agreement: population_mean is not 0"
 
 
@@ -40,12 +45,12 @@ class Population:
     """What all cells of a family share.
 
     Attributes:
-        name: Spectrum, its parameters, d and the population mean.
+        name: The settings `COVARIANCE` and the population mean.
         spectrum: s, shape (d,).
         known: Whether the mean is known.
     """
 
-    name: tuple[str, str, int, float]
+    name: PopulationKey
     spectrum: Array
     known: bool
 
@@ -69,8 +74,8 @@ class Group:
 
 def _population(cells: pa.Table) -> Population:
     row = cells.slice(0, 1).to_pylist()[0]
-    name = (row["spectrum"], row["spectrum_params"], row["d"], row["population_mean"])
-    return Population(name, spectrum(*name[:3]), row["centre"] == "known")
+    name = population_of(row)
+    return Population(name, spectrum(*name[:-1]), row["centre"] == "known")
 
 
 def _groups(
@@ -121,8 +126,9 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
             rows, columns = group.rows[limit.n], group.columns[limit.n]
             found = _metrics(population, shared, limit)
             results.append((rows, {name: values[columns] for name, values in found.items()}))
+            lost = _NO_OVERLAP if shared.overlap and np.isnan(found["overlap_1"]).any() else None
             for row, column in zip(rows, columns, strict=True):
-                reasons[row] = shared.reasons[column]
+                reasons[row] = shared.reasons[column] or lost
     return to_table(cells, wanted, results, ["ok"] * len(cells), reasons)
 
 
@@ -138,6 +144,7 @@ class _Shared:
     reasons: list[str | None]
     agreement: bool
     by_rank: bool
+    overlap: bool
 
     @classmethod
     def make(
@@ -146,7 +153,7 @@ class _Shared:
         table = make_table(filters, span)
         on_contour = theory.on_contour(table, filters.root_alpha_bar)
         count = len(filters.trainings)
-        optimum = optimal_loss(*population.name[:3], filters.schedule)
+        optimum = optimal_loss(population.name, filters.schedule)
         fixed = {"optimal_loss": np.full(count, optimum)}
         if wanted & {f"{name}_floor" for name in _KL}:
             floors = at_infinity(population.name, filters, span)
@@ -158,7 +165,7 @@ class _Shared:
                 (i, table.bank.losses(nodes, i), table.bank.losses(np.zeros(1), i))
                 for i in level_indices(table.bank.schedule.timesteps)
             ]
-        moved = population.name[3] != 0 and filters.root_alpha_bar != 0
+        moved = population.name[-1] != 0 and filters.root_alpha_bar != 0
         reasons = [
             _NO_CONTINUATION if missing else _NO_MEAN if moved else None
             for missing in table.unresolved
@@ -166,6 +173,7 @@ class _Shared:
         return cls(
             filters, table, on_contour, fixed, levels, reasons,
             "agreement" in wanted and filters.noiseless, bool(wanted & _BY_RANK),
+            "overlap_1" in wanted and leading(population.spectrum) < len(population.spectrum),
         )  # fmt: skip
 
 
@@ -182,13 +190,14 @@ def _metrics(population: Population, shared: _Shared, limit: Limit) -> dict[str,
     found |= theory.divergences(limit, F, mean, ranked)
     found |= shared.fixed
     found["residual_loss"] = found["test_loss"] - found["optimal_loss"]
-    overlap = theory.leading_overlap(limit, population.known)
-    found["overlap_1"] = np.full_like(found["test_loss"], overlap)
     nothing = np.full_like(found["test_loss"], np.nan)
-    found["agreement"] = nothing
+    found |= {"overlap_1": nothing, "agreement": nothing}
+    if shared.overlap:
+        overlap = leading_overlap(population.spectrum, limit.n, population.known)
+        found["overlap_1"] = np.full_like(nothing, overlap)
     if shared.agreement:
         found["agreement"] = theory.agreement(limit, F, mean, shared.filters.sampler is None)
-    if population.name[3] != 0 and F.root_alpha_bar != 0:
+    if population.name[-1] != 0 and F.root_alpha_bar != 0:
         found |= dict.fromkeys(_OF_THE_MEAN, nothing)
     if shared.levels:
         found["levels"] = as_objects(_levels(shared, limit, mean))

@@ -28,6 +28,8 @@ from lindiff.models.measured import (
     OF_SAMPLES,
     PAIR,
     Metrics,
+    diverged,
+    finite,
     measure,
     of_schedule,
     reason,
@@ -47,7 +49,6 @@ from lindiff.training.watch import Watch, line
 Array = NDArray[np.float64]
 
 BETAS = (0.9, 0.99)
-_LOSSES = ("train_loss", "test_loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +194,16 @@ def _measured(
             try:
                 if stop not in of_stop:
                     of_stop[stop] = of_schedule(task.family, filters.schedule, denoise, wanted)
-                found = measure(task.family, filters, denoise, OF_SAMPLES & set(wanted), *partner)
-            except FloatingPointError as error:
-                status[row], message[row] = "diverged", f"{error} (after step {stop})"
-                results.append(
-                    ([row], {name: undefined(name, 1) for name in wanted} | of_stop[stop])
-                )
-                continue
+                found = {name: undefined(name, 1) for name in wanted} | of_stop[stop]
+                why = diverged(found)
+                try:
+                    asked = OF_SAMPLES & set(wanted)
+                    found |= measure(task.family, filters, denoise, asked, *partner)
+                except FloatingPointError as error:
+                    why = f"{why}; {error}" if why else str(error)
+                else:
+                    if partner and filters.noiseless and np.isnan(found.get("agreement", 0)):
+                        message[row] = "the other half: the generated samples are not finite"
             except Exception as error:
                 if is_of_machine(error):
                     raise
@@ -207,11 +211,10 @@ def _measured(
                 status[row], message[row] = "failed", f"{type(error).__name__}: {error}"
                 session.current().failures.add(cells["cell_id"][row].as_py(), error)
                 continue
-            if not all(np.isfinite(of_stop[stop].get(name, 0)) for name in _LOSSES):
-                status[row] = "diverged"
-                message[row] = f"the loss is not finite after step {stop}"
-                continue
-            results.append(([row], of_stop[stop] | found))
+            if why is not None:
+                status[row], message[row] = "diverged", f"{why} (after step {stop})"
+                found = finite(found)
+            results.append(([row], found))
     return to_table(cells, wanted, results, status, message)
 
 

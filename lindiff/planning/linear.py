@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 
 from lindiff.columns import SETTING
 from lindiff.columns.arrays import combinations
-from lindiff.columns.groups import GAUSSIAN, REGULARIZATION, SAMPLING, SCHEDULE, SPECTRUM
+from lindiff.columns.groups import (
+    COVARIANCE,
+    GAUSSIAN,
+    REGULARIZATION,
+    SAMPLING,
+    SCHEDULE,
+    SPECTRUM,
+)
 from lindiff.models import MODELS
 from lindiff.models.linear_cells import IDEAL, LEVELS, is_noiseless, make_filters, spectrum
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
+from lindiff.science.datasets import notes
 from lindiff.science.filters import Training
 from lindiff.science.pools import INDEPENDENT, make_pool
 
@@ -46,6 +54,10 @@ LARGEST_SPECTRUM = 1_000_000
 # Above this condition number a draw takes singular values (`lindiff.science.draws`).
 _CONDITION = 1e6
 _LARGEST_ALPHA_BAR = 0.05
+# The largest population mean, in standard deviations of about 1. Exact metrics take squares of
+# squares; a denoiser that is a function takes noise from points that are as far.
+_FARTHEST = 1e70
+_FARTHEST_DRAWN = 1e3
 _FLOORS = frozenset(("kl_model_data_floor", "kl_data_model_floor"))
 # Rounds of `lindiff.science.vectors.monte_carlo_gap`.
 _ROUNDS = 16
@@ -151,7 +163,7 @@ def _spread(name: str | None, params: str | None, d: int) -> float:
     """Largest over smallest population eigenvalue; infinite where rows are what they are."""
     if name is None or params is None or d > LARGEST_SPECTRUM:
         return np.inf
-    s = spectrum(name, params, d)
+    s = spectrum(name, params, d, scale=1.0)
     return float(s[0] / s[-1])
 
 
@@ -173,12 +185,13 @@ def _largest_eigenvalue(s: Array, n: int) -> float:
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
     checks: tuple[Check, ...] = (
-        ((*SPECTRUM, "d"), "spectrum", _bad_spectrum),
+        (COVARIANCE, "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
         (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
         (("model", "data", "draw"), "draw", partial(_without_samples, metrics)),
         (("sampler",), "sampler", partial(_noisy, metrics)),
         (("data",), "data", partial(_no_population, metrics)),
+        (("model", "sampler", "population_mean"), "population_mean", _far),
         (("data", "n"), "n", partial(_too_few_rows, metrics)),
     )
     return find(cells, checks) or _unstable(cells)
@@ -186,7 +199,7 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
 
 def _bad_spectrum(values: dict[str, Any]) -> str | None:
     try:
-        spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+        spectrum(*(values[name] for name in COVARIANCE))
     except (ValueError, TypeError) as error:
         return str(error)
     return None
@@ -230,17 +243,32 @@ def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None
     return None
 
 
+def _far(values: dict[str, Any]) -> str | None:
+    """A population mean beside which samples, or squares of squares, have no digits left."""
+    drawn = "memorized_fraction" in MODELS[values["model"]].metrics and values["sampler"] != IDEAL
+    largest = _FARTHEST_DRAWN if drawn else _FARTHEST
+    if abs(values["population_mean"] or 0) <= largest:
+        return None
+    why = "its samples" if drawn else "its metrics"
+    return (
+        f"so far from 0 {why} have no digits left in float64; allowed with {values['model']}: "
+        f"-{largest:g} to {largest:g}"
+    )
+
+
 def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if not is_real(values["data"]):
         return None
-    size, n = make_pool(values["data"]).size, values["n"]
-    if n > size:
-        return f"more than the pool of {values['data']} has: {size:,} rows"
+    pool, n = make_pool(values["data"]), values["n"]
+    if n > pool.size:
+        return f"more than the pool of {values['data']} has: {pool.size:,} rows"
     asked = sorted(_OF_HALVES & set(metrics))
-    if asked and 2 * n > size:
+    if asked and n > pool.largest_half:
+        repeats = len(np.unique(pool.number)) < pool.size
         return (
-            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {size:,} rows, "
-            f"so n is at most {size // 2:,}"
+            f"{asked[0]} needs two disjoint sets; the pool of {values['data']} has {pool.size:,} "
+            f"rows{', of which some repeat each other' if repeats else ''}, so n is at most "
+            f"{pool.largest_half:,}"
         )
     return None
 
@@ -255,10 +283,10 @@ def _unstable(cells: pa.Table) -> list[Finding]:
     some = np.flatnonzero((rates > 0) & np.isfinite(column(cells, "stop")))
     if not len(some):
         return []
-    names = (*SPECTRUM, "d", "n", *SCHEDULE, *SAMPLING, *REGULARIZATION)
+    names = (*COVARIANCE, "n", *SCHEDULE, *SAMPLING, *REGULARIZATION)
     findings = []
     for row, values in distinct(cells.take(some), names):
-        s = spectrum(values["spectrum"], values["spectrum_params"], values["d"])
+        s = spectrum(*(values[name] for name in COVARIANCE))
         training = Training(**{k: values[k] for k in REGULARIZATION if values[k] is not None})
         bank = make_filters(values, (training,)).make_bank()
         largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]
@@ -296,7 +324,7 @@ def warn(cells: pa.Table) -> list[Finding]:
 
 
 def _pools(cells: pa.Table) -> list[Finding]:
-    """What each data set of `cells` became: rows, dimension, and what was left out."""
+    """What each data set of `cells` became: rows, dimension, what was left out, and notes on it."""
     named = [(row, "data", values["data"]) for row, values in distinct(cells, ("data",))]
     named += [
         (row, "spectrum", json.loads(values["spectrum_params"])["name"])
@@ -305,9 +333,10 @@ def _pools(cells: pa.Table) -> list[Finding]:
     ]
     first = {name: (row, setting) for row, setting, name in reversed(named)}
     return [
-        (row, setting, make_pool(name).summary())
+        (row, setting, message)
         for name, (row, setting) in first.items()
         if is_real(name)
+        for message in (make_pool(name).summary(), *notes(name))
     ]
 
 

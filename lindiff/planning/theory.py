@@ -57,7 +57,9 @@ def _distinct_eigenvalues(families: pa.Table) -> Array:
     codes, first = combinations(families, (*SPECTRUM, "d"))
     rows = families.select([*SPECTRUM, "d"]).take(pa.array(first)).to_pylist()
     found = [
-        row["d"] if row["d"] > LARGEST_SPECTRUM else len(np.unique(spectrum(*row.values())))
+        row["d"]
+        if row["d"] > LARGEST_SPECTRUM
+        else len(np.unique(spectrum(*row.values(), scale=1.0)))
         for row in rows
     ]
     return np.array(found, float)[codes]

@@ -1,34 +1,53 @@
 """What a sweep says, in words: each number is taken from the data that a figure drew.
 
 An answer is a question, the figure that it rests on, and a function from that figure's data to
-sentences. A sentence whose rows a sweep does not have is left out; an answer without sentences too.
+claims (`lindiff.report.claims`), each with its conditions and evidence.
 """
 
 from __future__ import annotations
 
 import html
 import itertools
-import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lindiff import checksums, figures, files
-from lindiff.drawing import compare, slices, tables
+from lindiff.columns.groups import GAUSSIAN, SPECTRUM
+from lindiff.drawing import compare, tables
 from lindiff.errors import InputError
-from lindiff.models import MODELS, SHRINKAGE
+from lindiff.models import SHRINKAGE, THEORY
+from lindiff.report.claims import (
+    FEWEST_POINTS,
+    Missing,
+    Rows,
+    Said,
+    between,
+    claim,
+    known,
+    number,
+    size,
+    spectrum,
+)
+from lindiff.science.pools import INDEPENDENT
 from lindiff.science.scaling import crossing
 
-Sentences = Iterator[str | None]
-
-# A share of memorized samples that counts as none.
-_FEW = 0.02
+_FEW = 0.02  # a share of memorized samples that counts as none
+_FLOOR = 0.05  # a share of the KL from which on a floor rules it
+_FAR = 10.0  # times d: N from which on the law of the KL is near
+_CLOSE = 0.1  # relative distance from the optimum that counts as close
+_KL = {"kl_model_data": "KL(generated‖population)", "kl_data_model": "KL(population‖generated)"}
+_METRICS = {"residual_loss": "test loss above the optimum", **_KL}
+_REGULARIZERS = {
+    "ridge": "ridge",
+    "weight_decay": "weight decay",
+    "stop": "training time τ",
+    SHRINKAGE: "Ledoit–Wolf",
+}
 
 
 @dataclass(frozen=True)
@@ -38,248 +57,341 @@ class Answer:
     Attributes:
         question: As a reader would ask it.
         figure: The figure whose data answer it.
-        sentences: From the rows of that data to sentences; None for one that has no rows.
+        said: From the data of that figure to what is said.
     """
 
     question: str
     figure: str
-    sentences: Callable[[Rows], Sentences]
+    said: Callable[[Rows], Iterator[Said]]
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """The data of a figure, asked by quantity."""
-
-    table: pa.Table
-
-    def of(self, quantity: str, **equal: Any) -> dict[str, np.ndarray]:
-        """Columns of the rows of a quantity where every column of `equal` has that value."""
-        return tables.arrays(self.table, quantity=quantity, **equal)
-
-    def at(self, quantity: str, n_over_d: float, column: str = "value", **equal: Any) -> float:
-        """The value at the N/d nearest to `n_over_d`, within 20 %; nan where there is none."""
-        rows = self.of(quantity, **equal)
-        x = rows["n_over_d"].astype(float)
-        if not len(x):
-            return math.nan
-        nearest = int(np.argmin(np.abs(np.log(x / n_over_d))))
-        near = abs(math.log(x[nearest] / n_over_d)) < 0.2
-        return float(rows[column][nearest]) if near else math.nan
-
-    def least(self, most: bool = False) -> float:
-        """The weakest strength of the regularization, or the strongest."""
-        return slices.strengths(self.table)[1][-1 if most else 0]
-
-    def spectra(self) -> list[tuple[str, str]]:
-        """Kind and parameters of its spectra."""
-        return tables.distinct_keys(self.table, slices.SPECTRUM)
+def _transition(rows: Rows) -> Iterator[Said]:
+    name, strength = rows.least()
+    d = max(tables.distinct(rows.table, "d"))
+    for kind, params in rows.keys(*SPECTRUM):
+        own = {"spectrum": kind, "spectrum_params": params, "t": None, "strength": strength, "d": d}
+        real = rows.facts["fixed"].get("data", GAUSSIAN) != GAUSSIAN
+        curve = [] if real else rows.of("test_loss_theory", **own)
+        holds = rows.holds(
+            spectrum=kind,
+            spectrum_params=params,
+            d=d,
+            regularizer=name,
+            strength=strength,
+            **{} if not curve else {"model": THEORY},
+        )
+        curve = curve or rows.of("test_loss", **own)
+        best = rows.of("optimal_loss", **own)
+        if len(curve) < FEWEST_POINTS or not best:
+            yield Missing(f"fewer than {FEWEST_POINTS} N; add values of n_over_d.", holds)
+            continue
+        yield _within(curve, [row["value"] for row in best], holds)
 
 
-def _number(value: float) -> str:
-    """Three significant digits, as text."""
-    if value != 0 and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.2e}"
-    return f"{value:.3g}"
+def _within(curve: list[dict[str, Any]], best: list[float], holds: dict[str, str]) -> Said:
+    """From which N on the test loss is close to its optimum."""
+    x = np.array([row["n_over_d"] for row in curve])
+    excess = np.array([row["value"] for row in curve]) / np.median(best) - 1
+    share = f"{100 * _CLOSE:g} %"
+    need = crossing(x, np.maximum(excess, 1e-12), _CLOSE)
+    if need is not None:
+        text = f"the test loss is within {share} of its optimum from N = {number(need)} d on."
+    elif excess[-1] > _CLOSE:
+        text = (
+            f"at the largest N of the sweep, {size(curve[-1])}, the test loss is still "
+            f"{100 * excess[-1]:.3g} % above its optimum; a larger n_over_d would show where "
+            f"it comes within {share}."
+        )
+    else:
+        text = (
+            f"the test loss is within {share} of its optimum at every N of the sweep, from "
+            f"{size(curve[0])} on; a smaller n_over_d would show where that begins."
+        )
+    return claim(text, holds, *curve)
 
 
-def _say(text: str, *values: float) -> str | None:
-    """`text` with its ``{}`` filled; None where a number does not exist."""
-    if any(math.isnan(value) for value in values):
+def _kl(rows: Rows) -> Iterator[Said]:
+    name, strength = rows.least()
+    (d,) = tables.distinct(rows.table, "d")[:1]
+    holds = rows.holds(regularizer=name, strength=strength, d=d)
+    for metric, words in _KL.items():
+        own = {"unit": "tail", "strength": strength}
+        measured = rows.of(metric, **own)
+        if not measured:
+            yield Missing(f"no finite {words} at N = 2 d or more; add larger n_over_d.", holds)
+            continue
+        last = measured[-1]
+        floor = {row["n"]: row["value"] for row in rows.of(f"{metric}_floor", **own)}
+        less = {row["n"]: row["value"] for row in rows.of(f"{metric}_excess", **own)}
+        text = f"{words} at {size(last)} is {between(last)} times (d+3)/(4N)"
+        if rows.facts["fixed"].get("data", GAUSSIAN) != GAUSSIAN:
+            text += ", the law of independent Gaussian samples, which rows of a data set are not"
+        else:
+            text += ", the law of Gaussian data for large N without regularization and sampler"
+        share = floor.get(last["n"], np.nan) / last["value"]
+        if share > _FLOOR:
+            text += (
+                f"; {100 * share:.2g} % of it is the floor that the same model has at N = ∞, "
+                f"and less that floor it is {number(less[last['n']])} times the law"
+            )
+        elif share >= 0:
+            text += f"; of it {100 * share:.2g} % is the floor of the same model at N = ∞"
+        exact = {row["n"]: row["value"] for row in rows.of(f"{metric}_mean", unit="tail")}
+        if last["n_over_d"] < _FAR:
+            text += ". N is not far above d"
+            if last["n"] in exact:
+                text += f": there the exact mean is {number(exact[last['n']])} times that law"
+        yield claim(text + ".", holds, last)
+
+
+def _null_directions(rows: Rows) -> Iterator[Said]:
+    name, strength = rows.least()
+    for ratio in (0.5, 2):
+        row = rows.near("null_share", ratio, strength=strength)
+        (d,) = tables.distinct(rows.table, "d")[:1]
+        holds = rows.holds(regularizer=name, strength=strength, d=row["d"] if row else d)
+        if row is None:
+            yield Missing(f"no N near {ratio} d; add n_over_d: {ratio}.", holds)
+        elif row["n"] > row["d"]:
+            text = f"at {size(row)} there is no direction that the training set never saw"
+            yield claim(f"{text}; their share of the gap is {number(row['value'])}.", holds, row)
+        else:
+            yield claim(
+                f"at {size(row)} the directions that the training set never saw carry the share "
+                f"{between(row)} of the gap between test and train loss.",
+                holds,
+                row,
+            )
+
+
+def _data_need(rows: Rows) -> Iterator[Said]:
+    facts = rows.facts
+    spectra = "; ".join(spectrum(*key) for key in rows.keys(*SPECTRUM))
+    sizes = ", ".join(str(d) for d in tables.distinct(rows.table, "d"))
+    holds = rows.holds(spectrum=None, spectrum_params=f"Gaussian data, spectra {spectra}", d=sizes)
+    for target, words in _METRICS.items():
+        level = facts["level"][target]
+        own = {"target": target, "against": "coefficient"}
+        points = [row for row in rows.of("needed", **own) if row["value"] > _FAR * row["d"]]
+        found = rows.of("exponent", **own)
+        at = "" if target in _KL else f" at t = {_of(points, 't')}"
+        if not found:
+            yield Missing(
+                f"the N for a {words} of {number(level)} is above {_FAR:g} d at fewer than "
+                f"{FEWEST_POINTS} coefficients; add d or larger n_over_d.",
+                holds,
+            )
+            continue
+        law = "(d+3)/4" if target in _KL else "[(df1+1)(df1−df2)+df2−df3]/d"
+        ratio = [row["value"] * level / row["x"] for row in points]
+        (scatter,) = rows.of("scatter", **own)
+        text = (
+            f"the N for a {words} of {number(level)}{at} goes as a to the power "
+            f"{between(found[0])}, a = {law} the coefficient of the law a/N of large N and no "
+            f"floor (95 % interval over training sets and lack of fit; {len(points)} points with "
+            f"N > {_FAR:g} d, d = {_of(points, 'd')}, which scatter by a factor "
+            f"{number(scatter['value'])}); it is {number(min(ratio))} to {number(max(ratio))} "
+            f"times a/{number(level)}."
+        )
+        yield claim(text, holds, found[0], *points)
+
+
+def _of(points: list[dict[str, Any]], name: str) -> str:
+    return ", ".join(str(value) for value in sorted({row[name] for row in points}))
+
+
+def _best(rows: Rows, regularizers: Sequence[str]) -> Iterator[Said]:
+    """The best strength of each regularization at N = d and 8 d."""
+    for regularizer, (metric, words) in itertools.product(regularizers, _METRICS.items()):
+        own = {"regularizer": regularizer}
+        what = f"the {_REGULARIZERS[regularizer]} with the least {words}"
+        said, behind = [], []
+        for ratio in (1, 8):
+            least = rows.near(f"{metric}_minimum", ratio, **own)
+            best = rows.near(f"{metric}_argmin", ratio, **own)
+            if least is None:
+                continue
+            if best is None or best["n"] != least["n"]:
+                text = f"{what} at {size(least)} is at the end of its axis; extend {regularizer}."
+                yield Missing(text, rows.holds(d=least["d"]))
+                continue
+            exact = rows.near(f"{metric}_argmin_theory", ratio, **own)
+            theory = f", theory {number(exact['value'])}," if exact else ""
+            said.append(f"{between(best)}{theory} at {size(best)}")
+            behind.append(best)
+        if said:
+            holds = rows.holds(d=behind[0]["d"])
+            yield claim(f"{what} is {' and '.join(said)}.", holds, *behind)
+
+
+def _regularization(rows: Rows) -> Iterator[Said]:
+    yield from _best(rows, ("ridge", "weight_decay"))
+
+
+def _early_stopping(rows: Rows) -> Iterator[Said]:
+    yield from _best(rows, ("stop",))
+
+
+def _tuned(rows: Rows) -> Iterator[Said]:
+    order: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for (kind, params), (metric, words) in itertools.product(
+        rows.keys(*SPECTRUM), _METRICS.items()
+    ):
+        of = {"spectrum": kind, "spectrum_params": params}
+        own = of | {"unit": "ridge"}
+        unit = rows.near(f"{metric}_minimum_theory", 1, **own, regularizer="ridge")
+        if unit is None:
+            holds = rows.holds(d=_of(rows.of(f"{metric}_minimum"), "d"), **of)
+            what = f"no theory of the best ridge for the {words} at N = d"
+            yield Missing(f"{what}; add theory over ridge.", holds)
+            continue
+        holds, said, behind = rows.holds(d=unit["d"], **of), [], []
+        ridge = rows.near(f"{metric}_minimum", 1, **own, regularizer="ridge")
+        for regularizer in ("stop", "weight_decay", SHRINKAGE):
+            row = rows.near(f"{metric}_minimum", 1, **own, regularizer=regularizer)
+            if row is None:
+                continue
+            other = "early stopping" if regularizer == "stop" else _REGULARIZERS[regularizer]
+            best = rows.near(f"{metric}_argmin", 1, **of, regularizer=regularizer)
+            if best is None and regularizer != SHRINKAGE:
+                what = f"the least {words} by {other} at {size(row)} is at the end of its axis"
+                yield Missing(f"{what}; extend {regularizer}.", holds)
+                continue
+            target = regularizer == SHRINKAGE and spectrum(kind, params) == "isotropic"
+            why = " (which shrinks to this very covariance)" if target else ""
+            said.append(f"{between(row)} by {other}{why}")
+            behind.append(row)
+            side = _side(row, ridge)
+            if side:
+                sides = order.setdefault((words, other), {})
+                sides.setdefault(side, []).append(spectrum(kind, params))
+        if said:
+            text = f"at {size(behind[0])} the least {words}, over that of the best ridge in theory"
+            yield claim(f"{text}, is {', '.join(said)}.", holds, *behind)
+    yield from _ranking(rows, order)
+
+
+def _side(row: dict[str, Any], ridge: dict[str, Any] | None) -> str | None:
+    """Where a least value lies beside that of the ridge, both measured; None without intervals."""
+    if ridge is None or not all(known(end[key]) for end in (row, ridge) for key in ("low", "high")):
         return None
-    return text.format(*(_number(value) for value in values))
+    if row["high"] < ridge["low"]:
+        return "less than"
+    return "more than" if row["low"] > ridge["high"] else "within the intervals equal to that"
 
 
-def _spectrum(kind: str, params: str) -> str:
-    """A spectrum in plain words."""
-    values = json.loads(params or "{}")
-    if kind == "dataset":
-        # The sentence around it is filled by `str.format`.
-        return str(values["name"]).replace("{", "{{").replace("}", "}}")
-    scalars = [f"{key} {x:g}" for key, x in values.items() if isinstance(x, int | float)]
-    return " ".join([kind.replace("_", " "), *scalars])
+def _ranking(rows: Rows, order: dict[tuple[str, str], dict[str, list[str]]]) -> Iterator[Said]:
+    """On which spectra another regularization is better than the best ridge."""
+    keys = rows.keys(*SPECTRUM)
+    sizes = ", ".join(str(d) for d in tables.distinct(rows.table, "d"))
+    if len(keys) < 2:
+        holds = rows.holds(spectrum=keys[0][0], spectrum_params=keys[0][1], d=sizes)
+        text = "which regularization is best depends on the spectrum, and this sweep has one"
+        yield Missing(f"{text}; add others.", holds)
+        return
+    spectra = "; ".join(spectrum(*key) for key in keys)
+    holds = rows.holds(spectrum=None, spectrum_params=f"spectra {spectra}", d=sizes)
+    counts = [row for row in rows.table.to_pylist() if row["seeds"] is not None]
+    for (words, other), sides in order.items():
+        said = [f"{side} by the best ridge for {'; '.join(names)}" for side, names in sides.items()]
+        text = f"at N = d the least {words} by {other} is {', and '.join(said)}"
+        both = {"less than", "more than"} <= set(sides)
+        end = ": the ranking depends on the spectrum." if both else "."
+        yield claim(text + end, holds, *counts)
 
 
-def _transition(rows: Rows) -> Sentences:
-    for kind, params in rows.spectra():
-        own = {"spectrum": kind, "spectrum_params": params, "t": None, "strength": rows.least()}
-        d = max(tables.distinct(rows.table, "d"))
-        curve = rows.of("test_loss_theory", **own, d=d)
-        best = rows.of("optimal_loss", **own, d=d)
-        if not len(curve["value"]) or not len(best["value"]):
+def _agreement(rows: Rows) -> Iterator[Said]:
+    name, strength = rows.least()
+    for kind, params in rows.keys(*SPECTRUM):
+        own = {"spectrum": kind, "spectrum_params": params, "strength": strength}
+        found = rows.of("agreement", **own)
+        d = found[-1]["d"] if found else tables.distinct(rows.table, "d")[-1]
+        of = {"spectrum": kind, "spectrum_params": params, "d": d}
+        holds = rows.holds(**of, regularizer=name, strength=strength)
+        one = rows.near("agreement", 1, **own)
+        if one is None:
+            yield Missing("no N near d; add n_over_d: 1.", holds)
             continue
-        excess = curve["value"] / best["value"][0] - 1
-        order = np.argsort(curve["n_over_d"])
-        need = crossing(curve["n_over_d"][order], np.maximum(excess[order], 1e-12), 0.1)
-        yield _say(
-            f"For the {_spectrum(kind, params)} spectrum in d = {d} the test loss, not "
-            "regularized, is within 10 % of the optimum from N = {} d on.",
-            math.nan if need is None else need,
+        exact = rows.near("agreement_theory", 1, **own)
+        theory = f" (theory {number(exact['value'])})" if exact else ""
+        text = (
+            f"two models of disjoint training sets agree to {between(one)} at {size(one)}{theory}"
         )
+        last = found[-1]
+        more = f", and to {between(last)} at {size(last)}" if last["n"] > one["n"] else ""
+        yield claim(f"{text}{more}.", holds, one, last)
 
 
-def _kl(rows: Rows) -> Sentences:
-    weakest = rows.least()
-    for name, words in (
-        ("kl_model_data", "KL(generated‖population)"),
-        ("kl_data_model", "KL(population‖generated)"),
-    ):
-        tail = rows.of(name, unit="tail", strength=weakest)
-        if len(tail["value"]):
-            last = int(np.argmax(tail["n_over_d"]))
-            yield _say(
-                words + " at N = {} d is {} times (d+3)/(4N) (95 % interval of the median {} to "
-                "{}): the law at large N of Gaussian data without ridge, where no floor of the "
-                "sampler is left.",
-                *(float(tail[c][last]) for c in ("n_over_d", "value", "low", "high")),
+def _real_data(rows: Rows) -> Iterator[Said]:
+    for (params,) in rows.keys("spectrum_params"):
+        of = {"spectrum_params": params}
+        name = spectrum("dataset", params)
+        for metric, words in {"test_loss": "test loss on held-out rows", **_KL}.items():
+            every = rows.of(metric, **of, source="data")
+            data = [row for row in every if row["comparable"]]
+            d = (every or rows.of(metric, **of) or [{"d": "?"}])[0]["d"]
+            holds = rows.holds(
+                data=name, spectrum="dataset", spectrum_params=params, d=d, **_strength(every)
             )
+            if not data:
+                share = f"1/{1 / INDEPENDENT:g}"
+                why = (
+                    f"every training set is more than {share} of the pool"
+                    if every
+                    else f"no finite {words}"
+                )
+                yield Missing(f"{why}; add smaller n.", holds)
+                continue
+            last = data[-1]
+            same = [
+                row for row in rows.of(metric, **of, source="surrogate") if row["n"] == last["n"]
+            ]
+            exact = rows.near(f"{metric}_theory", last["n_over_d"], **of, source="theory")
+            text = f"the {words} at {size(last)} is {between(last)}"
+            if same:
+                times = number(last["value"] / same[0]["value"])
+                text += (
+                    f", {times} times the {between(same[0])} of Gaussian data with the same "
+                    "covariance"
+                )
+            if exact:
+                text += f"; theory for those {number(exact['value'])}"
+            yield claim(text + ".", holds, last, *same)
 
 
-def _null_directions(rows: Rows) -> Sentences:
-    weakest = rows.least()
-    name = tables.distinct(rows.table, "regularizer")[0].replace("_", " ")
-    yield _say(
-        f"At N = d/2 and {name} {{}} the directions that the training set never saw carry the "
-        "share {} of the gap between test and train loss; at N = 2 d, {}.",
-        weakest,
-        rows.at("null_share", 0.5, strength=weakest),
-        rows.at("null_share", 2, strength=weakest),
-    )
+def _strength(found: list[dict[str, Any]]) -> dict[str, Any]:
+    return {key: found[0][key] for key in ("regularizer", "strength")} if found else {}
 
 
-_AGAINST = {
-    "d": "d",
-    "df1": "df1",
-    "df2": "df2",
-    "participation": "(tr Σ)²/tr Σ²",
-    "trace_ratio": "df1 (df1 − df2)/d",
-}
-
-
-def _data_need(rows: Rows) -> Sentences:
-    for target, words in (
-        ("residual_loss", "a given test loss above the optimum at one noise level"),
-        ("kl_model_data", "a given KL(generated‖population)"),
-    ):
-        scatter = rows.of("scatter", target=target)
-        if not len(scatter["value"]):
-            continue
-        best = str(scatter["against"][int(np.argmin(scatter["value"]))])
-        fit = rows.of("exponent", target=target, against=best)
-        yield _say(
-            f"Over all spectra and d, the N that {words} needs is best a power of "
-            f"{_AGAINST[best]}: exponent {{}} (95 % interval over seeds {{}} to {{}}, without the "
-            "lack of fit), with a scatter of a factor {}.",
-            *(float(fit[column][0]) for column in ("value", "low", "high")),
-            float(scatter["value"].min()),
-        )
-
-
-def _best(rows: Rows, name: str, regularizer: str, n_over_d: float, what: str) -> float:
-    return rows.at(f"{name}_{what}", n_over_d, regularizer=regularizer)
-
-
-def _regularization(rows: Rows) -> Sentences:
-    for name, words in (
-        ("residual_loss", "the loss"),
-        ("kl_model_data", "KL(generated‖population)"),
-    ):
-        values = [
-            _best(rows, name, "ridge", x, w) for x in (1, 8) for w in ("argmin", "argmin_theory")
-        ]
-        yield _say(
-            f"The best ridge for {words} is {{}} at N = d (theory {{}}) and {{}} at N = 8 d "
-            "(theory {}).",
-            *values,
-        )
-
-
-def _early_stopping(rows: Rows) -> Sentences:
-    values = [
-        _best(rows, "residual_loss", "stop", x, w)
-        for x in (1, 8)
-        for w in ("argmin", "argmin_theory")
-    ]
-    yield _say(
-        "The best training time for the loss is {} at N = d (theory {}) and {} at N = 8 d (theory "
-        "{}), in units where a mode of variance λ is learned at a rate of order λ.",
-        *values,
-    )
-
-
-def _tuned(rows: Rows) -> Sentences:
-    others = {
-        "stop": "early stopping",
-        "weight_decay": "weight decay",
-        SHRINKAGE: "Ledoit–Wolf",
-    }
-    for name, words in (
-        ("residual_loss", "test loss above the optimum"),
-        ("kl_model_data", "KL(generated‖population)"),
-    ):
-        ridge = rows.at(f"{name}_minimum_theory", 1, regularizer="ridge", unit="absolute")
-        for regularizer, other in others.items():
-            own = rows.at(f"{name}_minimum", 1, regularizer=regularizer, unit="absolute")
-            yield _say(
-                f"At N = d the least {words} by {other} is {{}} times that of the best ridge.",
-                own / ridge,
-            )
-
-
-def _agreement(rows: Rows) -> Sentences:
-    for kind, params in rows.spectra():
-        own: dict[str, Any] = {"spectrum": kind, "spectrum_params": params}
-        own["strength"] = rows.least()
-        most = float(rows.of("agreement", **own)["n_over_d"].max(initial=1))
-        yield _say(
-            f"Two models of disjoint training sets ({_spectrum(kind, params)}) agree to {{}} at "
-            "N = d (theory {}) and to {} at N = {} d.",
-            rows.at("agreement", 1, **own),
-            rows.at("agreement_theory", 1, **own),
-            rows.at("agreement", most, **own),
-            most,
-        )
-
-
-def _real_data(rows: Rows) -> Sentences:
-    for (params,) in tables.distinct_keys(rows.table, ("spectrum_params",)):
-        own = {"spectrum_params": params}
-        data = rows.of("test_loss", **own, source="data", comparable=True)
-        if not len(data["value"]):
-            continue
-        last = int(np.argmax(data["n_over_d"]))
-        at = float(data["n_over_d"][last])
-        yield _say(
-            f"On {_spectrum('dataset', params)} at N = {{}} d the test loss on held-out rows is "
-            "{}; Gaussian data of the same covariance give {}, theory {}.",
-            at,
-            float(data["value"][last]),
-            rows.at("test_loss", at, **own, source="surrogate"),
-            rows.at("test_loss_theory", at, **own, source="theory"),
-        )
-
-
-def _memorization(rows: Rows) -> Sentences:
+def _memorization(rows: Rows) -> Iterator[Said]:
     trained = [name for name in compare.names(rows.table) if name in compare.TRAINED]
-    for population, model in itertools.product(compare.populations(rows.table), trained):
-        own = rows.of("memorized_fraction", **population, model=model)
-        if not len(own["n"]):
-            continue
-        order = np.argsort(own["n"])
-        n, share = own["n"][order].astype(float), own["value"][order].astype(float)
-        above = np.flatnonzero(share > _FEW)
-        rest = n[above[-1] + 1 :] if len(above) else n
-        held = next(held for held in tables.facts(rows.table)["training"]
-                    if held | population | {"model": model} == held)  # fmt: skip
-        steps, words = held.get("stop_step") or held["steps"], MODELS[model].look.label
-        data = _spectrum(population["spectrum"], population["spectrum_params"])
-        yield _say(
-            f"Of the samples of the {words} on {data} data (d = {population['d']}), "
-            f"trained for {steps:,} steps, a share of {{}} is memorized at N = {{}}, and at most "
-            f"{_FEW} at every N of the sweep from {{}} on.",
-            share[0],
-            n[0],
-            rest[0] if len(rest) else math.nan,
-        )
+    training = rows.facts["training"]
+    for place in compare.populations(rows.table):
+        for model in trained:
+            found = rows.of("memorized_fraction", **place, model=model)
+            if not found:
+                continue
+            held = next(x for x in training if x | place | {"model": model} == x)
+            holds = rows.holds(**held)
+            if len(found) < FEWEST_POINTS:
+                have = f"there are {len(found)} N only"
+                yield Missing(f"{have}; add n, at least {FEWEST_POINTS}.", holds)
+                continue
+            yield _memorized(found, holds)
+
+
+def _memorized(found: list[dict[str, Any]], holds: dict[str, str]) -> Said:
+    above = [i for i, row in enumerate(found) if row["value"] > _FEW]
+    first, last = found[0], found[-1]
+    text = f"a share of {between(first)} of the samples is memorized at N = {first['n']:,}"
+    if not above:
+        text = f"at most {_FEW} of the samples are memorized at every N from {first['n']:,} on"
+    elif above[-1] == len(found) - 1:
+        text += f", and of {between(last)} still at the largest, N = {last['n']:,}"
+    else:
+        rest = found[above[-1] + 1]["n"]
+        text += f", and at most {_FEW} at every N of the sweep from {rest:,} to {last['n']:,}"
+    return claim(f"{text}.", holds, *found)
 
 
 ANSWERS: tuple[Answer, ...] = (
@@ -296,8 +408,8 @@ ANSWERS: tuple[Answer, ...] = (
 )
 
 
-def answers(results_dir: Path, drawn: Sequence[str]) -> list[tuple[Answer, list[str]]]:
-    """Every answer that the figures `drawn` of a config give, with its sentences.
+def answers(results_dir: Path, drawn: Sequence[str]) -> list[tuple[Answer, list[Said]]]:
+    """Every question that the figures `drawn` of a config answer, with what is said.
 
     Raises:
         InputError: The data of a figure are missing.
@@ -310,17 +422,18 @@ def answers(results_dir: Path, drawn: Sequence[str]) -> list[tuple[Answer, list[
         if not path.is_file():
             raise InputError(f"{path} is missing: draw the figure {answer.figure} first")
         rows = Rows(pq.read_table(files.local(path)))
-        sentences = [text for text in answer.sentences(rows) if text is not None]
-        if sentences:
-            found.append((answer, sentences))
+        said = answer.said(rows) if rows.table.num_rows else ()
+        once = list({str(one): one for one in said}.values())
+        nothing = Missing(f"the figure {answer.figure} has nothing to draw.", {})
+        found.append((answer, once or [nothing]))
     return found
 
 
 def write(results_dir: Path, drawn: Sequence[str], path: Path) -> None:
     """Write the answers as one page of HTML."""
     parts = []
-    for answer, sentences in answers(results_dir, drawn):
-        body = "".join(f"<p>{html.escape(text)}</p>\n" for text in sentences)
+    for answer, said in answers(results_dir, drawn):
+        body = "".join(f"<p>{html.escape(str(one))}</p>\n" for one in said)
         where = html.escape(answer.figure)
         parts.append(
             f"<h2>{html.escape(answer.question)}</h2>\n{body}<p><i>Figure {where}</i></p>\n"
@@ -337,6 +450,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Answers of {name}</title>
 <style>body {{ max-width: 42em; margin: 2em auto; font: 16px/1.5 serif; padding: 0 1em }}</style>
 </head><body><h1>Answers of {name}</h1>
-<p>Every number on this page was taken from the data of the figure named below it.</p>
+<p>Every number on this page was taken from the data of the figure named below it. Before the colon
+stands what a sentence holds for, and how many training sets are behind each of its numbers; ranges
+in brackets are 95 % intervals over training sets.</p>
 {body}</body></html>
 """

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 
 from lindiff.columns.arrays import plain
+from lindiff.config.words import printable
 from lindiff.progress import duration
 from lindiff.report.curve import Curve
 from lindiff.report.ending import memory
@@ -44,7 +45,7 @@ def print_plan(plan: Plan) -> None:
     """What would run, how long, how big."""
     console = Console(highlight=False)
     for line in summary(plan):
-        console.print(line, soft_wrap=True)
+        console.print(_plain(line), soft_wrap=True)
     if not plan.pending:
         return
     table = _table("shard", "model", "metrics", "families", "cells", "time", "memory", left=3)
@@ -124,7 +125,7 @@ def _plain(part: RenderableType) -> RenderableType:
     """Text without markup: messages hold brackets of their own."""
     from rich.text import Text
 
-    return Text(part) if isinstance(part, str) else part
+    return Text(printable(part)) if isinstance(part, str) else part
 
 
 def print_garbage(found: Sequence[Garbage], removed: bool) -> None:
@@ -195,13 +196,16 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.6g}"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return printable(str(value))
 
 
 def write_csv(table: pa.Table, file: BinaryIO) -> None:
     """All rows as CSV; a list is joined by spaces."""
     for index, field in enumerate(table.schema):
         if pa.types.is_list(field.type):
-            joined = pc.binary_join(table[field.name], " ")
+            words = table[field.name].cast(pa.list_(pa.string()))
+            joined = pc.binary_join(words, " ")
             table = table.set_column(index, field.name, joined)
     pyarrow.csv.write_csv(plain(table), file)

@@ -18,6 +18,7 @@ from lindiff.columns.arrays import as_text, family_rows
 from lindiff.columns.groups import SPECTRUM
 from lindiff.config import yamlfile
 from lindiff.config.resolve import Config, Experiment, resolve
+from lindiff.config.sheet import MAX_CELLS
 from lindiff.config.words import known_word
 from lindiff.config.yamlfile import Document
 from lindiff.errors import InputError
@@ -58,13 +59,16 @@ class Curve:
     warnings: list[str]
 
 
-def make_curve(arguments: Sequence[str], metrics: Sequence[str] = ()) -> Curve:
+def make_curve(
+    arguments: Sequence[str], metrics: Sequence[str] = (), max_cells: int = MAX_CELLS
+) -> Curve:
     """Compute the curve that the settings describe.
 
     Args:
         arguments: ``KEY=VALUE`` each. At most two keys may have several values: the axis, and one
             that tells curves apart.
         metrics: Metrics or their parts; by default `DEFAULT_METRICS`.
+        max_cells: A curve of more points is refused.
 
     Raises:
         InputError: A line for each thing that is wrong.
@@ -72,7 +76,7 @@ def make_curve(arguments: Sequence[str], metrics: Sequence[str] = ()) -> Curve:
     names = tuple(dict.fromkeys(_metric(name) for name in metrics)) or DEFAULT_METRICS
     asked = [METRIC[name].part_of or name for name in names]
     try:
-        config = _config(arguments, list(dict.fromkeys(asked)))
+        config = _config(arguments, list(dict.fromkeys(asked)), max_cells)
         grid = validate(config)
         told = [_plainly(line) for line in warnings(config, grid)]
     except InputError as error:
@@ -118,7 +122,7 @@ def _argument(text: str) -> tuple[str, str]:
     return key.strip(), value
 
 
-def _config(arguments: Sequence[str], metrics: list[str]) -> Config:
+def _config(arguments: Sequence[str], metrics: list[str], max_cells: int) -> Config:
     """The config with one experiment of these settings."""
     own: dict[str, Any] = {"model": _MODEL.name, "metrics": {"only": metrics}}
     problems, seen = [], set()
@@ -130,7 +134,7 @@ def _config(arguments: Sequence[str], metrics: list[str]) -> Config:
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
     document = Document(_COMMAND, {"experiments": {_NAME: own}})
-    return resolve(document, Path(), _NAME, {})
+    return resolve(document, Path(), _NAME, {"max_cells": max_cells})
 
 
 def _axes(experiment: Experiment, given: Collection[str]) -> tuple[str | None, str | None]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lindiff import files
-from lindiff.columns import SETTING
+from lindiff.columns import METRIC, SETTING
 from lindiff.drawing import labels, style, tables
 from lindiff.errors import InputError
 from lindiff.report.curve import Curve
@@ -21,23 +24,57 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".csv", ".parquet", ".pdf", ".png")
+_TITLE = "lindiff theory"  # of a picture, by which it is known again
+_MOST_BYTES = 2**26  # of a file that may be one of ours
+_COLUMNS = {"d", "n", "n_over_d"}  # of every curve, besides settings, metrics and `message`
 _NUMBERS = ("int", "float")
 _LOGARITHMIC = 10  # ratio of the ends from which an axis is logarithmic
 _MOST_CURVES = math.lcm(len(style.COLOURS), len(style.DASHES))  # then a pair of both comes again
 
 
 def check_path(path: Path) -> None:
-    """Refuse a file that `write_curve` could not write.
+    """Refuse a file that `write_curve` could not write, or that it would take away.
 
     Raises:
-        InputError: The suffix is not one of `SUFFIXES`, or the folder does not exist.
+        InputError: The suffix is not one of `SUFFIXES`, the folder does not exist or cannot be
+            written to, or the file is there and holds anything but a curve.
     """
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path}: the name must end in {', '.join(SUFFIXES[:-1])} or .png")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: the folder {path.parent} cannot be written to")
     if path.is_dir():
         raise InputError(f"{path}: is a folder")
+    if path.exists() and not _is_curve(path):
+        raise InputError(
+            f"{path}: is there, and is no curve of `lindiff theory`; give another name, or remove "
+            "that file first"
+        )
+
+
+def _is_curve(path: Path) -> bool:
+    """Whether a file is empty or of `write_curve`: a table by its columns, a picture by its title.
+
+    A table of results has columns that a curve has not: its cells' ids, or means over seeds.
+    """
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        return False
+    content = path.read_bytes()
+    if not content:
+        return True
+    if path.suffix in (".pdf", ".png"):
+        return _TITLE.encode() in content
+    try:
+        if path.suffix == ".parquet":
+            names = pq.read_schema(pa.BufferReader(content)).names
+        else:
+            head = content.partition(b"\n")[0].decode()
+            names = [word.strip('"') for word in head.strip().split(",")]
+    except (pa.ArrowException, UnicodeDecodeError, OSError):
+        return False
+    return _COLUMNS <= set(names) <= {*_COLUMNS, *SETTING, *METRIC, "message"}
 
 
 def write_curve(curve: Curve, path: Path) -> None:
@@ -56,7 +93,7 @@ def write_curve(curve: Curve, path: Path) -> None:
             write_csv(curve.table, file)
     else:
         with style.applied():
-            style.write(draw(curve), path)
+            style.write(draw(curve), path, _TITLE)
 
 
 def draw(curve: Curve) -> Figure:

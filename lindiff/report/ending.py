@@ -1,4 +1,4 @@
-"""What a job that was killed could not say itself: which limit it met, and what comes next.
+"""What a job could not say itself: which limit killed it and what comes next, or a full disk.
 
 Run by the shell of a shard's job after its `lindiff run`, and by the main process for jobs that
 ended together with their shell, as those do that a cluster kills for memory.
@@ -7,15 +7,19 @@ ended together with their shell, as those do that a cluster kills for memory.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from lindiff.errors import machine_text
 from lindiff.progress import BESIDE_MB, Progress, memory_limit
 from lindiff.sweep.store import Shard, Store, read_header
 
 # 128 + 9: the code of a process that SIGKILL ended, as a shell has it.
 _KILLED = 137
+# A disk with less space is full: a log, a report and a small part do not fit.
+_LEAST_BYTES = 2**20
 
 
 def memory(shard: Shard, attempt: int) -> int:
@@ -39,6 +43,22 @@ def _next(shard: Shard, report: Progress) -> str:
         return ""
     attempt = max(1, round(report.limit / 1e6 / memory(shard, 1)))
     return f"; the next attempt asks for {memory(shard, attempt + 1):,} MB"
+
+
+def no_space(results: Path) -> list[str]:
+    """A line if nothing more can be written to a results folder."""
+    try:
+        found = os.statvfs(results)
+    except OSError as error:
+        return [machine_text(error)]
+    if not os.access(results, os.W_OK):
+        return [f"{results}: this folder cannot be written; make it writable and run again"]
+    if found.f_bavail * found.f_frsize < _LEAST_BYTES or (found.f_files and not found.f_favail):
+        return [
+            f"{results}: no space left on its disk, so that logs may be empty; what was finished "
+            "is kept: free some space and run again"
+        ]
+    return []
 
 
 def main(spec: str, code: int) -> None:

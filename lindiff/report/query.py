@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,11 +49,16 @@ def cells(folder: Path, conditions: Sequence[str], names: Sequence[str] = ()) ->
         for name in names:
             _known(name, schema)
         table = pq.read_table(local(path))
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
+        # Arrow's own word on what a file holds has no number; the system's has one.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise InputError(f"{path}: not a table of lindiff ({error})") from None
+    if "cell_id" not in schema.names:
+        raise InputError(f"{path}: not a table of cells: it has no column cell_id")
     for keep in filters:
         table = table.filter(keep(table))
-    return table.select(list(names) or _interesting(table))
+    return table.select(list(dict.fromkeys(names)) or _interesting(table))
 
 
 def _known(name: str, schema: pa.Schema) -> None:
@@ -74,8 +80,13 @@ def _condition(text: str, schema: pa.Schema) -> Any:
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
             raise InputError(f"{text!r}: {name} is not a number; use {name}=VALUE")
         limit = _typed(value.strip(), kind, text)
+        if limit is None:
+            raise InputError(f"{text!r}: {_NULL} is not a number; use {name}={_NULL}")
         return lambda table: _RELATIONS[sign](table[name], limit)
-    values = [_typed(value, kind, text) for value in _split(value)]
+    if value.lstrip().startswith("{"):
+        wanted = _json(value, text)
+        return lambda table: _same_json(as_text(table[name]), wanted, sign)
+    values = [_typed(item.strip(), kind, text) for item in value.split(",")]
 
     def equal(table: pa.Table) -> pa.ChunkedArray:
         column = as_text(table[name])
@@ -91,13 +102,31 @@ def _condition(text: str, schema: pa.Schema) -> Any:
     return equal
 
 
-def _split(text: str) -> list[str]:
-    """Values between commas; JSON is one value."""
-    return [text] if text.lstrip().startswith("{") else [item.strip() for item in text.split(",")]
+def _json(value: str, text: str) -> list[Any]:
+    """JSON values between commas."""
+    try:
+        found: list[Any] = json.loads(f"[{value}]")
+    except (ValueError, RecursionError):
+        raise InputError(f"{text!r}: {value!r} is not JSON") from None
+    return found
+
+
+def _same_json(column: pa.ChunkedArray, wanted: list[Any], sign: str) -> pa.ChunkedArray:
+    """Rows whose JSON is one of the wanted values, however it is spelled: 1 is 1.0."""
+    equal = [t for t in column.unique().to_pylist() if t is not None and _parsed(t) in wanted]
+    mask = pc.is_in(column, value_set=pa.array(equal, column.type))
+    return pc.invert(mask) if sign == "!=" else mask
+
+
+def _parsed(text: object) -> Any:
+    try:
+        return json.loads(str(text))
+    except ValueError:
+        return text
 
 
 def _typed(value: str, kind: pa.DataType, text: str) -> Any:
-    """`value` in the type of its column; a spectrum's parameters in their canonical spelling."""
+    """`value` in the type of its column."""
     if value == _NULL:
         return None
     if pa.types.is_boolean(kind):
@@ -105,7 +134,7 @@ def _typed(value: str, kind: pa.DataType, text: str) -> Any:
             return value == "true"
         raise InputError(f"{text!r}: {value!r} is not true or false")
     for test, make, words in (
-        (pa.types.is_integer, int, "a whole number"),
+        (pa.types.is_integer, _whole, "a whole number of 64 bits"),
         (pa.types.is_floating, _number, "a number"),
     ):
         if test(kind):
@@ -113,18 +142,22 @@ def _typed(value: str, kind: pa.DataType, text: str) -> Any:
                 return make(value)
             except ValueError:
                 raise InputError(f"{text!r}: {value!r} is not {words}") from None
-    if value.lstrip().startswith("{"):
-        from lindiff.config.words import canonical_json
+    return value
 
-        try:
-            return canonical_json(json.loads(value))
-        except ValueError:
-            raise InputError(f"{text!r}: {value!r} is not JSON") from None
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(text)
     return value
 
 
 def _number(text: str) -> float:
-    return float(text.replace(".inf", "inf"))
+    """A number, or an infinity that is written as one."""
+    value = float(text.replace(".inf", "inf"))
+    if math.isnan(value) or (math.isinf(value) and "inf" not in text.lower()):
+        raise ValueError(text)
+    return value
 
 
 def _interesting(table: pa.Table) -> list[str]:

@@ -25,13 +25,14 @@ from lindiff import __file__ as package
 from lindiff import figures
 from lindiff.columns import NESTED
 from lindiff.config import resolve
+from lindiff.config.words import message, printable
 from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
 from lindiff.models import MODELS
 from lindiff.planning.rows import lengths
 from lindiff.progress import duration
-from lindiff.report.ending import killed
+from lindiff.report.ending import killed, no_space
 from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
 from lindiff.sweep.grid import count
@@ -57,7 +58,7 @@ def telling() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(message(error), file=sys.stderr)
         sys.exit(2)
     except Exception as error:
         if not is_of_machine(error):
@@ -118,7 +119,7 @@ class Sweep:
             config = resolve.load(file)
             check_owner(config, Path(file), results)
             plan = make_plan(config, results)
-        print("\n".join(summary(plan)), file=sys.stderr)
+        print(printable("\n".join(summary(plan))), file=sys.stderr)
         return cls(file, results, plan, main)
 
     @property
@@ -191,15 +192,16 @@ class Sweep:
             stop_jobs_with_the_run()
 
     def failed(self) -> None:
-        """Say of jobs that were killed what they could not."""
+        """Say what logs cannot: that there was no space for them, and which jobs were killed."""
         if self.main:
-            for line in killed(Store(Path(self.store)), self.plan.pending):
+            lines = [*no_space(self.results), *killed(Store(Path(self.store)), self.plan.pending)]
+            for line in lines:
                 print(line, file=sys.stderr)
 
     def end(self) -> None:
         """Say where the results are."""
         if self.main:
-            print(self.farewell())
+            print(printable(self.farewell()))
 
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""
@@ -291,7 +293,7 @@ def _from_here(paths: Iterable[Path]) -> list[str]:
 def answers_sources() -> list[str]:
     """The files whose editing writes the answers anew."""
     module = "lindiff.report.answers"
-    rooms = (module, "lindiff.drawing", "lindiff.science")
+    rooms = (module, "lindiff.report.claims", "lindiff.drawing", "lindiff.science")
     return _from_here(sorted(closure(module, rooms).values()))
 
 

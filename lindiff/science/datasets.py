@@ -137,6 +137,7 @@ BUNDLED: dict[str, Bundled] = {
 }
 
 _known: dict[str, Array] = {}
+_notes: dict[str, tuple[str, ...]] = {}
 _folder: ContextVar[Path | None] = ContextVar("folder", default=None)
 
 
@@ -158,19 +159,24 @@ def identity(name: str) -> str:
     return name.rpartition("@")[2]
 
 
-def remember(values: Float64[Array, "rows columns"], filename: str) -> str:
+def remember(
+    values: Float64[Array, "rows columns"], filename: str, notes: tuple[str, ...] = ()
+) -> str:
     """Keep a matrix of the user in memory for `load`.
 
     Args:
         values: The matrix, shape (rows, columns).
         filename: What its file is called.
+        notes: What is to be known of how it was read, for `notes`.
 
     Returns:
         Its name, ``FILENAME@HASH``.
     """
     key = digest(values)
     _known[key] = values
-    return f"{filename}@{key}"
+    name = f"{filename}@{key}"
+    _notes[name] = notes
+    return name
 
 
 @contextmanager
@@ -218,6 +224,11 @@ def picture(name: str) -> tuple[int, int] | None:
 def matrix(name: str) -> Float64[Array, "rows columns"]:
     """The matrix of the user that was read in this process under `name`."""
     return _known[identity(name)]
+
+
+def notes(name: str) -> tuple[str, ...]:
+    """What is to be known of how a matrix of the user was read, where it was read."""
+    return _notes.get(name, ())
 
 
 def _matrix(name: str) -> Float64[Array, "rows columns"]:

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank
-from lindiff.science.sampler import Sampler
+from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.samples import squares_along
 from lindiff.science.schedule import Schedule
 
@@ -33,6 +33,8 @@ Points = Callable[[np.random.Generator, int], Rows]
 _NOISY, _ROUNDS = 6400, 32
 # Points of an affine fit, for each dimension, and the least in all.
 _PER_DIMENSION, _FIT = 32, 1024
+# Of larger numbers the fourth powers, which standard errors take, are not finite.
+_LARGEST = 1e70
 
 
 def rounds_of(timesteps: int) -> int:
@@ -138,42 +140,49 @@ def monte_carlo_losses(
     losses = np.empty((2, schedule.timesteps, rounds))
     for index, x, noise in noisy_pairs(schedule, sources, rng, rounds):
         found = denoise(x.reshape(-1, x.shape[-1]), index).reshape(x.shape)
-        losses[:, index] = ((noise - found) ** 2).mean(axis=-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses[:, index] = ((noise - found) ** 2).mean(axis=-1)
     return losses[0], losses[1]
 
 
 def over_rounds(losses: Float64[Array, "T R"]) -> tuple[float, float]:
     """Mean over levels and rounds of losses of shape (T, R), and its standard error over rounds."""
-    rounds = losses.mean(axis=0)
-    return float(rounds.mean()), float(rounds.std(ddof=1) / np.sqrt(len(rounds)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounds = losses.mean(axis=0)
+        return float(rounds.mean()), float(rounds.std(ddof=1) / np.sqrt(len(rounds)))
 
 
 def generate(
     denoise: Denoiser,
     schedule: Schedule,
     sampler: Sampler,
-    centre: Vector,
+    mean: Vector,
+    offset: Vector,
     rng: np.random.Generator,
     count: int,
 ) -> Rows:
     """Generated points x − centre, shape (`count`, d), from x ~ N(0, I) at the last level.
 
+    The steps are made on x_t − √ᾱ_t · mean, whose digits a large mean leaves alone: A √ᾱ_t is the
+    √ᾱ of the next level.
+
     Args:
-        denoise: The denoiser, of points relative to `centre`.
+        denoise: The denoiser, of points relative to the centre.
         schedule: The noise schedule.
         sampler: The coefficients of every step.
-        centre: What the denoiser's points are relative to, shape (d,).
+        mean: Of the population, shape (d,).
+        offset: The centre less the mean, shape (d,).
         rng: Source of the noises.
         count: Number of points.
     """
-    x = rng.standard_normal((count, len(centre)))
+    x = rng.standard_normal((count, len(mean))) - start_factor(schedule, sampler) * mean
     steps = zip(sampler.levels.tolist(), sampler.A, sampler.B, sampler.variance, strict=True)
     for index, A, B, variance in steps:
-        noise = denoise(x - np.sqrt(schedule.alpha_bar[index]) * centre, index)
+        noise = denoise(x - np.sqrt(schedule.alpha_bar[index]) * offset, index)
         x = A * x - B * noise
         if variance:
             x += np.sqrt(variance) * rng.standard_normal(x.shape)
-    return x - centre
+    return x - offset
 
 
 def nonlinearity(
@@ -204,7 +213,7 @@ def nonlinearity(
         count: Number of points, `fit_count` for a fit that is good enough.
 
     Returns:
-        Between 0 and about 1; NaN where x̂_0 does not vary.
+        Between 0 and about 1; NaN where x̂_0 does not vary, or its squares are not finite.
 
     Raises:
         ValueError: Half of the points are no more than d + 2.
@@ -217,6 +226,8 @@ def nonlinearity(
         raise ValueError(f"{count} points; an affine fit to each half needs more than {2 * d + 5}")
     clean = x - np.sqrt(schedule.q[index]) * denoise(x, index)
     clean /= np.sqrt(schedule.alpha_bar[index])
+    if not np.abs(clean).max() < _LARGEST:
+        return np.nan, np.nan
     square = np.concatenate([
         _unexplained(x[half:], clean[half:], x[:half], clean[:half]),
         _unexplained(x[:half], clean[:half], x[half:], clean[half:]),
@@ -276,8 +287,12 @@ def direction_distances(
 
     Returns:
         Both of shape (m,): the r columns and, for r < d, last the mean over the d − r directions
-        that are orthogonal to them.
+        that are orthogonal to them. NaN where the squares are not finite.
     """
+    nothing = (np.full(min(U.shape[1] + 1, len(U)), np.nan),) * 2
     x, _ = noisy(schedule, index, points, rng, count)
-    squares = squares_along(denoise(x, index) - reference(x, index), U)
+    difference = denoise(x, index) - reference(x, index)
+    if not np.abs(difference).max() < _LARGEST:
+        return nothing
+    squares = squares_along(difference, U)
     return squares.mean(axis=0), squares.std(axis=0, ddof=1) / np.sqrt(count)

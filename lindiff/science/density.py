@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from lindiff.science.bulk import Bulk, Points, make_bulk
 from lindiff.science.limit import degrees_of_freedom
+from lindiff.science.numbers import variances, whole
 
 Array = NDArray[np.float64]
 Spectrum = Float64[Array, " d"]
 
 
 def _bulk(spectrum: Spectrum, n: int, known_centre: bool) -> Bulk:
-    return make_bulk(spectrum, n, degrees_of_freedom(n, known_centre))
+    size = whole("n", n, 1)
+    return make_bulk(variances(spectrum), size, degrees_of_freedom(size, known_centre))
 
 
 def _eigenvalue(at: Points) -> Float64[Array, " m"]:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from lindiff.science.numbers import whole
+from lindiff.science.numbers import descending, flag, real, whole
 
 Array = NDArray[np.float64]
 
@@ -43,7 +43,8 @@ class Draw:
         spectrum: Population eigenvalues s, shape (d,), descending.
         mean: Population mean μ, shape (d,).
         n: Number of samples N.
-        centre: The mean about which the data are centred, μ0 or μ, shape (d,).
+        offset: The mean about which the data are centred, μ0 or μ, less μ, shape (d,): kept apart
+            from μ, beside which it has no digits where μ is large.
         eigenvalues: Non-null eigenvalues λ of Σ0, shape (r,), ascending; the other d − r are 0.
         vectors: Their eigenvectors U, shape (d, r).
         centred: The training set less its centre, shape (N, d); None for a Wishart draw.
@@ -62,7 +63,7 @@ class Draw:
     spectrum: Float64[Array, " d"]
     mean: Float64[Array, " d"]
     n: int
-    centre: Float64[Array, " d"]
+    offset: Float64[Array, " d"]
     eigenvalues: Float64[Array, " r"]
     vectors: Float64[Array, "d r"]
     centred: Float64[Array, "n d"] | None = None
@@ -72,6 +73,17 @@ class Draw:
     def d(self) -> int:
         """Dimension."""
         return len(self.spectrum)
+
+    @property
+    def centre(self) -> Float64[Array, " d"]:
+        """The mean about which the data are centred, μ0 or μ, shape (d,)."""
+        return self.mean + self.offset
+
+    @property
+    def test_offset(self) -> Float64[Array, " d"]:
+        """Mean of the test data (μ, or that of held-out rows) less the centre, shape (d,)."""
+        own = 0.0 if self.held_out is None else self.held_out.mean - self.mean
+        return own - self.offset
 
     @property
     def null(self) -> int:
@@ -86,9 +98,15 @@ def generator(purpose: str, **key: object) -> np.random.Generator:
         purpose: What the numbers are for.
         key: JSON values that name the draw; equal keys give equal numbers on every machine.
     """
-    text = json.dumps([purpose, key], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([purpose, key], sort_keys=True, separators=(",", ":"), default=_plain)
     digest = blake2b(text.encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be part of a generator's key")
 
 
 def eigenpairs(
@@ -152,8 +170,9 @@ def draw_wishart(
     T = _bartlett(d, freedom, rng)
     factor = T * np.sqrt(spectrum / n)[:, None]
     values, vectors = eigenpairs(factor, min(d, freedom))
-    centre = mean if known_centre else mean + offset
-    return Draw(spectrum, mean, n, centre, values, vectors)
+    if known_centre:
+        offset = np.zeros(d)
+    return Draw(spectrum, mean, n, offset, values, vectors)
 
 
 def draw_samples(
@@ -174,7 +193,7 @@ def draw_samples(
     offset = np.zeros(d) if known_centre else centred.mean(axis=0)
     centred -= offset
     values, vectors = eigenpairs(centred.T, min(d, n if known_centre else n - 1))
-    return Draw(spectrum, mean, n, mean + offset, values / n, vectors, centred)
+    return Draw(spectrum, mean, n, offset, values / n, vectors, centred)
 
 
 def draw_rows(
@@ -195,12 +214,12 @@ def draw_rows(
     """
     n, d = rows.shape
     mean = np.zeros(d)
-    centre = mean if known_centre else rows.mean(axis=0)
-    centred = rows - centre
+    offset = mean if known_centre else rows.mean(axis=0)
+    centred = rows - offset
     values, vectors = eigenpairs(centred.T, min(d, n if known_centre else n - 1))
     # Where `eigenpairs` left eigh for singular values, they are exact to this of the largest.
     some = values > (max(n, d) * np.finfo(float).eps) ** 2 * values[-1]
-    return Draw(spectrum, mean, n, centre, values[some] / n, vectors[:, some], centred, held_out)
+    return Draw(spectrum, mean, n, offset, values[some] / n, vectors[:, some], centred, held_out)
 
 
 DRAWS = {"wishart": draw_wishart, "samples": draw_samples}
@@ -233,7 +252,8 @@ def make_draw(
 
     Raises:
         KeyError: No such kind of draw.
-        ValueError: `n` or `seed` is no whole number, or too small.
+        ValueError: `n` or `seed` is no whole number, or too small; `spectrum` is not positive and
+            descending; another setting is not of its type.
 
     Example:
         N samples have at most N − 1 directions about their mean; the other d − N + 1 are null:
@@ -244,6 +264,10 @@ def make_draw(
         >>> draw.vectors.shape, draw.null
         ((50, 19), 31)
     """
+    if kind not in DRAWS:
+        raise KeyError(f"{kind!r} is none of {', '.join(sorted(DRAWS))}")
+    spectrum, known_centre = descending(spectrum), flag("known_centre", known_centre)
+    population_mean = real("population_mean", population_mean)
     d, size, number = len(spectrum), whole("n", n, 2), whole("seed", seed, 0)
     own = {"n": size} if kind == "wishart" else {}
     rng = generator(kind, d=d, seed=number, **own, **(key or {}))

@@ -64,6 +64,9 @@ def linear_metrics(
         `kl_model_data`, KL(ρ_N‖ρ), and `kl_data_model`, KL(ρ‖ρ_N), each the sum of its parts
         `…_mean`, `…_spectrum` and `…_eigenvectors`. `c_mean` is the mean of v − λ.
 
+    Raises:
+        ValueError: There are no trainings.
+
     Example:
         Both KL fall like (d+3)/(4N) at large N (docs/theory.md, "Tails"), whatever the spectrum:
 
@@ -75,6 +78,8 @@ def linear_metrics(
         >>> (result["kl_model_data"] / law).round(1), (result["kl_data_model"] / law).round(1)
         (array([1.]), array([1.]))
     """
+    if not trainings:
+        raise ValueError("no trainings: give one at least")
     schedule = schedule or make_schedule()
     table = FilterTable(Bank(schedule, trainings), sampler, node_range(draw.spectrum, draw.n))
     mu = measure.of_draw(draw)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Inexact
 from numpy.typing import NDArray
 
+from lindiff.science.numbers import real
 from lindiff.science.sampler import Sampler
 from lindiff.science.schedule import Schedule
 
@@ -38,7 +39,7 @@ class Training:
         init_scale: W_t(0) is this multiple of I.
 
     Raises:
-        ValueError: One of the first four is negative or not a number.
+        ValueError: One of the first four is negative, or one is no number, or infinite but `stop`.
 
     Example:
         What is trained for a time τ from W(0) = 0 has w = √q (1 − exp(−τ (ᾱλ + q)))/(ᾱλ + q):
@@ -60,8 +61,9 @@ class Training:
     init_scale: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("ridge", "weight_decay", "stop", "learning_rate"):
-            if not getattr(self, name) >= 0:
+        for name in ("ridge", "weight_decay", "stop", "learning_rate", "init_scale"):
+            number = real(name, getattr(self, name), infinite=name == "stop")
+            if number < 0 and name != "init_scale":
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 0")
 
     @property

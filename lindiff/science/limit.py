@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Complex128, Float64, Inexact
 from numpy.typing import NDArray
 
+from lindiff.science.numbers import variances, whole
 from lindiff.science.tables import Range
 
 Array = NDArray[np.float64]
@@ -41,6 +42,9 @@ class Limit:
         modes: Weight of one population mode at each node, (K, u): with F̄_j the limit of
             (F(Σ0))_jj, F̄_j = Re Σ_k modes[k, j] F(λ_k) + atom[j] F(0).
         atom: Weight of one mode in the null space of Σ0, shape (u,).
+        kappa: κ(−λ) at each node, shape (K,), complex128.
+        dy: The step of the contour in y = ln λ at each node, shape (K,), complex128.
+        freedom: Degrees of freedom n: N − 1, or N where the mean is known.
 
     Example:
         The trace of F(λ) = λ is that of Σ0, with n = N − 1 of N degrees of freedom:
@@ -59,6 +63,9 @@ class Limit:
     nodes: Complex128[Complex, " K"]
     modes: Complex128[Complex, "K u"]
     atom: Float64[Array, " u"]
+    kappa: Complex128[Complex, " K"]
+    dy: Complex128[Complex, " K"]
+    freedom: int
 
     def trace(
         self,
@@ -86,6 +93,45 @@ class Limit:
         modes = self.modes.T
         bulk: Array = modes.real @ values.real - modes.imag @ values.imag
         return bulk + self.atom[:, None] * at_zero if self.atom.any() else bulk
+
+    def scatter(
+        self,
+        left: Float64[Array, " u"],
+        right: Float64[Array, " u"],
+        values: Inexact[NDArray[Any], "K F"],
+        at_zero: Float64[Array, "1 F"],
+    ) -> Float64[Array, " F"]:
+        """Limit of Σ_ij left_i right_j (F(Σ0)_ij)² over modes i ≠ j, shape (F,).
+
+        docs/theory.md, "The mean": E R_ij(λ) R_ij(λ′) of the resolvent, at leading order in 1/n.
+
+        Args:
+            left: A weight of each distinct population mode, shape (u,).
+            right: Another one, shape (u,).
+            values: F on the nodes, shape (K, F); analytic at λ = 0.
+            at_zero: F at λ = 0, shape (1, F).
+        """
+        s = self.spectrum * self.freedom / self.n
+        inverse = 1 / (s + self.kappa[:, None])
+        weights = np.stack([s * s, left * s, right * s]) * self.counts
+        sums, slopes = weights @ inverse.T, weights @ (inverse * inverse).T
+        F = (values - at_zero) * (self.dy / (np.pi * 1j))[:, None]
+        total = np.zeros(values.shape[1])
+        # Both halves of the contour; the lower is the conjugate of the upper.
+        for half in (np.asarray, np.conj):
+            other = half(self.kappa)
+            gap = other - self.kappa[:, None]
+            # Σ weights/((s + κ)(s + κ′)) is a difference of sums over κ′ − κ. Where that has no
+            # digits, the derivative has.
+            near = np.abs(gap) < 1e-4 * np.abs(other)
+            gap[near] = np.inf
+            square, one, two = (
+                (h[:, None] - half(h)) / gap + near * (slope[:, None] + half(slope)) / 2
+                for h, slope in zip(sums, slopes, strict=True)
+            )
+            between = self.kappa[:, None] * other / (self.freedom - square) * one * two
+            total += ((F.T @ between) * half(F).T).sum(axis=1).real / 2
+        return total
 
 
 def degrees_of_freedom(n: int, known_centre: bool) -> int:
@@ -185,7 +231,7 @@ def limits(
         if kappa is None:
             kappa = _walk(nodes, scaled, weights, freedom)
         modes, atom = _weights(nodes, kappa[:, None], dy, scaled, weights, freedom)
-        yield Limit(s, weights, n, nodes, modes, atom)
+        yield Limit(s, weights, n, nodes, modes, atom, kappa, dy, freedom)
 
 
 def limiting(
@@ -216,7 +262,7 @@ def limiting(
         >>> bool(np.isclose(trace[0], 101 * 50 / (100 - 50 - 1), rtol=1e-3))
         True
     """
-    return next(limits(spectrum, [n], known_centre, tight))
+    return next(limits(variances(spectrum), [whole("n", n, 2)], known_centre, tight))
 
 
 def _without_low_end(
@@ -237,6 +283,28 @@ def _without_low_end(
     return np.where(np.abs(nodes) < s, near_zero, far).astype(np.complex128)
 
 
+def correction(
+    kappa: Complex128[Complex, "K 1"],
+    s: Float64[Array, " u"],
+    counts: Float64[Array, " u"],
+    freedom: int,
+) -> Complex128[Complex, "K u"]:
+    """What a real Wishart matrix has less than S at order 1/n, at each κ.
+
+    Args:
+        kappa: κ, shape (K, 1).
+        s: Distinct s′, shape (u,).
+        counts: How often each occurs, shape (u,).
+        freedom: Degrees of freedom n.
+    """
+    S = s / (s + kappa)
+    slope = 1 / (1 - (S * S) @ counts / freedom)[:, None]
+    cubes = s**2 / (s + kappa) ** 3
+    shift = slope**2 * (cubes @ counts)[:, None] / freedom
+    less: Complex = kappa / freedom * (slope * cubes - kappa * shift * s / (s + kappa) ** 2)
+    return less
+
+
 def _weights(
     nodes: Complex128[Complex, " K"],
     kappa: Complex128[Complex, "K 1"],
@@ -246,12 +314,8 @@ def _weights(
     freedom: int,
 ) -> tuple[Complex128[Complex, "K u"], Float64[Array, " u"]]:
     """`Limit.modes` and `Limit.atom` from κ(−λ) on the nodes, shape (K, 1)."""
-    S = s / (s + kappa)
-    slope = 1 / (1 - (S * S) @ counts / freedom)[:, None]
-    cubes = s**2 / (s + kappa) ** 3
-    shift = slope**2 * (cubes @ counts)[:, None] / freedom
-    S = _without_low_end(S, nodes[:, None], kappa, s)
-    S = S - kappa / freedom * (slope * cubes - kappa * shift * s / (s + kappa) ** 2)
+    S = _without_low_end(s / (s + kappa), nodes[:, None], kappa, s)
+    S = S - correction(kappa, s, counts, freedom)
     modes = -(dy / (np.pi * 1j))[:, None] * S
     if freedom >= counts[s > 0].sum():
         return modes, (s == 0).astype(float)

@@ -33,10 +33,8 @@ def training_covariance(draw: Draw) -> Matrix:
 
 def population_moment(draw: Draw) -> Matrix:
     """Mean of (x − centre)(x − centre)ᵀ over the population, or the held-out rows, (d, d)."""
-    mean, covariance = draw.mean, np.diag(draw.spectrum)
-    if draw.held_out is not None:
-        mean, covariance = draw.held_out.mean, draw.held_out.covariance
-    offset = mean - draw.centre
+    held_out, offset = draw.held_out, draw.test_offset
+    covariance = np.diag(draw.spectrum) if held_out is None else held_out.covariance
     moment: Array = covariance + np.outer(offset, offset)
     return moment
 
@@ -64,15 +62,15 @@ def losses(
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """A generated distribution N(mean, root rootᵀ).
+    """A generated distribution N(μ + shift, root rootᵀ), μ the population mean.
 
     Attributes:
-        mean: m_N, shape (d,).
+        shift: m_N − μ, shape (d,).
         root: Shape (d, d). Where the sampler draws no noise it is what the starting noise is
             multiplied by.
     """
 
-    mean: Vector
+    shift: Vector
     root: Matrix
 
 
@@ -86,15 +84,15 @@ class Generation:
     Args:
         sampler: The sampler.
         schedule: The noise schedule.
-        centre: μ0, shape (d,).
+        draw: The training set, whose centre the denoisers have.
         count: Number of models K.
     """
 
-    def __init__(self, sampler: Sampler, schedule: Schedule, centre: Vector, count: int) -> None:
+    def __init__(self, sampler: Sampler, schedule: Schedule, draw: Draw, count: int) -> None:
         self._sampler = sampler
         self._step_of = {index: i for i, index in enumerate(sampler.levels.tolist())}
-        self._centre, self._eye = centre, np.eye(len(centre))
-        self._offset = np.tile(-start_factor(schedule, sampler) * centre, (count, 1))
+        self._centre, self._eye = draw.offset, np.eye(draw.d)
+        self._offset = np.tile(-start_factor(schedule, sampler) * draw.centre, (count, 1))
         self._factor = np.tile(self._eye, (count, 1, 1))
         self._covariance = self._factor
 
@@ -118,54 +116,55 @@ class Generation:
     def result(self, model: int) -> Gaussian:
         """The distribution after all steps; NaN where it is not finite."""
         try:
-            root = self._factor[model] @ np.linalg.cholesky(self._covariance[model])
+            with np.errstate(over="ignore", invalid="ignore"):
+                root = self._factor[model] @ np.linalg.cholesky(self._covariance[model])
         except np.linalg.LinAlgError:
             root = np.full_like(self._eye, np.nan)
         return Gaussian(self._centre + self._offset[model], root)
 
 
-def divergences(generated: Gaussian, mean: Vector, spectrum: Vector) -> tuple[float, float]:
-    """KL(ρ_N‖ρ) and KL(ρ‖ρ_N) from N(mean, diag(spectrum)), per dimension, in nats.
+def divergences(generated: Gaussian, spectrum: Vector) -> tuple[float, float]:
+    """KL(ρ_N‖ρ) and KL(ρ‖ρ_N) from N(μ, diag(spectrum)), per dimension, in nats.
 
     Both from one singular value decomposition of Σ^-½ · root. They are inf where ρ_N is singular to
     rounding, and NaN where it is not finite.
     """
     d, scale = len(spectrum), np.sqrt(spectrum)
-    H, shift = generated.root / scale[:, None], (generated.mean - mean) / scale
+    H, shift = generated.root / scale[:, None], generated.shift / scale
     if not (np.isfinite(H).all() and np.isfinite(shift).all()):
         return np.nan, np.nan
     U, h, _ = np.linalg.svd(H)
     if h[-1] <= d * _EPSILON * h[0]:
         return np.inf, np.inf
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         log_det, along = 2 * np.log(h).sum(), (U.T @ shift) / h
         model_data = (h**2).sum() - d - log_det + shift @ shift
         data_model = (h**-2.0).sum() - d + log_det + along @ along
     return float(model_data / (2 * d)), float(data_model / (2 * d))
 
 
-def bures(generated: Gaussian, mean: Vector, spectrum: Vector) -> float:
-    """Squared 2-Wasserstein distance from N(mean, diag(spectrum)) over d; NaN if not finite."""
-    shift, root = generated.mean - mean, generated.root
+def bures(generated: Gaussian, spectrum: Vector) -> float:
+    """Squared 2-Wasserstein distance from N(μ, diag(spectrum)) over d; NaN if not finite."""
+    shift, root = generated.shift, generated.root
     if not (np.isfinite(root).all() and np.isfinite(shift).all()):
         return np.nan
     cross = np.linalg.svd(np.sqrt(spectrum)[:, None] * root, compute_uv=False).sum()
-    total = shift @ shift + spectrum.sum() + (root**2).sum() - 2 * cross
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = shift @ shift + spectrum.sum() + (root**2).sum() - 2 * cross
     return float(total / len(spectrum))
 
 
-def agreement(one: Gaussian, other: Gaussian, mean: Vector) -> float:
+def agreement(one: Gaussian, other: Gaussian) -> float:
     """E⟨x − μ, x' − μ⟩/√(E‖x − μ‖² E‖x' − μ‖²) of two generators given the same starting noise.
 
     Args:
         one: What a sampler without noise of its own makes of one half.
         other: What it makes of the other.
-        mean: μ, shape (d,).
 
     Returns:
         Between −1 and 1; NaN where a model makes nothing but μ, or is not finite.
     """
-    shift, other_shift = one.mean - mean, other.mean - mean
+    shift, other_shift = one.shift, other.shift
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         cross = shift @ other_shift + np.sum(one.root * other.root)
         power = shift @ shift + np.sum(one.root**2)
@@ -178,9 +177,10 @@ def node_variances(draw: Draw, generated: Gaussian) -> Float64[Array, " m"]:
 
     The null space, if any, is first, with the mean over its directions.
     """
-    along = draw.vectors.T @ generated.root
-    variances: Array = (along**2).sum(axis=1)
-    if not draw.null:
-        return variances
-    rest = generated.root - draw.vectors @ along
-    return np.concatenate([[(rest**2).sum() / draw.null], variances])
+    with np.errstate(over="ignore", invalid="ignore"):
+        along = draw.vectors.T @ generated.root
+        variances: Array = (along**2).sum(axis=1)
+        if not draw.null:
+            return variances
+        rest = generated.root - draw.vectors @ along
+        return np.concatenate([[(rest**2).sum() / draw.null], variances])

@@ -14,6 +14,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
+from lindiff.science.numbers import descending
 
 Array = NDArray[np.float64]
 
@@ -105,8 +106,7 @@ def _along(draw: Draw, covariance: Float64[Array, "d d"]) -> Float64[Array, " m"
 
 def _error(draw: Draw) -> Float64[Array, " m"]:
     """(Uᵀ(m − centre))², m the mean of the test data; before it that of the null space."""
-    mean = draw.mean if draw.held_out is None else draw.held_out.mean
-    vector = mean - draw.centre
+    vector = draw.test_offset
     along = draw.vectors.T @ vector
     error: Array = along**2
     if not draw.null:
@@ -126,6 +126,9 @@ def of_population(spectrum: Float64[Array, " d"]) -> Measure:
     Returns:
         The measure with the nodes s, ascending, one mode at each.
 
+    Raises:
+        ValueError: The spectrum is not finite, not negative and descending.
+
     Example:
         A training set of very many samples is near it:
 
@@ -135,6 +138,6 @@ def of_population(spectrum: Float64[Array, " d"]) -> Measure:
         >>> bool(np.allclose(many.nodes, lindiff.of_population(s).nodes, rtol=1e-3))
         True
     """
-    s = spectrum[::-1]
+    s = descending(spectrum)[::-1]
     one = np.ones(len(s))
     return Measure(len(s), s, one, s, 1 / s, s, 0 * one, float(np.log(s).sum()))

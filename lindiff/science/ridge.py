@@ -14,6 +14,7 @@ from jaxtyping import Float64, Inexact
 from numpy.typing import NDArray
 
 from lindiff.science.limit import degrees_of_freedom
+from lindiff.science.numbers import variances, whole
 
 Array = NDArray[np.float64]
 Spectrum = Float64[Array, " d"]
@@ -113,7 +114,8 @@ def best_ridge(spectrum: Spectrum, n: int, metric: str, known_centre: bool = Fal
         c, a variance, as the eigenvalues are.
 
     Raises:
-        ValueError: There is no closed condition for the metric, or N < 3.
+        ValueError: There is no closed condition for the metric, N < 3, or an eigenvalue is
+            negative or not finite.
 
     Example:
         At large N it approaches (d+2)/N · tr Σ⁻¹/tr Σ⁻² for KL(ρ_N‖ρ), and twice that for
@@ -130,6 +132,7 @@ def best_ridge(spectrum: Spectrum, n: int, metric: str, known_centre: bool = Fal
     from scipy.optimize import brentq
 
     _check(metric, n)
+    spectrum = variances(spectrum)
 
     def slope(log_c: Ridges) -> Ridges:
         return _slopes(metric, spectrum, np.exp(log_c), n, known_centre)
@@ -164,5 +167,4 @@ def _check(metric: str, n: int) -> None:
             f"the best ridge has a closed condition for {' and '.join(METRICS)}, not for "
             f"{metric!r}: take the minimum of a curve"
         )
-    if n < 3:
-        raise ValueError(f"n = {n} is less than 3")
+    whole("n", n, 3)

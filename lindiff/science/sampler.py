@@ -28,6 +28,7 @@ from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from lindiff.science.named import load
+from lindiff.science.numbers import flag, whole
 from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
@@ -89,7 +90,7 @@ def make_sampler(
 
     Raises:
         KeyError: No such sampler.
-        ValueError: Fewer than 0 sampling steps, or more than levels.
+        ValueError: Fewer than 0 sampling steps, or more than levels; a setting of another type.
 
     Example:
         DDIM adds no noise, and at full length reproduces the variance of a mode:
@@ -103,9 +104,11 @@ def make_sampler(
         >>> np.round(np.exp(bank.response(np.array([0.01, 0.1, 1.0]), sampler).log_v[:, 0]), 2)
         array([0.01, 0.1 , 1.  ])
     """
-    if not 0 <= sampling_steps <= schedule.timesteps:
+    final_noise = flag("final_noise", final_noise)
+    sampling_steps = whole("sampling_steps", sampling_steps, 0)
+    if sampling_steps > schedule.timesteps:
         raise ValueError(
-            f"sampling_steps = {sampling_steps} is not between 0 and T = {schedule.timesteps}"
+            f"sampling_steps = {sampling_steps} is more than T = {schedule.timesteps} levels"
         )
     steps = sampling_steps or schedule.timesteps
     levels = np.rint(np.arange(1, steps + 1) * schedule.timesteps / steps).astype(np.int64) - 1

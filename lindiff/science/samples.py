@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
+from lindiff.science.repeats import repeated
+
 Array = NDArray[np.float64]
 Vector = Float64[Array, " d"]
 Estimate = tuple[float, float]
@@ -49,53 +51,70 @@ def variances(samples: Float64[Array, "S d"], U: Float64[Array, "d r"]) -> Float
 
 
 def nearest(
-    samples: Float64[Array, "S d"], points: Float64[Array, "N d"]
+    samples: Float64[Array, "S d"],
+    points: Float64[Array, "N d"],
+    number: Int64[NDArray[np.int64], " N"] | None = None,
 ) -> tuple[Int64[NDArray[np.int64], " S"], Float64[Array, " S"]]:
     """Which training point is nearest to each sample, and how near, shape (S,) each.
+
+    The one place for distances to training points.
 
     Args:
         samples: Generated points, shape (S, d).
         points: Training points, shape (N, d).
+        number: Which distinct point each of them is, shape (N,): points of one number are copies
+            of each other. None is `lindiff.science.repeats.repeated` of them.
 
     Returns:
-        Its row, and the ratio of its distance to that of the second-nearest; 1 where both are 0.
+        Its row, and the ratio of its distance to that of the nearest distinct from it; 1 where both
+        are 0.
 
     Raises:
-        ValueError: There is no second training point.
+        ValueError: There is no second distinct training point.
     """
-    if len(points) < 2:
-        raise ValueError(f"{len(points)} training points; a second-nearest needs 2")
+    number = repeated(points) if number is None else number
+    if len(points) < 2 or (number == number[0]).all():
+        raise ValueError(f"{min(len(points), 1)} distinct training points; a second needs 2")
     index, ratio = np.empty(len(samples), dtype=np.int64), np.ones(len(samples))
     for i, x in enumerate(samples):
         # Differences, not |x|² + |y|² − 2 x·y, which has no digits left at near duplicates.
         squares = ((points - x) ** 2).sum(axis=1)
         index[i] = squares.argmin()
-        first, second = np.partition(squares, 1)[:2]
+        first = squares[index[i]]
+        second = squares[number != number[index[i]]].min()
         if second:
             ratio[i] = np.sqrt(first / second)
     return index, ratio
 
 
-def memorized_fraction(samples: Float64[Array, "S d"], points: Float64[Array, "N d"]) -> Estimate:
+def memorized_fraction(
+    samples: Float64[Array, "S d"],
+    points: Float64[Array, "N d"],
+    number: Int64[NDArray[np.int64], " N"] | None = None,
+) -> Estimate:
     """Share of samples that are nearer to one training point than to a third of the next.
 
-    The ratio of the distances to the nearest and the second-nearest training point is below 1/3
-    (Yoon et al. 2023). A point that occurs twice in the training set is not memorized by it.
+    The ratio of the distances to the nearest training point and to the nearest that is distinct
+    from it is below 1/3 (Yoon et al. 2023): a copy of a point that is twice in the training set is
+    memorized.
 
     Args:
         samples: Generated points, shape (S, d), S ≥ 2.
         points: Training points, shape (N, d).
+        number: Which distinct point each is, as in `nearest`.
 
     Returns:
         The share and its standard error, 0 where all samples are alike.
 
     Raises:
-        ValueError: There are fewer than three training points: of two, the second-nearest is
-            always the other one.
+        ValueError: There are fewer than three distinct training points: of two, the second-nearest
+            is always the other one.
     """
-    if len(points) < 3:
-        raise ValueError(f"{len(points)} training points; the ratio needs at least 3")
-    return _mean(nearest(samples, points)[1] < _RATIO)
+    number = repeated(points) if number is None else number
+    distinct = len(np.unique(number))
+    if distinct < 3:
+        raise ValueError(f"{distinct} distinct training points; the ratio needs at least 3")
+    return _mean(nearest(samples, points, number)[1] < _RATIO)
 
 
 def cosine(one: Float64[Array, "S d"], other: Float64[Array, "S d"]) -> Estimate:
@@ -186,7 +205,9 @@ def _fit(
     cross = np.linalg.svd(R * root, compute_uv=False).sum() / np.sqrt(count - 1)
     bures = shift @ shift + spectrum.sum() + (R**2).sum() / (count - 1) - 2 * cross
     singular = np.linalg.svd(R, compute_uv=False)
-    tolerance = max(count, d) * np.finfo(float).eps * singular[0]
+    # Rounding is that of numbers of the population's size, also where all samples are one point.
+    size = max(singular[0], np.sqrt(count * spectrum.max()))
+    tolerance = max(count, d) * np.finfo(float).eps * size
     if np.sum(singular > tolerance) < min(count - 1, d):
         return np.inf, np.inf, bures / d
     forward, backward = _divergences(R / root, shift / root, count)

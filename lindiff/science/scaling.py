@@ -1,7 +1,6 @@
 """The needed number of samples, and what it is measured against (docs/theory.md, "Scaling").
 
-Effective dimensions and trace ratios are those of an isotropic spectrum of d modes where they equal
-d; all are at most, or at least, d elsewhere.
+Effective dimensions are at most d, which they are where every mode counts fully.
 """
 
 from __future__ import annotations
@@ -71,6 +70,22 @@ def df2(spectrum: Spectrum, kappa: float) -> float:
         kappa: κ ≥ 0, in the units of s.
     """
     return float(np.sum((spectrum / (spectrum + kappa)) ** 2))
+
+
+def loss_coefficient(spectrum: Spectrum, kappa: float) -> float:
+    """N times what the test loss at one noise level is above its optimum at large N.
+
+    [(df1+1)(df1−df2) + df2−df3]/d, per dimension, without regularization and with the mean
+    estimated: pairs of modes, the variance of a Gaussian's square and the error of the mean; half
+    of `laws.gap_tail`, the mean over modes (docs/theory.md, "Needed N").
+
+    Args:
+        spectrum: s, shape (d,), positive.
+        kappa: κ = q_t/ᾱ_t ≥ 0, in the units of s.
+    """
+    m = spectrum / (spectrum + kappa)
+    one, two, three = (float(np.sum(m**power)) for power in (1, 2, 3))
+    return ((one + 1) * (one - two) + two - three) / len(spectrum)
 
 
 def participation(spectrum: Spectrum) -> float:

@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.named import load
+from lindiff.science.numbers import real, whole
 from lindiff.science.reference import BETA_MAX, BETA_MIN, REFERENCE_TIMESTEPS
 
 Array = NDArray[np.float64]
@@ -80,7 +81,8 @@ def make_schedule(
 
     Raises:
         KeyError: No such schedule.
-        ValueError: Some β_t is outside (0, 1).
+        ValueError: Some β_t is outside (0, 1), `timesteps` is no whole number from 1 on, or β no
+            number.
 
     Example:
         ᾱ_T, the share of the signal's variance that is left in the starting noise:
@@ -89,7 +91,9 @@ def make_schedule(
         >>> [float(lindiff.make_schedule(timesteps=T).alpha_bar[-1].round(4)) for T in (1000, 100)]
         [0.0063, 0.0054]
     """
-    beta = load("lindiff.science.schedules", name).beta(timesteps, beta_min, beta_max)
+    timesteps = whole("timesteps", timesteps, 1)
+    ends = real("beta_min", beta_min), real("beta_max", beta_max)
+    beta = load("lindiff.science.schedules", name).beta(timesteps, *ends)
     if not np.all((beta > 0) & (beta < 1)):
         raise ValueError(
             f"schedule {name} with T = {timesteps}: β_t from {beta.min():g} to {beta.max():g} "

@@ -12,8 +12,12 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.named import load
+from lindiff.science.numbers import whole
 
 Array = NDArray[np.float64]
+
+# Eigenvalues that differ by less than this share are one level.
+DEGENERATE = 1e-10
 
 
 def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
@@ -42,8 +46,7 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
         >>> float((s[0] / s[3]).round(9)), float(s.sum().round(9))
         (4.0, 64.0)
     """
-    if d < 1:
-        raise ValueError(f"d = {d} is less than 1")
+    d = whole("d", d, 1)
     values = load("lindiff.science.spectra", name).eigenvalues(d, **params)
     if not np.all(np.isfinite(values)) or np.any(values < 0):
         raise ValueError(f"spectrum {name}: eigenvalues must be finite and not negative")
@@ -54,3 +57,8 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
         )
     scaled: Array = np.sort(values)[::-1] * (d / values.sum())
     return scaled
+
+
+def leading(spectrum: Float64[Array, " d"]) -> int:
+    """How often the largest eigenvalue occurs; `spectrum` as of `make_spectrum`, shape (d,)."""
+    return int(np.sum(spectrum >= spectrum[0] * (1 - DEGENERATE)))

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limiting
-from lindiff.science.numbers import whole
+from lindiff.science.numbers import variances, whole
 from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
 from lindiff.science.tables import FilterTable
@@ -132,8 +132,11 @@ def divergences(
         forward, backward = trace(1 / s, "v"), trace(s, "inverse")
         shift = trace(s, "shift") if mean else np.zeros_like(backward)
         null = np.isneginf(log_det) | (s[-1] == 0)
-        # ⟨δᵀ(1 − √ᾱ P)Σ⁻¹(1 − √ᾱ P)δ⟩ with δ ~ N(0, Σ/N): at order 1/N, P by its diagonal.
-        left = counts @ limit.diagonal(F.nodes["left"], F.zero["left"]) ** 2
+        # ⟨δᵀ(1 − √ᾱ P)Σ⁻¹(1 − √ᾱ P)δ⟩ with δ ~ N(0, Σ/N).
+        at = F.nodes["left"], F.zero["left"]
+        left = counts @ limit.diagonal(*at) ** 2
+        if mean and F.root_alpha_bar:
+            left += limit.scatter(s, np.where(s > 0, 1 / s, 0), *at)
         parts = {
             "kl_model_data_mean": mean * left,
             "kl_data_model_mean": np.where(null & (mean > 0), np.inf, mean * shift),
@@ -145,28 +148,46 @@ def divergences(
         for name, value in spectral.items():
             parts[name] = value + parts[f"{name}_mean"]
         if ranked is not None:
-            rotated = _rotated(limit, ranked, forward, backward)
-            for name, value in rotated.items():
-                parts[f"{name}_spectrum"] = np.where(null, np.inf, spectral[name] - value)
-                parts[f"{name}_eigenvectors"] = value
-            parts["kl_data_model_eigenvectors"][null] = np.inf
+            traces = {"kl_model_data": forward, "kl_data_model": backward}
+            parts |= _by_rank(limit, ranked, traces, spectral, null)
     own = counts @ s * degrees_of_freedom(limit.n, mean == 0) / limit.n
     return {name: value / (2 * d) for name, value in parts.items()} | {
         "c_mean": (trace(one, "v") - own) / d
     }
 
 
-def _rotated(
-    limit: Limit, ranked: Float64[Array, "2 d F"], forward: PerFilter, backward: PerFilter
+def _by_rank(
+    limit: Limit,
+    ranked: Float64[Array, "2 d F"],
+    traces: dict[str, PerFilter],
+    spectral: dict[str, PerFilter],
+    null: Bool[NDArray[np.bool_], " F"],
 ) -> dict[str, PerFilter]:
-    """What the traces of both KL have beyond those of eigenvalues paired by rank, (F,) each."""
-    if len(limit.spectrum) == 1:
-        return {"kl_model_data": 0 * forward, "kl_data_model": np.zeros_like(backward)}
+    """2d × the parts of both KL that eigenvalues paired by rank make, and eigenvectors.
+
+    Args:
+        limit: The limiting measure.
+        ranked: As in `divergences`.
+        traces: tr Σ⁻¹v and tr Σ/v.
+        spectral: 2d × both KL but their mean parts.
+        null: Where they are infinite.
+    """
     s = np.repeat(limit.spectrum, limit.counts.astype(int))[:, None]
-    return {
-        "kl_model_data": forward - (ranked / s).mean(axis=0).sum(axis=0),
-        "kl_data_model": backward - (s / ranked).mean(axis=0).sum(axis=0),
-    }
+    found = {}
+    for name, x in (("kl_model_data", ranked / s), ("kl_data_model", s / ranked)):
+        # Not with the limit's ln det: at large N, where x is near 1, the small error of an
+        # eigenvalue's mean would then count in full, not by its square.
+        spectrum = (x - 1 - np.log(x)).mean(axis=0).sum(axis=0)
+        # Of KL(ρ_N‖ρ) the eigenvectors' part is finite where that of the spectrum is not.
+        rotated = np.where(
+            null, traces[name] - x.mean(axis=0).sum(axis=0), spectral[name] - spectrum
+        )
+        if len(limit.spectrum) == 1:
+            spectrum, rotated = spectral[name], np.zeros_like(spectrum)
+        found[f"{name}_spectrum"] = np.where(null, np.inf, spectrum)
+        found[f"{name}_eigenvectors"] = rotated
+    found["kl_data_model_eigenvectors"][null] = np.inf
+    return found
 
 
 def agreement(limit: Limit, F: OnContour, mean: float, ideal: bool) -> PerFilter:
@@ -185,21 +206,6 @@ def agreement(limit: Limit, F: OnContour, mean: float, ideal: bool) -> PerFilter
         error = limit.trace(s, *left)
     common = counts @ limit.diagonal(nodes, zero) ** 2
     return np.asarray(common / (square + mean * error))
-
-
-def leading_overlap(limit: Limit, known_centre: bool) -> float:
-    """Overlap of the leading eigenspace with that of Σ where it is isolated, else NaN.
-
-    (1 − Σ′ s_i²/(n (s_1−s_i)²))/(1 + Σ′ s_i/(n (s_1−s_i))), Σ′ over the other modes; Paul,
-    Statistica Sinica 17, 1617 (2007), theorem 4, for any bulk.
-    """
-    freedom = degrees_of_freedom(limit.n, known_centre)
-    first, others, counts = limit.spectrum[0], limit.spectrum[1:], limit.counts[1:]
-    if not len(others):
-        return float("nan")
-    gap = first - others
-    above = 1 - counts @ (others / gap) ** 2 / freedom
-    return float(above / (1 + counts @ (others / gap) / freedom)) if above > 0 else float("nan")
 
 
 def level_losses(
@@ -248,7 +254,7 @@ def linear_theory(
         limit is finite there all the same.
 
     Raises:
-        ValueError: As `limiting`.
+        ValueError: As `limiting`, or there are no trainings.
 
     Example:
         Without ridge neither KL knows the spectrum, at any N (docs/theory.md, "Large-N gap"):
@@ -259,9 +265,11 @@ def linear_theory(
         >>> [lindiff.linear_theory(s, 128)["kl_data_model"].round(9) for s in (white, steep)]
         [array([0.3784496]), array([0.3784496])]
     """
+    if not trainings:
+        raise ValueError("no trainings: give one at least")
     schedule = schedule or make_schedule()
     tight = any(training.discrete for training in trainings)
-    size = whole("n", n, 2)
+    size, spectrum = whole("n", n, 2), variances(spectrum)
     limit = limiting(spectrum, size, known_centre, tight)
     span = limit_range(spectrum, degrees_of_freedom(size, known_centre), tight)
     F = on_contour(

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank
+from lindiff.science.spectrum import leading
 from lindiff.science.tables import Evaluated
 
 Array = NDArray[np.float64]
 OnNodes = Float64[Array, "m F"]
 PerFilter = Float64[Array, " F"]
-
-_DEGENERATE = 1e-10
 
 
 def split_null(draw: Draw, values: OnNodes) -> tuple[PerFilter, Float64[Array, "r F"]]:
@@ -40,7 +39,7 @@ def mean_shift(draw: Draw, P: OnNodes, root_alpha_bar: float) -> Float64[Array, 
     """
     null, modes = split_null(draw, P * root_alpha_bar)
     start = draw.vectors.T @ draw.centre
-    offset = (draw.centre - draw.mean)[:, None] - draw.centre[:, None] * null
+    offset = draw.offset[:, None] - draw.centre[:, None] * null
     return offset - draw.vectors @ ((modes - null) * start[:, None])
 
 
@@ -55,7 +54,7 @@ def mean_parts(
         inverse: 1/v on the nodes, shape (m, F).
         root_alpha_bar: √ᾱ_T.
     """
-    offset = draw.centre - draw.mean
+    offset = draw.offset
     P = filters.pointwise("P")
     U = draw.vectors
     along, start = U.T @ offset, U.T @ draw.centre
@@ -72,9 +71,12 @@ def mean_parts(
 
 
 def leading_overlap(draw: Draw) -> float:
-    """‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; NaN where Σ is isotropic."""
-    s = draw.spectrum
-    k = int(np.sum(s >= s[0] * (1 - _DEGENERATE)))
+    """‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; NaN where Σ is isotropic.
+
+    U_k are the k leading eigenvectors of Σ0; where Σ0 has fewer than k that are no null
+    directions, these.
+    """
+    k = leading(draw.spectrum)
     if k == draw.d:
         return np.nan
     return float(np.sum(draw.vectors[:k, -k:] ** 2) / k)
@@ -101,14 +103,19 @@ def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> PerFilter:
     """Squared 2-Wasserstein distance of the generated from the population Gaussian over d, (F,).
 
     |m_N − μ|² + tr Σ + tr Σ_N − 2 tr (Σ^½ Σ_N Σ^½)^½, the last as the sum of the singular values
-    of Σ^½ U v^½, which keeps the small ones. One SVD of order d³ per filter.
+    of Σ^½ U v^½, which keeps the small ones; NaN where a variance is not finite. One SVD of order
+    d³ per filter.
     """
     U = _complete(draw)
     v = np.exp(_per_mode(draw, filters.pointwise("log_v")))
     shift = mean_shift(draw, filters.pointwise("P"), root_alpha_bar)
     root = np.sqrt(draw.spectrum)[:, None] * U
-    cross = np.array([np.linalg.svd(root * np.sqrt(w), compute_uv=False).sum() for w in v.T])
-    distance: Array = (shift**2).sum(axis=0) + draw.spectrum.sum() + v.sum(axis=0) - 2 * cross
+    cross = np.full(v.shape[1], np.nan)
+    for i in np.flatnonzero(np.isfinite(v).all(axis=0)):
+        cross[i] = np.linalg.svd(root * np.sqrt(v[:, i]), compute_uv=False).sum()
+    with np.errstate(over="ignore"):
+        square = (shift**2).sum(axis=0)
+    distance: Array = square + draw.spectrum.sum() + v.sum(axis=0) - 2 * cross
     return distance / draw.d
 
 
@@ -138,9 +145,9 @@ def monte_carlo_gap(
     nodes = np.concatenate([np.zeros(draw.null), draw.eigenvalues])
     shape = (schedule.timesteps, rounds, d)
     noise = rng.standard_normal(shape) @ U
-    fresh = draw.mean + rng.standard_normal(shape) * np.sqrt(draw.spectrum)
+    fresh = rng.standard_normal(shape) * np.sqrt(draw.spectrum) - draw.offset
     known = draw.centred[rng.integers(draw.n, size=shape[:2])]
-    data = [x @ U for x in (fresh - draw.centre, known)]
+    data = [x @ U for x in (fresh, known)]
     gap = np.zeros((rounds, len(bank.trainings)))
     for index in range(schedule.timesteps):
         w = bank.level(nodes, index)[3]

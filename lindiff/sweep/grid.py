@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.columns import SETTINGS, Column, cell_schema
+from lindiff.columns import SETTING, SETTINGS, Column, cell_schema
 from lindiff.columns.arrays import Rows, places
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.config.dimensions import fixed_dimension
@@ -124,10 +124,11 @@ def _product(axes: Sequence[tuple[str, list[Any]]]) -> dict[str, _Coded]:
 
 def _from_ratio(ratio: _Coded, d: _Coded, experiment: Experiment) -> _Coded:
     """n from n_over_d: the nearest whole number to the ratio times d, at least 2."""
-    exact = np.multiply.outer(np.array(d.values, float), np.array(ratio.values, float))
-    if exact.max() >= 2**53:
+    with np.errstate(over="ignore"):
+        exact = np.multiply.outer(np.array(d.values, float), np.array(ratio.values, float))
+    if exact.max() > SETTING["n"].high:
         largest = max(ratio.values)
-        message = f"n would be {exact.max():.3g}; it must be less than 2^53"
+        message = f"n would be {exact.max():.3g}; it must be at most {SETTING['n'].high:,}"
         raise InputError(experiment.line("n_over_d", message, largest))
     values, codes = np.unique(np.maximum(np.rint(exact), 2).astype(int), return_inverse=True)
     pairs = codes.reshape(exact.shape).astype(np.int32)

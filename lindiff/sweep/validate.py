@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from lindiff import figures, planning
@@ -92,7 +93,17 @@ def warnings(config: Config, found: Wanted) -> list[str]:
             for row, key, message in planning.warn(cells)[::-1]
         }
         lines += _short(_lines(experiment, cells, list(said.values())[::-1]))
-    return lines
+    return lines + list(_thin(config, found))
+
+
+def _thin(config: Config, found: Wanted) -> Iterator[str]:
+    """Figures that the cells of all experiments that list them leave with an empty panel."""
+    for figure in dict.fromkeys(f for one in config.experiments.values() for f in one.figures):
+        feeding = [name for name, one in config.experiments.items() if figure in one.figures]
+        rows = np.unique(np.concatenate([found.experiments[name] for name in feeding]))
+        for words in figures.unmet(figure, found.cells.take(pa.array(rows))):
+            message = f"the figure will have an empty panel, or nothing to draw: it takes {words}"
+            yield config.experiments[feeding[0]].line("figures", message, figure)
 
 
 def _subject(cells: pa.Table, row: int, setting: str) -> Any:

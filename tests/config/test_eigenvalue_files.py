@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +51,36 @@ def test_what_is_meant_is_read(tmp_path, content):
         ("2 0.5\n0.5 1\n", r"2 lines of up to 2 values .* one a line or all in one line"),
         (np.array([[2, 0.5], [0.5, 1]]), "one row or column of real numbers, not 2×2 of float64"),
         ("2\n1\n-2.4e-16\n", r"eigenvalue 3 = -2.4e-16 must be more than 0 \(leave null direc"),
+        ("3,5", "3,5, one number with a decimal comma or two: write a point, or two lines"),
+        ("1_0\n2\n", r"\(values parted by white space\): '1_0' is no number"),
+        ("x" * 10**5, "'xxx.*…' is no number"),
+        (np.array([True, False]), "one row or column of real numbers, not 2 of bool"),
         ("2\n1\n-0.5\n", r"eigenvalue 3 = -0.5 must be more than 0$"),
     ],
 )
 def test_what_is_not_meant_is_refused(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
         read(tmp_path, content)
+
+
+def test_what_is_no_file_of_text(tmp_path):
+    (tmp_path / "v.txt").write_text("3 2 1", encoding="utf-16")
+    for name, message in {"v.txt": r"neither text \(UTF-8\) nor \.npy", ".": "is a folder"}.items():
+        with pytest.raises(ValueError, match=message):
+            eigenvalues(name, tmp_path)
+    for ending in ("txt", "npy"):
+        os.mkfifo(tmp_path / f"pipe.{ending}")
+        (tmp_path / f"zero.{ending}").symlink_to("/dev/zero")
+        for name in (f"pipe.{ending}", f"zero.{ending}"):
+            with pytest.raises(ValueError, match="is not a regular file"):
+                eigenvalues(name, tmp_path)
+        large = tmp_path / f"large.{ending}"
+        large.touch()
+        os.truncate(large, 2**40)
+        with pytest.raises(
+            ValueError, match="is no list of eigenvalues: it has 1,099,511,627,776 b"
+        ):
+            eigenvalues(large.name, tmp_path)
 
 
 @given(

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lindiff.config.resolve import load
 from lindiff.errors import InputError
 from lindiff.science import datasets, pools
 from lindiff.sweep.collect import collect
 from lindiff.sweep.run import run_spec
-from tests.configs import save, values
+from lindiff.sweep.validate import validate, warnings
+from tests.configs import FREE, Maker, message, save, values
 from tests.sweeps import Sweep
 
 EXPERIMENT = (
@@ -142,3 +144,42 @@ def test_what_killed_writers_left_is_removed(sweep):
     assert [path.name for path in sweep.store.data.iterdir()] == [
         f"{datasets.digest(values())}.npy"
     ]
+
+
+def said(folder, array):
+    """What `lindiff validate` says of a matrix."""
+    path = Maker(folder)(f"data: {save(folder, array)}", FREE)
+    config = load(path)
+    (line,) = [text for text in warnings(config, validate(config)) if "a pool of" in text]
+    return line
+
+
+def test_repeated_rows_are_said(tmp_path):
+    line = said(tmp_path, np.repeat(values(count=100), 3, axis=0))
+    assert line.endswith(
+        "a pool of 240 rows, 60 held out, d = 4; 300 of all 300 rows repeat each other, as 100 "
+        "distinct rows (equal in every column to 1e-06 of its standard deviation), and copies of a "
+        "row are all in the pool or all held out"
+    )
+
+
+def test_columns_of_small_units_are_named(tmp_path):
+    line = said(tmp_path, values(100) * [1e7, 1, 1, 1e7])
+    assert "left out of 4 columns: 2 with less than 1e-12 of the largest variance" in line
+    assert "of so little variance: columns 2, 3, which `standardize: true` beside `file`" in line
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.int64])
+def test_an_offset_changes_nothing_or_is_refused(tmp_path, kind):
+    whole = np.round(4 * values(100))
+    assert said(tmp_path, (whole + 2.0**51).astype(kind)).endswith(
+        "a pool of 80 rows, 20 held out, d = 4"
+    )
+    path = Maker(tmp_path)(f"data: {save(tmp_path, 2 * whole + 2.0**58, 'far.npy')}", FREE)
+    assert "numbers up to 2.882e+17, which are 64 apart in float64" in message(path)
+
+
+def test_few_rows_of_many_columns_are_not_tested(tmp_path):
+    line = said(tmp_path, values(count=30, columns=60))
+    assert "37 beyond the 23 directions that its 24 distinct rows span" in line
+    assert "is null)" in line

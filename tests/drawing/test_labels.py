@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lindiff.drawing import compare, labels, style
-from lindiff.report import answers
+from lindiff.report import claims
 
 NASTY = {
     "run{1}.npy": "run{1}.npy",
@@ -39,5 +39,5 @@ def test_a_bundled_data_set_has_its_name():
 
 @pytest.mark.parametrize("name", NASTY)
 def test_answers_say_a_file_as_it_is_called(name):
-    words = answers._spectrum("dataset", json.dumps({"name": name}))
-    assert answers._say(f"On {words} it is {{}}.", 1.0) == f"On {name} it is 1."
+    params = json.dumps({"name": f"{name}@0123456789abcdef"})
+    assert claims.spectrum("dataset", params) == name

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,6 +20,7 @@ import pytest
 from lindiff import columns, figures
 from lindiff.drawing import style, tables
 from lindiff.errors import InputError
+from lindiff.report import answers
 from tests.figures import synthetic
 
 FEEDS_ALL = ("one",)
@@ -168,7 +172,7 @@ def test_only_rows_of_the_experiments_that_list_the_figure_feed_it(tmp_path: Pat
     mine = synthetic.rows(n=[16, 32], experiments=["other", "mine"])
     theirs = synthetic.rows(n=64, experiments=["other"])
     synthetic.write(tmp_path, synthetic.table(mine + theirs))
-    source = tables.read_metrics(tmp_path, "kl", ["mine"])
+    source = tables.read_metrics(tmp_path, ["mine"])
     assert sorted(source.table["n"].to_pylist()) == [16, 32]
     assert pa.types.is_string(source.table.schema.field("spectrum").type)
 
@@ -191,14 +195,85 @@ def test_what_stops_a_figure_is_said(tmp_path: Path):
         figures.draw_figure("kl", tmp_path, ())
     with pytest.raises(InputError, match=r"metrics\.parquet is missing"):
         figures.draw_figure("kl", tmp_path, FEEDS_ALL)
-    failed = synthetic.table(synthetic.rows(status="failed"))
-    synthetic.write(tmp_path, failed)
-    with pytest.raises(InputError, match=r"no row with status ok of one \(1 rows of another"):
-        figures.draw_figure("kl", tmp_path, FEEDS_ALL)
     synthetic.write(tmp_path, synthetic.sweep()[0])
     with pytest.raises(InputError, match=r"levels\.parquet is missing"):
         figures.draw_figure("transition", tmp_path, FEEDS_ALL)
-    infinite = synthetic.rows(n=[2, 4], kl_model_data=float("inf"), kl_data_model=float("inf"))
-    synthetic.write(tmp_path, synthetic.table(infinite))
-    with pytest.raises(InputError, match="none of its 2 cells can be drawn"):
-        figures.draw_figure("kl", tmp_path, FEEDS_ALL)
+
+
+INFINITE = {"kl_model_data": math.inf, "kl_data_model": math.inf}
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "words"),
+    [
+        ("kl", {"n": [2, 4], **INFINITE}, "null in every cell. It takes a finite KL: n above"),
+        ("kl", {"status": "failed"}, "None of its 1 cells is ok: all failed or diverged."),
+        ("tuned", {"ridge": [0.0, 0.1, 1.0]}, "at least 3 values of ridge, weight_decay or stop"),
+        ("regularization", {"ridge": [0.0, 0.1]}, "at least 3 values of ridge or weight_decay"),
+        ("early_stopping", {"stop": [1.0, math.inf]}, "at least 3 values of stop between 0 and"),
+        ("training_time", {"model": "mlp", "stop_step": [0, 5]}, "at least 3 values of stop_step"),
+        ("data_need", {"n": [2, 3]}, "kl_model_data is null in every cell. "),
+    ],
+)
+def test_a_figure_with_nothing_to_draw_is_a_page_that_says_why(
+    name: str, made: dict[str, Any], words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    nested = {key: synthetic.nested(key, []) for key in columns.NESTED}
+    synthetic.write(tmp_path, synthetic.table(synthetic.rows(**made)), **nested)
+    with caplog.at_level(logging.WARNING):
+        outputs = figures.draw_figure(name, tmp_path, FEEDS_ALL)
+    assert f"figure {name}: nothing to draw. " in caplog.text
+    assert words in caplog.text
+    data = pq.read_table(outputs[2])
+    assert data.num_rows == 0
+    assert words in " ".join(tables.facts(data)["reasons"])
+    assert all(path.stat().st_size > 1000 for path in outputs)
+    page = figures.drawing(name, data)
+    assert not page.axes
+    answers.write(tmp_path, [name], tmp_path / "answers.html")
+
+
+def test_a_panel_without_data_says_what_it_takes(tmp_path: Path):
+    made = synthetic.rows(model=["linear_exact", "linear_theory"], n=[4, 16, 64], d=8)
+    for row in made:
+        row |= dict.fromkeys(("test_loss", "kl_model_data", "kl_data_model"), 1 / row["n"])
+    synthetic.write(tmp_path, synthetic.table(made))
+    data = figures.figure_data("fluctuations", tmp_path, FEEDS_ALL)
+    near, several = tables.facts(data)["lacking"]
+    assert near == "values of n or n_over_d with N/d between 0.6 and 1.8"
+    with style.applied():
+        figure = figures.drawing("fluctuations", data)
+    said = [" ".join(text.get_text().split()) for ax in figure.axes for text in ax.texts]
+    assert f"nothing to draw: it takes {near}" in said
+    assert f"nothing to draw: it takes {several}" in said
+
+
+def test_infinite_points_and_zeros_stand_at_the_edges():
+    with style.applied():
+        figure, axes = style.panels(1, 1)
+        y = np.array([1.0, math.inf, 0.0])
+        none = np.full(3, math.nan)
+        part = {"value": y, "low": none, "high": none}
+        style.points(axes[0, 0], np.array([1.0, 2, 3]), part, style.COLOURS[0], "o")
+        style.axis(axes[0, 0], "n", "test_loss")
+        entries = [style.handle(style.COLOURS[0], "drawn", marker="o")]
+        style.legend(figure, [*entries, style.handle(style.GREY, "no line", dash="-")])
+        figure.draw_without_rendering()
+    marks = {line.get_marker(): line.get_xdata().tolist() for line in axes[0, 0].lines[1:]}
+    assert marks == {"^": [2.0], "v": [3.0]}
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["drawn", "at the upper edge: infinite", "at the lower edge: not above 0"]
+
+
+@pytest.mark.parametrize("ends", [(0.31, 0.45), (0.42, 0.43), (2.5, 9.5), (0.9, 1.6), (90, 110)])
+def test_a_logarithmic_axis_within_one_decade_has_labels(ends: tuple[float, float]):
+    with style.applied():
+        figure, axes = style.panels(1, 1)
+        style.line(axes[0, 0], ends, ends)
+        style.axis(axes[0, 0], "n", "test_loss")
+        figure.draw_without_rendering()
+        axis = axes[0, 0].yaxis
+        low, high = axis.get_view_interval()
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        shown = [t for t in ticks if t.label1.get_text() and low <= t.get_loc() <= high]
+    assert 2 <= len(shown) <= 7

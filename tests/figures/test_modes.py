@@ -90,31 +90,80 @@ def test_a_few_modes_are_followed_from_the_leading_to_the_trailing(data: pa.Tabl
     assert followed["value"][at_end] == pytest.approx(followed["mode_eigenvalue"][at_end], rel=1e-3)
 
 
-def test_modes_that_emerge_late_in_the_run_are_left_out():
+def test_modes_that_emerge_late_in_the_run_count_as_later():
     # A quarter of 1600 steps is 400, the step of λ = 1: of 4.7/j the first four are above.
-    made = cells(
-        "linear_trained", "sgd", steps=1600, stop_step=[0, *(s for s in STOPS if s < 1600)]
-    )
+    key = ("linear_trained", "sgd")
+    made = cells(*key, steps=1600, stop_step=[0, *(s for s in STOPS if s < 1600)])
     found = query(*as_tables(made))
-    assert of(found, "emergence_step", ("linear_trained", "sgd"))["mode"].tolist() == [1, 2, 3, 4]
+    assert of(found, "emergence_step", key)["mode"].tolist() == [1, 2, 3, 4]
+    later = of(found, "emergence_later", key)
+    assert later["mode"].tolist() == list(range(5, 17))
+    assert later["value"] == pytest.approx(400)
+    assert of(found, "exponent", key)["value"] == pytest.approx([-1], abs=0.03)
     # Nothing emerges in ten steps, but the variances are drawn.
     made = cells("linear_trained", "sgd", steps=10, stop_step=[0, 1, 3, 5])
     found = query(*as_tables(made))
-    assert set(found["quantity"].to_pylist()) == {"generated_variance"}
+    assert set(found["quantity"].to_pylist()) <= {"generated_variance", "emergence_later"}
     with style.applied():
         modes.draw(found)
 
 
-def test_one_mode_that_every_run_learns_has_no_exponent():
-    steps = np.array([1.0, 10.0, 100.0, 1e4])
-    variance = np.array([[[9.0, 9, 1, 1], [9, 9, 9, 1]]])
+def test_leaving_late_modes_out_would_bias_the_exponent_and_their_bounds_do_not():
+    """Steps that scatter about λ^−1, of which those above a level are known to be above only."""
+    rng = np.random.default_rng(0)
+    x, found, left_out = np.linspace(-2, 2, 16), [], []
+    for _ in range(200):
+        y = -x + rng.normal(0, 0.5, 16)
+        late = y > 0.3
+        bounds = np.where(late, 0.3, y)
+        found.append(crossings.censored_fit(x, bounds, late.astype(int))[0])
+        left_out.append(np.polyfit(x[~late], y[~late], 1)[0])
+    assert np.mean(found) == pytest.approx(-1, abs=3 * np.std(found) / math.sqrt(200) + 0.03)
+    assert np.mean(left_out) > -0.85
+
+
+def test_without_bounds_the_fit_is_least_squares():
+    x, y = np.arange(5.0), np.array([1.0, 3, 4, 8, 8])
+    side = np.zeros(5, dtype=int)
+    assert crossings.censored_fit(x, y, side) == pytest.approx(np.polyfit(x, y, 1))
+    # Upper bounds count too: values on a line, and one that is known to be below what it would be.
+    bound = np.array([0, 0, 0, 0, -1])
+    line = np.array([0.0, 1, 2, 3, 9])
+    assert crossings.censored_fit(x, line, bound) == pytest.approx([1, 0], abs=1e-3)
+
+
+def test_the_harmonic_definition_is_that_of_a_fall_from_far_above(data: pa.Table):
+    """Where v falls from far above λ to λ both definitions are the step of 2λ."""
+    for key in (("mlp", "sgd"), ("linear_trained", "sgd")):
+        (ours,), (theirs,) = (
+            of(data, name, key)["value"] for name in ("exponent", "harmonic_exponent")
+        )
+        assert theirs == pytest.approx(ours, abs=0.02)
+    steps = np.array([1.0, 10.0, 100.0, 1000.0])
+    # Through the level, below it, and back: theirs is the first time, ours the last.
+    variance = np.array([[[100.0, 4, 0.1, 2], [1, 1, 1, 1]]])
     found = crossings.Runs(np.zeros(1), np.array([1, 2]), steps, np.array([[2.0, 1]]), variance)
-    assert found.learned.tolist() == [True, True]
+    level = 2 / (1 / 100 + 1 / 2)
+    at = 10 ** (math.log(100 / level) / math.log(100 / 4)) if level > 4 else None
+    first = 10 ** (1 + math.log(4 / level) / math.log(4 / 0.1)) if at is None else at
+    assert found.harmonic[0, 0] == pytest.approx(first)
+    assert np.isnan(found.harmonic[0, 1]), "nothing falls"
+    assert found.late[0, 0]
+    assert found.early[0, 1]
+
+
+def test_three_modes_have_no_exponent():
+    steps = np.array([1.0, 10.0, 100.0, 1e4])
+    ranks, eigenvalues = np.arange(1, 5), np.array([[2.0, 1, 0.5, 0.25]])
+    variance = np.array([[[9.0, 9, 1, 1], [9, 9, 9, 1], [9, 4, 1, 1], [9, 9, 3, 1]]])
+    found = crossings.Runs(np.zeros(1), ranks, steps, eigenvalues, variance)
+    assert found.learned.tolist() == [True] * 4
     assert found.power_law() is not None
-    rising = np.array([[[0.1, 0.1, 1, 1], [9, 9, 9, 1.0]]])[:, :, [0, 1, 2, 2]]
-    found = crossings.Runs(np.zeros(1), np.array([1, 2]), steps, np.array([[2.0, 1]]), rising)
+    rising = np.array([[[0.1, 0.1, 1, 1], *variance[0, 1:3].tolist(), [1, 1, 1, 1]]])
+    found = crossings.Runs(np.zeros(1), ranks, steps, eigenvalues, rising)
     # What rises counts as what falls; what is at its end from the first step on has no time.
-    assert found.learned.tolist() == [True, False]
+    assert found.learned.tolist() == [True, True, True, False]
+    assert found.early[0].tolist() == [False, False, False, True]
     assert 10 < found.emergence[0, 0] < 100
     assert found.power_law() is None
 

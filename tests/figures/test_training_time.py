@@ -109,7 +109,7 @@ def test_a_size_that_one_set_does_not_reach_is_left_out_and_null_is_no_curve():
             row["memorized_fraction"] = None
     data = query(rows)
     assert list(by_n(data, "onset")) == [16, 64, 128]
-    assert law(data, "onset")["exponent"]["value"] == pytest.approx(1)
+    assert law(data, "onset") == {}, "three N are no power law"
     assert tables.facts(data)["sizes"] == [[7, 8, 8]]
     training_time.draw(data)
 

@@ -22,10 +22,11 @@ from tests.science.helpers import sweep_cells
 
 BASE: dict[str, Any] = {
     "data": "gaussian", "spectrum": "power_law", "spectrum_params": '{"exponent":1.0}', "d": 5,
-    "n": 9, "population_mean": 0.0, "centre": "estimated", "draw": "samples", "schedule": "linear",
-    "beta_min": 1e-4, "beta_max": 9e-3, "timesteps": 20, "sampler": "ddim", "final_noise": False,
-    "sampling_steps": 0, "ridge": 0.01, "weight_decay": 0.01, "stop": 4.0, "learning_rate": 0.01,
-    "init_scale": 0.1, "optimizer": "adam", "steps": 12, "stop_step": 0, "batch_size": 4,
+    "scale": 1.0, "n": 9, "population_mean": 0.0, "centre": "estimated", "draw": "samples",
+    "schedule": "linear", "beta_min": 1e-4, "beta_max": 9e-3, "timesteps": 20, "sampler": "ddim",
+    "final_noise": False, "sampling_steps": 0, "ridge": 0.01, "weight_decay": 0.01, "stop": 4.0,
+    "learning_rate": 0.01, "init_scale": 0.1, "optimizer": "adam", "steps": 12, "stop_step": 0,
+    "batch_size": 4,
     "warm_up": 0, "learning_rate_decay": "constant", "width": 4, "preconditioning": "edm",
     "precision": "float32", "seed": 0, "train_seed": 0,
 }  # fmt: skip
@@ -35,6 +36,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "spectrum_params": {"spectrum_params": '{"exponent":2.0}'},
     "d": {"d": 6},
     "n": {"n": 12},
+    "scale": {"scale": 1.7},
     "population_mean": {"population_mean": 0.7},
     "centre": {"centre": "known"},
     "draw": {"draw": "wishart"},

@@ -171,7 +171,7 @@ def test_samplers_that_do_not_resolve_the_end_memorize_less():
 def test_of_two_points_no_fraction():
     (row,) = rows(gaussian(n=2, timesteps=25))
     assert row["memorized_fraction"] is None
-    assert row["message"].startswith("memorized_fraction needs 3 training points")
+    assert row["message"].startswith("memorized_fraction needs 3 distinct training points")
     assert row["status"] == "ok"
     assert row["test_loss"] > row["train_loss"]
     (row,) = rows(gaussian(n=2, timesteps=25), LOSSES)

@@ -341,3 +341,45 @@ def test_a_partner_is_drawn_once_and_only_for_agreement(monkeypatch):
     # Sampling that adds noise of its own has none.
     run(make_cells(**POPULATION, sampler="ddpm_beta"), ("agreement",))
     assert len(made) == 4
+
+
+@pytest.mark.parametrize("model", ["linear_exact", "linear_trained"])
+@pytest.mark.parametrize("sampler", ["ideal", "ddim", "ddpm_beta"])
+@pytest.mark.parametrize("mean", [1e4, 1e8, 1e12, 1e16, -1e40, 1e70])
+def test_a_large_population_mean_costs_no_digits(model, sampler, mean):
+    """Losses do not know it; the divergences are polynomials in it, fixed by three small ones."""
+    if model == "linear_trained" and sampler == "ideal":
+        pytest.skip("it generates by its denoiser")
+    given = POPULATION | {"model": model, "n": 12, "timesteps": 25, "sampler": sampler,
+                          "draw": "samples", "seed": 2}  # fmt: skip
+    if model == "linear_trained":
+        given |= {"optimizer": "gradient_descent", "precision": "float64", "learning_rate": 0.1,
+                  "steps": 40}  # fmt: skip
+    else:
+        given |= {"ridge": 0.01}
+    names = ("train_loss", "test_loss", "kl_model_data", "kl_data_model", "bures")
+
+    def at(value):
+        table = make_cells(**given, population_mean=value)
+        (row,) = MODELS[model].load()(table, names).to_pylist()
+        assert row["status"] == "ok"
+        return np.array([row[name] for name in names])
+
+    none, one, other, found = map(at, (0.0, 1.0, -1.0, mean))
+    assert found[:2] == pytest.approx(none[:2], rel=1e-13)
+    slope, curve = (one - other) / 2, (one + other) / 2 - none
+    np.testing.assert_allclose(found, none + slope * mean + curve * mean**2, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e20, 1e100, 1e160, 1e300])
+@pytest.mark.parametrize("sampler", ["ideal", "ddim"])
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+def test_a_start_beyond_float64_diverges(sampler, scale):
+    """A loss is never infinite: one that float64 does not hold is null."""
+    row = one(**POPULATION, n=12, timesteps=12, beta_max=9e-3, draw="samples", init_scale=scale,
+              stop=3.0, sampler=sampler, wanted=ALL)  # fmt: skip
+    assert (row["status"] == "ok") is (sampler == "ideal" and scale <= 1e100)
+    for name in ("train_loss", "test_loss", "residual_loss"):
+        assert (row[name] is None) is (scale >= 1e160)
+    if row["status"] == "diverged":
+        assert "a loss is not finite, or a divergence is not a number" in row["message"]

@@ -193,7 +193,7 @@ def test_training_seeds_and_settings_tell_runs_apart():
 
 def test_a_training_that_diverges_is_a_row_with_its_step():
     cells = trained(**NOISY | {"optimizer": "sgd", "learning_rate": 20.0, "steps": 300},
-                    stop_step=[2, 200, 0], sampler="ddim")  # fmt: skip
+                    stop_step=[1, 200, 0], sampler="ddim")  # fmt: skip
     early, *late = run(cells, WANTED).to_pylist()
     assert early["status"] == "ok"
     assert early["test_loss"] > 1
@@ -204,11 +204,35 @@ def test_a_training_that_diverges_is_a_row_with_its_step():
         assert all(row[name] is None for name in WANTED)
 
 
-def test_unstable_descent_is_a_row_with_a_message():
-    (row,) = run(trained(**DESCENT | {"learning_rate": 3.0}), WANTED).to_pylist()
-    assert row["status"] == "diverged"
-    assert row["message"].startswith("gradient descent diverges: learning_rate = 3, largest stable")
-    assert row["test_loss"] is None
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("rate", [1e7, 1e16, 1e20, 1e38, 1e100, 1e154, 1e300])
+def test_no_learning_rate_is_more_than_a_divergence(rate, optimizer, precision):
+    """Not an exception, not a NaN; losses as far as they are finite."""
+    cells = trained(**NOISY | {"optimizer": optimizer, "learning_rate": rate, "d": 5, "n": 12,
+                               "steps": 8}, precision=precision, stop_step=[1, 0],
+                    sampler="ddim")  # fmt: skip
+    for row in run(cells, WANTED).to_pylist():
+        assert row["status"] == "diverged"
+        assert "step " in row["message"]
+        numbers = [row[name] for name in WANTED if isinstance(row[name], float)]
+        assert np.isfinite(numbers).all()
+        if "the training loss is" in row["message"]:
+            assert row["train_loss"] > 1e6
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("rate", [3.0, 1e10, 1e38, 1e300])
+def test_unstable_descent_is_a_row_with_a_message_and_its_losses(rate, precision):
+    """After one step they are finite, after a hundred they need not be."""
+    given = DESCENT | {"learning_rate": rate, "precision": precision}
+    early, late = run(trained(**given, stop_step=[1, 0], sampler="ddim"), WANTED).to_pylist()
+    for row in (early, late):
+        assert row["status"] == "diverged"
+        assert row["message"].startswith(f"gradient descent diverges: learning_rate = {rate:g}, l")
+        assert np.isfinite([row[name] for name in WANTED if isinstance(row[name], float)]).all()
+    assert (early["test_loss"] is None) is (rate == 1e300)
+    assert (late["test_loss"] is None) is (rate > 3 or precision == "float32")
 
 
 def test_agreement_is_of_two_trainings_on_disjoint_halves():

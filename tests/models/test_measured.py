@@ -170,7 +170,7 @@ def test_numbers_do_not_hang_on_company_nor_on_the_model():
 def test_why_metrics_are_null():
     family = make_family(cells(n=2))
     assert measured.reason(family, ["bures"]) is None
-    assert "needs 3 training points" in measured.reason(family, ["memorized_fraction"])
+    assert "needs 3 distinct training points" in measured.reason(family, ["memorized_fraction"])
     large = make_family(cells(n=3, d=1100))
     assert measured.reason(large, ["kl_model_data"]) == (
         "both KL need more than d + 2 samples; there are 1,024"

@@ -192,10 +192,10 @@ def test_the_partner_of_a_training_set_is_disjoint_from_it():
 
 
 def test_descent_without_any_variance_is_stable():
-    values = np.repeat(np.random.default_rng(0).standard_normal((2, 3)), 20, axis=0)
+    values = np.repeat(np.random.default_rng(0).standard_normal((12, 3)), 20, axis=0)
     name = remember(values, "two.npy")
     pool = make_pool(name)
-    seed = next(s for s in range(20) if np.ptp(pool.subset(2, s), axis=0).max() < 1e-12)
+    seed = next(s for s in range(99) if np.ptp(pool.subset(2, s), axis=0).max() < 1e-12)
     table = cells(name, n=2, seed=seed, stop=10.0, learning_rate=0.1, timesteps=25)
     (row,) = run(table, CHEAP).to_pylist()
     assert row["status"] == "ok"

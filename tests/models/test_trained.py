@@ -152,7 +152,7 @@ def test_gaussian_data_have_no_pictures():
 def test_of_two_points_none_is_called_memorized():
     (row,) = rows(cells(n=2), ("memorized_fraction", "test_loss"))
     assert row["memorized_fraction"] is None
-    assert "memorized_fraction needs 3 training points" in row["message"]
+    assert "memorized_fraction needs 3 distinct training points" in row["message"]
 
 
 def test_float64_is_another_cell_and_nearly_the_same_numbers():
@@ -272,6 +272,32 @@ def test_progress_goes_to_the_log(monkeypatch):
     assert lines
     assert "2 models" in lines[0]
     assert "steps/s" in lines[0]
+
+
+ALL = columns.delivered(MODELS["mlp"].metrics)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("rate", [1e3, 1e10, 1e20, 1e38, 1e300])
+def test_no_learning_rate_is_more_than_a_divergence(rate, optimizer, precision):
+    """Not an exception, not a NaN; losses as far as they are finite."""
+    table = cells(learning_rate=rate, optimizer=optimizer, precision=precision, steps=6,
+                  timesteps=12, stop_step=[1, 0])  # fmt: skip
+    for row in rows(table, ALL):
+        assert row["status"] == "diverged"
+        assert "step " in row["message"]
+        assert np.isfinite([row[name] for name in ALL if isinstance(row[name], float)]).all()
+        if "the training loss is" in row["message"]:
+            assert row["train_loss"] > 1e6
+
+
+def test_a_rate_that_no_training_survives_diverges_on_pictures_too():
+    table = digits(model="unet", learning_rate=[10.0, 1e300], width=4, steps=4, timesteps=12,
+                   n=12, stop_step=[1, 0])  # fmt: skip
+    for row in rows(table, (*LOSSES, "linearity", "memorized_fraction", "agreement", "pictures")):
+        assert row["status"] == "diverged"
+        assert "step " in row["message"]
 
 
 def test_samples_that_are_not_finite_are_a_divergence_with_its_losses():

@@ -78,3 +78,24 @@ def test_a_metric_demands_nothing_of_a_model_that_does_not_give_it():
         "agreement needs a sampler that draws no noise of its own; allowed: ddim"
     )
     assert check(make_cells(sampler=["ddim", "ideal"]), ["agreement"]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sampler", "largest"),
+    [("linear_exact", "ddim", 1e70), ("linear_theory", "ideal", 1e70),
+     ("ledoit_wolf", "ddim", 1e70), ("linear_trained", "ddim", 1e70), ("empirical", "ideal", 1e70),
+     ("empirical", "ddim", 1e3), ("mlp", "ddim", 1e3)],
+)  # fmt: skip
+def test_a_population_mean_that_leaves_no_digits_is_refused(name, sampler, largest):
+    reads = MODELS[name].settings
+    given = {key: value for key, value in GIVEN.items() if key in reads} | {"sampler": sampler}
+    if name in ("linear_exact", "linear_theory"):
+        del given["learning_rate"]
+
+    def findings(mean):
+        return check(make_cells(model=name, **given | {"population_mean": mean}))
+
+    assert findings(largest) == findings(-largest) == []
+    (row, setting, text), = findings(-1.01 * largest)  # fmt: skip
+    assert (row, setting) == (0, "population_mean")
+    assert text.endswith(f"allowed with {name}: -{largest:g} to {largest:g}")

@@ -152,7 +152,7 @@ def test_a_linear_denoiser_generates_what_its_filter_says(name, steps, final_noi
     response = bank.response(s, sampler)
     v, P = np.exp(response.log_v[:, 0]), response.P[:, 0]
     denoise, rng = linear(np.eye(3), s, bank), np.random.default_rng(5)
-    x = generate(denoise, SHORT, sampler, centre, rng, count)
+    x = generate(denoise, SHORT, sampler, 0.3 * centre, 0.7 * centre, rng, count)
     mean = -np.sqrt(SHORT.alpha_bar[-1]) * P * centre
     if name == "ddim":
         start = np.random.default_rng(5).standard_normal((count, 3))

@@ -12,10 +12,12 @@ from lindiff.science.bulk import Bulk, Points, make_bulk
 from lindiff.science.density import bands, cumulative, density, paired, quantiles
 from lindiff.science.draws import make_draw
 from lindiff.science.exact import linear_metrics
-from lindiff.science.filters import Training
-from lindiff.science.limit import limiting
+from lindiff.science.filters import Bank, Training
+from lindiff.science.limit import limit_range, limiting
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
+from lindiff.science.tables import FilterTable
+from lindiff.science.theory import divergences, on_contour
 
 Array = NDArray[np.float64]
 
@@ -294,12 +296,16 @@ def test_quantiles_meet_the_medians_of_ordered_eigenvalues(name: str, params: di
 
 def spectrum_parts(s: Array, n: int, c: float) -> tuple[float, float]:
     """Limits of both KL's spectrum parts for the ideal sampler."""
-    limit, d = limiting(s, n), len(s)
-    values, zero = np.log(limit.nodes + c)[:, None], np.log([[c]])
-    log_det = limit.trace(np.ones(len(limit.spectrum)), values, zero)[0] - np.log(s).sum()
-    v = paired(s, n) + c
-    forward, backward = np.mean(v / s) - 1 - log_det / d, np.mean(s / v) - 1 + log_det / d
-    return forward / 2, backward / 2
+    found = limit_parts(s, n, c)
+    return found["kl_model_data_spectrum"][0], found["kl_data_model_spectrum"][0]
+
+
+def limit_parts(s: Array, n: int, c: float) -> dict[str, Array]:
+    """Limits of both KL with their parts for the ideal sampler."""
+    bank = Bank(make_schedule("linear", 25), [Training(ridge=c)])
+    table = FilterTable(bank, None, limit_range(s, n - 1))
+    ranked = np.log(paired(s, n) + c)[:, :, None]
+    return divergences(limiting(s, n), on_contour(table, 0.0), 1 / n, np.exp(ranked))
 
 
 def meets(s: Array, n: int, c: float, seeds: int, share: float) -> None:
@@ -320,6 +326,23 @@ def meets(s: Array, n: int, c: float, seeds: int, share: float) -> None:
 @pytest.mark.parametrize(("name", "params"), SPECTRA, ids=IDS)
 def test_pairs_give_the_spectrum_parts(name: str, params: dict, ratio: float):
     meets(make_spectrum(name, 60, **params), round(60 * ratio), 0.01, 40, 0.004)
+
+
+@pytest.mark.parametrize("ratio", [2, 10, 100, 1000, 30_000])
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
+def test_spectrum_parts_keep_their_digits_at_many_samples(exponent: float, ratio: int):
+    """Within 6 % of the part, be it 1e-6: no difference of ln det in the limit and of pairs."""
+    d, c = 24, 1e-3
+    s, n = make_spectrum("power_law", d, exponent=exponent), ratio * d
+    values = np.array([make_draw("wishart", s, n, seed).eigenvalues[::-1] for seed in range(1000)])
+    x, theory = (values + c) / s, limit_parts(s, n, c)
+    for name, v in (("kl_model_data", x), ("kl_data_model", 1 / x)):
+        part = (v - 1 - np.log(v)).mean(axis=1) / 2
+        error = part.std(ddof=1) / np.sqrt(len(part))
+        found = theory[f"{name}_spectrum"][0]
+        assert abs(part.mean() - found) <= 4 * error + 0.06 * found
+        total = sum(theory[f"{name}_{kind}"] for kind in ("mean", "spectrum", "eigenvectors"))
+        assert total == pytest.approx(theory[name], rel=1e-12)
 
 
 @pytest.mark.slow

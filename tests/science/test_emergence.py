@@ -86,6 +86,9 @@ def test_numbers_of_the_page():
             one, ten = learning_times(stops, v[:, 1:-1], v[:, -1])
     assert f"({before['ddpm_beta']} for DDPM, {before['ddim']}\nfor DDIM" in page
     law = learning_constant("ddpm_beta")
+    assert f"τ₂ = {law:.3f}/λ and {learning_constant('ddim'):.3f}/λ" in page
+    assert f"e^{{−2E₁(z)}} dz = {unlearned_constant('ddpm_beta'):.3f} and" in page
+    assert f"e^{{−γ}} = {unlearned_constant('ddim'):.3f}" in page
     assert f"τ₂ = {one:.2f} at λ = 1, where the law has {law:.3f}" in page
     assert f"{ten:.3f} at λ = 10, where it has {law / 10:.3f}" in page
     assert one > law

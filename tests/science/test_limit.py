@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from lindiff.science.draws import make_draw
 from lindiff.science.exact import linear_metrics
 from lindiff.science.filters import Bank, Training
-from lindiff.science.limit import limiting
+from lindiff.science.limit import limit_range, limiting
 from lindiff.science.measure import of_population
 from lindiff.science.metrics import covariance_metrics
-from lindiff.science.sampler import make_sampler
+from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import FilterTable
-from lindiff.science.theory import linear_theory
+from lindiff.science.theory import linear_theory, on_contour
 
 SPECTRA = [
     ("isotropic", {}),
@@ -83,6 +83,46 @@ def test_theory_meets_seed_means(name, params, n, known):
         mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(draws))
         # Five standard errors, and 0.3 % for the orders beyond 1/n at d = 100.
         assert np.all(np.abs(mean - limit) <= 5 * error + 3e-3 * np.abs(limit)), metric
+
+
+@pytest.mark.parametrize("n", [5, 30, 50, 300, 10**6])
+def test_elements_off_the_diagonal_scatter_as_those_of_a_wishart_matrix(n):
+    """E (Σ0)_ij² = s_i s_j (N − 1)/N² for i ≠ j, exactly."""
+    s = make_spectrum("power_law", 40, exponent=1.0)
+    limit = limiting(s, n)
+    left, right = np.sqrt(limit.spectrum), 1 / limit.spectrum
+    found = limit.scatter(left, right, limit.nodes[:, None] * [1.0, 3.0], np.zeros((1, 2)))
+    exact = np.sum(s**1.5) * len(s) * (n - 1) / n**2
+    np.testing.assert_allclose(found, [exact, 9 * exact], rtol=1e-8)
+
+
+@pytest.mark.parametrize("n", [16, 60, 300])
+@pytest.mark.parametrize(("name", "params"), [*SPECTRA[:3], SPECTRA[4]])
+def test_mean_part_of_the_divergence_meets_the_draws(name, params, n):
+    """⟨δᵀ(1 − √ᾱP)Σ⁻¹(1 − √ᾱP)δ⟩ with P(Σ0) as it is, of which the diagonal is not all."""
+    s, schedule = make_spectrum(name, 48, **params), make_schedule()
+    sampler, trainings = make_sampler("ddim", schedule), [Training(), Training(ridge=0.1)]
+    table = FilterTable(Bank(schedule, trainings), sampler, (1e-9, 1e3))
+    root = start_factor(schedule, sampler)
+    values = []
+    for seed in range(40):
+        draw = make_draw("wishart", s, n, seed)
+        P = table.at(draw.eigenvalues).pointwise("P")
+        row = []
+        for modes, null in zip(P.T, table.at_zero.P[0], strict=True):
+            left = (1 - root * null) * np.eye(48)
+            left -= root * (draw.vectors * (modes - null)) @ draw.vectors.T
+            row.append(np.sum(s[:, None] / s * left**2) / (2 * 48 * n))
+        values.append(row)
+    mean, error = np.mean(values, axis=0), np.std(values, axis=0, ddof=1) / np.sqrt(40)
+    found = linear_theory(s, n, trainings, schedule, sampler)["kl_model_data_mean"]
+    assert np.all(np.abs(found - mean) <= 5 * error + 1e-3 * mean)
+    if n == 16:
+        limit = limiting(s, n)
+        F = on_contour(FilterTable(table.bank, sampler, limit_range(s, n - 1)), root)
+        diagonal = limit.counts @ limit.diagonal(F.nodes["left"], F.zero["left"]) ** 2
+        share = 1 - diagonal / (2 * 48 * n) / found
+        assert np.all((share > 0.003) & (share < 0.02))
 
 
 @pytest.mark.parametrize("n", [400, 1000])

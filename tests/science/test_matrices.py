@@ -49,7 +49,7 @@ def as_matrices(draw, training, schedule=SCHEDULE):
 
 def generate(weights, sampler, draw, schedule=SCHEDULE):
     """What one model generates."""
-    generation = Generation(sampler, schedule, draw.centre, 1)
+    generation = Generation(sampler, schedule, draw, 1)
     for index in range(schedule.timesteps - 1, -1, -1):
         generation.step(weights[None, index], index)
     return generation.result(0)
@@ -86,10 +86,10 @@ def test_matrices_that_share_eigenvectors_are_filters(training, sampling, n, mea
         found = matrices.losses(weights[None], SCHEDULE, range(T), moment)
         assert found.mean() == pytest.approx(expected[name][0], rel=1e-10)
     generated = generate(weights, sampler, draw)
-    found = matrices.divergences(generated, draw.mean, draw.spectrum)
+    found = matrices.divergences(generated, draw.spectrum)
     for name, value in zip(("kl_model_data", "kl_data_model"), found, strict=True):
         assert value == pytest.approx(expected[name][0], rel=1e-10)
-    distance = matrices.bures(generated, draw.mean, draw.spectrum)
+    distance = matrices.bures(generated, draw.spectrum)
     assert distance == pytest.approx(vectors.bures(draw, evaluated, root)[0], rel=1e-10, abs=1e-13)
     variances = np.exp(evaluated.pointwise("log_v")[:, 0])
     np.testing.assert_allclose(matrices.node_variances(draw, generated), variances, rtol=1e-9)
@@ -98,7 +98,7 @@ def test_matrices_that_share_eigenvectors_are_filters(training, sampling, n, mea
         maps = (filters.pointwise("P") for filters in (evaluated, of_other))
         value = agreement(make_halves(draw, other), *maps, root)[0]
         pair = generated, generate(as_matrices(other, training), sampler, other)
-        assert matrices.agreement(*pair, draw.mean) == pytest.approx(value, rel=1e-10)
+        assert matrices.agreement(*pair) == pytest.approx(value, rel=1e-10)
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -143,15 +143,15 @@ def test_what_any_matrices_generate(sampling):
         mean = sampler.A[i] * mean - sampler.B[i] * W @ (mean - root * draw.centre)
         a = sampler.A[i] * np.eye(D) - sampler.B[i] * W
         covariance = a @ covariance @ a.T + sampler.variance[i] * np.eye(D)
-    np.testing.assert_allclose(generated.mean, mean, rtol=1e-10)
+    np.testing.assert_allclose(draw.mean + generated.shift, mean, rtol=1e-10)
     np.testing.assert_allclose(generated.root @ generated.root.T, covariance, rtol=1e-10)
     population = draw.mean, np.diag(draw.spectrum)
-    found = matrices.divergences(generated, draw.mean, draw.spectrum)
+    found = matrices.divergences(generated, draw.spectrum)
     assert found[0] == pytest.approx(kl(mean, covariance, *population) / D, rel=1e-9)
     assert found[1] == pytest.approx(kl(*population, mean, covariance) / D, rel=1e-9)
     reference = ot.gaussian.bures_wasserstein_distance(mean, population[0], covariance,
                                                        population[1]) ** 2 / D  # fmt: skip
-    assert matrices.bures(generated, draw.mean, draw.spectrum) == pytest.approx(reference, rel=1e-6)
+    assert matrices.bures(generated, draw.spectrum) == pytest.approx(reference, rel=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
@@ -162,16 +162,15 @@ def test_distances_are_positive_and_agreement_is_a_correlation(seed, d, shift):
     one, other = (
         Gaussian(rng.standard_normal(d) * shift, rng.standard_normal((d, d))) for _ in range(2)
     )
-    mean = np.zeros(d)
-    assert all(value >= -1e-12 for value in matrices.divergences(one, mean, spectrum))
-    assert matrices.bures(one, mean, spectrum) >= -1e-12
-    value = matrices.agreement(one, other, mean)
+    assert all(value >= -1e-12 for value in matrices.divergences(one, spectrum))
+    assert matrices.bures(one, spectrum) >= -1e-12
+    value = matrices.agreement(one, other)
     assert abs(value) <= 1 + 1e-12
-    assert matrices.agreement(other, one, mean) == pytest.approx(value, rel=1e-12)
-    assert matrices.agreement(one, one, mean) == pytest.approx(1)
-    itself = Gaussian(mean, np.diag(np.sqrt(spectrum)))
-    np.testing.assert_allclose(matrices.divergences(itself, mean, spectrum), 0, atol=1e-14)
-    assert matrices.bures(itself, mean, spectrum) == pytest.approx(0, abs=1e-14)
+    assert matrices.agreement(other, one) == pytest.approx(value, rel=1e-12)
+    assert matrices.agreement(one, one) == pytest.approx(1)
+    itself = Gaussian(np.zeros(d), np.diag(np.sqrt(spectrum)))
+    np.testing.assert_allclose(matrices.divergences(itself, spectrum), 0, atol=1e-14)
+    assert matrices.bures(itself, spectrum) == pytest.approx(0, abs=1e-14)
 
 
 @pytest.mark.parametrize("name", ["ddpm_beta", "ddim"])
@@ -180,11 +179,11 @@ def test_a_direction_without_variance_makes_both_divergences_infinite(name):
     draw, sampler = gaussian_draw(4), make_sampler(name, SCHEDULE)
     expected = linear_metrics(draw, [Training()], SCHEDULE, sampler)
     generated = generate(as_matrices(draw, Training()), sampler, draw)
-    found = matrices.divergences(generated, draw.mean, draw.spectrum)
+    found = matrices.divergences(generated, draw.spectrum)
     assert found == (expected["kl_model_data"][0], expected["kl_data_model"][0]) == (
         math.inf, math.inf
     )  # fmt: skip
-    assert math.isfinite(matrices.bures(generated, draw.mean, draw.spectrum))
+    assert math.isfinite(matrices.bures(generated, draw.spectrum))
 
 
 @pytest.mark.parametrize("name", ["ddpm_beta", "ddim"])
@@ -195,18 +194,18 @@ def test_what_is_not_finite_is_nan_and_no_exception(size, name):
     generated = generate(weights, make_sampler(name, SCHEDULE), draw)
     loss = matrices.losses(weights[None], SCHEDULE, range(T), np.eye(D))
     assert not np.isfinite(loss).all() or size == 1e30
-    assert np.isnan(matrices.divergences(generated, draw.mean, draw.spectrum)).all()
-    assert np.isnan(matrices.bures(generated, draw.mean, draw.spectrum))
-    assert np.isnan(matrices.agreement(generated, generated, draw.mean))
+    assert np.isnan(matrices.divergences(generated, draw.spectrum)).all()
+    assert np.isnan(matrices.bures(generated, draw.spectrum))
+    assert np.isnan(matrices.agreement(generated, generated))
 
 
 def test_models_do_not_touch_each_other():
     draw, sampler = gaussian_draw(9, 0.7), make_sampler("ddpm_beta", SCHEDULE)
     weights = np.stack([any_matrices(seed) for seed in range(3)])
-    together = Generation(sampler, SCHEDULE, draw.centre, 3)
+    together = Generation(sampler, SCHEDULE, draw, 3)
     for index in range(T - 1, -1, -1):
         together.step(weights[:, index], index)
     for m in range(3):
         alone, one = generate(weights[m], sampler, draw), together.result(m)
-        np.testing.assert_allclose(one.mean, alone.mean, rtol=1e-13)
+        np.testing.assert_allclose(one.shift, alone.shift, rtol=1e-13)
         np.testing.assert_allclose(one.root, alone.root, rtol=1e-12, atol=1e-15)

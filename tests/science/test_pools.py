@@ -175,6 +175,90 @@ def test_fewer_rows_than_columns_span_fewer_directions():
     assert pool.dependent == 15
 
 
+def test_a_direction_beyond_the_rows_is_said_to_be_one():
+    pool = pool_of(Rows(matrix(20, 30)), KEY)
+    assert "left out of 30 columns: 15 beyond the 15 directions that its 16 distinct" in (
+        pool.summary()
+    )
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.94, "94"), (0.996, "99.6"), (0.9997, "99.97")])
+def test_what_is_mostly_lost_is_not_measured(share, said):
+    """Above 1 % of the mean square; a share near 1 is not rounded to all of it."""
+    values = matrix(40, 3)
+    held_out = np.arange(40) >= 30
+    values[:, 2] = 0.0
+    rest = ((values[held_out] - values[~held_out].mean(axis=0)) ** 2).sum(axis=1).mean()
+    values[held_out, 2] = np.sqrt(rest * share / (1 - share))
+    pool = pool_of(Rows(values, held_out), KEY)
+    assert pool.lost == pytest.approx(share)
+    assert f"{said} % of their mean square is outside the 2 directions" in pool.untested
+    assert f"{said} % of the held-out rows' mean square (above 1 %" in pool.summary()
+    values[held_out, 2] = np.sqrt(rest * 0.009)
+    assert pool_of(Rows(values, held_out), KEY).untested is None
+
+
+REPEATED = np.repeat(matrix(200, 8), 4, axis=0)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 1e-8])
+def test_copies_are_on_one_side_of_the_split(jitter):
+    """The split is that of the distinct rows; rows without copies are split as they always were."""
+    order = np.random.default_rng(0).permutation(800)
+    values = REPEATED[order]
+    values += jitter * values.std(axis=0) * np.random.default_rng(1).standard_normal(values.shape)
+    pool = pool_of(Rows(values), KEY)
+    assert not np.isin(pool.held_out_number, pool.number).any()
+    assert (pool.size, len(pool.held_out)) == (640, 160)
+    distance = np.abs(pool.held_out[:, None] - pool.rows[None]).max(axis=2)
+    assert distance.min() > 1e-3
+    assert pool.summary() == (
+        "a pool of 640 rows, 160 held out, d = 8; 800 of all 800 rows repeat each other, as 200 "
+        "distinct rows (equal in every column to 1e-06 of its standard deviation), and copies of a "
+        "row are all in the pool or all held out"
+    )
+    _, first = np.unique(order // 4, return_index=True)
+    alone = pool_of(Rows(values[np.sort(first)]), KEY)
+    assert "repeat" not in alone.summary()
+    if not jitter:
+        np.testing.assert_allclose(alone.spectrum, pool.spectrum, rtol=1e-12)
+
+
+def test_copies_across_a_split_of_its_own_are_said():
+    values, held_out = matrix(40, 3), np.arange(40) >= 30
+    values[[31, 33, 5]] = values[[2, 2, 4]]
+    pool = pool_of(Rows(values, held_out), KEY)
+    assert pool.summary().endswith(
+        "; 5 of all 40 rows repeat each other, as 2 distinct rows (equal in every column to 1e-06 "
+        "of its standard deviation); 2 of the held-out rows repeat one of the pool"
+    )
+    held, rest = pool.unseen(30, 0)
+    assert (len(held), len(rest)) == (8, 0)
+    # Row 5 is row 4 again: of both the rest has one at most.
+    sizes = {len(pool.unseen(10, seed)[1]) for seed in range(20)}
+    assert sizes <= {18, 19, 20}
+
+
+def test_halves_and_the_rest_have_no_copy_of_the_training_set():
+    pool = pool_of(Rows(REPEATED), KEY)
+    assert pool.largest_half == 128
+    for seed in range(5):
+        one, other = pool.chosen(128, seed), pool.chosen(128, seed, start=128)
+        assert not np.isin(pool.number[one], pool.number[other]).any()
+        held, rest = pool.unseen(40, seed)
+        rows = np.round(np.concatenate([held, rest]), 9)
+        assert len(np.unique(rows, axis=0)) == len(rows)
+        own = np.round(pool.subset(40, seed), 9)
+        assert len(np.unique(np.concatenate([rows, own]), axis=0)) == 200
+    with pytest.raises(ValueError, match="640 rows, of which some repeat each other"):
+        pool.chosen(320, 0, start=320)
+
+
+def test_too_few_distinct_rows_are_no_population():
+    with pytest.raises(ValueError, match="has 9 distinct rows, 90 with their copies; a pool and"):
+        pool_of(Rows(np.repeat(matrix(9, 3), 10, axis=0)), KEY)
+
+
 @pytest.mark.parametrize("factor", [1e300, 1e-300, 1e-318])
 def test_no_unit_is_too_large_or_too_small(factor):
     values = matrix(60, 3) / 100
@@ -237,7 +321,7 @@ def test_the_whole_pool_has_the_covariance_of_the_population():
 
 
 def test_one_row_many_times_has_no_variance():
-    pool = pool_of(Rows(np.repeat(matrix(2, 3), 20, axis=0)), KEY)
+    pool = pool_of(Rows(np.repeat(matrix(2, 3), 20, axis=0), np.arange(40) % 4 == 1), KEY)
     same = [seed for seed in range(20) if np.ptp(pool.subset(2, seed), axis=0).max() < 1e-12]
     assert same
     draw = pool.draw(2, seed=same[0])

@@ -191,17 +191,26 @@ def test_memorized_fraction_by_hand():
     np.testing.assert_allclose(ratio, [0, 1 / 9, 3 / 7, 1, 1 / 2])
     assert memorized_fraction(np.array([[0.24], [0.24]]), points) == (1, 0)
     assert memorized_fraction(np.array([[0.26], [0.26]]), points) == (0, 0)
-    with pytest.raises(ValueError, match="2 training points; the ratio needs at least 3"):
+    with pytest.raises(ValueError, match="2 distinct training points; the ratio needs at least 3"):
         memorized_fraction(samples, points[:2])
-    with pytest.raises(ValueError, match="1 training points; a second-nearest needs 2"):
+    with pytest.raises(ValueError, match="1 distinct training points; a second needs 2"):
         nearest(samples, points[:1])
 
 
 def test_points_that_are_twice_there_or_nearly():
-    # A training point that is there twice is its own second-nearest.
-    twice = np.array([[0.0], [0.0], [4.0]])
-    assert memorized_fraction(twice[:2], twice) == (0, 0)
-    assert nearest(twice[:1], twice)[1] == 1
+    # A copy of a point that is there twice is memorized: what counts is the next distinct one.
+    twice = np.array([[0.0], [0.0], [4.0], [8.0]])
+    assert memorized_fraction(np.array([[0.0], [0.9]]), twice) == (1, 0)
+    np.testing.assert_allclose(nearest(np.array([[0.0], [1.0]]), twice)[1], [0, 1 / 3])
+    np.testing.assert_array_equal(
+        nearest(twice + 1, twice, np.array([0, 0, 1, 2]))[0], [0, 0, 2, 3]
+    )
+    # Numbers say what is distinct, whatever the distance.
+    assert nearest(np.array([[0.0]]), twice, np.array([0, 1, 2, 3]))[1] == 1
+    with pytest.raises(ValueError, match="1 distinct training points; a second needs 2"):
+        nearest(twice, twice[:2])
+    with pytest.raises(ValueError, match="2 distinct training points; the ratio needs"):
+        memorized_fraction(twice, twice[:3])
     # Near duplicates far from the origin, whose squares differ in the 19th digit.
     far = 1e6 + np.array([[0.0], [1e-3], [1.0]])
     assert memorized_fraction(far[[0, 0]] + 1e-4, far) == (1, 0)

@@ -8,9 +8,12 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from lindiff.science.numbers import variances
+
 
 def eigenvalues(d: int, values: Sequence[float]) -> Float64[NDArray[np.float64], " d"]:
     """The listed eigenvalues, shape (d,); there must be d of them."""
-    if len(values) != d:
-        raise ValueError(f"eigenvalues: {len(values)} values for d = {d}")
-    return np.asarray(values, dtype=float)
+    found = variances(values)
+    if len(found) != d:
+        raise ValueError(f"eigenvalues: {len(found)} values for d = {d}")
+    return found

@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from lindiff.science.numbers import real
+
 
 def eigenvalues(d: int, ratio: float, fraction: float = 0.5) -> Float64[NDArray[np.float64], " d"]:
     """round(`fraction` d) eigenvalues `ratio` times the others, shape (d,).
@@ -13,7 +15,7 @@ def eigenvalues(d: int, ratio: float, fraction: float = 0.5) -> Float64[NDArray[
     Raises:
         ValueError: No mode would be on one of the two levels.
     """
-    if not 0 < fraction < 1:
+    if not 0 < real("fraction", fraction) < 1:
         raise ValueError(f"two_level: fraction = {fraction} is not between 0 and 1")
     high = round(fraction * d)
     if high in (0, d):
@@ -21,4 +23,4 @@ def eigenvalues(d: int, ratio: float, fraction: float = 0.5) -> Float64[NDArray[
         raise ValueError(
             f"two_level: fraction = {fraction:g} of d = {d} leaves no mode on the {level} level"
         )
-    return np.concatenate([np.full(high, float(ratio)), np.ones(d - high)])
+    return np.concatenate([np.full(high, real("ratio", ratio)), np.ones(d - high)])
