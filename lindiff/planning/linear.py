@@ -42,9 +42,11 @@ _PAIR = 2e-10
 _BURES = 1e-9
 _MONTE_CARLO = 5e-7
 # Python with NumPy, SciPy and Arrow; every model starts from that.
-BASE_BYTES = 160e6
+BASE_BYTES = 170e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
+# SciPy's sparse and spatial parts, with which a pool looks for repeated rows.
+_POOL_BYTES = 35e6
 # Arrays of a filter while its table is made, of so many points at the most.
 _TABLE = 9 * 513
 # Freed memory below this the allocator keeps: it adds to what comes next.
@@ -118,7 +120,8 @@ def pool_bytes(families: pa.Table) -> float:
         if values["spectrum"] == "dataset":
             names.add(json.loads(values["spectrum_params"])["name"])
     pools = [make_pool(name) for name in names]
-    return float(sum(_COPIES * 8 * (p.size + len(p.held_out)) * p.columns for p in pools))
+    numbers = sum(_COPIES * (pool.size + len(pool.held_out)) * pool.columns for pool in pools)
+    return 8 * numbers + (_POOL_BYTES if pools else 0)
 
 
 def _with_rows(families: pa.Table) -> NDArray[np.bool_]:

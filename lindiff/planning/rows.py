@@ -16,8 +16,8 @@ from lindiff.science.pools import make_pool
 
 # A cell's settings, metrics and outcome: as read, as computed, as written.
 _ROW = 2400
-# Copies of a list while its part is put together and encoded.
-_COPIES = 3
+# Copies of a list while its part is put together and encoded, of arrays that grow by doubling.
+_COPIES = 6
 # A row of a list is a Python dictionary before it is a column, and a number in it an object.
 _DICTIONARY, _NUMBER = 232, 32
 
@@ -29,7 +29,8 @@ def kept(families: pa.Table, metrics: Sequence[str]) -> Array:
         families: The settings of one cell of each family.
         metrics: Metrics asked for.
     """
-    size = np.full(len(families), float(_ROW))
+    # What the lists' Python objects have taken Python gives back late: it counts as if kept.
+    size = _ROW + objects(families, metrics)
     for name, count in _lengths(families, metrics).items():
         width = sum(field.type.bit_width // 8 for field in _plain(name))
         size += _COPIES * count * width
