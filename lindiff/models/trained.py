@@ -194,13 +194,14 @@ def _measured(
             try:
                 if stop not in of_stop:
                     of_stop[stop] = of_schedule(task.family, filters.schedule, denoise, wanted)
-                found = {name: undefined(name, 1) for name in wanted} | of_stop[stop]
+                found = dict(of_stop[stop])
                 why = diverged(found)
                 try:
                     asked = OF_SAMPLES & set(wanted)
                     found |= measure(task.family, filters, denoise, asked, *partner)
                 except FloatingPointError as error:
                     why = f"{why}; {error}" if why else str(error)
+                    found = {name: undefined(name, 1) for name in wanted} | found
                 else:
                     if partner and filters.noiseless and np.isnan(found.get("agreement", 0)):
                         message[row] = "the other half: the generated samples are not finite"
