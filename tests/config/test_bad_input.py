@@ -577,7 +577,7 @@ def test_an_override_is_not_blamed_on_the_file(make):
         ("timesteps", "1000000000", "timesteps = 1000000000: must be at most 100,000"),
         ("d", "0x" + "f" * 5000, "is not a readable int"),
         ("d", "!!int ''", "d: '' is not a readable int"),
-        ("d", "!!int -", "d: '-' is not a readable int"),
+        ("d", "!!int '-'", "d: '-' is not a readable int"),
         ("ridge", "!!float ''", "ridge: '' is not a readable float"),
         ("sampler", '"\\U00110000"', "not YAML: \\U00110000 is no character"),
         ("sampler", '"\\uD800"', "the character U+D800 is not allowed in a text"),
