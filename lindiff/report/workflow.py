@@ -56,6 +56,8 @@ def _text(settings: Mapping[str, object], key: str, default: str, main: bool) ->
             f"{key} = {value!r}: Snakemake took the name for {type(value).__name__}, so it is not "
             f"known how it was written; write it with a path, as {key}=./NAME"
         )
+    if not value:
+        raise InputError(f"{key}: the name is empty; the working directory is {key}=.")
     # A text has lost its quotes, a comment or a line break, as YAML: that is another name.
     written = [word for word in sys.argv if word.startswith(f"{key}=")]
     if main and written and written[-1] != f"{key}={value}":
