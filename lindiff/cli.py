@@ -143,7 +143,7 @@ def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
 @_results
 @_max_cells
 @_json
-@click.option("--write", type=_path, help="Write the plan there, as the workflow does.")
+@click.option("--write", type=_file, help="Write the plan there, as the workflow does.")
 @click.option("--digest", help="With --write: refuse if the plan is not this one.")
 def plan(
     config: Path,
@@ -178,7 +178,7 @@ def plan(
 
 @main.command()
 @click.argument("spec", type=_file)
-@click.option("--out", required=True, type=_path, help="The part to write.")
+@click.option("--out", required=True, type=_file, help="The part to write.")
 @click.option(
     "--device",
     type=click.Choice(DEVICES),
@@ -216,7 +216,7 @@ def figures(plan_file: Path, names: tuple[str, ...]) -> None:
     plan = read_plan(plan_file)
     for name in names:
         check_listed(name, plan_file.parent, plan.config.feeding(name))
-    for name in names or plan.figures:
+    for name in dict.fromkeys(names or plan.figures):
         for path in draw_figure(name, plan_file.parent, plan.config.feeding(name)):
             click.echo(printable(str(path)))
 

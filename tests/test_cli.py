@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
@@ -252,6 +254,9 @@ def test_status_tells_damaged_parts(finished: Sweep) -> None:
         (("test_loss!=null",), 10),
         (("spectrum=power_law",), 2),
         (('spectrum_params={"exponent": 1.0}',), 2),
+        (('spectrum_params={"exponent":1}',), 2),
+        (('spectrum_params={"exponent":2},{"exponent":1}',), 2),
+        (('spectrum_params!={"exponent":1}',), 8),
         (("final_noise=false",), 10),
         (("experiments=two",), 2),
         (("experiments=one,two",), 10),
@@ -275,6 +280,13 @@ def test_conditions(finished: Sweep, conditions: tuple[str, ...], count: int) ->
         (("spectrum<x",), "spectrum is not a number"),
         (("d",), "'d': a condition is NAME=VALUE"),
         (("spectrum_params={",), "is not JSON"),
+        (("spectrum_params={" + '"a":[' * 9000,), "is not JSON"),
+        (("d=99999999999999999999",), "is not a whole number of 64 bits"),
+        (("d<99999999999999999999",), "is not a whole number of 64 bits"),
+        (("d=" + "9" * 5000,), "is not a whole number of 64 bits"),
+        (("ridge=1e400",), "'1e400' is not a number"),
+        (("ridge=nan",), "'nan' is not a number"),
+        (("ridge<null",), "null is not a number; use ridge=null"),
         (("--columns", "d,m"), "no column 'm'"),
     ],
 )
@@ -347,3 +359,71 @@ def test_a_results_folder_may_have_any_name(
     sweep.finish(config)
     assert sweep.plan(config).pending == ()
     assert len(strict(output("cells", f"{name}/results/tiny", "n=3", "--json"))) == 2
+
+
+# What is not there to be read, written or obeyed ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "verb", ["validate", "plan", "status", "run", "collect", "figures", "answers"]
+)
+def test_folders_pipes_and_noise_are_refused(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "noise").write_bytes(bytes(range(128, 256)) * 20)
+    (tmp_path / "deep").write_text("[" * 100_000)
+    out = ("--out", "part") if verb == "run" else ()
+    for name in ("folder", "pipe", "noise", "deep", "none", "", "x" * 300, "\udcff"):
+        result = call(verb, name, *out)
+        assert result.exit_code in (1, 2), (name, result.output)
+        assert result.stderr
+        assert "Traceback" not in result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe", "noise", "deep"}
+    assert "not a regular file" in call(verb, "pipe", *out).stderr
+    assert "is a directory" in call(verb, "folder", *out).stderr
+
+
+def test_a_part_is_not_written_to_a_pipe(finished: Sweep) -> None:
+    (spec, *_) = finished.store.specs.iterdir()
+    os.mkfifo(finished.folder / "pipe")
+    assert "not a regular file" in call("run", spec, "--out", "pipe").stderr
+
+
+def test_escape_sequences_are_shown_not_sent(sweep: Sweep) -> None:
+    (sweep.folder / "c.yaml").write_text('"\\e[31mred": 1\n')
+    for arguments in (
+        ("validate", "c.yaml"), ("validate", "\x1b[31mred.yaml"), ("\x1b[31m",),
+        ("validate", "c.yaml", "--\x1b[31m"), ("cells", "\x1b[31m"), ("theory", "\x1b[31m=1"),
+    ):  # fmt: skip
+        result = call(*arguments)
+        assert result.exit_code == 2
+        assert "\x1b" not in result.output
+        assert "\\x1b[31m" in result.output
+
+
+def test_no_figure_is_drawn_where_one_is_not_known(sweep: Sweep) -> None:
+    defaults = "{model: linear_exact, timesteps: 20, beta_max: 9.0e-3, seed: [0, 1]}"
+    config = sweep.config("{d: 4, n: [3, 8], figures: [kl]}", defaults=defaults)
+    sweep.finish(config)
+    for other in ("lk", "transition"):
+        assert call("figures", sweep.plan(config).file, "kl", other).exit_code == 2
+        assert not (sweep.results / "tiny/figures").exists()
+
+
+def test_a_table_of_lists_and_a_foreign_one(finished: Sweep) -> None:
+    lists = pa.table({"cell_id": ["a"], "values": [[0.5, 1.0]]})
+    pq.write_table(lists, finished.folder / "lists.parquet")
+    assert "0.5, 1" in output("cells", "lists.parquet")
+    assert '"0.5 1"' in output("cells", "lists.parquet", "--csv")
+    pq.write_table(pa.table({"a": [1]}), finished.folder / "foreign.parquet")
+    assert "it has no column cell_id" in call("cells", "foreign.parquet").stderr
+
+
+@pytest.mark.parametrize("command", ["cells results/tiny --csv", "cells results/tiny --json"])
+def test_a_reader_that_has_gone_is_no_error(finished: Sweep, command: str) -> None:
+    line = f"{sys.executable} -m lindiff.cli {command} | true"
+    found = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr) == ("", "")

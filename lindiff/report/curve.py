@@ -118,7 +118,7 @@ def _metric(name: str) -> str:
 def _argument(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise InputError(f"{_COMMAND}: {text!r}: write KEY=VALUE, such as d=200")
+        raise InputError(f"{_COMMAND}: {yamlfile.shown(text)}: write KEY=VALUE, such as d=200")
     return key.strip(), value
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from lindiff.columns import SETTING
 from lindiff.columns.arrays import as_text
+from lindiff.config.yamlfile import shown
 from lindiff.errors import InputError
 from lindiff.files import local
 
@@ -72,16 +73,16 @@ def _condition(text: str, schema: pa.Schema) -> Any:
     """The condition as a function from the table to a mask."""
     parsed = _SHAPE.fullmatch(text)
     if parsed is None:
-        raise InputError(f"{text!r}: a condition is NAME=VALUE, NAME!=VALUE or NAME<VALUE")
+        raise InputError(f"{shown(text)}: a condition is NAME=VALUE, NAME!=VALUE or NAME<VALUE")
     name, sign, value = parsed.groups()
     _known(name, schema)
     kind = schema.field(name).type
     if sign in _RELATIONS:
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-            raise InputError(f"{text!r}: {name} is not a number; use {name}=VALUE")
+            raise InputError(f"{shown(text)}: {name} is not a number; use {name}=VALUE")
         limit = _typed(value.strip(), kind, text)
         if limit is None:
-            raise InputError(f"{text!r}: {_NULL} is not a number; use {name}={_NULL}")
+            raise InputError(f"{shown(text)}: {_NULL} is not a number; use {name}={_NULL}")
         return lambda table: _RELATIONS[sign](table[name], limit)
     if value.lstrip().startswith("{"):
         wanted = _json(value, text)
@@ -107,7 +108,7 @@ def _json(value: str, text: str) -> list[Any]:
     try:
         found: list[Any] = json.loads(f"[{value}]")
     except (ValueError, RecursionError):
-        raise InputError(f"{text!r}: {value!r} is not JSON") from None
+        raise InputError(f"{shown(text)}: {shown(value)} is not JSON") from None
     return found
 
 
@@ -132,7 +133,7 @@ def _typed(value: str, kind: pa.DataType, text: str) -> Any:
     if pa.types.is_boolean(kind):
         if value in ("true", "false"):
             return value == "true"
-        raise InputError(f"{text!r}: {value!r} is not true or false")
+        raise InputError(f"{shown(text)}: {shown(value)} is not true or false")
     for test, make, words in (
         (pa.types.is_integer, _whole, "a whole number of 64 bits"),
         (pa.types.is_floating, _number, "a number"),
@@ -141,7 +142,7 @@ def _typed(value: str, kind: pa.DataType, text: str) -> Any:
             try:
                 return make(value)
             except ValueError:
-                raise InputError(f"{text!r}: {value!r} is not {words}") from None
+                raise InputError(f"{shown(text)}: {shown(value)} is not {words}") from None
     return value
 
 

@@ -67,13 +67,22 @@ def telling() -> Iterator[None]:
         sys.exit(1)
 
 
-def _text(settings: Mapping[str, object], key: str, default: str) -> str:
+def _text(settings: Mapping[str, object], key: str, default: str, main: bool) -> str:
     """A path as it was written: Snakemake hands over ``2024_11_28`` as the number 20241128."""
     value = settings.get(key, default)
     if not isinstance(value, str):
         raise InputError(
             f"{key} = {value!r}: Snakemake took the name for {type(value).__name__}, so it is not "
             f"known how it was written; write it with a path, as {key}=./NAME"
+        )
+    if not value:
+        raise InputError(f"{key}: the name is empty; the working directory is {key}=.")
+    # A text has lost its quotes, a comment or a line break, as YAML: that is another name.
+    written = [word for word in sys.argv if word.startswith(f"{key}=")]
+    if main and written and written[-1] != f"{key}={value}":
+        raise InputError(
+            f"{written[-1]}: Snakemake took the name for {value!r}; give it a name that YAML reads "
+            f"as it is written, such as {key}=./NAME"
         )
     return value
 
@@ -103,8 +112,8 @@ class Sweep:
             main: Whether this is Snakemake's main process, which plans.
         """
         with telling():
-            file = _text(settings, "sweep", DEFAULT)
-            results = Path(_text(settings, "results", "results"))
+            file = _text(settings, "sweep", DEFAULT, main)
+            results = Path(_text(settings, "results", "results", main))
         # Jobs call the `lindiff` that belongs to this Python, activated or not.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         os.environ["LINDIFF_SOURCE"] = str(Path(package).resolve().parents[1])

@@ -1,11 +1,13 @@
 """Every message about a config that is wrong."""
 
+import os
 import re
 
 import numpy as np
 import pytest
 
 from lindiff import figures
+from lindiff.config import yamlfile
 from lindiff.config.resolve import load
 from lindiff.models import MODELS
 from lindiff.sweep.validate import validate, warnings
@@ -559,3 +561,81 @@ def test_an_override_is_not_blamed_on_the_file(make):
     assert message(make(), max_cells=-1) == (
         "max_cells = -1 (given instead of the file's): must be at least 1"
     )
+
+
+# Bad input: sizes, and what no terminal should get
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("d", "2000000000", "d = 2000000000: must be at most 1,000,000"),
+        ("n", "1000000000000000000", "must be at most 1,000,000,000,000,000"),
+        ("timesteps", "1000000000", "timesteps = 1000000000: must be at most 100,000"),
+        ("d", "0x" + "f" * 5000, "is not a readable int"),
+        ("d", "!!int ''", "d: '' is not a readable int"),
+        ("d", "!!int '-'", "d: '-' is not a readable int"),
+        ("ridge", "!!float ''", "ridge: '' is not a readable float"),
+        ("sampler", '"\\U00110000"', "not YAML: \\U00110000 is no character"),
+        ("sampler", '"\\uD800"', "the character U+D800 is not allowed in a text"),
+        ("sampler", '"\\0"', "the character U+0000 is not allowed in a text"),
+        ("data", '{file: "a\\0b.npy"}', "the character U+0000 is not allowed in a text"),
+        (
+            "seed",
+            "{range: [0, 9223372036854775808]}",
+            "range[1] = 9223372036854775808: does not fit",
+        ),
+        ("ridge", "{linear: [0, 1, 50001]}", "a count of 50,001 is too many; at most 50,000"),
+        ("model", "[" + "linear_exact, " * 200 + "linear_exact]", "must have at most 200 values"),
+    ],
+)
+def test_sizes_are_refused_before_memory_is_asked_for(make, key, value, found):
+    base = re.sub(rf"    {key}: .*\n", "", BASE)
+    text = message(make(f"{key}: {value}", base))
+    assert text.startswith("c.yaml:")
+    assert found in text
+    assert len(text) < 300
+
+
+def test_axes_that_multiply_beyond_all_numbers(make):
+    axes = "\n".join(f"{key}: {{range: [1, 900000]}}" for key in ("steps", "width", "train_seed"))
+    text = message(make(axes))
+    assert "an axis of 899,999 values with 1,799,998 of other rules is more than max_cells" in text
+    assert message(make(base=f"max_cells: {2**63 - 1}\n{BASE}")) == (
+        f"c.yaml:1:12: max_cells = {2**63 - 1}: must be at most 20,000,000"
+    )
+
+
+@pytest.mark.parametrize("size", ["1" + "0" * 30, "1" + "0" * 400])
+def test_memory_that_no_machine_has(make, size):
+    text = message(make(base=f"shard: {{memory: {size} TiB}}\n{BASE}"))
+    assert text.startswith("c.yaml:1:17: shard.memory = ")
+    assert len(text) < 200
+
+
+def test_an_alias_of_one_long_text_is_read_once(make):
+    """Its characters are looked at once, and shown once, however often it stands there."""
+    long = "y" * 100_000
+    text = message(make(base=f"x: &x {long}\nexperiments:\n  a: {{n: [{'*x, ' * 9000}*x]}}\n"))
+    assert text.splitlines()[-1] == "… and 8,963 more errors"
+    assert len(text) < 10_000
+
+
+def test_values_that_go_on_for_ever_are_shown_in_a_line():
+    value = [1, 2]
+    for _ in range(60):
+        value = [value] * 20
+    assert len(yamlfile.shown(value)) == 60
+    assert yamlfile.shown({"k" * 100: "v" * 10**6})[-1] == "…"
+
+
+def test_a_file_that_is_too_large_or_no_file(make, tmp_path):
+    path = make(base="#" * 2**20 + "\n")
+    assert message(path) == (
+        "c.yaml: 1,048,577 bytes are too many for a config, which may have 1,048,576; use ranges, "
+        "and files of eigenvalues"
+    )
+    many = message(make(base=f"experiments: [{'0,' * 60_000}]"))
+    assert many == "c.yaml: more than 50,000 values; use ranges, and files of eigenvalues"
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert message(tmp_path / "pipe.yaml") == "pipe.yaml: is not a regular file"

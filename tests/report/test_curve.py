@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -242,3 +243,29 @@ def test_a_folder_is_not_a_file(folder: Path):
     (folder / "c.png").mkdir()
     with pytest.raises(InputError, match=r"c\.png: is a folder"):
         write_curve(make_curve([*SMALL, "n=[20, 22]"]), Path("c.png"))
+
+
+def test_what_is_no_curve_is_not_overwritten(folder):
+    """Neither tables of results nor pictures of figures; a curve of before, and nothing, is."""
+    arguments = (*SMALL, "n=[20, 40]", "--metric", "test_loss", "--out")
+    for name in ("c.csv", "c.parquet", "c.png", "c.pdf"):
+        (folder / name).write_bytes(b"")
+        for _ in range(2):
+            output(*arguments, name)
+        before = b"something else"
+        (folder / name).write_bytes(before)
+        result = CliRunner().invoke(main, ["theory", *arguments, name])
+        assert result.exit_code == 2
+        assert f"{name}: is there, and is no curve of `lindiff theory`" in result.stderr
+        assert (folder / name).read_bytes() == before
+    rows = pa.table({"cell_id": ["a"], "d": [4], "n": [3], "n_over_d": [0.75]})
+    pq.write_table(rows, folder / "c.parquet")
+    (folder / "c.csv").write_text('"cell_id","d","n","n_over_d"\n"a",4,3,0.75\n')
+    for name in ("c.csv", "c.parquet"):
+        assert CliRunner().invoke(main, ["theory", *arguments, name]).exit_code == 2
+
+
+def test_a_curve_of_too_many_points_is_refused():
+    result = CliRunner().invoke(main, ["theory", "d=8", "n={range: [3, 20000]}"])
+    assert result.exit_code == 2
+    assert "an axis of 19,997 values is more than max_cells = 10,000" in result.stderr
