@@ -30,6 +30,8 @@ Name = str | int
 _LARGEST_WHOLE = 2**53
 # A column that varies by less, relative to its values, varies by their rounding only.
 _ROUNDING = 4 * np.finfo(np.float64).eps
+# Standard deviations from which on a mean is far off: before, the division keeps nine digits.
+_FAR = 1e7
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,13 +193,16 @@ def _check_finite(path: Path, values: Array, names: Sequence[Name]) -> None:
 def standardized(values: Array) -> Array:
     """Columns divided by their standard deviations over all rows (1/M), shape (rows, columns).
 
-    Columns that are constant, but for the rounding of their values, stay as they are.
+    Columns that are constant, but for the rounding of their values, stay as they are. One whose
+    mean is far off loses it first, or the division would round at the digits of the mean.
     """
     # By powers of two, so that squares neither overflow nor vanish; exact.
     _, exponent = np.frexp(np.abs(values).max(axis=0))
     scaled = np.ldexp(values, -exponent)
-    centred = scaled - scaled.mean(axis=0)
+    mean = scaled.mean(axis=0)
+    centred = scaled - mean
     deviation = np.sqrt(np.mean((centred - centred.mean(axis=0)) ** 2, axis=0))
     constant = deviation <= _ROUNDING * np.abs(scaled).max(axis=0)
-    result: Array = np.where(constant, values, scaled / np.where(constant, 1, deviation))
+    near = np.where(np.abs(mean) > _FAR * deviation, centred, scaled)
+    result: Array = np.where(constant, values, near / np.where(constant, 1, deviation))
     return result

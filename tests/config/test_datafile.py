@@ -347,6 +347,14 @@ def test_standardize(tmp_path):
         assert read_matrix(path, standardize=True).notes[-1].startswith("each column was divided")
 
 
+def test_a_column_far_from_0_keeps_its_digits_when_it_is_standardized():
+    values = np.c_[VALUES[:, 0], np.round(VALUES[:, 1] * 2**10) / 2**10 + 2**40]
+    exact = values[:, 1] - 2**40
+    found = standardized(values)[:, 1]
+    expected = (exact - exact.mean()) / exact.std()
+    np.testing.assert_allclose(found - found.mean(), expected, atol=1e-12)
+
+
 def test_rounding_is_not_made_a_column_of_variance_one():
     values = np.c_[VALUES[:, 0], np.where(VALUES[:, 1] > 0, 0.1 + 0.2, 0.3)]
     assert np.ptp(values[:, 1]) > 0
