@@ -58,19 +58,24 @@ def query(metrics: pa.Table) -> pa.Table:
                 pc.equal(metrics["spectrum"], kind), pc.equal(metrics["spectrum_params"], params)
             )
         )
-        minima = _of_spectrum(own)
-        count = minima.num_rows
-        named = {"spectrum": pa.array([kind] * count, pa.string()),
-                 "spectrum_params": pa.array([params] * count, pa.string())}  # fmt: skip
-        if count:
-            found.append(tables.with_columns(minima, **named))
+        minima = _named(_of_spectrum(own), kind, params)
+        if minima.num_rows:
+            found.append(minima)
     # All of one task: of the first spectrum, which is the one whose values are drawn.
     tasks = [_task(table) for table in found]
     found = [table for table, task in zip(found, tasks, strict=True) if task == tasks[0]]
     if not found:
-        return metrics.slice(0, 0)
+        return _named(_of_spectrum(metrics.slice(0, 0)), "", "")
     rows = pa.concat_tables([table.replace_schema_metadata(None) for table in found])
     return tables.with_facts(rows, **tables.facts(found[0]))
+
+
+def _named(minima: pa.Table, kind: str, params: str) -> pa.Table:
+    """The minima of one spectrum, which they name."""
+    count = minima.num_rows
+    named = {"spectrum": pa.array([kind] * count, pa.string()),
+             "spectrum_params": pa.array([params] * count, pa.string())}  # fmt: skip
+    return tables.with_columns(minima, **named)
 
 
 def _spectra(metrics: pa.Table) -> list[tuple[str, str]]:

@@ -166,7 +166,10 @@ def _spread(name: str | None, params: str | None, d: int) -> float:
     """Largest over smallest population eigenvalue; infinite where rows are what they are."""
     if name is None or params is None or d > LARGEST_SPECTRUM:
         return np.inf
-    s = spectrum(name, params, d, scale=1.0)
+    try:
+        s = spectrum(name, params, d, scale=1.0)
+    except ValueError:
+        return np.inf  # No spectrum: `check` says why.
     return float(s[0] / s[-1])
 
 

@@ -116,12 +116,16 @@ def between(row: Mapping[str, Any]) -> str:
     return f"{number(row['value'])} ({number(row['low'])} to {number(row['high'])})"
 
 
+def data_set(name: str) -> str:
+    """A data set as its user calls it: of ``FILENAME@HASH`` the file."""
+    return name.rpartition("@")[0] or name
+
+
 def spectrum(kind: str, params: str) -> str:
     """A spectrum in plain words."""
     values = json.loads(params or "{}")
     if kind == "dataset":
-        name = str(values["name"])
-        return name.rpartition("@")[0] or name
+        return data_set(values["name"])
     if kind == "power_law" and values.get("exponent") == 0:
         return "isotropic"
     scalars = [
@@ -134,7 +138,7 @@ def spectrum(kind: str, params: str) -> str:
 def population(data: str | None, kind: str, params: str) -> str:
     """What training sets are drawn from, in plain words."""
     if data not in (None, GAUSSIAN):
-        return f"rows of {str(data).partition('@')[0]}"
+        return f"rows of {data_set(data)}"
     if kind == "dataset":
         return f"Gaussian data with the covariance of {spectrum(kind, params)}"
     return f"Gaussian data, spectrum {spectrum(kind, params)}"

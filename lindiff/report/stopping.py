@@ -56,7 +56,7 @@ def _stop(gentle: object, number: int, frame: FrameType | None) -> None:
 
 def _stop_jobs() -> None:
     """Send SIGTERM to the `lindiff` processes that this process or its shells have started."""
-    import psutil  # type: ignore[import-untyped]  # Snakemake brings it.
+    import psutil  # type: ignore[import-untyped]
 
     for child in psutil.Process().children(recursive=True):
         try:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lindiff.columns import DEFAULT_METRICS, REQUESTABLE, REQUIRED, SETTINGS
-from lindiff.config.axes import _RULES
+from lindiff.config.axes import _RULES, Room
 from lindiff.config.resolve import Config, load
 from lindiff.config.yamlfile import read, shown
 from lindiff.errors import InputError
@@ -81,7 +81,7 @@ def test_points_of_a_span_are_what_one_would_type(axes):
 )
 def test_spans_have_their_ends_and_even_steps(low, factor, count, kind):
     high = low * factor
-    points = [float(point) for point in _RULES[kind]([low, high, count], 100)]
+    points = [float(point) for point in _RULES[kind]([low, high, count], Room(100))]
     space = np.geomspace if kind == "log" else np.linspace
     assert (points[0], points[-1], len(points)) == (low, high, count)
     np.testing.assert_allclose(points, space(low, high, count), rtol=1e-12)

@@ -90,11 +90,11 @@ def test_fits_are_of_points_far_above_d_only():
         ("kl_model_data", "isotropic", "{}", d, 178, 0.8): {0: n * (3 if d == 8 else 1) / 3}
         for d, n in need_of.items()
     }
-    rows = data_need._rows(needed, {"target": "kl_model_data", "against": "d"})
+    rows = data_need._rows(needed, {"target": "kl_model_data", "against": "d"}, 1.0)
     assert sum(row["quantity"] == "needed" for row in rows) == 5
     assert not any(row["quantity"] == "exponent" for row in rows), "three are far above d"
     needed |= {("kl_model_data", "isotropic", "{}", 256, 178, 0.8): {0: 65536.0 / 3}}
-    rows = data_need._rows(needed, {"target": "kl_model_data", "against": "d"})
+    rows = data_need._rows(needed, {"target": "kl_model_data", "against": "d"}, 1.0)
     (exponent,) = (row["value"] for row in rows if row["quantity"] == "exponent")
     assert exponent == pytest.approx(2)
 

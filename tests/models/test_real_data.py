@@ -241,8 +241,12 @@ def test_what_the_planner_tells():
 
 
 def test_a_pool_takes_memory():
-    table = cells("gaussian", of="mnist", n=20).append_column("cells", [[1]])
-    real = cells("mnist", n=20).append_column("cells", [[1]])
-    (_, small), (seconds, large) = estimate(table, []), estimate(real, [])
-    assert large[0] - small[0] > 5 * 5000 * 784 * 8
+    """Also that of a surrogate, whose spectrum is the pool's."""
+    d = make_pool("mnist").d
+    plain = make_cells(model="linear_exact", d=d, n=20, spectrum="isotropic", draw="wishart")
+    surrogate = cells("gaussian", of="mnist", n=20)
+    tables = [t.append_column("cells", [[1]]) for t in (plain, surrogate, cells("mnist", n=20))]
+    (_, small), (_, twin), (seconds, large) = (estimate(table, []) for table in tables)
+    assert twin[0] - small[0] > 5 * 5000 * 784 * 8
+    assert large[0] > twin[0]
     assert seconds[0] > 0

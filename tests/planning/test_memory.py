@@ -86,15 +86,11 @@ def test_families_of_one_call_add_up() -> None:
     ("model", "d"),
     [
         ("linear_exact", 300_000),
-        ("linear_exact", 2_000_000_000),
-        ("linear_theory", 2_000_000_000),
-        ("empirical", 2_000_000_000),
+        ("empirical", 1_000_000),
     ],
 )
 def test_a_d_that_no_memory_holds_is_refused_with_the_number(tmp_path, model, d) -> None:
     base = BASE.replace("d: 4", f"d: {d}").replace("linear_exact", model).replace("n: 8", "n: 10")
-    if model == "linear_theory":
-        base = base.replace("    seed: 0\n", "")
     if model == "empirical":
         base += "    draw: samples\n    sampler: ddim\n"
     text = message(Maker(tmp_path)(base=base))
@@ -106,7 +102,7 @@ def test_a_d_that_no_memory_holds_is_refused_with_the_number(tmp_path, model, d)
 
 def test_more_memory_for_jobs_than_here_is_believed(tmp_path) -> None:
     config = Sweep(tmp_path).config(
-        "{d: 3000000, n: 8, spectrum: isotropic}", shard="60, memory: 1000 TB"
+        "{d: 1000000, n: 8, spectrum: isotropic}", shard="60, memory: 1000 TB"
     )
     from lindiff.sweep import validate
 

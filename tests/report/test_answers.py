@@ -102,6 +102,7 @@ def hold(one: claims.Said) -> None:
         assert f"{one.sets} training sets:" in text or "theory of large systems:" in text
 
 
+@pytest.mark.slow  # it makes the smoke sweep
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_smoke_config_is_answered_with_conditions(name: str, smoke: Path):
     ((answer, found),) = answers.answers(smoke, [name])

@@ -90,7 +90,7 @@ def test_nothing_that_is_slow_to_import_is_imported():
     code = (
         "import sys; from lindiff.science.pools import make_pool; "
         "[make_pool(name) for name in ('digits', 'mnist')]; "
-        "print(sorted({'sklearn', 'mlxtend', 'skimage', 'scipy'} & set(sys.modules)))"
+        "print(sorted({'sklearn', 'mlxtend', 'skimage'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -140,13 +140,13 @@ def test_a_matrix_is_known_by_its_content():
 def test_inside_a_folder_nothing_else_is_looked_at(tmp_path):
     values = np.random.default_rng(1).standard_normal((12, 3))
     name = remember(values, "m.npy")
-    with folder(tmp_path), pytest.raises(ValueError, match="cannot be read, plan again"):
+    with folder(tmp_path), pytest.raises(ValueError, match="not there, or damaged; plan again"):
         load(name)
     path = tmp_path / f"{identity(name)}.npy"
     np.save(path, values)
     with folder(tmp_path):
         np.testing.assert_array_equal(load(f"other.npy@{identity(name)}").values, values)
     np.save(path, values + 1)
-    with folder(tmp_path), pytest.raises(ValueError, match=r"not the matrix m\.npy@"):
+    with folder(tmp_path), pytest.raises(ValueError, match="not there, or damaged; plan again"):
         load(name)
     np.testing.assert_array_equal(load(name).values, values)

@@ -193,11 +193,11 @@ def test_a_table_of_many_rows_has_groups_that_figures_read_one_by_one(
     sweep.compute(plan)
     folder = sweep.results / "tiny"
     (path,) = collect(plan, folder).files
-    whole = read_metrics(folder, "kl", ["one"])
+    whole = read_metrics(folder, ["one"])
     monkeypatch.setattr(files, "ROW_GROUP", 3)
     collect(plan, folder)
     assert pq.read_metadata(path).num_row_groups == 3
-    pieces = read_metrics(folder, "kl", ["one"])
+    pieces = read_metrics(folder, ["one"])
     assert pieces.table.to_pylist() == whole.table.to_pylist()
     assert (pieces.left_out, pieces.fingerprints) == (0, whole.fingerprints)
     # Columns without a value are there, and null.
