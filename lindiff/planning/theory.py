@@ -15,6 +15,9 @@ from lindiff.planning.linear import BASE_BYTES, LARGEST_SPECTRUM
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.3
+# One N: its limit, the overlap's integral and the mean part's pairs of modes.
+_SIZE = 0.02
+_SIZE_MODE = 8e-5
 _CELL = 2e-4
 _MODE = 4e-6
 # Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6.
@@ -36,8 +39,9 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         metrics: Metrics asked for.
     """
     d, cells = (column(families, name) for name in ("d", "cells"))
-    seconds = _FAMILY + cells * (_CELL + _MODE * d)
     filters = np.minimum(cells, column(families, "filters" if _known(families) else "cells"))
+    sizes = cells / np.maximum(filters, 1)
+    seconds = _FAMILY + sizes * (_SIZE + _SIZE_MODE * d) + cells * (_CELL + _MODE * d)
     modes = _distinct_eigenvalues(families)
     # Complex numbers on the contour; real ones at two nodes a rank, and in the table.
     complex_numbers = _NODES * (_LIMIT * modes + filters * _FIELDS)
