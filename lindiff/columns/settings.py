@@ -177,6 +177,7 @@ SETTINGS: tuple[Column, ...] = (
         "Number of evenly spaced noise levels that the sampler visits; 0 for all.",
         neutral=0,
         low=0,
+        high=100_000,
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column(
@@ -243,6 +244,7 @@ SETTINGS: tuple[Column, ...] = (
         "training steps",
         "Steps of a training run; its learning-rate schedule spans them.",
         low=1,
+        high=10**9,
     ),
     Column(
         "stop_step",
@@ -252,6 +254,7 @@ SETTINGS: tuple[Column, ...] = (
         "come from one run.",
         neutral=0,
         low=0,
+        high=10**9,
     ),
     Column(
         "batch_size",
@@ -260,6 +263,7 @@ SETTINGS: tuple[Column, ...] = (
         "Noisy rows a step; of `linear_trained`, at each noise level.",
         neutral=64,
         low=1,
+        high=1_000_000,
         void_when=("optimizer", EXACT_DESCENT),
     ),
     Column(
@@ -269,6 +273,7 @@ SETTINGS: tuple[Column, ...] = (
         "Steps over which the learning rate rises linearly to its value.",
         neutral=0,
         low=0,
+        high=10**9,
         void_when=("optimizer", EXACT_DESCENT),
     ),
     Column(
@@ -286,6 +291,7 @@ SETTINGS: tuple[Column, ...] = (
         "width",
         "Units of each hidden layer of `mlp`; channels of `unet` at the full resolution.",
         low=1,
+        high=100_000,
     ),
     Column(
         "preconditioning",

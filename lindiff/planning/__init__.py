@@ -99,6 +99,7 @@ def too_large(cells: pa.Table, metrics: Sequence[str], available: float) -> list
         _, rows = combinations(own, names)
         families = own.take(pa.array(rows)).append_column("cells", pa.array(np.ones(len(rows))))
         _, size = estimate(model, families, metrics)
+        size = size + together(model, families, metrics).sum(axis=1)
         return [
             (int(rows[i]), *_too_large(families.slice(i, 1).to_pylist()[0], float(size[i])))
             for i in np.flatnonzero(size > available).tolist()
@@ -108,8 +109,10 @@ def too_large(cells: pa.Table, metrics: Sequence[str], available: float) -> list
 
 
 def _too_large(cell: dict[str, Any], size: float) -> tuple[str, str]:
-    setting = "n" if (cell["n"] or 0) > 2 * cell["d"] else "d"
-    return setting, f"a cell of d = {cell['d']:,}, n = {cell['n']:,} needs {size / 1e9:,.3g} GB"
+    names = [name for name in ("d", "n", "width", "batch_size") if cell[name] is not None]
+    largest = max(names, key=lambda name: int(cell[name]))
+    said = ", ".join(f"{name} = {cell[name]:,}" for name in names)
+    return largest, f"a cell of {said} needs {size / 1e9:,.3g} GB"
 
 
 def warn(cells: pa.Table) -> list[Finding]:

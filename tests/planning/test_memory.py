@@ -95,9 +95,20 @@ def test_a_d_that_no_memory_holds_is_refused_with_the_number(tmp_path, model, d)
         base += "    draw: samples\n    sampler: ddim\n"
     text = message(Maker(tmp_path)(base=base))
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
-    assert text.startswith(f"c.yaml:4:8: experiments.a.d = {d}: a cell of d = {d:,}, n = 10 needs ")
+    assert text.startswith(f"c.yaml:4:8: experiments.a.d = {d}: a cell of d = {d:,}, n = 10")
     assert f"more memory than there is: this machine has {machine:,.3g} GB" in text
     assert "shard: memory (now 1.07 GB)" in text
+
+
+def test_a_network_that_no_memory_holds_is_refused_with_its_width(tmp_path) -> None:
+    base = BASE.replace("d: 4", "d: 64").replace("linear_exact", "mlp") + (
+        "    draw: samples\n    sampler: ddim\n    width: 90000\n    steps: 9\n"
+        "    learning_rate: 0.01\n"
+    )
+    text = message(Maker(tmp_path)(base=base))
+    assert (
+        "experiments.a.width = 90000: a cell of d = 64, n = 8, width = 90,000, batch_size" in text
+    )
 
 
 def test_more_memory_for_jobs_than_here_is_believed(tmp_path) -> None:
