@@ -217,7 +217,7 @@ def test_a_footer_that_is_damaged_is_damage_whatever_arrow_says(finished: Sweep)
     length = int.from_bytes(data[-8:-4], "little")
     rng = np.random.default_rng(1)
     found = 0
-    for place in range(len(data) - 8 - length, len(data), 7):
+    for place in range(len(data) - 8 - length, len(data), 29):
         flipped = bytearray(data)
         flipped[place] ^= 1 << int(rng.integers(8))
         part.write_bytes(flipped)
@@ -226,7 +226,7 @@ def test_a_footer_that_is_damaged_is_damage_whatever_arrow_says(finished: Sweep)
             assert digests(read_table(part)) == right
         except DamagedError:
             found += 1
-    assert found > 100
+    assert found > 30
 
 
 def test_a_damaged_matrix_is_written_anew(sweep: Sweep) -> None:

@@ -235,6 +235,7 @@ def test_a_row_is_near_within_a_fifth():
     assert rows.near("a", 2) is None, "no row is near enough"
 
 
+@pytest.mark.slow  # it makes the smoke sweep
 def test_the_page(smoke: Path, tmp_path: Path):
     page = tmp_path / "answers.html"
     answers.write(smoke, ["kl", "phase"], page)

@@ -114,6 +114,7 @@ def test_value_added_runs_only_its_cells(finished: Workspace) -> None:
     assert NOTHING in finished.finish("-n").text
 
 
+@pytest.mark.slow
 def test_value_and_name_put_back(reduced: Workspace, base: Path, repository: Path) -> None:
     before = reduced.files()
     reduced.write()
@@ -125,6 +126,7 @@ def test_value_and_name_put_back(reduced: Workspace, base: Path, repository: Pat
     assert parts.items() <= reduced.files().items()
 
 
+@pytest.mark.slow
 def test_metric_added_runs_only_that_metric(finished: Workspace) -> None:
     parts, rows = finished.parts, finished.rows()
     finished.write(metrics="{only: [test_loss, kl_model_data, train_loss]}")
@@ -140,6 +142,7 @@ def test_metric_added_runs_only_that_metric(finished: Workspace) -> None:
     assert finished.rows() == rows
 
 
+@pytest.mark.slow
 def test_second_config_shares_the_store(finished: Workspace) -> None:
     parts = finished.parts
     finished.write("other", n="[3]", seed="[0, 5]")
@@ -158,6 +161,7 @@ def test_snakemakes_folder_deleted(finished: Workspace) -> None:
     assert finished.files() == before
 
 
+@pytest.mark.slow
 def test_part_deleted(finished: Workspace) -> None:
     parts, table = finished.parts, finished.table()
     name = sorted(parts)[0]
@@ -168,6 +172,7 @@ def test_part_deleted(finished: Workspace) -> None:
     assert NOTHING in finished.finish("-n").text
 
 
+@pytest.mark.slow
 def test_part_deleted_that_has_cells_not_wanted_any_more(reduced: Workspace) -> None:
     name = sorted(reduced.parts)[0]
     (reduced.results / f"store/parts/{name}.parquet").unlink()
@@ -177,6 +182,7 @@ def test_part_deleted_that_has_cells_not_wanted_any_more(reduced: Workspace) -> 
     assert NOTHING in reduced.finish("-n").text
 
 
+@pytest.mark.slow
 def test_truncated_part_is_moved_aside_and_run_again(finished: Workspace) -> None:
     parts, table = finished.parts, finished.table()
     name = sorted(parts)[0]
@@ -197,6 +203,7 @@ def test_truncated_part_is_moved_aside_and_run_again(finished: Workspace) -> Non
     assert NOTHING in finished.finish("-n").text
 
 
+@pytest.mark.slow
 def test_lost_specs_of_pending_shards_are_planned_again(tmp_path: Path, repository: Path) -> None:
     workspace = Workspace(tmp_path, repository)
     workspace.write(n="[3]")
