@@ -170,7 +170,8 @@ def _spread(name: str | None, params: str | None, d: int) -> float:
         s = spectrum(name, params, d, scale=1.0)
     except ValueError:
         return np.inf  # No spectrum: `check` says why.
-    return float(s[0] / s[-1])
+    with np.errstate(over="ignore"):
+        return float(s[0] / s[-1])
 
 
 def _peak(drawing: Array, kept: Array, after: Array) -> Array:
