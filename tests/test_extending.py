@@ -27,7 +27,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, its tests and configs with all that the page adds."""
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("lindiff", "tests", "config", "workflow", "docs"):
+    for name in ("lindiff", "tests", "config", "workflow", "docs", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, folder / name)
