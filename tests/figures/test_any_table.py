@@ -29,6 +29,7 @@ from tests.figures import any_table, synthetic
 EXAMPLES = int(os.environ.get("LINDIFF_FUZZ", "2"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", figures.FIGURES)
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
           suppress_health_check=list(HealthCheck), phases=[Phase.generate])  # fmt: skip

@@ -277,6 +277,7 @@ def test_by_hand_gives_the_same_bytes(finished: Workspace) -> None:
     assert (finished.folder / "mine.parquet").read_bytes() == data
 
 
+@pytest.mark.slow
 def test_names_are_quoted(tmp_path: Path, repository: Path) -> None:
     workspace = Workspace(tmp_path, repository)
     folder = tmp_path / "it's; a $(touch caught) 'folder'"
@@ -340,6 +341,7 @@ def test_both_profiles_leave_locks_and_staleness_to_lindiff(name: str) -> None:
         assert profile["retries"] == 2
 
 
+@pytest.mark.slow
 def test_as_a_module_of_another_workflow(tmp_path: Path, repository: Path) -> None:
     workspace = Workspace(tmp_path, repository)
     workspace.write()
