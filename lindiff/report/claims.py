@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +90,8 @@ def claim(text: str, holds: Mapping[str, str], *rows: Mapping[str, Any]) -> Said
 def thin(sets: int, holds: Mapping[str, str]) -> Missing:
     """Too few training sets."""
     have = f"{sets} training set{'s' * (sets != 1)}"
-    return Missing(f"there is {have} only; add seeds, at least {FEWEST_SETS}.", holds)
+    verb = "is" if sets == 1 else "are"
+    return Missing(f"there {verb} {have} only; add seeds, at least {FEWEST_SETS}.", holds)
 
 
 def known(value: Any) -> bool:
@@ -118,7 +120,7 @@ def between(row: Mapping[str, Any]) -> str:
 
 def data_set(name: str) -> str:
     """A data set as its user calls it: of ``FILENAME@HASH`` the file."""
-    return name.rpartition("@")[0] or name
+    return re.sub("@[0-9a-f]{16}$", "", name)
 
 
 def spectrum(kind: str, params: str) -> str:

@@ -52,7 +52,7 @@ def test_odd_names_are_names(tmp_path: Path, repository: Path) -> None:
     }  # fmt: skip
     assert name.startswith(f"{FILE}@")
     page = (results / "answers.html").read_text(encoding="utf-8")
-    assert f"On {html.escape(name)} at N" in page
+    assert f"rows of {html.escape(FILE)}, d = " in page
     report = workspace.call([*command, "--report", "report.zip"])
     assert report.code == 0, report.text
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:
