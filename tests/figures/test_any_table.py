@@ -26,7 +26,7 @@ from lindiff.drawing import drawn, style
 from lindiff.report import answers
 from tests.figures import any_table, synthetic
 
-EXAMPLES = int(os.environ.get("LINDIFF_FUZZ", "2"))
+EXAMPLES = int(os.environ.get("LINDIFF_FUZZ", "1"))
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def test_spiked_and_two_level_rows_of_the_default_meet_seed_means(d):
         if np.isnan(leading_overlap(s, n)):
             nulls += 1
         else:
-            meets(s, n, 60 if d <= 64 else 16)
+            meets(s, n, 60 if d <= 64 else 2048 // d)
     # Of a few spikes at a few samples, and of these only.
     assert nulls <= 4
 
