@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lindiff.errors import is_of_machine
 from lindiff.files import local, names_in, patiently, remove_leftovers, write_text
 
 FOLDER = "checksums"
@@ -103,10 +104,8 @@ def _unreadable(path: Path) -> str:
     try:
         if path.suffix == ".parquet":
             patiently(lambda: pq.read_metadata(local(path)), path)
-    except pa.ArrowException as error:
-        return f"it cannot be opened: {error}"
-    except OSError as error:
-        if error.errno is not None:
+    except (pa.ArrowException, OSError) as error:
+        if is_of_machine(error):
             raise
         return f"it cannot be opened: {error}"
     return ""

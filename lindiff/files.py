@@ -72,6 +72,15 @@ def names_in(folder: Path, suffix: str) -> list[str]:
     return sorted(n.removesuffix(suffix) for n in found if n.endswith(suffix) and n[0] != ".")
 
 
+def free_name(path: Path) -> Path:
+    """`path`, or where it is taken the first of ``STEM-1``, ``STEM-2``, … that is not."""
+    free, count = path, 1
+    while free.exists():
+        free = path.with_name(f"{path.stem}-{count}{path.suffix}")
+        count += 1
+    return free
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that becomes `path` when the block ends without an error."""
@@ -173,6 +182,23 @@ def lock_shard(spec: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_locked(spec: Path) -> bool:
+    """Whether a process holds the lock of a shard; a file system without locks knows of none."""
+    try:
+        descriptor = os.open(spec, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _flock(descriptor: int, path: Path, operation: int) -> bool:

@@ -97,15 +97,15 @@ class Progress:
             return False
         if self.host != socket.gethostname():
             return True
-        return _exists(self.pid)
+        return exists(self.pid)
 
 
-def _exists(pid: int) -> bool:
+def exists(pid: int) -> bool:
     """Whether a process exists here; one that is dead but not yet reaped does not."""
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True  # It exists and is another user's.
@@ -121,6 +121,11 @@ def memory_limit() -> int:
     """
     text = os.environ.get("LINDIFF_MEM_MB", "") if "SLURM_JOB_ID" in os.environ else ""
     return int(text) * 2**20 if text.isdecimal() else 0
+
+
+def machine_memory() -> int:
+    """Memory of this machine, bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _peak() -> int:

@@ -6,9 +6,10 @@ Every check raises a ValueError whose text is the end of a message.
 from __future__ import annotations
 
 import math
-import os
 import stat
 from pathlib import Path
+
+from lindiff.progress import machine_memory
 
 # A small file can ask for any memory. Above this size as float64, data are read only from a file
 # that is no less than 1/500 of them: so far real measurements do not compress.
@@ -51,7 +52,7 @@ def check_memory(path: Path, shape: tuple[int, ...], size: int) -> None:
             file.
     """
     needed = 8 * math.prod(shape)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = machine_memory()
     text = f"{path} holds {'×'.join(map(str, shape))} numbers, {needed / 1e9:,.3g} GB as float64"
     if needed > memory:
         raise ValueError(f"{text}, more than the memory of this machine, {memory / 1e9:,.3g} GB")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from lindiff.config.inputfile import check_memory, size_of
 from lindiff.config.words import cut, few, suggestion
 from lindiff.config.yamlfile import shown
+from lindiff.errors import is_of_machine
 from lindiff.files import local
 
 _NUMBERS = (
@@ -79,7 +80,7 @@ def read_parquet(path: Path, drop: Sequence[str] = ()) -> tuple[list[Field], lis
     except (pa.ArrowMemoryError, MemoryError):
         raise MemoryError from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:
+        if is_of_machine(error):
             raise
         text = cut(" ".join(str(error).split()), 200)
         raise ValueError(f"{path} is damaged, or no Parquet file ({text})") from None

@@ -109,18 +109,23 @@ class Runs:
         return found
 
     @property
+    def _off(self) -> Array:
+        """How far v is from its end, |ln|, at the finite steps, shape (R, M, S)."""
+        off = np.abs(np.log(self.variance / self.variance[..., -1:]))
+        return np.asarray(off[..., np.isfinite(self.steps)])
+
+    @property
     def _outside(self) -> NDArray[np.bool_]:
         """Where v is further than a factor of two from its end, shape (R, M, S)."""
-        off = np.abs(np.log(self.variance / self.variance[..., -1:]))
-        return np.asarray(off[..., np.isfinite(self.steps)] > math.log(2.0))
+        return np.asarray(self._off > math.log(2.0))
 
     @property
     def _times(self) -> Array:
         """The step from which on v stays within a factor of two of its end, shape (R, M)."""
         from lindiff.science.emergence import learning_times
 
+        off = np.exp(self._off)
         finite = self.steps[np.isfinite(self.steps)]
-        off = np.exp(np.abs(np.log(self.variance / self.variance[..., -1:])))[..., : len(finite)]
         return learning_times(finite, off, np.ones(off.shape[:-1]))
 
     def geometric_mean(self, values: Array) -> Interval:

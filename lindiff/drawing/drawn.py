@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 NOTHING = "nothing to draw"
 EDGES = {"^": "at the upper edge: infinite", "v": "at the lower edge: not above 0"}
-_ANY = "#7F7F7F"  # the colour of a legend's entry that stands for any colour
-_BLACK = "#000000"  # and of one whose marker comes in any colour
+GREY = "#7F7F7F"  # the colour of a legend's entry that stands for any colour
+BLACK = "#000000"  # and of one whose marker comes in any colour
 _EDGE, _DASH = "edge", "dash "
 _LETTERS = 16  # of a panel's inch
 
@@ -136,15 +136,15 @@ def _names(handle: Any, line: Any) -> bool:
     colour = _hex(handle.get_color())
     if line.axes is None or line.get_transform() != line.axes.transData:
         # A guide across the panel: its dash is known to be one, not which.
-        return colour == _ANY and "--" == handle.get_linestyle() == line.get_linestyle()
+        return colour == GREY and "--" == handle.get_linestyle() == line.get_linestyle()
     if not _shown(line):
         return False
-    same = colour in (_ANY, _hex(line.get_color()))
+    same = colour in (GREY, _hex(line.get_color()))
     marker, drawn = _marker(handle), _marker(line)
     if marker and drawn:
-        if colour == _ANY and marker == "o":
+        if colour == GREY and marker == "o":
             return _open(handle) == _open(line)
-        if marker == drawn and (same or colour == _BLACK):
+        if marker == drawn and (same or colour == BLACK):
             return True
     return bool(_dash(handle)) and same and _dash(handle) == _dash(line)
 
@@ -155,7 +155,7 @@ def _names_collection(handle: Any, collection: Any) -> bool:
     if _marker(handle) and _marker(handle) == collection.get_gid():
         return True
     drawn = {_hex(one) for one in collection.get_edgecolor()}
-    return colour not in (_ANY, _BLACK) and colour in drawn
+    return colour not in (GREY, BLACK) and colour in drawn
 
 
 def _open(line: Any) -> bool:

@@ -96,7 +96,7 @@ def plain(text: str) -> str:
 
 def data_set(name: str) -> str:
     """A data set in a title or legend: of ``FILENAME@HASH`` the file, a long one cut."""
-    word = name.rpartition("@")[0] if datasets.is_file(name) else name
+    word = datasets.title(name)
     half = _LONGEST // 2
     return plain(word if len(word) <= _LONGEST else f"{word[:half]}…{word[-half:]}")
 

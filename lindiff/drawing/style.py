@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ONE_COLUMN = 3.4  # inches
 TWO_COLUMNS = 7.0
-BLACK, GREY = "#000000", "#7F7F7F"
+BLACK, GREY = drawn.BLACK, drawn.GREY
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))

@@ -53,20 +53,18 @@ def read_metrics(results_dir: Path, experiments: Sequence[str]) -> Source:
     pieces, count = [], 0
     with pq.ParquetFile(local(path)) as file:
         # Group by group: a table of a million cells with its texts is to be held once.
-        names = [name for name in file.schema_arrow.names if name not in _UNSEEN]
-        empty = _without_values(file.metadata)
+        fields = plain(file.schema_arrow.empty_table()).schema
+        names = [name for name in fields.names if name not in _UNSEEN]
         for group in range(file.num_row_groups):
-            table = file.read_row_group(group, [name for name in names if name not in empty])
+            table = _with_values(file.read_row_group(group, names))
             lists = table["experiments"].combine_chunks()
             listed = pc.is_in(pc.list_flatten(lists), value_set=pa.array(experiments, pa.string()))
             rows = pc.unique(pc.filter(pc.list_parent_indices(lists), listed))
             table = plain(table.take(rows))
             count += table.num_rows
             pieces.append(table.filter(pc.equal(table["status"], "ok")))
-    ok = pa.concat_tables(pieces)
-    nothing = pa.schema([field for field in file.schema_arrow if field.name in empty])
-    types = {field.name: field.type for field in plain(nothing.empty_table()).schema}
-    ok = with_nulls(ok, **types)
+    ok = pa.concat_tables(pieces, promote_options="default")
+    ok = with_nulls(ok, **{n: fields.field(n).type for n in names if n not in ok.column_names})
     fingerprints = sorted(pc.unique(ok["fingerprint"].drop_null()).to_pylist())
     return Source(ok, count - ok.num_rows, fingerprints)
 
@@ -81,19 +79,10 @@ def read_nested(results_dir: Path, name: str, cell_ids: pa.ChunkedArray) -> pa.T
     return _read(results_dir / f"{name}.parquet", pc.field("cell_id").isin(ids))
 
 
-def _without_values(metadata: pq.FileMetaData) -> set[str]:
-    """The columns that are null in every row: they are not read."""
-    columns = [
-        metadata.row_group(group).column(column)
-        for group in range(metadata.num_row_groups)
-        for column in range(metadata.num_columns)
-    ]
-    known = {
-        c.path_in_schema
-        for c in columns
-        if c.statistics is None or c.statistics.null_count < c.num_values
-    }
-    return {c.path_in_schema for c in columns} - known
+def _with_values(table: pa.Table) -> pa.Table:
+    """The table without the columns that are null in every row."""
+    some = [n for n in table.column_names if table[n].null_count < max(len(table), 1)]
+    return table.select(some)
 
 
 def _must_be(path: Path) -> None:

@@ -53,12 +53,7 @@ def query(metrics: pa.Table) -> pa.Table:
     """Per spectrum the minima of every regularization over N, Ledoit–Wolf, bounds, and ratios."""
     found = []
     for kind, params in _spectra(metrics):
-        own = metrics.filter(
-            pc.and_(
-                pc.equal(metrics["spectrum"], kind), pc.equal(metrics["spectrum_params"], params)
-            )
-        )
-        minima = _named(_of_spectrum(own), kind, params)
+        minima = _named(_of_spectrum(_of(metrics, kind, params)), kind, params)
         if minima.num_rows:
             found.append(minima)
     # All of one task: of the first spectrum, which is the one whose values are drawn.

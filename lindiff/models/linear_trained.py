@@ -40,8 +40,7 @@ from lindiff.science.schedule import Schedule
 from lindiff.training.devices import device_of
 from lindiff.training.linear import descend
 from lindiff.training.linear_noise import Levels, train_levels
-from lindiff.training.noise import BLOCK
-from lindiff.training.sizes import CHUNK
+from lindiff.training.sizes import BLOCK, CHUNK
 from lindiff.training.task import Recipe, Run
 
 Array = NDArray[np.float64]

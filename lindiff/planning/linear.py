@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -75,8 +75,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         metrics: Metrics asked for.
     """
     d, n, cells = (column(families, name) for name in ("d", "n", "cells"))
-    samples, real = _with_rows(families), families["data"].is_valid()
-    real = np.asarray(pc.and_kleene(real, pc.not_equal(families["data"].cast("string"), GAUSSIAN)))
+    samples, real = _with_rows(families), _real(families)
     timesteps = column(families, "timesteps")
     small = np.minimum(d, n)
     draw = _CUBE * (small**3 + d * small**2)
@@ -126,9 +125,14 @@ def pool_bytes(families: pa.Table) -> float:
 
 def _with_rows(families: pa.Table) -> NDArray[np.bool_]:
     """Whether the training sets are rows: real ones, or samples."""
+    drawn = np.asarray(families["draw"].cast("string")) == "samples"
+    return np.asarray(_real(families) | drawn)
+
+
+def _real(families: pa.Table) -> NDArray[np.bool_]:
+    """Whether the training sets are rows of a data set."""
     data = pc.fill_null(families["data"].cast("string"), GAUSSIAN)
-    real = np.asarray(pc.not_equal(data, GAUSSIAN))
-    return np.asarray(real | (np.asarray(families["draw"].cast("string")) == "samples"))
+    return np.asarray(pc.not_equal(data, GAUSSIAN))
 
 
 def _draw_numbers(
@@ -151,27 +155,40 @@ def _ill_conditioned(families: pa.Table, d: Array, n: Array) -> NDArray[np.bool_
 
     By the edges of the bulk, s_1 (1 + √γ)² over s_d (1 − √γ)², γ = d/N; real data: always.
     """
-    spread = np.full(len(d), np.inf)
-    if families["spectrum"].null_count < len(families):
-        codes, first = combinations(families, (*SPECTRUM, "d"))
-        rows = families.select([*SPECTRUM, "d"]).take(pa.array(first)).to_pylist()
-        found = [_spread(*row.values()) for row in rows]
-        spread = np.array(found)[codes]
+    spread = of_spectra(families, _spread, lambda _: np.inf)
     root = np.sqrt(d / n)
     with np.errstate(divide="ignore"):
         return np.asarray(spread * ((1 + root) / (1 - root)) ** 2 > _CONDITION)
 
 
-def _spread(name: str | None, params: str | None, d: int) -> float:
-    """Largest over smallest population eigenvalue; infinite where rows are what they are."""
-    if name is None or params is None or d > LARGEST_SPECTRUM:
-        return np.inf
-    try:
-        s = spectrum(name, params, d, scale=1.0)
-    except ValueError:
-        return np.inf  # No spectrum: `check` says why.
+def _spread(s: Array) -> float:
+    """Largest over smallest population eigenvalue."""
     with np.errstate(over="ignore"):
         return float(s[0] / s[-1])
+
+
+def of_spectra(
+    families: pa.Table, function: Callable[[Array], float], otherwise: Callable[[int], float]
+) -> Array:
+    """A function of each family's population eigenvalues at scale 1, shape (families,).
+
+    Args:
+        families: With a spectrum, its parameters and `d`; one call for each distinct three.
+        function: Of the eigenvalues, shape (d,).
+        otherwise: Of d, where there is no spectrum (`check` says why), or a vast one.
+    """
+
+    def value(name: str | None, params: str | None, d: int) -> float:
+        if name is None or params is None or d > LARGEST_SPECTRUM:
+            return otherwise(d)
+        try:
+            return function(spectrum(name, params, d, scale=1.0))
+        except ValueError:
+            return otherwise(d)
+
+    codes, first = combinations(families, (*SPECTRUM, "d"))
+    rows = families.select([*SPECTRUM, "d"]).take(pa.array(first)).to_pylist()
+    return np.array([value(*row.values()) for row in rows], float)[codes]
 
 
 def _peak(drawing: Array, kept: Array, after: Array) -> Array:

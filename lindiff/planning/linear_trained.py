@@ -16,7 +16,7 @@ from lindiff.models.measured import PAIR
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, Finding, column, distinct, is_real, text, with_cells
 from lindiff.planning.trained import TORCH_BYTES, check_training
-from lindiff.training.sizes import CHUNK
+from lindiff.training.sizes import BLOCK, CHUNK
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.02
@@ -27,8 +27,6 @@ _UPDATE = 2e-9
 _EXACT_STEP = 3e-6
 _DESCENT = 2e-10
 _CUBE = 1e-9
-# Steps whose noise is drawn at once (`lindiff.training.noise`, which needs torch).
-_BLOCK = 16
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -53,7 +51,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     seconds += work * (2 if paired else 1)
     item = np.where(text(families, "precision") == "float64", 8, 4)
     # Levels of a chunk: by their matrices, or by the noise of a block of steps.
-    drawn = np.where(text(families, "optimizer") == EXACT_DESCENT, 0, _BLOCK * batch)
+    drawn = np.where(text(families, "optimizer") == EXACT_DESCENT, 0, BLOCK * batch)
     levels = np.minimum(timesteps, np.maximum(1, CHUNK // (d * np.maximum(d, drawn))))
     matrices = levels * d**2
     # Weights, gradient and running means, work; each stop's twice; the drawn noise and batches.

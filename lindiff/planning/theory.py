@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from lindiff.columns.arrays import combinations
-from lindiff.columns.groups import SPECTRUM
-from lindiff.models.linear_cells import LEVELS, spectrum
+from lindiff.models.linear_cells import LEVELS
 from lindiff.planning.cells import Array, column
-from lindiff.planning.linear import BASE_BYTES, LARGEST_SPECTRUM
+from lindiff.planning.linear import BASE_BYTES, of_spectra
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.3
@@ -42,7 +40,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     filters = np.minimum(cells, column(families, "filters" if _known(families) else "cells"))
     sizes = cells / np.maximum(filters, 1)
     seconds = _FAMILY + sizes * (_SIZE + _SIZE_MODE * d) + cells * (_CELL + _MODE * d)
-    modes = _distinct_eigenvalues(families)
+    modes = of_spectra(families, lambda s: len(np.unique(s)), float)
     # Complex numbers on the contour; real ones at two nodes a rank, and in the table.
     complex_numbers = _NODES * (_LIMIT * modes + filters * _FIELDS)
     real_numbers = 2 * d * (513 + 4 * filters) + filters * _TABLE
@@ -54,20 +52,3 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
 def _known(families: pa.Table) -> bool:
     return "filters" in families.column_names
-
-
-def _distinct_eigenvalues(families: pa.Table) -> Array:
-    """The number of distinct eigenvalues of each family's population."""
-    codes, first = combinations(families, (*SPECTRUM, "d"))
-    rows = families.select([*SPECTRUM, "d"]).take(pa.array(first)).to_pylist()
-    return np.array([_distinct(*row.values()) for row in rows], float)[codes]
-
-
-def _distinct(name: str, params: str, d: int) -> int:
-    """Distinct eigenvalues; d where there is no spectrum, which `check` says, or a vast one."""
-    if d > LARGEST_SPECTRUM:
-        return d
-    try:
-        return len(np.unique(spectrum(name, params, d, scale=1.0)))
-    except ValueError:
-        return d

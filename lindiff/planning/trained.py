@@ -29,7 +29,7 @@ from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.pools import make_pool
-from lindiff.training.sizes import ACTIVATIONS, COPIES, HELD, PACK, pack_size
+from lindiff.training.sizes import ACTIVATIONS, BLOCK, COPIES, HELD, PACK, pack_size
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _ROW = 1e-6
@@ -38,8 +38,6 @@ _CALL = 4e-4
 _NUMBER = 1e-8
 # Torch itself.
 TORCH_BYTES = 210e6
-# Steps whose noise is drawn at once (`lindiff.training.noise`, which needs torch).
-_BLOCK = 16
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -97,7 +95,7 @@ def together(families: pa.Table, metrics: Sequence[str]) -> Array:
     ).T
     halves = 1 + bool(PAIR & set(metrics))
     # What is trained, its snapshots and, thrice, the noise of a block of steps.
-    pack = COPIES * weights + batch * kept + cells * weights + 3 * _BLOCK * batch * d
+    pack = COPIES * weights + batch * kept + cells * weights + 3 * BLOCK * batch * d
     # Of several looped over, one at a time.
     pack = np.where(each(pack_size, weights) == 1, pack / PACK, pack)
     held = halves * (cells * weights + 3 * n * d)

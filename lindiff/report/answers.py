@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import itertools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -325,7 +326,7 @@ def _agreement(rows: Rows) -> Iterator[Said]:
 def _real_data(rows: Rows) -> Iterator[Said]:
     for (params,) in rows.keys("spectrum_params"):
         of = {"spectrum_params": params}
-        name = spectrum("dataset", params)
+        name = json.loads(params)["name"]
         for metric, words in {"test_loss": "test loss on held-out rows", **_KL}.items():
             every = rows.of(metric, **of, source="data")
             data = [row for row in every if row["comparable"]]

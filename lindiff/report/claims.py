@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from lindiff.columns import SETTING, SETTINGS
 from lindiff.columns.groups import GAUSSIAN, SPECTRUM
 from lindiff.drawing import slices, tables
 from lindiff.models import EXACT, MODELS, SHRINKAGE, THEORY
+from lindiff.science.datasets import title
 
 FEWEST_SETS = 3  # training sets behind a claim
 FEWEST_POINTS = 4  # N over which a claim says how something goes
@@ -118,16 +118,11 @@ def between(row: Mapping[str, Any]) -> str:
     return f"{number(row['value'])} ({number(row['low'])} to {number(row['high'])})"
 
 
-def data_set(name: str) -> str:
-    """A data set as its user calls it: of ``FILENAME@HASH`` the file."""
-    return re.sub("@[0-9a-f]{16}$", "", name)
-
-
 def spectrum(kind: str, params: str) -> str:
     """A spectrum in plain words."""
     values = json.loads(params or "{}")
     if kind == "dataset":
-        return data_set(values["name"])
+        return title(values["name"])
     if kind == "power_law" and values.get("exponent") == 0:
         return "isotropic"
     scalars = [
@@ -140,7 +135,7 @@ def spectrum(kind: str, params: str) -> str:
 def population(data: str | None, kind: str, params: str) -> str:
     """What training sets are drawn from, in plain words."""
     if data not in (None, GAUSSIAN):
-        return f"rows of {data_set(data)}"
+        return f"rows of {title(data)}"
     if kind == "dataset":
         return f"Gaussian data with the covariance of {spectrum(kind, params)}"
     return f"Gaussian data, spectrum {spectrum(kind, params)}"

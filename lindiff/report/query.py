@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from lindiff.columns import SETTING
 from lindiff.columns.arrays import as_text
 from lindiff.config.yamlfile import shown
-from lindiff.errors import InputError
+from lindiff.errors import InputError, is_of_machine
 from lindiff.files import local
 
 _NULL = "null"
@@ -51,8 +51,7 @@ def cells(folder: Path, conditions: Sequence[str], names: Sequence[str] = ()) ->
             _known(name, schema)
         table = pq.read_table(local(path))
     except (pa.ArrowException, OSError) as error:
-        # Arrow's own word on what a file holds has no number; the system's has one.
-        if isinstance(error, OSError) and error.errno is not None:
+        if is_of_machine(error):
             raise
         raise InputError(f"{path}: not a table of lindiff ({error})") from None
     if "cell_id" not in schema.names:

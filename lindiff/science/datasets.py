@@ -159,6 +159,11 @@ def identity(name: str) -> str:
     return name.rpartition("@")[2]
 
 
+def title(name: str) -> str:
+    """What a user calls a data set: of ``FILENAME@HASH`` the file, else its name."""
+    return name.rpartition("@")[0] if is_file(name) else name
+
+
 def remember(
     values: Float64[Array, "rows columns"], filename: str, notes: tuple[str, ...] = ()
 ) -> str:

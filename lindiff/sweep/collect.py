@@ -225,15 +225,12 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
     about = _about(plan)
     files = [out_dir / name for name in plan.tables]
     with checksums.kept(out_dir, "collect", files):
-        remove_leftovers(files[0])
-        write_table(table, files[0], about)
-        for name in NESTED:
-            path = out_dir / f"{name}.parquet"
+        for path in files:
             remove_leftovers(path)
-            if path in files:
-                _write_nested(merge.nested[name], name, store, table["cell_id"], path, about)
-            else:
-                path.unlink(missing_ok=True)
+        write_table(table, files[0], about)
+        for path in files[1:]:
+            name = path.stem
+            _write_nested(merge.nested[name], name, store, table["cell_id"], path, about)
     status = {name: int(np.sum(merge.status == code)) for code, name in enumerate(_STATUS)}
     return Collected(tuple(files), len(table), status, *times)
 
@@ -330,7 +327,7 @@ def _write_nested(
     item = METRIC[name].arrow_type.value_type
     fields = [item.field(i) for i in range(item.num_fields)]
     schema = pa.schema([pa.field("cell_id", pa.string()), *fields], metadata=about)
-    total = sum(_column_bytes(store.part(part), name) for part in parts)
+    total = sum(_bytes(store.part(part)) for part in parts)
     step = max(1, len(cell_ids) // (1 + total // _HELD_BYTES))
     with (
         atomic(path) as temporary,
@@ -363,9 +360,12 @@ def _lists(store: Store, part: str, name: str, rows: Rows, wanted_rows: range) -
     return pa.table({"row": rows, name: column}).filter(pa.array(keep))
 
 
-def _column_bytes(path: Path, name: str) -> int:
-    """Size of a column of a part in memory, about: of its numbers, eight bytes each."""
+def _bytes(path: Path) -> int:
+    """Size of a part in memory, about: twice what it is encoded, with repeated numbers once.
+
+    Of the whole part, most of which its lists are: what the footer says of a column, PyArrow does
+    not hand out without ending the process where it is damaged.
+    """
     with pq.ParquetFile(local(path)) as file:
-        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
-        columns = [group.column(i) for group in groups for i in range(group.num_columns)]
-        return sum(8 * c.num_values for c in columns if c.path_in_schema.split(".")[0] == name)
+        groups = map(file.metadata.row_group, range(file.num_row_groups))
+        return 2 * sum(int(group.total_byte_size) for group in groups)

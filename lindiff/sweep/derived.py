@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lindiff import checksums, figures
 from lindiff.columns import NESTED
+from lindiff.files import free_name
 
 REPORT = "report.zip"
 ANSWERS = "answers.html"
@@ -51,7 +52,7 @@ def tidy(folder: Path, tables: Sequence[str], drawn: Sequence[str]) -> None:
     Each file is said on stderr.
     """
     for path, reason in checksums.damaged(folder, made(folder, tables, drawn)).items():
-        target = _free(folder / "damaged", path)
+        target = free_name(folder / "damaged" / path.name)
         target.parent.mkdir(exist_ok=True)
         os.replace(path, target)
         print(f"{path}: {reason}; moved to {target} and made again", file=sys.stderr)
@@ -71,12 +72,3 @@ def _job(figure: str) -> str:
 
 def _figure_jobs(folder: Path) -> list[str]:
     return [job for job in checksums.jobs(folder) if job.startswith("figure-")]
-
-
-def _free(folder: Path, path: Path) -> Path:
-    """A name in `folder` that is not taken."""
-    target, count = folder / path.name, 1
-    while target.exists():
-        target = folder / f"{path.stem}-{count}{path.suffix}"
-        count += 1
-    return target

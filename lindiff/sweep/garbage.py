@@ -16,7 +16,7 @@ from pathlib import Path
 from lindiff.errors import InputError
 from lindiff.files import lock_run, names_in
 from lindiff.sweep.leftovers import leftovers, remove, running_shard
-from lindiff.sweep.plan import Plan, read_plan, store_of
+from lindiff.sweep.plan import Plan, plan_files, read_plan, store_of
 from lindiff.sweep.store import DamagedError, Store, read_table
 
 # The columns that name a matrix of the user, ``FILENAME@HASH``.
@@ -110,7 +110,7 @@ def _plans(results: Path) -> tuple[dict[Path, Plan], list[Path]]:
     plans: dict[Path, Plan] = {}
     old: list[Path] = []
     for folder in sorted(path for path in results.glob("*") if path.is_dir()):
-        files = list(folder.glob("plan-*.json"))
+        files = plan_files(folder)
         for file in files:
             try:
                 plans[file] = read_plan(file)

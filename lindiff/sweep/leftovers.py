@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lindiff.files import names_in
+from lindiff.files import is_locked, names_in
+from lindiff.progress import exists
 from lindiff.sweep.store import Store
 
 # Seconds after which a file that nobody writes to has no writer, though its number is in use again.
@@ -44,7 +43,7 @@ def running_shard(store: Store) -> str | None:
     """A shard without a part that a process holds, which may have outlived its run."""
     finished = set(names_in(store.parts, ".parquet"))
     unfinished = (name for name in names_in(store.specs, ".parquet") if name not in finished)
-    return next((name for name in unfinished if _is_locked(store.spec(name))), None)
+    return next((name for name in unfinished if is_locked(store.spec(name))), None)
 
 
 def _candidates(results: Path, store: Store) -> Iterator[Path]:
@@ -65,37 +64,10 @@ def _is_written(path: Path, store: Store) -> bool:
         shard = found["name"].removesuffix(".parquet")
     elif path.parent.parent == store.checkpoints:
         shard = path.parent.name
-    if shard is not None and _is_locked(store.spec(shard)):
+    if shard is not None and is_locked(store.spec(shard)):
         return True
     try:
         quiet = time.time() - path.stat().st_mtime > _QUIET
     except FileNotFoundError:
         return True  # Its writer has just renamed it.
-    return found is not None and not quiet and _exists(int(found["pid"]))
-
-
-def _is_locked(spec: Path) -> bool:
-    """Whether a process holds the lock of a shard (`lindiff.files.lock_shard`)."""
-    try:
-        descriptor = os.open(spec, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False  # This file system has no locks.
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return found is not None and not quiet and exists(int(found["pid"]))

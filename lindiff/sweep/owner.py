@@ -7,13 +7,13 @@ moved or copied as a whole keeps its own.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from lindiff.config.resolve import Config
 from lindiff.errors import InputError
 from lindiff.files import patiently, write_text
+from lindiff.sweep.plan import plan_files, read_plan
 
 NAME = "config-file"
 
@@ -69,11 +69,10 @@ def _owner(folder: Path) -> Path | None:
 
 def _asks(folder: Path, config: Config) -> bool:
     """Whether the plan that is in a folder asks for what a config asks for."""
-    wanted = json.loads(config.to_json())
-    for path in folder.glob("plan-*.json"):
+    for path in plan_files(folder):
         try:
-            if json.loads(path.read_bytes()).get("config") == wanted:
+            if read_plan(path).config == config:
                 return True
-        except (OSError, ValueError, AttributeError):
+        except InputError:
             continue  # It is made anew, if it is this config's turn.
     return False

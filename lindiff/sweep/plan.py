@@ -21,7 +21,7 @@ from lindiff.columns import NESTED
 from lindiff.columns.arrays import Rows
 from lindiff.config.resolve import Config, Experiment
 from lindiff.errors import InputError
-from lindiff.files import names_in, patiently, remove_leftovers, write_text
+from lindiff.files import free_name, names_in, patiently, remove_leftovers, write_text
 from lindiff.fingerprint import closure, code, modules
 from lindiff.sweep.coverage import Stale, cover, stale_policy
 from lindiff.sweep.derived import made, tidy
@@ -114,7 +114,7 @@ def make_plan(config: Config, results: Path) -> Plan:
     store = store_of(results)
     key = _key(config)
     folder = Path(results) / config.name
-    existing = {path: _read(path) for path in _plan_files(folder)}
+    existing = {path: _read(path) for path in plan_files(folder)}
     stored = all(store.has_matrix(name) for name in config.matrices)
     for path, data in existing.items():
         if stored and data.get("key") == key and (plan := _finished(config, path, data, store)):
@@ -185,9 +185,9 @@ def write_plan(plan: Plan, results: Path) -> None:
     data = to_dict(plan)
     write_text(json.dumps(data | {"seal": _seal(data)}, indent=1) + "\n", plan.file)
 
-    old = [path for path in _plan_files(plan.file.parent) if path != plan.file]
+    old = [path for path in plan_files(plan.file.parent) if path != plan.file]
     waiting = {shard["name"] for path in old for shard in _read(path).get("pending", [])}
-    for path in Path(results).glob("*/plan-*.json"):
+    for path in (path for folder in Path(results).glob("*") for path in plan_files(folder)):
         if path not in old:
             waiting.difference_update(shard["name"] for shard in _read(path).get("pending", []))
     for name in sorted(waiting):
@@ -255,7 +255,7 @@ def find_plan(results: Path, name: str) -> Plan:
     Raises:
         InputError: There is no plan file, or more than one.
     """
-    files = _plan_files(Path(results) / name)
+    files = plan_files(Path(results) / name)
     if len(files) != 1:
         raise InputError(f"{Path(results) / name}: {len(files)} plan files instead of one")
     return read_plan(files[0])
@@ -292,12 +292,7 @@ def _digest(key: str, parts: Iterable[str]) -> str:
 
 def _unused(folder: Path, digest: str) -> Path:
     """A name that no plan file has: one that is there, but does not serve, must be made again."""
-    path = folder / f"plan-{digest}.json"
-    count = 1
-    while path.exists():
-        path = folder / f"plan-{digest}-{count}.json"
-        count += 1
-    return path
+    return free_name(folder / f"plan-{digest}.json")
 
 
 def _finished(config: Config, path: Path, data: dict[str, Any], store: Store) -> Plan | None:
@@ -339,7 +334,10 @@ def _seal(data: dict[str, Any]) -> str:
     return blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _plan_files(folder: Path) -> list[Path]:
+def plan_files(folder: Path) -> list[Path]:
+    """The plan files of a config's folder, sorted; none of what is no folder."""
+    if not folder.is_dir():
+        return []
     return [folder / f"{name}.json" for name in names_in(folder, ".json") if name[:5] == "plan-"]
 
 

@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from lindiff import columns
 from lindiff.errors import InputError, is_of_machine
 from lindiff.files import (
+    free_name,
     local,
     names_in,
     patiently,
@@ -140,7 +141,8 @@ def _header(found: pq.FileMetaData, path: Path) -> dict[str, Any]:
         # First, so that a damaged number is not taken for a newer format: all formats have this.
         if header.pop("digest") != _digest(header):
             raise DamagedError("its header is damaged")
-        _check_format(header["format"], path)
+        if header["format"] > FORMAT:
+            raise InputError(f"{path}: {newer(header['format'])}")
         del header["columns"]
     del header["format"]
     return header
@@ -148,11 +150,6 @@ def _header(found: pq.FileMetaData, path: Path) -> dict[str, Any]:
 
 def _digest(header: dict[str, Any]) -> str:
     return blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-def _check_format(number: int, path: Path) -> None:
-    if number > FORMAT:
-        raise InputError(f"{path}: {newer(number)}")
 
 
 def newer(number: int) -> str:
@@ -365,11 +362,7 @@ class Store:
     def quarantine(self, source: Path, reason: str) -> None:
         """Move a damaged spec or part aside to ``damaged/`` and say so on stderr."""
         self.damaged.mkdir(parents=True, exist_ok=True)
-        target = self.damaged / source.name
-        count = 1
-        while target.exists():
-            target = self.damaged / f"{source.stem}-{count}.parquet"
-            count += 1
+        target = free_name(self.damaged / source.name)
         os.replace(source, target)
         print(f"{source}: {reason}; moved to {target}, its cells run again", file=sys.stderr)
 

@@ -8,7 +8,6 @@ that would diverge.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -23,6 +22,7 @@ from lindiff.config.values import SPECTRA
 from lindiff.config.words import known_word
 from lindiff.errors import InputError
 from lindiff.models import MODELS
+from lindiff.progress import machine_memory
 from lindiff.sweep.grid import Wanted, wanted
 
 _MOST_LINES = 20
@@ -65,7 +65,7 @@ def _too_large(
     cells: pa.Table, experiment: Experiment, config: Config
 ) -> list[tuple[int, str, str]]:
     """Cells that no job could hold: with more than this machine has and a shard may take."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    machine = machine_memory()
     available = max(machine, config.target_bytes)
     reason = (
         f"more memory than there is: this machine has {machine / 1e9:,.3g} GB; where jobs may "

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from lindiff.session import DEVICES
-from lindiff.training.noise import BLOCK
-from lindiff.training.sizes import COPIES, pack_size
+from lindiff.training.sizes import BLOCK, COPIES, pack_size
 from lindiff.training.task import Network, Recipe, Run
 
 # Of a GPU's free memory what is planned with; the rest is the allocator's and the kernels'.

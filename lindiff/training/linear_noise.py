@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from lindiff.science.schedule import Schedule
-from lindiff.training.noise import BLOCK, torch_generator
+from lindiff.training.noise import torch_generator
 from lindiff.training.optimizers import OPTIMIZERS, optimizer_states, rate_factor
+from lindiff.training.sizes import BLOCK
 from lindiff.training.task import Recipe, Run
 
 

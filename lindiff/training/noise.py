@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from lindiff.science.schedule import Schedule
-
-BLOCK = 16
+from lindiff.training.sizes import BLOCK
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from lindiff.science.schedule import Schedule
-from lindiff.training.noise import BLOCK, batches
+from lindiff.training.noise import batches
 from lindiff.training.optimizers import OPTIMIZERS, optimizer_states, rate_factor
+from lindiff.training.sizes import BLOCK
 from lindiff.training.task import Network, Recipe, Run, initial_parameters, views
 
 # Parameters of one model below which its gradients are gathered into one tensor for the optimizer:

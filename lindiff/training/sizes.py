@@ -13,6 +13,8 @@ FEATURES = 2 * FREQUENCIES
 HELD = 30_000_000
 # Numbers of a forward pass that measures.
 ACTIVATIONS = 1 << 24
+# Steps whose noise is drawn at once.
+BLOCK = 16
 # Numbers of the largest array of a chunk of noise levels of the linear model. A chunk does not hang
 # on the stops, so a cell has the same numbers in any company.
 CHUNK = 1 << 22

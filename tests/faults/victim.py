@@ -19,7 +19,7 @@ from lindiff.report import answers
 from lindiff.sweep.collect import collect
 from lindiff.sweep.plan import make_plan, read_plan, write_plan_at
 from lindiff.sweep.run import run_spec
-from lindiff.sweep.store import Store
+from tests.sweeps import Sweep
 
 _CONFIG = """\
 shard: {seconds: 0.3}
@@ -55,18 +55,8 @@ experiments:
 
 
 @dataclass(frozen=True)
-class Victim:
+class Victim(Sweep):
     """A folder with the config, the data and what the stages made of them."""
-
-    folder: Path
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results"
-
-    @property
-    def store(self) -> Store:
-        return Store(self.results / "store")
 
     def create(self) -> None:
         self.folder.mkdir(parents=True)
@@ -102,10 +92,8 @@ class Victim:
         if not newer([page], [path for name in plan.figures for path in outputs(name, folder)]):
             answers.write(folder, plan.figures, page)
 
-    def rows(self) -> dict[str, dict[str, Any]]:
-        """Rows of the table by cell, times aside."""
-        table = pq.read_table(self.results / "victim" / "metrics.parquet")
-        return {row.pop("cell_id"): row for row in table.drop_columns(["seconds"]).to_pylist()}
+    def rows(self, name: str = "victim") -> dict[str, dict[str, Any]]:
+        return super().rows(name)
 
     def levels(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = pq.read_table(
