@@ -1,7 +1,9 @@
 """SIGTERM to a run, in a process of its own: heard whatever the main thread does just then."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +99,9 @@ def test_jobs_on_other_machines_are_left_to_an_interrupt():
 )
 def test_what_is_a_job(command, is_job):
     assert stopping._is_job(command) == is_job
+
+
+def test_the_jobs_that_are_stopped_are_those_of_the_rules():
+    rules = (Path(__file__).parents[2] / "workflow/rules").glob("*.smk")
+    verbs = {v for path in rules for v in re.findall(r"\blindiff ([a-z]+) -", path.read_text())}
+    assert verbs == stopping._JOBS

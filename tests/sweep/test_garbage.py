@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from lindiff import files, progress
 from lindiff.cli import main
 from lindiff.files import lock_run, lock_shard
 from lindiff.report.workflow import Sweep as Run
-from lindiff.sweep.leftovers import leftovers
+from lindiff.sweep.leftovers import _NAMES, leftovers
 from tests.configs import save, values
 from tests.sweeps import Sweep
 
@@ -227,3 +229,22 @@ def test_a_run_sweeps_them_when_it_starts(
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in kept)
     os.close(*locks)
+
+
+def test_leftovers_are_known_by_the_names_that_writers_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    monkeypatch.setattr("lindiff.progress.os.replace", lambda one, _: names.append(one.name))
+    with progress.Heartbeat(tmp_path / "0123456789abcdef.json", "0123456789abcdef", 1):
+        pass
+    monkeypatch.undo()
+    with files.atomic(tmp_path / "metrics.parquet") as temporary:
+        temporary.write_text("")
+        names.append(temporary.name)
+    script = (Path(__file__).parents[2] / "tools/run.sh").read_text(encoding="utf-8")
+    (made,) = re.findall(r'mktemp -d "\$out/(\S+)"', script)
+    names.append(made.replace("$$", str(os.getpid())).replace("XXXXXX", "aBc123"))
+    for name in names:
+        (match,) = filter(None, (pattern.fullmatch(name) for pattern in _NAMES))
+        assert int(match["pid"]) == os.getpid()
