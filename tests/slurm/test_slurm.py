@@ -189,7 +189,17 @@ def test_cancelled_job_is_retried(
     assert {p.name for p in parts.iterdir()} == {s.name for s in specs.iterdir()}
 
 
-# One shard of some seconds.
+# One shard of some seconds, and one that is also large.
+LARGE = """\
+shard: {seconds: 600}
+experiments:
+  one:
+    model: linear_exact
+    d: 2000
+    n: 4000
+    spectrum: {power_law: 1}
+    seed: {range: [0, 6]}
+"""
 ONE = """\
 experiments:
   one:
@@ -207,7 +217,9 @@ def test_out_of_memory_is_named_and_the_next_attempt_asks_for_more(
 ) -> None:
     """The first attempt starts, and then draws more than it may; nobody in it can say so."""
     config = tmp_path / "one.yaml"
-    config.write_text(ONE.replace("256", "1200").replace("600", "4"))
+    # Well over 315 MB with the job's own Snakemake, well under 630, and for seconds: Slurm looks once
+    # a second.
+    config.write_text(LARGE)
     done = subprocess.run(
         [*through_slurm(config), "--set-resources", "shard:mem_mb=300*attempt"],
         cwd=tmp_path, env=cluster.environment(), stdin=subprocess.DEVNULL, check=False,
