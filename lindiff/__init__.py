@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lindiff.science.filters import Bank, Response, Training
     from lindiff.science.limit import Limit, limiting
     from lindiff.science.measure import Measure, of_draw, of_population
+    from lindiff.science.population import SpectrumEstimate, estimate_spectrum
     from lindiff.science.ridge import best_ridge
     from lindiff.science.sampler import Sampler, make_sampler
     from lindiff.science.schedule import Schedule, make_schedule
@@ -39,6 +40,8 @@ _HOME = {
     "Response": "filters",
     "Training": "filters",
     "best_ridge": "ridge",
+    "SpectrumEstimate": "population",
+    "estimate_spectrum": "population",
     "density": "density",
     "Measure": "measure",
     "of_draw": "measure",
@@ -58,9 +61,11 @@ __all__ = [
     "Response",
     "Sampler",
     "Schedule",
+    "SpectrumEstimate",
     "Training",
     "best_ridge",
     "density",
+    "estimate_spectrum",
     "limiting",
     "linear_metrics",
     "linear_theory",

@@ -154,13 +154,15 @@ def limit_range(spectrum: Float64[Array, " d"], freedom: int, tight: bool = Fals
     return float(low), float(high)
 
 
-def contour(span: Range) -> tuple[Complex128[Complex, " K"], Complex128[Complex, " K"]]:
+def contour(
+    span: Range, digits: int = _DIGITS
+) -> tuple[Complex128[Complex, " K"], Complex128[Complex, " K"]]:
     """Nodes λ = e^y on the upper half of an ellipse around `span` in y = ln λ, and dy at each."""
     low, high = np.log(span)
     quarter = (high - low) / 4
     ratio = _STRIP / quarter
     rho = np.sqrt((ratio + np.sqrt(ratio**2 + 4)) / 2)
-    count = int(np.ceil(_DIGITS * np.log(10) / np.log(rho) / 2))
+    count = int(np.ceil(digits * np.log(10) / np.log(rho) / 2))
     turn = rho * np.exp(1j * (np.arange(count) + 0.5) * np.pi / count)
     y = (high + low) / 2 + quarter * (turn + 1 / turn)
     return np.exp(y), 1j * quarter * (turn - 1 / turn) * np.pi / count
@@ -211,8 +213,12 @@ def limits(
     ns: Iterable[int],
     known_centre: bool = False,
     tight: bool = False,
+    digits: int = _DIGITS,
 ) -> Iterator[Limit]:
-    """The limits of several N, one after the other; see `limiting`."""
+    """The limits of several N, one after the other; see `limiting`.
+
+    The number of nodes is in proportion to the `digits`.
+    """
     s, counts = np.unique(spectrum, return_counts=True)
     s, weights = s[::-1], counts[::-1].astype(float)
     span, kappa = None, None
@@ -222,7 +228,7 @@ def limits(
             raise ValueError(f"no limit at N = {n}: as many degrees of freedom as dimensions")
         if limit_range(spectrum, freedom, tight) != span:
             span = limit_range(spectrum, freedom, tight)
-            nodes, dy = contour(span)
+            nodes, dy = contour(span, digits)
             kappa = None
         scaled = s * freedom / n
         # Neighbouring N have neighbouring κ.

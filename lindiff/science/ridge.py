@@ -61,7 +61,7 @@ def effective_ridge(
     return kappa
 
 
-def _kept(
+def kept(
     kappa: Inexact[NDArray[Any], " K"], s: Spectrum, freedom: int
 ) -> Inexact[NDArray[Any], "K d"]:
     """c (Σ0 + c)⁻¹ along each population mode at κ = κ(c), shape (K, d), for κ of shape (K,)."""
@@ -71,8 +71,8 @@ def _kept(
     slope = 1 / (1 - (S * S).sum(axis=1, keepdims=True) / freedom)
     cubes = S * S * inverse
     shift = slope**2 * cubes.sum(axis=1, keepdims=True) / freedom
-    kept: NDArray[Any] = k * inverse + k / freedom * (slope * cubes - k * shift * S * inverse)
-    return kept
+    found: NDArray[Any] = k * inverse + k / freedom * (slope * cubes - k * shift * S * inverse)
+    return found
 
 
 def _slopes(metric: str, spectrum: Spectrum, ridge: Ridges, n: int, known_centre: bool) -> Ridges:
@@ -80,14 +80,14 @@ def _slopes(metric: str, spectrum: Spectrum, ridge: Ridges, n: int, known_centre
     freedom = degrees_of_freedom(n, known_centre)
     s = spectrum * (freedom / n)
     kappa = effective_ridge(spectrum, ridge, n, known_centre)
-    resolvent = _kept(kappa, s, freedom).sum(axis=1)
+    resolvent = kept(kappa, s, freedom).sum(axis=1)
     if metric == "kl_model_data":
         return np.asarray(ridge * np.sum(1 / spectrum) - resolvent)
     # c d/dc of tr Σ(Σ0 + c)⁻¹ by a complex step (Squire & Trapp, SIAM Rev. 40, 110, 1998), exact to
     # rounding: without the 1/n correction it is N(κ′ − κ/c), which cancels at small c.
     S = s / (s + kappa[:, None])
     growth = ridge / (1 - (S * S).sum(axis=1) / freedom)
-    moved = _kept(kappa + 1j * _TINY * growth, s, freedom) @ spectrum
+    moved = kept(kappa + 1j * _TINY * growth, s, freedom) @ spectrum
     derivative = (moved / (ridge * (1 + 1j * _TINY))).imag / _TINY
     # The error of the mean, δ ~ N(0, Σ/N), adds tr Σ(Σ0 + c)⁻¹/N.
     mean = 0.0 if known_centre else 1 / n

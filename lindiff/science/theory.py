@@ -58,9 +58,12 @@ class OnContour:
     missing: Bool[NDArray[np.bool_], " F"]
 
 
-def on_contour(table: FilterTable, root_alpha_bar: float) -> OnContour:
-    """The filters of `table` on the contour around its range."""
-    nodes, _ = contour(table.span)
+def on_contour(
+    table: FilterTable, root_alpha_bar: float, nodes: Inexact[NDArray[Any], " K"] | None = None
+) -> OnContour:
+    """The filters of `table` on a contour inside its range; None is that around all of it."""
+    if nodes is None:
+        nodes, _ = contour(table.span)
     zero = {name: getattr(table.at_zero, name) for name in ("residual", "gain", "log_v", "P")}
     return OnContour(
         _fields(table.continued(nodes), nodes, root_alpha_bar),

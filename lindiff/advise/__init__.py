@@ -1,0 +1,1 @@
+"""Advice on a data set: how many samples, which regularization, when to stop."""

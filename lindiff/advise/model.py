@@ -1,0 +1,134 @@
+"""What one spectrum says, and what many say of each other: numbers with their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from lindiff.science.filters import Training
+from lindiff.science.laws import optimal_loss
+from lindiff.science.optima import minimum
+from lindiff.science.prediction import Predictor
+from lindiff.science.sampler import make_sampler
+from lindiff.science.schedule import make_schedule
+
+Array = NDArray[np.float64]
+Curves = dict[str, Float64[Array, " n"]]
+
+SAMPLER = "ddim"
+METRICS = ("test_loss", "kl_model_data", "kl_data_model")
+# The strengths that are compared; the neutral one of each is among them.
+REGULARIZERS: dict[str, tuple[float, ...]] = {
+    "ridge": (0.0, *np.geomspace(1e-7, 10, 33).tolist()),
+    "weight_decay": (0.0, *np.geomspace(1e-7, 10, 33).tolist()),
+    "stop": (*np.geomspace(0.1, 1e6, 36).tolist(), math.inf),
+}
+_FEWEST, _LARGEST, _SIZES = 1 / 16, 400.0, 24  # of N in units of d, and how many
+_LEVEL = 1e-3  # a gain that is none
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What one spectrum says.
+
+    Attributes:
+        curves: Over N: ``train_loss``, ``test_loss``, both KL, and ``…_best`` of the last three at
+            the best ridge of each N; (n,) each.
+        ridge: The best ridge for the test loss at each N, shape (n,).
+        best: Best strength and ratio to the metric without regularization, by regularizer, metric
+            and N.
+        optimal_loss: Test loss of infinitely many samples.
+    """
+
+    curves: Curves
+    ridge: Float64[Array, " n"]
+    best: dict[tuple[str, str, int], tuple[float, float]]
+    optimal_loss: float
+
+
+class Model:
+    """Predictions for spectra near one.
+
+    Args:
+        spectrum: s, shape (d,).
+        own: N of the sample.
+        others: N beside it for which the best regularization is wanted.
+    """
+
+    def __init__(
+        self, spectrum: Float64[Array, " d"], own: int, others: Sequence[int] = ()
+    ) -> None:
+        d = len(spectrum)
+        self.own = off_the_peak(own, d)
+        self.others = [off_the_peak(n, d) for n in others]
+        self.n = _sizes(d, [self.own, *self.others])
+        self._schedule = make_schedule()
+        sampler = make_sampler(SAMPLER, self._schedule)
+        self._least = spectrum.min() / 100
+        self._at = {
+            name: Predictor(
+                [Training(**{name: strength}) for strength in strengths],
+                spectrum,
+                self.n if name == "ridge" else [self.own, *self.others],
+                sampler,
+                self._schedule,
+            )
+            for name, strengths in REGULARIZERS.items()
+        }
+
+    def __call__(self, spectrum: Float64[Array, " d"]) -> Predicted:
+        """What a spectrum says; its least eigenvalues are those of the model at least."""
+        spectrum = np.maximum(spectrum, self._least)
+        few = sorted({self.own, *self.others})
+        found = {
+            name: predict(spectrum, self.n if name == "ridge" else few, divergences=True)
+            for name, predict in self._at.items()
+        }
+        ridges = found["ridge"]
+        curves = {"train_loss": ridges["train_loss"][:, 0]}
+        curves |= {metric: ridges[metric][:, 0] for metric in METRICS}
+        curves |= {f"{metric}_best": ridges[metric].min(axis=1) for metric in METRICS}
+        best = {
+            (name, metric, n): _best(
+                strengths, found[name][metric][(self.n if name == "ridge" else few).index(n)]
+            )
+            for name, strengths in REGULARIZERS.items()
+            for metric in METRICS
+            for n in few
+        }
+        which = ridges["test_loss"].argmin(axis=1)
+        return Predicted(
+            curves=curves,
+            ridge=np.array(REGULARIZERS["ridge"])[which],
+            best=best,
+            optimal_loss=float(np.mean(optimal_loss(self._schedule.alpha_bar, spectrum))),
+        )
+
+
+def off_the_peak(n: int, d: int) -> int:
+    """N, or the next: as many degrees of freedom as dimensions have no limit."""
+    return n + 1 if n - 1 == d else n
+
+
+def _sizes(d: int, wanted: Sequence[int]) -> list[int]:
+    ends = max(4, _FEWEST * d), max(_LARGEST * d, *wanted)
+    grid = np.rint(np.geomspace(*ends, _SIZES)).astype(int).tolist()
+    return sorted({off_the_peak(n, d) for n in (*grid, *wanted)})
+
+
+def _best(strengths: tuple[float, ...], values: Float64[Array, " F"]) -> tuple[float, float]:
+    """The best strength, and the metric there over that without regularization."""
+    neutral = math.inf if math.inf in strengths else 0.0
+    x, y = np.array(strengths), values
+    without = float(y[x == neutral][0])
+    if not np.isfinite(y).any():
+        return neutral, math.nan
+    found = minimum(x, np.where(np.isnan(y), np.inf, y))
+    if found.value >= (1 - _LEVEL) * without:
+        return neutral, 1.0
+    return found.x, found.value / without

@@ -1,0 +1,222 @@
+"""The advice in words: every sentence with what it holds for and how sure it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from lindiff.advise.advice import Advice, Best, Interval, Needed
+from lindiff.advise.check import CURVES
+from lindiff.advise.model import METRICS, REGULARIZERS, SAMPLER
+
+_NAMES = {
+    "test_loss": "test loss",
+    "kl_model_data": "KL(generated‖population)",
+    "kl_data_model": "KL(population‖generated)",
+}
+_SYMBOLS = {"ridge": "ridge c", "weight_decay": "weight decay γ", "stop": "stop at τ"}
+_WIDE, _ORDERED = 1.2, 1.5
+_FAINT = 1e-4  # the first noise level: what is far below it, the sampler does not make
+
+
+def sections(advice: Advice) -> Iterator[tuple[str, list[str]]]:
+    """Heading and sentences, in the order in which a reader asks."""
+    yield "Your data", list(_data(advice))
+    yield "Do I have enough?", list(_enough(advice))
+    yield "How many samples do I need?", [_needed(advice, one) for one in advice.needed]
+    yield "How should I regularize, and when should I stop?", list(_regularization(advice))
+    yield "Is this true of my data?", list(_checked(advice))
+    yield "What this holds for", [_conditions(advice)]
+
+
+def text(advice: Advice) -> str:
+    """All of it, for a terminal."""
+    parts = [
+        "\n".join([heading, *(f"  {line}" for line in lines)])
+        for heading, lines in sections(advice)
+    ]
+    return "\n\n".join(parts)
+
+
+def number(value: float) -> str:
+    """Three digits."""
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "nothing"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def between(interval: Interval) -> str:
+    """A number with its interval in brackets."""
+    return f"{number(interval.value)} [{number(interval.low)} to {number(interval.high)}]"
+
+
+def _share(interval: Interval) -> str:
+    """A share in percent with its interval."""
+    values = [100 * x for x in (interval.value, interval.low, interval.high)]
+    value, low, high = (f"{x:.2g}" if abs(x) < 10 else f"{x:,.0f}" for x in values)
+    return f"{value} % [{low} to {high} %]"
+
+
+def _data(advice: Advice) -> Iterator[str]:
+    sample = advice.sample
+    yield (
+        f"{advice.name}: {sample.rows:,} rows of {sample.columns:,} columns, d = {sample.d:,} "
+        f"(N/d = {number(sample.rows / sample.d)})."
+    )
+    if sample.constant:
+        yield f"{_count(sample.constant, 'column')} without variation: left out, no dimensions."
+    if sample.dependent:
+        yield (
+            f"{_count(sample.dependent, 'direction')} without variance, combinations of other "
+            "columns: left out."
+        )
+    law = advice.power_law
+    s = advice.spectrum[0]
+    if law is not None and law.exponent.high > 0.05:
+        yield (
+            f"The population's variances fall as j^−k with k = {between(law.exponent)} from "
+            f"j = {law.first} to {law.last}."
+        )
+    elif law is not None:
+        yield f"The population's variances are level from j = {law.first} to {law.last}."
+    else:
+        yield "The population's variances follow no one power law over a factor 5 of j."
+    top = np.cumsum(s) / s.sum()
+    yield (
+        f"Nine tenths of the variance lie in {int(np.argmax(top >= 0.9)) + 1:,} of "
+        f"{sample.d:,} directions; the largest is {number(s[0])}, the smallest {number(s[-1])} "
+        "times the mean."
+    )
+    yield from (f"Note: {note}." for note in advice.notes)
+
+
+def _enough(advice: Advice) -> Iterator[str]:
+    n = _own(advice)
+    for curve, how in (("test_loss", "without regularization"), ("test_loss_best", "at the best ridge")):
+        test = advice.at(curve, n)
+        excess = Interval(
+            *(getattr(test, end) / advice.optimal_loss.value - 1 for end in ("value", "low", "high"))
+        )
+        # The optimal loss is as uncertain as the loss, and for the same reason.
+        yield (
+            f"With your N = {n:,}, {how}, the test loss is {100 * excess.value:.2g} % above that of "
+            "infinitely many samples."
+        )
+    for one in advice.needed:
+        if one.quantity == "excess":
+            yield f"{_target(one)}: {_verdict(one, n)}."
+
+
+def _verdict(one: Needed, n: int) -> str:
+    if one.n is None:
+        return f"not at any N up to {one.largest:,}"
+    if n >= one.n.high:
+        return "you have enough"
+    if n >= one.n.low:
+        return "you have about enough"
+    return f"you need {number(one.n.value / n)} times as many"
+
+
+def _target(one: Needed) -> str:
+    how = "at the best ridge" if one.best_ridge else "without regularization"
+    if one.quantity == "gap":
+        return f"A gap of test and train loss of {100 * one.target:g} % of the optimal loss, {how}"
+    if one.quantity == "excess":
+        return f"A test loss within {100 * one.target:g} % of the optimum, {how}"
+    return f"{_NAMES[one.quantity]} below {one.target:g} nats per dimension, {how}"
+
+
+def _needed(advice: Advice, one: Needed) -> str:
+    if one.n is None:
+        floor = ", most of it what the sampler leaves at N = ∞" if one.quantity in METRICS else ""
+        return (
+            f"{_target(one)}: not up to N = {one.largest:,}, where {number(one.left)} is left"
+            f"{floor}."
+        )
+    if one.n.value <= advice.n[0]:
+        return f"{_target(one)}: at every N from {advice.n[0]:,} on."
+    return (
+        f"{_target(one)}: from N = {between(one.n)} on "
+        f"(N/d = {number(one.n.value / advice.sample.d)})."
+    )
+
+
+def _regularization(advice: Advice) -> Iterator[str]:
+    sizes = sorted({one.n for one in advice.best})
+    for n in sizes:
+        for metric in METRICS:
+            ones = [one for one in advice.best if one.n == n and one.metric == metric]
+            yield f"N = {n:,}, {_NAMES[metric]}: " + "; ".join(_one(one) for one in ones) + "."
+
+
+def _one(one: Best) -> str:
+    neutral = REGULARIZERS[one.regularizer][-1 if one.regularizer == "stop" else 0]
+    symbol = _SYMBOLS[one.regularizer]
+    if one.strength.value == neutral:
+        return f"no {symbol} helps" if one.regularizer != "stop" else "stopping does not help"
+    if math.isnan(one.ratio.value) or not math.isfinite(one.ratio.value) or one.ratio.value == 0:
+        return f"{symbol} = {between(one.strength)}, without which it is infinite"
+    saved = Interval(1 - one.ratio.value, 1 - one.ratio.high, 1 - one.ratio.low)
+    return f"{symbol} = {between(one.strength)} lowers it by {_share(saved)}"
+
+
+def _checked(advice: Advice) -> Iterator[str]:
+    check, sample = advice.check, advice.sample
+    if not check.n:
+        yield "Not checked: too few rows to hold some out."
+    for curve in CURVES if check.n else ():
+        off, error = check.off(curve)
+        how = "at the best ridge" if curve.endswith("best") else "without regularization"
+        worst = int(np.argmax(np.abs(off)))
+        yield (
+            f"Linear denoisers trained on N = {check.n[0]:,} to {check.n[-1]:,} of your own rows, "
+            f"{how}, have on held-out ones a test loss that is off the prediction by "
+            f"{100 * float(np.median(np.abs(off))):.2g} % (median over N), at most by "
+            f"{100 * math.expm1(off[worst]):+.2g} % ± {200 * error[worst]:.1g} % at "
+            f"N = {check.n[worst]:,}."
+        )
+    for curve, sizes in check.notable().items():
+        how = "at the best ridge" if curve.endswith("best") else "without regularization"
+        yield (
+            f"Your data are unlike a Gaussian with this covariance {how} at N = "
+            f"{', '.join(f'{n:,}' for n in sizes)}: the losses above, and the N needed for them, "
+            "were corrected by what was measured; KL and the best strengths were not."
+        )
+    if advice.scatter.inflation > _WIDE:
+        yield (
+            f"Your rows scatter {number(advice.scatter.inflation)} times as much as independent "
+            "Gaussian rows of this covariance: the intervals are that much wider."
+        )
+    if advice.scatter.order > _ORDERED:
+        yield (
+            f"Your rows are in an order that matters: neighbours are alike, and means over a part "
+            f"of the file scatter {number(advice.scatter.order)} times as much as over shuffled "
+            "rows. If the file is a part of more data, the rest may be unlike it."
+        )
+    if sample.rows <= sample.d:
+        yield (
+            f"{sample.rows:,} rows do not show all {sample.d:,} directions: the smallest variances "
+            "are inferred, from a prior that neighbouring ones are alike."
+        )
+
+
+def _conditions(advice: Advice) -> str:
+    return (
+        "Linear denoisers, trained to the end but where a stop is said; linear noise schedule with "
+        "T = 1000 levels, the mean over levels of the loss per dimension; mean estimated; KL of "
+        f"the Gaussian that {SAMPLER.upper()} generates, in nats per dimension; theory of large "
+        "systems for Gaussian data. The data are multiplied by "
+        f"{advice.sample.unit:.4g}, so that a direction has variance 1 on average: c is in that "
+        "unit. Brackets: 95 % intervals for what your rows leave open of the spectrum."
+    )
+
+
+def _own(advice: Advice) -> int:
+    """N of the sample, or the next one that has a limit."""
+    return min(n for n in advice.n if n >= advice.sample.rows)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"

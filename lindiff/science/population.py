@@ -1,0 +1,272 @@
+"""The population's spectrum from the eigenvalues of one sample (docs/theory.md, "Population").
+
+The limit says what the resolvent of Σ0 is on average, given the population, and how it scatters
+from draw to draw. Both together are a likelihood of what one draw shows; a prior that neighbouring
+eigenvalues are near each other makes the inversion well posed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from lindiff.science.limit import degrees_of_freedom
+from lindiff.science.numbers import variances, whole
+from lindiff.science.ridge import effective_ridge, kept
+
+Array = NDArray[np.float64]
+Eigenvalues = Float64[Array, " d"]
+OnPoints = Float64[Array, " K"]
+
+# Roughness of the prior: the standard deviation of ln s from j to e j.
+ROUGHNESS = (0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+# An eigenvalue this small beside the largest one is not told from nothing.
+_LEAST = 1e-10
+_KNOTS, _POINTS = 48, 40
+_ROUNDS, _STEPS = 3, 30
+# Of an evidence: what is below the best by less is level with it, and the smoother one is taken.
+_LEVEL = 0.3
+_INDEPENDENT = 1e-7  # of the scatter: directions of less are combinations of others
+_STEP = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumEstimate:
+    """The population's spectrum as one sample shows it; from `estimate_spectrum`.
+
+    Attributes:
+        spectrum: s, shape (d,), descending, float64, in the unit of the sample's eigenvalues.
+        roughness: Of the prior, chosen by the evidence: the standard deviation of ln s from the
+            j-th to the (e j)-th eigenvalue.
+        misfit: χ² of the resolvent of the sample, over the number of its independent values.
+    """
+
+    spectrum: Float64[Array, " d"]
+    roughness: float
+    misfit: float
+
+
+def estimate_spectrum(
+    eigenvalues: Float64[Array, " d"],
+    n: int,
+    known_centre: bool = False,
+    roughness: tuple[float, ...] = ROUGHNESS,
+) -> SpectrumEstimate:
+    """The population's spectrum from the eigenvalues of a sample.
+
+    docs/theory.md, "Population". The sample's resolvent at some 40 ridges is fitted by that of the
+    limit with its correction of order 1/n; their covariance is that of linear statistics (Bai &
+    Silverstein, Ann. Probab. 32, 553, 2004), the prior a random walk of ln s over ln j whose
+    roughness has the largest evidence.
+
+    Args:
+        eigenvalues: λ of Σ0, shape (d,), in any order, with the zeros that few samples leave.
+        n: N ≥ 3, the number of samples.
+        known_centre: Whether the mean is known: N degrees of freedom instead of N − 1.
+        roughness: What to choose from.
+
+    Raises:
+        ValueError: An eigenvalue is negative or not finite, all are zero, or N < 3.
+
+    Example:
+        Half as many samples as dimensions show the smallest of the population's variances, which
+        the sample itself has as zeros:
+
+        >>> import numpy as np, lindiff
+        >>> s = lindiff.make_spectrum("power_law", 60, exponent=1.0)
+        >>> draw = lindiff.make_draw("wishart", s, n=30, seed=3)
+        >>> seen = np.append(draw.eigenvalues, np.zeros(31))
+        >>> found = lindiff.estimate_spectrum(seen, n=30)
+        >>> bool(0.5 < found.spectrum[-1] / s[-1] < 2)
+        True
+    """
+    seen = np.sort(variances(eigenvalues))[::-1]
+    freedom = degrees_of_freedom(whole("n", n, 3), known_centre)
+    if not seen[0] > 0:
+        raise ValueError("all eigenvalues are zero: there is no spectrum")
+    # Sample eigenvalues are those of freedom/N times the population's.
+    problem = _Problem.of(seen / seen[0], freedom)
+    theta, found = problem.start, []
+    # From rough to smooth: a smooth start may be far from what the sample shows.
+    for tau in sorted(roughness, reverse=True):
+        fit = problem.fit(theta, tau)
+        theta = fit.theta
+        found.append((tau, fit))
+    most = max(fit.evidence for _, fit in found)
+    tau, best = [(tau, fit) for tau, fit in found if fit.evidence >= most - _LEVEL][-1]
+    spectrum = np.sort(np.exp(problem.interpolate @ best.theta))[::-1]
+    spectrum = np.maximum(spectrum, _LEAST * spectrum[0]) * (seen[0] * n / freedom)
+    return SpectrumEstimate(spectrum, tau, best.misfit)
+
+
+def sample_eigenvalues(
+    spectrum: Float64[Array, " d"],
+    n: int,
+    rng: np.random.Generator,
+    known_centre: bool = False,
+) -> Float64[Array, " d"]:
+    """Eigenvalues of Σ0 of N samples of N(μ, diag s), shape (d,), descending, zeros last.
+
+    By Bartlett's decomposition of a Wishart matrix (Proc. R. Soc. Edinb. 53, 260, 1934).
+
+    Args:
+        spectrum: s, shape (d,).
+        n: N.
+        rng: Where the random numbers come from.
+        known_centre: As in `estimate_spectrum`.
+    """
+    d, freedom = len(spectrum), degrees_of_freedom(n, known_centre)
+    rank = min(d, freedom)
+    T = np.tril(rng.standard_normal((d, rank)), -1)
+    T[np.arange(rank), np.arange(rank)] = np.sqrt(rng.chisquare(freedom - np.arange(rank)))
+    T *= np.sqrt(spectrum / n)[:, None]
+    found = np.zeros(d)
+    found[:rank] = np.maximum(np.linalg.eigvalsh(T.T @ T), 0)[::-1]
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    theta: Float64[Array, " B"]
+    evidence: float
+    misfit: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Observations and the parameters that they are fitted with.
+
+    Attributes:
+        ridge: z, where the resolvent is taken, shape (K,).
+        seen: tr z(Σ0 + z)⁻¹ of the sample, shape (K,).
+        interpolate: From ln s at the knots to ln s of every mode, shape (d, B).
+        slope: Differences of neighbouring knots over the root of their distance in ln j, shape
+            (B − 1, B).
+        start: ln s at the knots to start from, shape (B,).
+        freedom: Degrees of freedom n.
+    """
+
+    ridge: OnPoints
+    seen: OnPoints
+    interpolate: Float64[Array, "d B"]
+    slope: Float64[Array, "B1 B"]
+    start: Float64[Array, " B"]
+    freedom: int
+
+    @classmethod
+    def of(cls, seen: Eigenvalues, freedom: int) -> _Problem:
+        d = len(seen)
+        positive = seen[: min(freedom, d)]
+        positive = positive[positive > _LEAST]
+        knots = np.unique(np.rint(np.geomspace(1, d, min(_KNOTS, d))).astype(int))
+        at = np.log(knots)
+        interpolate = np.stack(
+            [np.interp(np.log(np.arange(1, d + 1)), at, one) for one in np.eye(len(knots))], axis=1
+        )
+        slope = np.diff(np.eye(len(knots)), axis=0) / np.sqrt(np.diff(at))[:, None]
+        # Below the smallest eigenvalues the resolvent is ruled by a few of them and no Gaussian.
+        low = max(0.3 * positive[-1], 1e-3 * np.median(positive), 1e-6)
+        ridge = np.geomspace(low, 5.0, _POINTS)
+        start = np.log(np.maximum(seen[knots - 1], positive[-1]))
+        start += math.log(seen.sum() / np.exp(interpolate @ start).sum())
+        resolvent = (ridge[:, None] / (seen + ridge[:, None])).sum(axis=1)
+        return cls(ridge, resolvent, interpolate, slope, start, freedom)
+
+    def fit(self, theta: Float64[Array, " B"], tau: float) -> _Fit:
+        """The most probable ln s at one roughness, and Laplace's approximation of its evidence."""
+        prior = self.slope / tau
+        precision = prior.T @ prior
+        for _ in range(_ROUNDS):
+            # The scatter of the sample about the population that is being sought.
+            whiten = _whitening(self._scatter(np.exp(self.interpolate @ theta)))
+            theta, cost, J = self._descend(theta, whiten, prior, precision)
+        informed = J.T @ J + precision
+        evidence = -cost / 2 - np.linalg.slogdet(informed)[1] / 2 - len(prior) * math.log(tau)
+        misfit = (cost - float(np.sum((prior @ theta) ** 2))) / len(whiten)
+        return _Fit(theta, float(evidence), misfit)
+
+    def _descend(
+        self,
+        theta: Float64[Array, " B"],
+        whiten: Float64[Array, "r K"],
+        prior: Float64[Array, "B1 B"],
+        precision: Float64[Array, "B B"],
+    ) -> tuple[Float64[Array, " B"], float, Float64[Array, "r B"]]:
+        """Levenberg–Marquardt: the minimum, the cost there and the Jacobian of the residuals."""
+
+        def look(theta: Array) -> tuple[float, Array, Array]:
+            value, J = self._resolvent(np.exp(self.interpolate @ theta))
+            residual = whiten @ (self.seen - value)
+            cost = float(residual @ residual + np.sum((prior @ theta) ** 2))
+            return cost, residual, whiten @ (J @ self.interpolate)
+
+        damping = 1e-3
+        cost, residual, J = look(theta)
+        for _ in range(_STEPS):
+            H, downhill = J.T @ J + precision, J.T @ residual - precision @ theta
+            new, after = theta, (math.inf, residual, J)
+            while after[0] >= cost and damping < 1e6:
+                step = np.linalg.solve(H + damping * np.diag(np.diag(H)), downhill)
+                new = theta + np.clip(step, -1.5, 1.5)
+                after = look(new)
+                damping *= 0.2 if after[0] < cost else 5
+            if after[0] >= cost:
+                break
+            gained = cost - after[0]
+            theta, (cost, residual, J) = new, after
+            if gained < _STEP:
+                break
+        return theta, cost, J
+
+    def _resolvent(self, s: Eigenvalues) -> tuple[OnPoints, Float64[Array, "K d"]]:
+        """E tr z(Σ0 + z)⁻¹ with its correction of order 1/n, and its derivative by ln s without."""
+        n = self.freedom
+        kappa = effective_ridge(s, self.ridge, n, known_centre=True)
+        inverse = 1 / (s + kappa[:, None])
+        S = s * inverse
+        slope = 1 / (1 - (S * S).sum(axis=1) / n)
+        direct = kappa[:, None] * inverse * S
+        moved = slope * kappa / n * (S * inverse).sum(axis=1)
+        J = -direct + moved[:, None] * direct
+        return np.asarray(kept(kappa, s, n).sum(axis=1)), J
+
+    def _scatter(self, s: Eigenvalues) -> Float64[Array, "K K"]:
+        """Covariance of tr z(Σ0 + z)⁻¹ between the ridges: twice that of complex matrices.
+
+        2 [κ′₁κ′₂/(κ₁ − κ₂)² − 1/(z₁ − z₂)²] z₁ z₂ for tr (Σ0 + z)⁻¹; on the diagonal its limit, by
+        a small step to both sides.
+        """
+
+        def at(z: OnPoints) -> tuple[Any, Any]:
+            kappa = effective_ridge(s, z, self.freedom, known_centre=True)
+            S = s / (s + kappa[:, None])
+            return kappa, 1 / (1 - (S * S).sum(axis=1) / self.freedom)
+
+        def scatter(
+            z1: Array, z2: Array, at1: tuple[Any, Any], at2: tuple[Any, Any]
+        ) -> Any:
+            between = at1[1] * at2[1] / (at1[0] - at2[0]) ** 2
+            return 2 * z1 * z2 * (between - 1 / (z1 - z2) ** 2)
+
+        z = self.ridge
+        kappa, slope = at(z)
+        low, high = z * (1 - _STEP), z * (1 + _STEP)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            column = (kappa[:, None], slope[:, None])
+            found: Array = scatter(z[:, None], z, column, (kappa, slope))
+        np.fill_diagonal(found, scatter(low, high, at(low), at(high)))
+        return found
+
+
+def _whitening(covariance: Float64[Array, "K K"]) -> Float64[Array, "r K"]:
+    """What makes independent values of variance 1 of correlated ones, shape (r, K)."""
+    scale = np.sqrt(np.diag(covariance))
+    values, vectors = np.linalg.eigh(covariance / scale[:, None] / scale)
+    some = values > _INDEPENDENT * values[-1]
+    found: Array = (vectors[:, some] / np.sqrt(values[some])).T / scale
+    return found
