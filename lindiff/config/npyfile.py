@@ -10,6 +10,7 @@ import math
 import warnings
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, cast
@@ -44,6 +45,34 @@ def read_npy(path: Path) -> NDArray[Any]:
     size = size_of(path)
     with path.open("rb") as file:
         return _array(file, size, size, path)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is said before the numbers of a ``.npy`` file.
+
+    Attributes:
+        shape: Shape of the array.
+        by_columns: Whether the first axis is the fastest (Fortran order), not the last.
+        dtype: Any real dtype.
+        offset: Bytes before the numbers.
+    """
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+
+def read_header(path: Path) -> Header:
+    """The header of a ``.npy`` file of real numbers, not empty, that has the size it should.
+
+    Raises:
+        ValueError: As for `read_npy`.
+    """
+    size = size_of(path)
+    with path.open("rb") as file:
+        return Header(*_checked_header(file, size, path), file.tell())
 
 
 def read_npz(path: Path, array: str | None = None, spelling: Spelling = IN_YAML) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from lindiff.config.spelling import IN_YAML, Name, Spelling
 from lindiff.config.yamlfile import shown
 
 Array = NDArray[np.float64]
-# Above these, float64 does not hold every whole number.
+# From these on, a float64 may be a whole number that was rounded.
 _LARGEST_WHOLE = 2**53
 
 
@@ -41,7 +41,8 @@ def as_float(
     """
     with np.errstate(over="ignore", invalid="ignore"):
         matrix = np.ascontiguousarray(values, dtype=np.float64)
-        if values.dtype.kind in "iu" and matrix.size and np.abs(matrix).max() > _LARGEST_WHOLE:
+        wide = values.dtype.kind in "iu" and values.dtype.itemsize > 4
+        if wide and matrix.size and np.abs(matrix).max() >= _LARGEST_WHOLE:
             wrong = np.argwhere(matrix.astype(values.dtype) != values)
             if len(wrong):
                 row, j = wrong[0].tolist()
@@ -93,6 +94,11 @@ def check_finite_rows(
             f"{path}: row {_number(row, rows)}, column {shown(names[j])} is {values[row, j]}; all "
             f"values must be finite; `{spelling.drop([names[j]])}` leaves the column out"
         )
+
+
+def as_numbers(names: Sequence[Name]) -> list[Name]:
+    """Numbers of columns, of which some may be text: an option on the command line is."""
+    return [int(n) if isinstance(n, str) and n.isascii() and n.isdecimal() else n for n in names]
 
 
 def check_numbers(path: Path, numbers: Sequence[Name], count: int, purpose: str) -> None:
