@@ -34,8 +34,8 @@ _WORDS = {
 # Bytes in memory for one of the file: as text, as a table and as a matrix.
 _TIMES = 4
 # Of a first line; of text that is parsed at once, in which a line must have room.
-_LONGEST, _BLOCK = 2**24, 2**24
-_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d+)?|[+-]?(nan|inf)|true|false", re.I)
+_LONGEST, _BLOCK = 2**24, 2**26
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*|,\d+)?|[.,]\d+)(e[+-]?\d+)?|[+-]?(nan|inf)|true|false", re.I)
 _PLAIN = re.compile(r"|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.I)
 
 
@@ -64,13 +64,14 @@ def read_csv(
             f"{path} is {size / 1e9:,.3g} GB of text, too much for the memory of this machine; "
             "save it as .npy, which is read by pieces"
         )
-    line = _first_line(path)
+    content = path.read_bytes()
+    line = _first_line(path, content)
     if not line:
         raise ValueError(f"{path} is empty: it has blank lines only")
     separator = _separator(line)
     cells = _cells(path, line, separator)
     is_row = _is_row(cells)
-    table, decimal_commas = _table(path, separator, is_row, len(line))
+    table, decimal_commas = _table(path, content, separator, is_row)
     if not table.num_rows:
         raise ValueError(f"{path} is empty: it has names of columns, and no row")
     names: list[Name] = [*range(1, table.num_columns + 1)] if is_row else _names(table)
@@ -81,10 +82,9 @@ def read_csv(
     return fields, _notes(separator, cells, is_row, decimal_commas)
 
 
-def _first_line(path: Path) -> str:
+def _first_line(path: Path, content: bytes) -> str:
     """The first line that is not blank."""
-    with path.open("rb") as file:
-        start = file.read(_LONGEST)
+    start = content[:_LONGEST]
     if b"\0" in start:
         raise ValueError(f"{path} is no text in UTF-8 (it has zero bytes, as UTF-16 has)")
     line = next((line for line in re.split(rb"[\r\n]", start) if line.strip()), b"")
@@ -118,24 +118,28 @@ def _is_row(cells: list[str]) -> bool:
     return bool(filled) and not counted and all(map(_NUMBER.fullmatch, filled))
 
 
-def _table(path: Path, separator: str, is_row: bool, line: int) -> tuple[pa.Table, bool]:
+def _table(path: Path, content: bytes, separator: str, is_row: bool) -> tuple[pa.Table, bool]:
     """The table, and whether its numbers have decimal commas."""
-    table = _parsed(path, separator, is_row, line, ".")
+    # Of a single line Arrow wants the end.
+    content = content if content.endswith(b"\n") else content + b"\n"
+    table = _parsed(path, content, separator, is_row, ".")
     if separator != "," and (text := _text_columns(table)):
-        other = _parsed(path, separator, is_row, line, ",")
+        other = _parsed(path, content, separator, is_row, ",")
         if _text_columns(other) < text:
             return other, True
     return table, False
 
 
-def _parsed(path: Path, separator: str, is_row: bool, line: int, decimal_point: str) -> pa.Table:
+def _parsed(
+    path: Path, content: bytes, separator: str, is_row: bool, decimal_point: str
+) -> pa.Table:
     try:
         return pacsv.read_csv(
-            pa.OSFile(str(path)),
-            # In one thread its messages count rows; a block has room for rows longer than names.
+            pa.BufferReader(content),
+            # In one thread its messages count rows; in a block a row must have room.
             pacsv.ReadOptions(
                 use_threads=False,
-                block_size=max(_BLOCK, 8 * line),
+                block_size=_BLOCK,
                 autogenerate_column_names=is_row,
             ),
             pacsv.ParseOptions(delimiter=separator, newlines_in_values=True),

@@ -55,7 +55,8 @@ def open_hdf5(path: Path, array: str | None, spelling: Spelling) -> Rows:
     name = only(names, array and array.strip("/"), path, spelling)
     with _told(path):
         dataset = file[name]
-        shape, dtype = dataset.shape or (), dataset.dtype
+        shape: tuple[int, ...] = dataset.shape or ()
+        dtype = dataset.dtype
         elsewhere = dataset.is_virtual or dataset.external
     if dtype.hasobject:
         raise ValueError(f"{path} has text, references or lists in {name}, not real numbers")

@@ -52,8 +52,9 @@ ARCHIVES = (".npz", ".h5", ".hdf5", ".safetensors")
 FORMATS = (*TABLES, ".npy", *ARCHIVES)
 # Bytes of a block as float64, and of all rows that are looked at for what is no feature.
 _BLOCK, _SEEN = 2**25, 2**27
-# Rows that are looked at where there are more than that.
-_SPREAD = 10_000
+# Rows that are looked at where there are more than that, and those that are too few for it: by
+# chance any column rises in three rows.
+_SPREAD, _FEWEST = 10_000, 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,6 +248,8 @@ def _looked_at(source: Source, categories: frozenset[Name]) -> list[str]:
     rows, most = np.arange(source.rows, dtype=np.int64), max(1, _SEEN // (8 * source.columns))
     if source.rows <= most:
         return pointed_out(source.take(rows), source.names, categories, AS_OPTIONS)
+    if most < _FEWEST:
+        return ["labels and indices were not looked for, as there are so many columns"]
     rows = rows[:: -(-source.rows // min(most, _SPREAD))]
     return [
         *pointed_out(source.take(rows), source.names, categories, AS_OPTIONS),
