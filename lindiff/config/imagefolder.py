@@ -67,8 +67,9 @@ def open_images(folder: Path) -> tuple[Rows, list[str]]:
 def _listed(folder: Path) -> tuple[list[Path], list[str]]:
     """The pictures of a folder, and what else is in it."""
     entries = sorted(folder.iterdir(), key=lambda path: path.name)
-    paths = [path for path in entries if _is_picture(path)]
-    others = [path.name for path in entries if path not in set(paths)]
+    are = [_is_picture(path) for path in entries]
+    paths = [path for path, is_one in zip(entries, are, strict=True) if is_one]
+    others = [path.name for path, is_one in zip(entries, are, strict=True) if not is_one]
     if not paths:
         inside = [path.name for path in entries if path.is_dir()]
         hint = f"; it has folders, name one of them: {few(inside)}" if inside else ""

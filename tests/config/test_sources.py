@@ -229,7 +229,7 @@ def test_labels_and_indices_are_pointed_out(tmp_path):
     assert open_source(tmp_path / "a.parquet").notes == (
         "the column 'id' may be no feature (named as an index is); `--drop id` leaves it out",
         "the column 'my class' may be no feature (few whole numbers, each of them often, unlike "
-        "other columns); `--drop 'my class'` leaves it out",
+        "the other columns); `--drop 'my class'` leaves it out",
     )
     values = np.c_[np.arange(3 * 10**5), rng.normal(size=(3 * 10**5, 99))].astype(np.float32)
     np.save(tmp_path / "a.npy", values)
