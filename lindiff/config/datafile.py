@@ -12,26 +12,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from lindiff.config.conversion import conversion
 from lindiff.config.npyfile import read_npy, read_npz
+from lindiff.config.numbers import (
+    Array,
+    as_float,
+    check_finite,
+    check_matrix,
+    check_numbers,
+    left_out,
+    made_rows,
+)
 from lindiff.config.parquetfile import read_parquet
 from lindiff.config.roles import pointed_out
-from lindiff.config.yamlfile import shown
+from lindiff.config.spelling import Name
+from lindiff.config.standardize import standardized
+from lindiff.config.table import joined
 
 FORMATS = (".npy", ".npz", ".parquet")
-Array = NDArray[np.float64]
-# What a column is called: its name in a table, its number from 1 in an array.
-Name = str | int
-# Above these, float64 does not hold every whole number.
-_LARGEST_WHOLE = 2**53
-# A column that varies by less, relative to its values, varies by their rounding only.
-_ROUNDING = 4 * np.finfo(np.float64).eps
-# Standard deviations from which on a mean is far off: before, the division keeps nine digits.
-_FAR = 1e7
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ def read_matrix(
             float64 holds.
     """
     if path.suffix not in FORMATS:
-        raise ValueError(f"{path} must end in one of {', '.join(FORMATS)}{_conversion(path)}")
+        raise ValueError(f"{path} must end in one of {', '.join(FORMATS)}{conversion(path)}")
     if array is not None and path.suffix != ".npz":
         raise ValueError(f"array is for .npz files only, not {path}")
     try:
@@ -80,23 +79,12 @@ def read_matrix(
         raise ValueError(f"{path} needs more memory than there is") from None
     if not values.size:
         raise ValueError(f"{path} is empty: a matrix of shape {values.shape}")
-    _check_finite(path, values, names)
+    check_finite(path, values, names)
     notes += pointed_out(values, names, categories)
     if standardize:
         values = standardized(values)
         notes.append("each column was divided by its standard deviation over all rows")
     return Matrix(values, tuple(notes))
-
-
-def _conversion(path: Path) -> str:
-    if path.suffix in (".csv", ".tsv", ".txt"):
-        separator = ", sep='\\t'" if path.suffix == ".tsv" else ""
-        into = path.with_suffix(".parquet").name
-        return (
-            f"; convert it: pandas.read_csv({path.name!r}{separator}).to_parquet({into!r}), with "
-            "header=None where the first line has numbers"
-        )
-    return ""
 
 
 def _of_table(
@@ -107,20 +95,11 @@ def _of_table(
         if not isinstance(name, str):
             raise ValueError(f"{path} has columns of names; drop has {name}: write '{name}'")
     fields, index = read_parquet(path, [str(name) for name in drop])
-    pieces = [_as_float(path, field.values, [field.name]) for field in fields]
-    names: list[Name] = [field.name for field in fields for _ in range(field.values.shape[1])]
-    values = np.concatenate(pieces, axis=1) if pieces else np.empty((0, 0))
-    categories: frozenset[Name] = frozenset(field.name for field in fields if field.category)
-    notes = [_left_out("the index that pandas saved", index)] if index else []
+    table = joined(path, fields)
+    notes = [left_out("the index that pandas saved", index)] if index else []
     if drop:
-        notes.append(_left_out("drop", drop))
-    notes += [
-        f"the column {shown(field.name)} is a list of {field.values.shape[1]:,} numbers, each of "
-        "them a column"
-        for field in fields
-        if field.values.shape[1] > 1
-    ]
-    return values, names, categories, notes
+        notes.append(left_out("drop", drop))
+    return table.values, table.names, table.categories, notes + table.notes
 
 
 def _of_array(
@@ -128,81 +107,13 @@ def _of_array(
 ) -> tuple[Array, list[Name], list[str]]:
     """Values, a number for each column, and notes."""
     found = read_npy(path) if path.suffix == ".npy" else read_npz(path, array)
-    if found.ndim < 2:
-        hint = "; of one value a row: x.reshape(-1, 1)" if found.ndim else ""
-        raise ValueError(
-            f"{path} must hold a matrix (rows, columns), not an array of shape {found.shape}{hint}"
-        )
+    check_matrix(path, found.shape)
     values = found.reshape(len(found), math.prod(found.shape[1:]))
     columns: list[Name] = list(range(1, values.shape[1] + 1))
-    for number in drop:
-        if not isinstance(number, int) or not 1 <= number <= len(columns):
-            raise ValueError(
-                f"{path} has no column {shown(number)} to drop; there are: 1 to {len(columns)}, "
-                "counted from 1"
-            )
-    notes = []
-    if found.ndim > 2:
-        shape = "×".join(map(str, found.shape[1:]))
-        notes.append(
-            f"arrays of {shape} values were made rows of {len(columns):,}, the last axis fastest"
-        )
+    check_numbers(path, drop, len(columns), "drop")
+    notes = made_rows(found.shape, len(columns))
     if drop:
-        notes.append(f"{_left_out('drop', drop)} of {len(columns)}")
+        notes.append(f"{left_out('drop', drop)} of {len(columns)}")
         kept = [j for j, column in enumerate(columns) if column not in drop]
         values, columns = values[:, kept], [columns[j] for j in kept]
-    return _as_float(path, values, columns), columns, notes
-
-
-def _left_out(why: str, names: Sequence[Name]) -> str:
-    what = "column" if len(names) == 1 else "columns"
-    return f"left out ({why}): {what} {', '.join(map(shown, names))}"
-
-
-def _as_float(path: Path, values: NDArray[Any], names: Sequence[Name]) -> Array:
-    """Real numbers as float64, row by row in memory.
-
-    Raises:
-        ValueError: A whole number is not a float64.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        matrix = np.ascontiguousarray(values, dtype=np.float64)
-        if values.dtype.kind in "iu" and matrix.size and np.abs(matrix).max() > _LARGEST_WHOLE:
-            wrong = np.argwhere(matrix.astype(values.dtype) != values)
-            if len(wrong):
-                row, j = wrong[0].tolist()
-                name = names[j] if len(names) > j else names[0]
-                raise ValueError(
-                    f"{path}: row {row + 1}, column {shown(name)} is {values[row, j]}, which "
-                    "float64 does not hold (whole numbers beyond 2^53); "
-                    f"`drop: [{shown(name)}]` leaves the column out"
-                )
-    return matrix
-
-
-def _check_finite(path: Path, values: Array, names: Sequence[Name]) -> None:
-    finite = np.isfinite(values)
-    if not finite.all():
-        row, j = divmod(int(np.argmin(finite)), values.shape[1])
-        raise ValueError(
-            f"{path}: {np.count_nonzero(~finite):,} of its values are NaN or infinite; the first "
-            f"is {values[row, j]} in row {row + 1}, column {shown(names[j])}"
-        )
-
-
-def standardized(values: Array) -> Array:
-    """Columns divided by their standard deviations over all rows (1/M), shape (rows, columns).
-
-    Columns that are constant, but for the rounding of their values, stay as they are. One whose
-    mean is far off loses it first, or the division would round at the digits of the mean.
-    """
-    # By powers of two, so that squares neither overflow nor vanish; exact.
-    _, exponent = np.frexp(np.abs(values).max(axis=0))
-    scaled = np.ldexp(values, -exponent)
-    mean = scaled.mean(axis=0)
-    centred = scaled - mean
-    deviation = np.sqrt(np.mean((centred - centred.mean(axis=0)) ** 2, axis=0))
-    constant = deviation <= _ROUNDING * np.abs(scaled).max(axis=0)
-    near = np.where(np.abs(mean) > _FAR * deviation, centred, scaled)
-    result: Array = np.where(constant, values, near / np.where(constant, 1, deviation))
-    return result
+    return as_float(path, values, columns), columns, notes

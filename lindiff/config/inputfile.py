@@ -51,13 +51,27 @@ def check_memory(path: Path, shape: tuple[int, ...], size: int) -> None:
         ValueError: As float64 they take more than this machine's memory, or much more than the
             file.
     """
-    needed = 8 * math.prod(shape)
-    memory = machine_memory()
-    text = f"{path} holds {'×'.join(map(str, shape))} numbers, {needed / 1e9:,.3g} GB as float64"
+    needed, memory = 8 * math.prod(shape), machine_memory()
     if needed > memory:
-        raise ValueError(f"{text}, more than the memory of this machine, {memory / 1e9:,.3g} GB")
-    if needed > max(_SURE, _DENSEST * size):
         raise ValueError(
-            f"{text}, from {size:,} bytes: not read; if they are meant, save them uncompressed "
-            "(np.save)"
+            f"{_said(path, shape)}, more than the memory of this machine, {memory / 1e9:,.3g} GB"
         )
+    check_dense(path, shape, size)
+
+
+def check_dense(path: Path, shape: tuple[int, ...], size: int) -> None:
+    """Refuse numbers that a file of `size` bytes can hardly mean; arguments as for `check_memory`.
+
+    Raises:
+        ValueError: As float64 they take much more than the file.
+    """
+    if 8 * math.prod(shape) > max(_SURE, _DENSEST * size):
+        raise ValueError(
+            f"{_said(path, shape)}, from {size:,} bytes: not read; if they are meant, save them "
+            "uncompressed (np.save)"
+        )
+
+
+def _said(path: Path, shape: tuple[int, ...]) -> str:
+    size = 8 * math.prod(shape) / 1e9
+    return f"{path} holds {'×'.join(map(str, shape))} numbers, {size:,.3g} GB as float64"

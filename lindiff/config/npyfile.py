@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import warnings
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.config.inputfile import check_memory, size_of
+from lindiff.config.spelling import IN_YAML, Spelling
 from lindiff.config.words import cut, few, suggestion
 
 _ANOTHER = "of another format, or a bare pickle, which is never opened"
@@ -44,12 +47,41 @@ def read_npy(path: Path) -> NDArray[Any]:
         return _array(file, size, size, path)
 
 
-def read_npz(path: Path, array: str | None = None) -> NDArray[Any]:
+@dataclass(frozen=True)
+class Header:
+    """What is said before the numbers of a ``.npy`` file.
+
+    Attributes:
+        shape: Shape of the array.
+        by_columns: Whether the first axis is the fastest (Fortran order), not the last.
+        dtype: Any real dtype.
+        offset: Bytes before the numbers.
+    """
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+
+def read_header(path: Path) -> Header:
+    """The header of a ``.npy`` file of real numbers, not empty, that has the size it should.
+
+    Raises:
+        ValueError: As for `read_npy`.
+    """
+    size = size_of(path)
+    with path.open("rb") as file:
+        return Header(*_checked_header(file, size, path), file.tell())
+
+
+def read_npz(path: Path, array: str | None = None, spelling: Spelling = IN_YAML) -> NDArray[Any]:
     """An array of a ``.npz`` file, of real numbers, not empty.
 
     Args:
         path: The file.
         array: Which array; not needed where there is one.
+        spelling: How the user writes which, for messages.
 
     Raises:
         ValueError: As for `read_npy`; or the array is not there, or one of several.
@@ -61,7 +93,7 @@ def read_npz(path: Path, array: str | None = None) -> NDArray[Any]:
             for member in archive.infolist()
             if member.filename.endswith(".npy")
         }
-        member = members[_only(list(members), array, path)]
+        member = members[only(list(members), array, path, spelling)]
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{path} is compressed in a way that NumPy does not write")
         with _member(archive, member, path) as file:
@@ -87,9 +119,13 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Bu
         raise ValueError(_damaged(path, error)) from None
 
 
-def _only(names: list[str], array: str | None, path: Path) -> str:
-    """The array that is meant."""
-    if array in names:
+def only(names: Sequence[str], array: str | None, path: Path, spelling: Spelling) -> str:
+    """The array of a file that is meant: `array`, or the only one.
+
+    Raises:
+        ValueError: It is not there, there are several, or none.
+    """
+    if array is not None and array in names:
         return array
     if not names:
         raise ValueError(f"{path} has no arrays")
@@ -97,8 +133,8 @@ def _only(names: list[str], array: str | None, path: Path) -> str:
         near = suggestion(array, names)
         raise ValueError(f"{path} has no array {array!r}; there are: {few(names)}{near}")
     if len(names) > 1:
-        form = f"{{file: {path.name}, array: {names[0]}}}"
-        raise ValueError(f"{path} has {len(names)} arrays: {few(names)}; write which, as in {form}")
+        form = spelling.array(path.name, names[0])
+        raise ValueError(f"{path} has {len(names)} arrays: {few(names)}; write which, {form}")
     return names[0]
 
 
@@ -111,25 +147,8 @@ def _array(file: BufferedIOBase, size: int, stored: int, path: Path) -> NDArray[
         stored: Bytes that these take on the disk.
         path: For messages.
     """
-    try:
-        shape, by_columns, dtype = _header(file)
-    except OSError:
-        raise
-    except _NoNpyError:
-        raise ValueError(f"{path} is no .npy file ({_ANOTHER})") from None
-    except Exception as error:
-        raise ValueError(_damaged(path, error)) from None
-    if dtype.hasobject or dtype.kind not in "biuf":
-        raise ValueError(f"{path} {_not_real(dtype)}")
-    follow, needed = size - file.tell(), math.prod(shape) * dtype.itemsize
-    if min(shape, default=1) < 0 or len(shape) > _MOST_AXES or needed != follow:
-        what = "has more than one array, or is" if 0 <= needed < follow else "is"
-        raise ValueError(
-            f"{path} {what} damaged (its header says {cut(str(shape), 60)} of {dtype}; {follow:,} "
-            "bytes follow)"
-        )
-    if not needed:
-        raise ValueError(f"{path} is empty: an array of shape {shape}")
+    shape, by_columns, dtype = _checked_header(file, size, path)
+    needed = math.prod(shape) * dtype.itemsize
     check_memory(path, shape, stored)
     content = np.empty(needed, np.uint8)
     try:
@@ -143,6 +162,37 @@ def _array(file: BufferedIOBase, size: int, stored: int, path: Path) -> NDArray[
     return content.view(dtype).reshape(shape, order="F" if by_columns else "C")
 
 
+def _checked_header(
+    file: BufferedIOBase, size: int, path: Path
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and dtype; the numbers follow in the file.
+
+    Args:
+        file: Open at the first byte.
+        size: Bytes from there to its end.
+        path: For messages.
+    """
+    try:
+        shape, by_columns, dtype = _header(file)
+    except OSError:
+        raise
+    except _NoNpyError:
+        raise ValueError(f"{path} is no .npy file ({_ANOTHER})") from None
+    except Exception as error:
+        raise ValueError(_damaged(path, error)) from None
+    check_real(path, dtype)
+    follow, needed = size - file.tell(), math.prod(shape) * dtype.itemsize
+    if min(shape, default=1) < 0 or len(shape) > _MOST_AXES or needed != follow:
+        what = "has more than one array, or is" if 0 <= needed < follow else "is"
+        raise ValueError(
+            f"{path} {what} damaged (its header says {cut(str(shape), 60)} of {dtype}; {follow:,} "
+            "bytes follow)"
+        )
+    if not needed:
+        raise ValueError(f"{path} is empty: an array of shape {shape}")
+    return shape, by_columns, dtype
+
+
 def _fill(content: memoryview, file: BufferedIOBase) -> bool:
     """Read until `content` is full; by pieces, of which an archive makes copies."""
     at = 0
@@ -151,12 +201,20 @@ def _fill(content: memoryview, file: BufferedIOBase) -> bool:
     return at == len(content)
 
 
-def _not_real(dtype: np.dtype[Any]) -> str:
+def check_real(path: Path, dtype: np.dtype[Any]) -> None:
+    """Refuse what are no real numbers.
+
+    Raises:
+        ValueError: They are not; the message says what makes numbers of them.
+    """
+    if dtype.kind in "biuf" and not dtype.hasobject:
+        return
     kind = "O" if dtype.hasobject else dtype.kind
     text = f"must hold real numbers, not {cut(str(dtype), 60)}"
     if kind == "O":
         text = "holds Python objects, which are never unpickled"
-    return f"{text}; save np.save(file, {_CONVERSION[kind]})" if kind in _CONVERSION else text
+    mend = f"; save np.save(file, {_CONVERSION[kind]})" if kind in _CONVERSION else ""
+    raise ValueError(f"{path} {text}{mend}")
 
 
 class _NoNpyError(Exception):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lindiff.config.spelling import IN_YAML, Name, Spelling
 from lindiff.config.yamlfile import shown
 
 Array = NDArray[np.float64]
@@ -27,7 +28,10 @@ _MOST_NAMES = 5
 
 
 def pointed_out(
-    values: Array, columns: Sequence[str | int], categories: frozenset[str | int] = frozenset()
+    values: Array,
+    columns: Sequence[Name],
+    categories: frozenset[Name] = frozenset(),
+    spelling: Spelling = IN_YAML,
 ) -> list[str]:
     """What is to be known of columns that may be no features, one sentence for each reason.
 
@@ -36,10 +40,11 @@ def pointed_out(
         columns: How a config calls each column: its name, or its number; the numbers of a list
             have one name, and only that is looked at.
         categories: Columns that their file calls categories.
+        spelling: How the user leaves out columns.
     """
     names = [column if isinstance(column, str) else "" for column in columns]
     by_value, times = _by_value(values), Counter(columns)
-    reasons: dict[str, list[str | int]] = {}
+    reasons: dict[str, list[Name]] = {}
     for j, column in enumerate(columns):
         reason = _by_name(names[j], names, values[:, j])
         if not reason and column in categories:
@@ -48,17 +53,17 @@ def pointed_out(
             reason = by_value[j]
         if reason and column not in reasons.setdefault(reason, []):
             reasons[reason].append(column)
-    return [_sentence(reason, found) for reason, found in reasons.items() if found]
+    return [_sentence(reason, found, spelling) for reason, found in reasons.items() if found]
 
 
-def _sentence(reason: str, columns: list[str | int]) -> str:
+def _sentence(reason: str, columns: list[Name], spelling: Spelling) -> str:
     some = ", ".join(shown(column) for column in columns[:_MOST_NAMES])
     more = f", … ({len(columns):,} in all)" if len(columns) > _MOST_NAMES else ""
     head = "the column" if len(columns) == 1 else "the columns"
     what, it = ("feature", "it") if len(columns) == 1 else ("features", "them")
-    rest = ", …" if more else ""
     return (
-        f"{head} {some}{more} may be no {what} ({reason}); `drop: [{some}{rest}]` leaves {it} out"
+        f"{head} {some}{more} may be no {what} ({reason}); `{spelling.drop(columns)}` leaves {it} "
+        "out"
     )
 
 
