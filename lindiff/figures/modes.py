@@ -8,7 +8,8 @@ of all modes of each (95 % t-interval from 3 on), WP those of the first step at 
 the first v and λ, of the modes that get there (Wang and Pehlevan, arXiv 2503.03206). `linear` is
 the closed form at τ = η · step with η of the linear training. Black lines are fitted to nothing but
 moved to the mean of the first series: what gradient flow of the linear denoiser does, mode by mode
-whatever d, with its exponent over the λ that are shown, and 1/λ, its limit for β₁ ≪ λ ≪ 1.
+whatever d, with its exponent over the modes of that series, and 1/λ, its limit for β₁ ≪ λ ≪ 1.
+Of more modes than 40 those are marked that are evenly spaced in ln λ.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from lindiff.models import EXACT, MODELS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     Rows = list[dict[str, Any]]
 
@@ -44,7 +46,7 @@ _CHOICES: dict[str, slices.Choice] = {
     "preconditioning": max,  # "none", which is ε̂ itself, before "edm"
     "sampler": lambda names: min(names, key=lambda name: (name != "ddim", name)),
 }
-_FOLLOWED, _PANELS = 5, 3
+_FOLLOWED, _PANELS, _MARKED = 5, 3, 40
 _LATER = "$\\wedge$"  # an open end above
 
 
@@ -170,13 +172,17 @@ def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:
     if len(steps) < 2:
         return []
     x, y = (np.log([row[name] for row in steps]) for name in ("mode_eigenvalue", "value"))
-    every = [row["mode_eigenvalue"] for row in rows if row["quantity"].startswith("emergence_")]
-    nodes, times = crossings.linear_times(cell, np.array(every))
+    found = [row for row in rows if row["quantity"].startswith("emergence_")]
+    first = [row for row in found if all(row[key] == steps[0][key] for key in _SERIES)]
+    every, own = (np.array([row["mode_eigenvalue"] for row in of]) for of in (found, first))
+    nodes, times = crossings.linear_times(cell, every)
     shift = y.mean() - np.interp(x, np.log(nodes), np.log(times)).mean()
     shapes = {"linear_shape": times * math.exp(shift), "law_shape": np.exp((x + y).mean()) / nodes}
-    slope = float(np.polyfit(np.log(nodes), np.log(times), 1)[0])
+    # Of the same modes as the fits to trainings: the law is no straight line, and weights count.
+    own = np.log(own[(own >= nodes[0]) & (own <= nodes[-1])])
+    slope = np.polyfit(own, np.interp(own, np.log(nodes), np.log(times)), 1)[0]
     return [
-        {"quantity": "linear_exponent", "value": slope},
+        {"quantity": "linear_exponent", "value": float(slope)},
         *(
             {"quantity": name, "mode_eigenvalue": value, "value": step}
             for name, curve in shapes.items()
@@ -206,7 +212,7 @@ def draw(data: pa.Table) -> Figure:
     entries.append(style.handle(style.GREY, r"target $\lambda$", dash=style.DASHES[2]))
     entries += [_entry(data, *key, filled=filled) for key, filled in series.items()]
     for slope in tables.arrays(data, quantity="linear_exponent")["value"]:
-        text = rf"shape: linear denoiser, $\lambda^{{{slope:.2f}}}$ over all"
+        text = rf"shape: linear denoiser, $\lambda^{{{slope:.2f}}}$"
         entries.append(style.handle(style.BLACK, text, dash="-"))
     entries.append(style.handle(style.BLACK, r"shape: $1/\lambda$", dash=style.DASHES[1]))
     style.legend(figure, entries, columns=2)
@@ -264,9 +270,11 @@ def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], boo
         order = np.argsort(part["mode_eigenvalue"])
         part = {name: column[order] for name, column in part.items()}
         x = part["mode_eigenvalue"]
-        compare.points(ax, x, part, model, filled=filled)
+        some = _marked(x)
+        compare.points(ax, x[some], {k: v[some] for k, v in part.items()}, model, filled=filled)
         later = tables.arrays(own, quantity="emergence_later")
-        ax.scatter(later["mode_eigenvalue"], later["value"], s=14, marker=_LATER,
+        some = _marked(later["mode_eigenvalue"])
+        ax.scatter(later["mode_eigenvalue"][some], later["value"][some], s=14, marker=_LATER,
                    c=MODELS[model].look.colour, linewidths=0.7)  # fmt: skip
         x = np.sort(np.append(x, later["mode_eigenvalue"]))
         law = tables.arrays(own, quantity="exponent")["value"]
@@ -283,6 +291,15 @@ def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], boo
         )
     steps = [tables.arrays(data, quantity=f"emergence_{of}")["value"] for of in ("step", "later")]
     style.fit(ax, np.concatenate(steps), log=True)
+
+
+def _marked(eigenvalues: NDArray[Any]) -> NDArray[np.int64]:
+    """Indices of the modes that are marked: of many the first in each of even parts of ln λ."""
+    if len(eigenvalues) <= _MARKED:
+        return np.arange(len(eigenvalues))
+    log = np.log(eigenvalues)
+    part = np.floor((log - log.min()) / max(np.ptp(log), 1e-9) * (_MARKED - 1))
+    return np.sort(np.unique(part, return_index=True)[1])
 
 
 def _entry(data: pa.Table, model: str, optimizer: str | None, *, filled: bool) -> Any:

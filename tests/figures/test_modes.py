@@ -213,6 +213,22 @@ def test_shapes_go_through_the_mean_of_the_first_series(data: pa.Table):
             np.log(shape["value"]),
         )  # fmt: skip
         assert at.mean() == pytest.approx(np.log(first["value"]).mean(), abs=1e-3)
+    # The exponent is of these modes, of which most have small λ, as those of the trainings are.
+    log = np.log(first["mode_eigenvalue"])
+    curve = np.interp(log, np.log(linear["mode_eigenvalue"]), np.log(linear["value"]))
+    (slope,) = tables.arrays(data, quantity="linear_exponent")["value"]
+    assert slope == pytest.approx(np.polyfit(log, curve, 1)[0], abs=1e-6)
+    even = np.polyfit(np.log(linear["mode_eigenvalue"]), np.log(linear["value"]), 1)[0]
+    assert slope < even
+
+
+def test_of_many_modes_some_are_marked():
+    many = np.geomspace(1e-2, 1, 1000) ** 2
+    for values in (many, many[::-1]):
+        some = modes._marked(values)
+        assert len(some) == 40
+        assert np.abs(np.diff(np.log(values[some]))).max() < 0.25
+    assert modes._marked(many[:40]).tolist() == list(range(40))
 
 
 def test_the_linear_denoiser_has_the_law_as_its_limit():
