@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lindiff.advice.ask import advise
+    from lindiff.advice.result import Advice
     from lindiff.science.density import density
     from lindiff.science.draws import Draw, make_draw
     from lindiff.science.exact import linear_metrics
@@ -30,30 +32,33 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Draw": "draws",
-    "make_draw": "draws",
-    "linear_metrics": "exact",
-    "Limit": "limit",
-    "limiting": "limit",
-    "linear_theory": "theory",
-    "Bank": "filters",
-    "Response": "filters",
-    "Training": "filters",
-    "best_ridge": "ridge",
-    "SpectrumEstimate": "population",
-    "estimate_spectrum": "population",
-    "density": "density",
-    "Measure": "measure",
-    "of_draw": "measure",
-    "of_population": "measure",
-    "Sampler": "sampler",
-    "make_sampler": "sampler",
-    "Schedule": "schedule",
-    "make_schedule": "schedule",
-    "make_spectrum": "spectrum",
+    "Advice": "advice.result",
+    "advise": "advice.ask",
+    "Draw": "science.draws",
+    "make_draw": "science.draws",
+    "linear_metrics": "science.exact",
+    "Limit": "science.limit",
+    "limiting": "science.limit",
+    "linear_theory": "science.theory",
+    "Bank": "science.filters",
+    "Response": "science.filters",
+    "Training": "science.filters",
+    "best_ridge": "science.ridge",
+    "SpectrumEstimate": "science.population",
+    "estimate_spectrum": "science.population",
+    "density": "science.density",
+    "Measure": "science.measure",
+    "of_draw": "science.measure",
+    "of_population": "science.measure",
+    "Sampler": "science.sampler",
+    "make_sampler": "science.sampler",
+    "Schedule": "science.schedule",
+    "make_schedule": "science.schedule",
+    "make_spectrum": "science.spectrum",
 }
 
 __all__ = [
+    "Advice",
     "Bank",
     "Draw",
     "Limit",
@@ -63,6 +68,7 @@ __all__ = [
     "Schedule",
     "SpectrumEstimate",
     "Training",
+    "advise",
     "best_ridge",
     "density",
     "estimate_spectrum",
@@ -82,4 +88,4 @@ def __getattr__(name: str) -> Any:
     # Imported on first use: the command line and the Snakefile start without NumPy.
     if name not in _HOME:
         raise AttributeError(f"module 'lindiff' has no attribute {name!r}")
-    return getattr(import_module(f"lindiff.science.{_HOME[name]}"), name)
+    return getattr(import_module(f"lindiff.{_HOME[name]}"), name)

@@ -315,6 +315,51 @@ def cells(
 
 
 @main.command()
+@click.argument("data")
+@click.option("--gap", default="5%", show_default=True, help="Target for the loss, a share.")
+@click.option("--kl", type=float, default=0.01, show_default=True, help="Target for both KL, nats.")
+@click.option("--n", "ns", type=click.IntRange(4), multiple=True, help="Advise on this N too.")
+@click.option("--array", help="Which array of a file of several.")
+@click.option("--columns", multiple=True, help="A column to keep; may be given several times.")
+@click.option("--drop", multiple=True, help="A column to leave out; likewise.")
+@click.option("--standardize", is_flag=True, help="Divide columns by their standard deviation.")
+@click.option(
+    "--out", type=_file, multiple=True, help="Write a page (.html) or picture (.pdf, .png)."
+)
+@click.option("--write", type=_file, help="Write a config that sweeps the same data.")
+@_json
+def advise(
+    data: str, gap: str, kl: float, ns: tuple[int, ...], out: tuple[Path, ...],
+    write: Path | None, as_json: bool, **how: Any,
+) -> None:  # fmt: skip
+    """How many samples DATA needs, which regularization, and when to stop.
+
+    DATA is a file with one sample a row (.npy, .npz, .parquet, .csv, .tsv, .h5, .safetensors), a
+    folder of pictures, or digits, mnist or patches.
+
+    \b
+    lindiff advise digits
+    lindiff advise table.csv --drop label --out advice.html --write config/mine.yaml
+    """
+    from lindiff.advice.ask import advise_on
+    from lindiff.advice.outputs import check_outputs, positive, share, write_outputs
+
+    check_outputs(out, write)
+    given = f"--write {write}" if write else "--write config/mine.yaml"
+    advice = advise_on(data, gap=share("--gap", gap), kl=positive("--kl", kl), others=ns, **how)
+    write_outputs(advice, out, f"lindiff advise {data} {given}")
+    if write is not None:
+        from lindiff.advice.config import write_config
+
+        write_config(advice, data, how, write)
+    click.echo(json_text(advice.to_dict(), 1) if as_json else printable(str(advice)))
+    for path in (*out, *((write,) if write else ())):
+        click.echo(printable(f"{path}: written"), err=as_json)
+    if write is None and not as_json:
+        click.echo(printable(f"\nAs a sweep, with networks: lindiff advise {data} {given}"))
+
+
+@main.command()
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
 @click.option("--metric", "metrics", multiple=True, help="A metric; may be given several times.")
 @click.option("--out", type=_path, help="Write a table (.csv, .parquet) or picture (.pdf, .png).")

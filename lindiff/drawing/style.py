@@ -7,6 +7,7 @@ the functions, so that importing a figure's file stays cheap.
 
 from __future__ import annotations
 
+import io
 import logging
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -289,6 +290,9 @@ def write(figure: Figure, path: Path, title: str | None = None) -> None:
     Neither time nor version goes into the file: the same data give the same bytes. `title` is
     that of the file's metadata.
     """
+    # In memory first: matplotlib's PDF writer turns a failing write into errors of its own.
+    content = io.BytesIO()
+    metadata = _METADATA[path.suffix] | {"Title": title}
+    figure.savefig(content, format=path.suffix[1:], metadata=metadata)
     with files.atomic(path) as temporary:
-        metadata = _METADATA[path.suffix] | {"Title": title}
-        figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+        temporary.write_bytes(content.getvalue())

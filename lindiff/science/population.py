@@ -44,6 +44,14 @@ class SpectrumEstimate:
         roughness: Of the prior, chosen by the evidence: the standard deviation of ln s from the
             j-th to the (e j)-th eigenvalue.
         misfit: χ² of the resolvent of the sample, over the number of its independent values.
+
+    Example:
+        The roughness of a level spectrum is the smallest there is to choose from:
+
+        >>> import numpy as np, lindiff
+        >>> draw = lindiff.make_draw("wishart", np.ones(50), n=200, seed=0)
+        >>> lindiff.estimate_spectrum(draw.eigenvalues, n=200).roughness
+        0.03
     """
 
     spectrum: Float64[Array, " d"]
@@ -242,24 +250,22 @@ class _Problem:
         a small step to both sides.
         """
 
-        def at(z: OnPoints) -> tuple[Any, Any]:
+        def at(z: OnPoints) -> tuple[OnPoints, OnPoints]:
             kappa = effective_ridge(s, z, self.freedom, known_centre=True)
             S = s / (s + kappa[:, None])
             return kappa, 1 / (1 - (S * S).sum(axis=1) / self.freedom)
 
-        def scatter(
-            z1: Array, z2: Array, at1: tuple[Any, Any], at2: tuple[Any, Any]
-        ) -> Any:
-            between = at1[1] * at2[1] / (at1[0] - at2[0]) ** 2
+        def scatter(one: tuple[Any, ...], two: tuple[Any, ...]) -> Any:
+            (z1, kappa1, slope1), (z2, kappa2, slope2) = one, two
+            between = slope1 * slope2 / (kappa1 - kappa2) ** 2
             return 2 * z1 * z2 * (between - 1 / (z1 - z2) ** 2)
 
         z = self.ridge
-        kappa, slope = at(z)
         low, high = z * (1 - _STEP), z * (1 + _STEP)
+        every = (z, *at(z))
         with np.errstate(divide="ignore", invalid="ignore"):
-            column = (kappa[:, None], slope[:, None])
-            found: Array = scatter(z[:, None], z, column, (kappa, slope))
-        np.fill_diagonal(found, scatter(low, high, at(low), at(high)))
+            found: Float64[Array, "K K"] = scatter(tuple(x[:, None] for x in every), every)
+        np.fill_diagonal(found, scatter((low, *at(low)), (high, *at(high))))
         return found
 
 

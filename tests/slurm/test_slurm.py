@@ -217,8 +217,8 @@ def test_out_of_memory_is_named_and_the_next_attempt_asks_for_more(
 ) -> None:
     """The first attempt starts, and then draws more than it may; nobody in it can say so."""
     config = tmp_path / "one.yaml"
-    # Well over 315 MB with the job's own Snakemake, well under 630, and for seconds: Slurm looks once
-    # a second.
+    # Well over 315 MB with the job's own Snakemake, well under 630, and for seconds: Slurm looks
+    # once a second.
     config.write_text(LARGE)
     done = subprocess.run(
         [*through_slurm(config), "--set-resources", "shard:mem_mb=300*attempt"],

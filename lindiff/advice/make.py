@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from lindiff.advise.check import Check, check
-from lindiff.advise.model import METRICS, REGULARIZERS, Model, Predicted
-from lindiff.advise.sample import Sample, Scatter, Source, make_sample, scatter
+from lindiff.advice import words
+from lindiff.advice.check import Check, check
+from lindiff.advice.model import METRICS, Model, Predicted
+from lindiff.advice.result import Advice, Best, Interval, Needed, PowerLaw
+from lindiff.advice.sample import Sample, Source, make_sample, scatter
+from lindiff.advice.spread import Spread
 from lindiff.science.filters import Bank, Training
 from lindiff.science.population import estimate_spectrum, sample_eigenvalues
 from lindiff.science.scaling import crossing
@@ -27,116 +30,7 @@ Array = NDArray[np.float64]
 
 GAP, KL = 0.05, 0.01
 _REPLICATES = 20
-_NOMINAL = 0.975
 _STRAIGHT, _SHORTEST = 0.2, 5.0  # of a power law: largest residual of ln s, least range of j
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number with its 95 % interval.
-
-    Attributes:
-        value: The number.
-        low: Lower end.
-        high: Upper end.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best regularization of one kind for one metric at one N.
-
-    Attributes:
-        regularizer: ``ridge``, ``weight_decay`` or ``stop``.
-        metric: ``test_loss``, ``kl_model_data`` or ``kl_data_model``.
-        n: N.
-        strength: Where the metric is least; 0, or inf for ``stop``, where nothing beats none.
-        ratio: The metric there over that without regularization.
-    """
-
-    regularizer: str
-    metric: str
-    n: int
-    strength: Interval
-    ratio: Interval
-
-
-@dataclass(frozen=True)
-class Needed:
-    """From which N on something stays below a target.
-
-    Attributes:
-        quantity: ``gap``, test minus train loss over the optimal loss; ``excess``, test loss over
-            the optimal loss less 1; or a KL.
-        target: The target.
-        best_ridge: Whether at the best ridge of each N; else without regularization.
-        n: N; None where the target is not met at the largest N that was looked at.
-        largest: That N.
-        left: The quantity there.
-    """
-
-    quantity: str
-    target: float
-    best_ridge: bool
-    n: Interval | None
-    largest: int
-    left: float
-
-
-@dataclass(frozen=True)
-class PowerLaw:
-    """A fit s_j ∝ j^−k.
-
-    Attributes:
-        exponent: k.
-        first: The first j of the fit.
-        last: The last j.
-    """
-
-    exponent: Interval
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, eq=False)
-class Advice:
-    """What was found of a sample; `lindiff.advise.words` says it.
-
-    Attributes:
-        name: What the data are called.
-        sample: Their moments.
-        scatter: How their rows scatter.
-        spectrum: The population's eigenvalues: value, low, high, shape (3, d).
-        power_law: Its fit by a power law; None where no range of j is straight.
-        n: N of the curves, ascending; that of the sample is among them.
-        curves: As in `lindiff.advise.model.Predicted`: value, low, high, shape (3, n) each.
-        optimal_loss: Test loss of infinitely many samples.
-        needed: Needed N.
-        best: Best regularizations, at the sample's N and at others.
-        check: What the data themselves do, beside the prediction.
-        notes: What is to be known of how the data were read.
-    """
-
-    name: str
-    sample: Sample
-    scatter: Scatter
-    spectrum: Float64[Array, "3 d"]
-    power_law: PowerLaw | None
-    n: list[int]
-    curves: dict[str, Float64[Array, "3 n"]]
-    optimal_loss: Interval
-    needed: list[Needed]
-    best: list[Best]
-    check: Check
-    notes: tuple[str, ...]
-
-    def at(self, curve: str, n: int) -> Interval:
-        """A curve at one of its N."""
-        return Interval(*self.curves[curve][:, self.n.index(n)].tolist())
 
 
 def make_advice(
@@ -187,9 +81,9 @@ def _advice(
     model = Model(found.spectrum, sample.rows, others)
     value, replicates = model(found.spectrum), [model(s) for s in spectra]
     checked = check(source, sample, model.n, value, rng)
-    spread = _Spread(rows.inflation)
+    spread = Spread(rows.inflation)
     curves = _curves(model.n, value, replicates, checked, spread)
-    return Advice(
+    advice = Advice(
         name=name,
         sample=sample,
         scatter=rows,
@@ -210,50 +104,15 @@ def _advice(
         check=checked,
         notes=tuple(notes),
     )
-
-
-@dataclass(frozen=True)
-class _Spread:
-    """Intervals from replicates: Student's t on their logarithms, about the estimate.
-
-    Attributes:
-        inflation: How much wider than for Gaussian rows.
-    """
-
-    inflation: float
-
-    def half(self, replicates: Float64[Array, "r *any"]) -> Float64[Array, "*any"]:
-        """Half the width of the interval of a logarithm."""
-        from scipy.special import stdtrit
-
-        count = len(replicates)
-        factor = float(stdtrit(count - 1, _NOMINAL)) * math.sqrt(1 + 1 / count)
-        return np.asarray(self.inflation * factor * np.log(replicates).std(axis=0, ddof=1))
-
-    def of(
-        self, value: Float64[Array, "*any"], replicates: Sequence[Float64[Array, "*any"]],
-        more: Float64[Array, "*any"] | float = 0.0,
-    ) -> Float64[Array, "3 *any"]:  # fmt: skip
-        """Value, low and high; `more` is half a width for another reason."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            half = np.hypot(self.half(np.array(replicates)), more)
-        half = np.where(np.isfinite(value) & (value > 0), half, 0)
-        return np.stack([value, value * np.exp(-half), value * np.exp(half)])
-
-    def interval(self, value: float, replicates: Sequence[float]) -> Interval:
-        """As `of`; where a logarithm is infinite, from the least to the largest replicate."""
-        every = np.array([value, *replicates])
-        if np.isfinite(every).all() and (every > 0).all():
-            return Interval(*self.of(np.array(value), [np.array(r) for r in replicates]).tolist())
-        return Interval(value, float(np.nanmin(every)), float(np.nanmax(every)))
+    return replace(advice, text=words.text(advice))
 
 
 def _curves(
-    n: list[int], value: Predicted, replicates: list[Predicted], checked: Check, spread: _Spread
+    n: list[int], value: Predicted, replicates: list[Predicted], checked: Check, spread: Spread
 ) -> dict[str, Float64[Array, "3 n"]]:
     found = {}
     for name, curve in value.curves.items():
-        ratio, more = checked.correction(name, n)
+        ratio, more = checked.correction(name, n, spread.inflation)
         others = [r.curves[name] * ratio for r in replicates]
         found[name] = spread.of(curve * ratio, others, more)
     return found
@@ -264,7 +123,7 @@ def _needed(
     value: Predicted,
     replicates: list[Predicted],
     checked: Check,
-    spread: _Spread,
+    spread: Spread,
     gap: float,
     kl: float,
 ) -> list[Needed]:
@@ -300,7 +159,7 @@ def _crossing(n: list[int], curve: Float64[Array, " n"], target: float) -> float
 
 
 def _power_law(
-    spectrum: Float64[Array, " d"], replicates: Sequence[Float64[Array, " d"]], spread: _Spread
+    spectrum: Float64[Array, " d"], replicates: Sequence[Float64[Array, " d"]], spread: Spread
 ) -> PowerLaw | None:
     """The longest range of j, in its logarithm, over which ln s is straight."""
     d = len(spectrum)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lindiff import files
-from lindiff.advise import words
-from lindiff.advise.advice import Advice
-from lindiff.advise.picture import draw
+from lindiff.advice import words
+from lindiff.advice.picture import draw
+from lindiff.advice.result import Advice
 
 _STYLE = """body{max-width:46em;margin:2em auto;font:16px/1.5 serif;padding:0 1em}
 img{max-width:100%}table{border-collapse:collapse;font-size:14px}

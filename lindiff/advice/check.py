@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
-from lindiff.advise.model import Predicted
-from lindiff.advise.sample import Sample, Source
+from lindiff.advice.model import Predicted
+from lindiff.advice.sample import Sample, Source
 from lindiff.science.filters import Bank, Response, Training
 from lindiff.science.schedule import make_schedule
 
@@ -59,23 +59,30 @@ class Check:
         return found
 
     def correction(
-        self, curve: str, ns: Sequence[int]
+        self, curve: str, ns: Sequence[int], inflation: float = 1.0
     ) -> tuple[Float64[Array, " n"], Float64[Array, " n"]]:
         """What a prediction is multiplied by at each N, and half a width for that.
 
-        What is off by no more than two standard errors is not corrected, what is off by more only
-        by what is beyond chance. Beyond the largest N that was checked it falls as 1/N, as what
-        finite N adds to a loss does.
+        What is off by no more than its standard error is not corrected, what is off by more only by
+        what is beyond chance (as James and Stein shrink a mean). Beyond the largest N that was
+        checked it falls as 1/N, as what finite N adds to a loss does.
+
+        Args:
+            curve: The name of a curve; what is not measured is not corrected.
+            ns: N.
+            inflation: How much more the rows scatter than Gaussian ones: of such rows a loss at
+                small N is no surer than it was measured.
         """
         nothing = np.zeros(len(ns))
         if curve not in self.measured or not self.n:
             return nothing + 1, nothing
         off, error = self.off(curve)
-        share = np.maximum(1 - (2 * error / np.maximum(np.abs(off), 1e-12)) ** 2, 0)
+        share = np.maximum(1 - (error / np.maximum(np.abs(off), 1e-12)) ** 2, 0)
         x, at = np.log(ns), np.log(self.n)
         fade = np.minimum(self.n[-1] / np.asarray(ns, dtype=float), 1)
         shift = np.interp(x, at, off * share) * fade
-        width = np.interp(x, at, 2 * error * share) * fade
+        unsure = np.maximum(share, 1 - 1 / inflation**2)
+        width = np.interp(x, at, 2 * error * unsure) * fade
         return np.exp(shift), np.hypot(width, shift / 2)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lindiff.advise.advice import Advice
-from lindiff.advise.check import CURVES
+from lindiff.advice.check import CURVES
+from lindiff.advice.result import Advice
 from lindiff.drawing import style
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WITHOUT, _BEST = style.COLOURS[1], style.COLOURS[0]
-_BACKWARD = style.COLOURS[2]
 
 
 def draw(advice: Advice) -> Figure:
@@ -23,7 +22,8 @@ def draw(advice: Advice) -> Figure:
 
     (a) eigenvalues of the sample (points) and of the population as estimated (line, with the 95 %
     interval as band); (b) predicted losses over N, and those of denoisers trained on the data
-    themselves (points, bars of two standard errors); (c) predicted KL over N. Bands are 95 %
+    themselves (points, bars of two standard errors); (c) predicted KL over N, KL(generated‖population) as
+    full lines. Bands are 95 %
     intervals for what the rows leave open of the spectrum; the grey line is the N of the data.
     """
     figure, axes = style.panels(1, 3, height=2.5)
@@ -31,7 +31,7 @@ def draw(advice: Advice) -> Figure:
     _spectrum(spectrum, advice)
     _losses(losses, advice)
     _divergences(divergences, advice)
-    style.titles(axes, ["spectrum", "loss", "divergence"])
+    style.titles(axes, ["spectrum", "loss", "KL, full: generated‖population"])
     entries = [
         style.handle(style.GREY, "sample", marker="o"),
         style.handle(style.BLACK, "population", dash="-"),
@@ -39,7 +39,7 @@ def draw(advice: Advice) -> Figure:
         style.handle(_BEST, "best ridge", dash="-"),
         style.handle(style.BLACK, "measured on the data", marker="s"),
         style.handle(style.BLACK, "train loss; optimum", dash=style.DASHES[2]),
-        style.handle(style.BLACK, "KL(population‖generated)", dash=style.DASHES[1]),
+        style.handle(_WITHOUT, "KL(population‖generated)", dash=style.DASHES[1]),
     ]
     style.legend(figure, entries, columns=4)
     return figure

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lindiff.advise.advice import Advice, Best, Interval, Needed
-from lindiff.advise.check import CURVES
-from lindiff.advise.model import METRICS, REGULARIZERS, SAMPLER
+from lindiff.advice.check import CURVES
+from lindiff.advice.model import METRICS, REGULARIZERS, SAMPLER
+from lindiff.advice.result import Advice, Best, Interval, Needed
 
 _NAMES = {
     "test_loss": "test loss",
@@ -93,20 +93,21 @@ def _data(advice: Advice) -> Iterator[str]:
 
 
 def _enough(advice: Advice) -> Iterator[str]:
-    n = _own(advice)
-    for curve, how in (("test_loss", "without regularization"), ("test_loss_best", "at the best ridge")):
-        test = advice.at(curve, n)
-        excess = Interval(
-            *(getattr(test, end) / advice.optimal_loss.value - 1 for end in ("value", "low", "high"))
-        )
+    n, best = _own(advice), advice.optimal_loss.value
+    for curve in CURVES:
         # The optimal loss is as uncertain as the loss, and for the same reason.
+        excess = advice.at(curve, n).value / best - 1
         yield (
-            f"With your N = {n:,}, {how}, the test loss is {100 * excess.value:.2g} % above that of "
-            "infinitely many samples."
+            f"With your N = {n:,}, {_how(curve)}, the test loss is {100 * excess:.2g} % above that "
+            "of infinitely many samples."
         )
     for one in advice.needed:
         if one.quantity == "excess":
             yield f"{_target(one)}: {_verdict(one, n)}."
+
+
+def _how(curve: str) -> str:
+    return "at the best ridge" if curve.endswith("best") else "without regularization"
 
 
 def _verdict(one: Needed, n: int) -> str:
@@ -168,19 +169,17 @@ def _checked(advice: Advice) -> Iterator[str]:
         yield "Not checked: too few rows to hold some out."
     for curve in CURVES if check.n else ():
         off, error = check.off(curve)
-        how = "at the best ridge" if curve.endswith("best") else "without regularization"
         worst = int(np.argmax(np.abs(off)))
         yield (
             f"Linear denoisers trained on N = {check.n[0]:,} to {check.n[-1]:,} of your own rows, "
-            f"{how}, have on held-out ones a test loss that is off the prediction by "
+            f"{_how(curve)}, have on held-out ones a test loss that is off the prediction by "
             f"{100 * float(np.median(np.abs(off))):.2g} % (median over N), at most by "
             f"{100 * math.expm1(off[worst]):+.2g} % ± {200 * error[worst]:.1g} % at "
             f"N = {check.n[worst]:,}."
         )
     for curve, sizes in check.notable().items():
-        how = "at the best ridge" if curve.endswith("best") else "without regularization"
         yield (
-            f"Your data are unlike a Gaussian with this covariance {how} at N = "
+            f"Your data are unlike a Gaussian with this covariance, {_how(curve)}, at N = "
             f"{', '.join(f'{n:,}' for n in sizes)}: the losses above, and the N needed for them, "
             "were corrected by what was measured; KL and the best strengths were not."
         )

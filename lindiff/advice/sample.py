@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,7 +57,7 @@ class InMemory:
     @property
     def columns(self) -> int:
         """Number of columns."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     def blocks(self) -> Iterator[Float64[Array, "block columns"]]:
         """All rows at once."""
@@ -179,10 +180,10 @@ class Scatter:
     """How the rows scatter beside independent Gaussian rows of the same covariance.
 
     Attributes:
-        inflation: Ratio of the standard errors of a mean over the rows, of contiguous batches
-            beside independent Gaussian rows; at least 1.
-        order: Ratio of that standard error to the one that the same rows have in another order;
-            1 where the order does not matter.
+        inflation: Ratio of the standard error of a mean over the rows to that over independent
+            Gaussian rows; both are at the upper end of their intervals; at least 1.
+        order: Ratio of the standard error that the means of contiguous batches say to the one that
+            the same rows have in another order; about 1 where the order does not matter.
     """
 
     inflation: float
@@ -210,18 +211,18 @@ def scatter(
     rows = np.unique(starts[:, None] + np.arange(size))
     values = sample.turned(source.take(rows)) ** 2 @ gain
     gauss = rng.standard_normal((len(rows), sample.d)) * np.sqrt(sample.eigenvalues)
-    own, white = _by_batches(values, size), _by_batches(gauss**2 @ gain, size)
-    shuffled = float(np.var(values, ddof=1))
-    # Gaussian rows need no batches: they are independent.
-    expected = float(np.var(gauss**2 @ gain, ddof=1)) if len(values) > 1 else white
+    white = gauss**2 @ gain
+    own = values[: len(rows) // size * size].reshape(-1, size).mean(axis=1)
+    order = float(np.var(own, ddof=1)) * size / float(np.var(values))
     return Scatter(
-        inflation=max(1.0, float(np.sqrt(own / expected))),
-        order=float(np.sqrt(own / shuffled)) if shuffled else 1.0,
+        inflation=float(np.sqrt(max(1.0, max(order, 1.0) * _upper(values) / _upper(white)))),
+        order=float(np.sqrt(order)),
     )
 
 
-def _by_batches(values: Float64[Array, " rows"], size: int) -> float:
-    """The variance of one row that the scatter of the means of batches says."""
-    count = len(values) // size
-    means = values[: count * size].reshape(count, size).mean(axis=1)
-    return float(np.var(means, ddof=1)) * size
+def _upper(values: Float64[Array, " rows"]) -> float:
+    """A variance at the upper end of its interval: heavy tails show in few rows, if at all."""
+    centred = values - values.mean()
+    variance = float(np.mean(centred**2))
+    kurtosis = float(np.mean(centred**4)) / variance**2
+    return variance * (1 + 2 * math.sqrt((kurtosis - 1) / len(values)))
