@@ -33,6 +33,9 @@ _ROUNDS, _STEPS = 3, 30
 _LEVEL = 0.3
 _INDEPENDENT = 1e-7  # of the scatter: directions of less are combinations of others
 _STEP = 1e-3
+# Relative distance from which the scatter at one ridge is taken: beyond rounding, before the truth.
+_APART = 0.02
+_LEAST_SCATTER = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +210,9 @@ class _Problem:
     ) -> tuple[Float64[Array, " B"], float, Float64[Array, "r B"]]:
         """Levenberg–Marquardt: the minimum, the cost there and the Jacobian of the residuals."""
 
-        def look(theta: Array) -> tuple[float, Array, Array]:
+        def look(
+            theta: Float64[Array, " B"],
+        ) -> tuple[float, Float64[Array, " r"], Float64[Array, "r B"]]:
             value, J = self._resolvent(np.exp(self.interpolate @ theta))
             residual = whiten @ (self.seen - value)
             cost = float(residual @ residual + np.sum((prior @ theta) ** 2))
@@ -261,11 +266,12 @@ class _Problem:
             return 2 * z1 * z2 * (between - 1 / (z1 - z2) ** 2)
 
         z = self.ridge
-        low, high = z * (1 - _STEP), z * (1 + _STEP)
+        low, high = z * (1 - _APART), z * (1 + _APART)
         every = (z, *at(z))
         with np.errstate(divide="ignore", invalid="ignore"):
             found: Float64[Array, "K K"] = scatter(tuple(x[:, None] for x in every), every)
-        np.fill_diagonal(found, scatter((low, *at(low)), (high, *at(high))))
+        own = scatter((low, *at(low)), (high, *at(high)))
+        np.fill_diagonal(found, np.maximum(own, _LEAST_SCATTER))
         return found
 
 

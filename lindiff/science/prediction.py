@@ -23,7 +23,7 @@ from lindiff.science.tables import FilterTable
 Array = NDArray[np.float64]
 
 # Of a contour: predictions are then good to 1e-5, at a fourth of the cost.
-_DIGITS = 7
+_DIGITS = 8
 # Of a spectrum all but the leading eigenvalues are taken in groups where they are more.
 _LEADING, _GROUPS = 32, 96
 

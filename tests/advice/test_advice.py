@@ -1,0 +1,259 @@
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lindiff
+from lindiff.advice import check as checks
+from lindiff.advice import words
+from lindiff.advice.model import off_the_peak
+from lindiff.advice.sample import InMemory, make_sample, scatter
+from lindiff.cli import main
+from lindiff.config.resolve import load
+from lindiff.science.filters import Bank, Training
+from lindiff.sweep.validate import validate
+
+D = 12
+
+
+def rows(count, seed=0, d=D):
+    s = np.arange(1, d + 1) ** -1.0
+    return np.random.default_rng(seed).standard_normal((count, d)) * np.sqrt(s / s.mean())
+
+
+@cache
+def advice():
+    return lindiff.advise(rows(90) * 3 + 7, "made up", n=[40])
+
+
+def test_a_sample_is_its_covariance_in_the_unit_of_variance_one():
+    values = rows(50) * 3 + 1e6
+    sample = make_sample(InMemory(values))
+    unbiased = sample.eigenvalues.sum() * 50 / 49
+    assert unbiased == pytest.approx(D)
+    covariance = np.cov(values.T, bias=True) * sample.unit**2
+    np.testing.assert_allclose(sample.eigenvalues, np.linalg.eigvalsh(covariance)[::-1], rtol=1e-8)
+    turned = sample.turned(values)
+    np.testing.assert_allclose(turned.T @ turned / 50, np.diag(sample.eigenvalues), atol=1e-8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(blocks=st.integers(1, 49))
+def test_blocks_do_not_matter(blocks):
+    class Pieces(InMemory):
+        def blocks(self):
+            yield from np.array_split(self.values, blocks)
+
+    values = rows(50) + 100
+    one, other = make_sample(InMemory(values)), make_sample(Pieces(values))
+    np.testing.assert_allclose(one.eigenvalues, other.eigenvalues, rtol=1e-10)
+
+
+def test_columns_that_are_none_are_left_out_and_counted():
+    values = rows(60)
+    wide = np.column_stack([values, np.full(60, 3.0), values[:, 0] + values[:, 1]])
+    sample = make_sample(InMemory(wide))
+    assert (sample.d, sample.constant, sample.dependent) == (D, 1, 1)
+
+
+def test_fewer_rows_than_columns_have_zeros_and_no_dependent_directions():
+    sample = make_sample(InMemory(rows(8, d=20)))
+    assert (sample.d, sample.dependent) == (20, 0)
+    assert np.count_nonzero(sample.eigenvalues) == 7
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (rows(5), "has 5 rows; advice needs 8"),
+        (np.ones((20, 3)), "all columns are constant"),
+        (np.ones((9, 6001)), "has 6,001 columns"),
+        (np.full((20, 2), np.nan), "NaN or infinite"),
+    ],
+)
+def test_what_is_no_sample_is_refused(values, why):
+    with pytest.raises(ValueError, match=why):
+        lindiff.advise(values)
+
+
+def test_a_measured_loss_is_that_of_the_exact_model():
+    """`test_loss` beside `linear_metrics` on the same rows."""
+    draw = lindiff.make_draw("samples", np.ones(6), n=15, seed=0)
+    train = draw.centred + draw.centre
+    rest = np.random.default_rng(1).standard_normal((200, 6))
+    bank = Bank(lindiff.make_schedule(), [Training(), Training(ridge=0.1)])
+    found = checks.test_loss(train, rest, bank, bank.response(np.zeros(1), None))
+    metrics = lindiff.linear_metrics(draw, bank.trainings)
+    # Rows of exactly the population's moments give the population's loss.
+    white = np.linalg.qr(rest - rest.mean(axis=0))[0] * np.sqrt(200)
+    exact = checks.test_loss(train, white, bank, bank.response(np.zeros(1), None))
+    np.testing.assert_allclose(exact, metrics["test_loss"], rtol=1e-10)
+    np.testing.assert_allclose(found, exact, rtol=0.2)
+
+
+def test_gaussian_rows_scatter_as_gaussian_rows_and_heavy_tails_more():
+    rng = np.random.default_rng(3)
+    gauss, heavy = rows(4000), rows(4000) * np.sqrt(3 / rng.chisquare(5, 4000))[:, None]
+    for values, low, high in ((gauss, 1.0, 1.2), (heavy, 1.5, 30)):
+        source = InMemory(values)
+        assert low <= scatter(source, make_sample(source), np.ones(D), rng).inflation <= high
+
+
+def test_an_order_of_the_rows_is_noticed():
+    rng, values = np.random.default_rng(0), rows(4000)
+    source = InMemory(values[np.argsort((values**2).sum(axis=1))])
+    assert scatter(source, make_sample(source), np.ones(D), rng).order > 3
+
+
+def test_gaussian_data_are_like_their_prediction():
+    found = advice().check
+    for curve in found.measured:
+        off, error = found.off(curve)
+        assert np.all(np.abs(off) < 4 * error + 0.02)
+
+
+def test_a_prediction_is_corrected_by_what_is_beyond_chance():
+    """By hand: off by 0, one standard error, two, and far beyond."""
+    off, error = np.array([0, 0.1, 0.2, 0.5]), np.array([0.1, 0.1, 0.1, 0.05])
+    made = checks.Check(
+        n=[10, 20, 40, 80],
+        measured={"test_loss": np.exp(off)},
+        errors={"test_loss": np.exp(off) * error},
+        predicted={"test_loss": np.ones(4)},
+    )
+    ratio, width = made.correction("test_loss", [5, 10, 20, 40, 80, 800])
+    expected = [0, 0, 0, 0.2 * 0.75, 0.5 * 0.99, 0.05 * 0.99]
+    np.testing.assert_allclose(np.log(ratio), expected, atol=1e-12)
+    half = np.hypot([0, 0, 0, 0.2 * 0.75, 0.1 * 0.99, 0.01 * 0.99], np.array(expected) / 2)
+    np.testing.assert_allclose(width, half, atol=1e-12)
+    assert made.notable() == {"test_loss": [80]}
+    # Of rows that scatter more than Gaussian ones a loss is no surer than it was measured.
+    assert np.all(made.correction("test_loss", [10, 20], inflation=4.0)[1] > 0.15)
+    assert made.correction("train_loss", [10, 20])[0].tolist() == [1, 1]
+
+
+def test_as_many_degrees_of_freedom_as_dimensions_are_stepped_over():
+    assert [off_the_peak(n, 12) for n in (12, 13, 14)] == [12, 14, 14]
+    assert lindiff.advise(rows(13)).n[0] >= 4
+
+
+def test_curves_have_the_order_that_they_must():
+    found = advice()
+    best, none = found.curves["test_loss_best"][0], found.curves["test_loss"][0]
+    assert np.all(best <= none * (1 + 1e-3))
+    assert np.all(found.curves["train_loss"][0] <= none)
+    for low, value, high in ((c[1], c[0], c[2]) for c in found.curves.values()):
+        some = np.isfinite(value)
+        assert np.all((low <= value)[some] & (value <= high)[some])
+    assert none[-1] == pytest.approx(found.optimal_loss.value, rel=0.01)
+
+
+def test_intervals_hold_the_truth_of_made_up_data():
+    """What the page says of data whose spectrum is known."""
+    found, s = advice(), np.arange(1, D + 1) ** -1.0
+    s = s / s.mean() * found.sample.unit**2 * 9
+    for n in (40, 90, found.n[-1]):
+        true = lindiff.linear_theory(s, n)["test_loss"][0]
+        near = found.at("test_loss", n)
+        assert near.low < true < near.high
+
+
+@pytest.mark.slow
+def test_the_same_rows_give_the_same_advice():
+    one, other = (lindiff.advise(rows(60), seed=4) for _ in range(2))
+    assert one.to_dict() == other.to_dict()
+
+
+def test_every_sentence_is_said_and_every_number_is_in_the_json():
+    found = advice()
+    text = str(found)
+    for heading, lines in words.sections(found):
+        assert heading in text
+        assert lines
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["rows"] == 90
+    assert {one["regularizer"] for one in data["best"]} == {"ridge", "weight_decay", "stop"}
+    assert {one["n"] for one in data["best"]} == {40, 90}
+    assert "nan" not in text.lower()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "d"), [(8, 1), (8, 12), (13, 12), (30, 2), (40, 100)])
+def test_small_data_are_answered_too(count, d):
+    text = str(lindiff.advise(rows(count, d=d)))
+    assert "nan" not in text.lower()
+    assert "Is this true of my data?" in text
+
+
+def command(*arguments):
+    return CliRunner().invoke(main, ["advise", *map(str, arguments)])
+
+
+def test_from_a_file_to_page_picture_and_config(tmp_path):
+    np.save(tmp_path / "mine.npy", rows(80).astype(np.float32))
+    page, picture, config = (tmp_path / name for name in ("a.html", "a.png", "a.yaml"))
+    done = command(
+        tmp_path / "mine.npy", "--n", 30, "--gap", "2%", "--out", page, "--out", picture,
+        "--write", config,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    html = page.read_text(encoding="utf-8")
+    assert "Advice on mine.npy" in html
+    assert "within 2 % of the optimum" in html
+    assert "data:image/png;base64," in html
+    assert "http" not in html, "the page needs nothing from elsewhere"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    grid = validate(load(config))
+    assert {"linear", "early_stopping", "networks"} <= set(grid.experiments)
+
+
+@pytest.mark.slow
+def test_a_config_drops_and_standardizes_what_the_advice_did(tmp_path):
+    lines = [",".join(["label", *(f"x{j}" for j in range(D))])]
+    lines += [",".join(map(str, [i % 3, *row])) for i, row in enumerate(rows(60).tolist())]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    told = command(tmp_path / "t.csv")
+    assert "may be no feature" in told.output
+    done = command(tmp_path / "t.csv", "--drop", "label", "--standardize", "--json")
+    data = json.loads(done.stdout)
+    assert data["columns"] == D
+    np.save(tmp_path / "t.npy", np.column_stack([np.arange(60) % 3, rows(60)]))
+    config = tmp_path / "c.yaml"
+    done = command(tmp_path / "t.npy", "--drop", 1, "--standardize", "--write", config)
+    assert done.exit_code == 0, done.output
+    assert '"drop": [1], "standardize": true' in config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["nothing.npy"], "there is no file nothing.npy"),
+        (["digits", "--gap", "0"], "--gap 0: write a share between 0 and 1"),
+        (["digits", "--gap", "5percent"], "--gap 5percent: write a share"),
+        (["digits", "--kl", "-1"], "--kl -1: must be a number above 0"),
+        (["digits", "--out", "a.txt"], "--out a.txt: must end in one of .html, .pdf, .png"),
+        (["digits", "--out", "no/where.png"], "there is no folder no"),
+        (["digits", "--write", "a.txt"], "--write a.txt: must end in .yaml"),
+        (["digits", "--drop", "1"], "bundled data set, which is taken as it is"),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_computed(
+    arguments, why, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    done = command(*arguments)
+    assert done.exit_code == 2, done.output
+    assert why in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_that_is_there_is_not_overwritten(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("mine")
+    done = command("digits", "--write", config)
+    assert done.exit_code == 2
+    assert config.read_text() == "mine"
