@@ -6,6 +6,7 @@ Modules are imported by the verbs that use them, so that ``lindiff run`` starts 
 from __future__ import annotations
 
 import errno
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -341,22 +342,29 @@ def advise(
     lindiff advise digits
     lindiff advise table.csv --drop label --out advice.html --write config/mine.yaml
     """
-    from lindiff.advice.ask import advise_on
+    from lindiff.advice.ask import open_data, told
+    from lindiff.advice.make import make_advice
     from lindiff.advice.outputs import check_outputs, positive, share, write_outputs
 
     check_outputs(out, write)
-    given = f"--write {write}" if write else "--write config/mine.yaml"
-    advice = advise_on(data, gap=share("--gap", gap), kl=positive("--kl", kl), others=ns, **how)
-    write_outputs(advice, out, f"lindiff advise {data} {given}")
+    gap_share = share("--gap", gap)
+    positive("--kl", kl)
+    found = open_data(data, **how)
+    with told(Path(data)):
+        advice = make_advice(
+            found.source, found.name, gap=gap_share, kl=kl, others=ns, notes=found.notes
+        )
+    given = shlex.join(["lindiff", "advise", data, "--write", str(write or "config/mine.yaml")])
+    write_outputs(advice, out, given)
     if write is not None:
         from lindiff.advice.config import write_config
 
-        write_config(advice, data, how, write)
+        write_config(advice, found, how, write)
     click.echo(json_text(advice.to_dict(), 1) if as_json else printable(str(advice)))
     for path in (*out, *((write,) if write else ())):
         click.echo(printable(f"{path}: written"), err=as_json)
     if write is None and not as_json:
-        click.echo(printable(f"\nAs a sweep, with networks: lindiff advise {data} {given}"))
+        click.echo(printable(f"\nAs a sweep, with networks: {given}"))
 
 
 @main.command()

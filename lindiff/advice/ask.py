@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,8 @@ from numpy.typing import NDArray
 
 from lindiff.advice.make import GAP, KL, make_advice
 from lindiff.advice.result import Advice
-from lindiff.advice.sample import InMemory
+from lindiff.advice.sample import InMemory, Source
 from lindiff.config.sources import open_source
-from lindiff.config.spelling import Name
 from lindiff.errors import InputError
 from lindiff.science import datasets
 
@@ -62,36 +63,49 @@ def advise(
     return make_advice(InMemory(values), name, gap=gap, kl=kl, others=n, seed=seed)
 
 
-def advise_on(
-    data: str,
-    *,
-    array: str | None = None,
-    columns: Sequence[Name] = (),
-    drop: Sequence[Name] = (),
-    standardize: bool = False,
-    **how: Any,
-) -> Advice:
-    """Advice on a file, a folder of pictures or a bundled data set.
+@dataclass(frozen=True)
+class Data:
+    """What advice is asked for.
+
+    Attributes:
+        source: The rows.
+        name: What they are called: of the file, or of the bundled data set.
+        path: The file or folder; None for a bundled data set.
+        notes: What is to be known of how they are read.
+    """
+
+    source: Source
+    name: str
+    path: Path | None
+    notes: tuple[str, ...] = ()
+
+
+def open_data(data: str, **how: Any) -> Data:
+    """A file, a folder of pictures or a bundled data set.
 
     Args:
         data: A path, or a key of `lindiff.science.datasets.BUNDLED` where no such file is.
-        array: As in `lindiff.config.sources.open_source`.
-        columns: Likewise.
-        drop: Likewise.
-        standardize: Likewise.
-        how: As in `make_advice`.
+        how: `array`, `columns`, `drop` and `standardize`, as in
+            `lindiff.config.sources.open_source`.
 
     Raises:
-        InputError: The data cannot be read, or are none that advice can be given on.
+        InputError: The data cannot be read.
     """
     path = Path(data)
+    with told(path):
+        if path.exists() or data not in datasets.BUNDLED:
+            source = open_source(path, **how)
+            return Data(source, path.name, path, source.notes)
+        if any(how.values()):
+            raise ValueError("is a bundled data set, which is taken as it is")
+        return Data(InMemory(datasets.load(data).values), data, None)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What is wrong with data is the user's to mend: an InputError that names them."""
     try:
-        if not path.exists() and data in datasets.BUNDLED:
-            if array or columns or drop or standardize:
-                raise ValueError("is a bundled data set, which is taken as it is")
-            return make_advice(InMemory(datasets.load(data).values), data, **how)
-        source = open_source(path, array=array, columns=columns, drop=drop, standardize=standardize)
-        return make_advice(source, path.name, notes=source.notes, **how)
+        yield
     except ValueError as error:
         text = str(error)
-        raise InputError(text if str(path) in text else f"{data}: {text}") from None
+        raise InputError(text if str(path) in text else f"{path}: {text}") from None

@@ -21,7 +21,7 @@ _SPLITS, _CHECKED = 6, 9
 _MOST_HELD_OUT = 4_000
 # Numbers in a training set, and N in units of d: beyond, the prediction is not checked.
 _MOST, _FAR = 12_000_000, 40
-# A prediction that is off by more than this, and by more than two standard errors, is said.
+# A prediction that is off by more than this, and by more than three standard errors, is said.
 NOTABLE = 0.03
 CURVES = ("test_loss", "test_loss_best")
 
@@ -53,7 +53,7 @@ class Check:
         found = {}
         for curve in self.measured:
             off, error = self.off(curve)
-            bad = (np.abs(off) > NOTABLE) & (np.abs(off) > 2 * error)
+            bad = (np.abs(off) > NOTABLE) & (np.abs(off) > 3 * error)
             if bad.any():
                 found[curve] = [n for n, is_bad in zip(self.n, bad, strict=True) if is_bad]
         return found

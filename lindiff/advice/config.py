@@ -9,16 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lindiff import files
+from lindiff.advice.ask import Data
 from lindiff.advice.result import Advice
+from lindiff.advice.sample import Source
 from lindiff.config.datafile import FORMATS
 from lindiff.config.resolve import load
+from lindiff.config.words import printable
 from lindiff.errors import InputError
 from lindiff.sweep.validate import validate
 
 _POOL = 0.8  # of the rows: what a sweep of data trains on
 _TEXT = """\
-# Made by `lindiff advise {name} --write`: sweep it with  make CONFIG={file}
+# Made by lindiff advise from {name}; sweep it with: make CONFIG={file}
 experiments:
   linear:                        # exact, with the theory and Gaussian data of the same covariance
     model: linear_exact
@@ -54,51 +59,68 @@ experiments:
 """
 
 
-def write_config(advice: Advice, source: str, options: Mapping[str, Any], path: Path) -> None:
+def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path) -> None:
     """Write a config that sweeps the same data, whole or not at all.
+
+    Data of a format that a config does not read, or of which columns were chosen, are written
+    beside it as ``.npy``.
 
     Args:
         advice: What was found.
-        source: The data: a bundled data set, or a file of a format that a config reads.
-        options: `array`, `drop` and `standardize` as they were given.
-        path: The config. What is there already is not overwritten.
+        data: The data.
+        how: `array`, `columns`, `drop` and `standardize` as they were given.
+        path: The config.
 
     Raises:
-        InputError: There is a file of that name, or the data are of another format.
+        InputError: A file that would be written is there already.
     """
-    if path.exists():
-        raise InputError(f"{path}: there is one already; give another name")
-    file = Path(source)
-    data: str = advice.name
-    if file.exists():
-        if file.suffix not in FORMATS:
-            raise InputError(
-                f"{path} cannot name {file}: a config reads {', '.join(FORMATS)}; save the rows "
-                "as one of these and ask for advice on that"
-            )
-        data = _reference(file, options, path)
+    copy: Path | None = None
+    if data.path is None:
+        reference = data.name
+    elif data.path.suffix in FORMATS and not how["columns"]:
+        reference = _json(_named(data.path, how, path))
+    else:
+        copy = path.with_suffix(".npy")
+        reference = _json({"file": copy.name})
+    for file in (path, copy):
+        if file is not None and file.exists():
+            raise InputError(f"{file}: there is one already; give another name to --write")
     text = _TEXT.format(
-        name=advice.name, file=path, data=data,
+        name=_comment(advice.name), file=_comment(str(path)), data=reference,
         n=_spread(advice, 8, 1.0), few=_spread(advice, 5, 0.5),
     )  # fmt: skip
+    if copy is not None:
+        _write_rows(data.source, copy)
     files.write_text(text, path)
-    try:
-        validate(load(path))
-    except InputError:
-        path.unlink()
-        raise
+    validate(load(path))
 
 
-def _reference(file: Path, options: Mapping[str, Any], path: Path) -> str:
-    """The data as a config names them: JSON, which is YAML; the path relative to the config."""
+def _named(file: Path, how: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The data as a config names them; the path relative to the config."""
     # A config counts the columns of an array, where an option is text.
-    drop = list(options.get("drop") or ())
-    if file.suffix != ".parquet":
-        drop = [int(name) for name in drop]
+    drop = [name if file.suffix == ".parquet" else int(name) for name in how["drop"]]
     place = os.path.relpath(file.resolve(), path.parent.resolve())
-    given = {"file": place, "array": options.get("array"), "drop": drop}
-    given["standardize"] = options.get("standardize")
-    return json.dumps({key: value for key, value in given.items() if value}, ensure_ascii=False)
+    given = {"file": place, "array": how["array"], "drop": drop, "standardize": how["standardize"]}
+    return {key: value for key, value in given.items() if value}
+
+
+def _json(value: dict[str, Any]) -> str:
+    """JSON, which is YAML whatever is in a name."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _comment(text: str) -> str:
+    """A name within a comment of one line."""
+    return " ".join(printable(text).split())
+
+
+def _write_rows(source: Source, path: Path) -> None:
+    """All rows as float64, block by block, whole or not at all."""
+    with files.atomic(path) as temporary, temporary.open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (source.rows, source.columns)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in source.blocks():
+            file.write(np.ascontiguousarray(block, dtype="<f8").data)
 
 
 def _spread(advice: Advice, count: int, share: float) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64
@@ -129,33 +129,60 @@ def _needed(
 ) -> list[Needed]:
     targets = [("gap", gap, False), ("excess", gap, False), ("excess", gap, True)]
     targets += [(name, kl, best) for name in METRICS[1:] for best in (False, True)]
-    found = []
-    for quantity, target, best in targets:
-
-        def curve(one: Predicted, quantity: str = quantity, best: bool = best) -> Array:
-            name = quantity if quantity in METRICS else "test_loss"
-            name += "_best" if best else ""
-            values = one.curves[name] * checked.correction(name, n)[0]
-            if quantity == "gap":
-                return np.asarray((values - one.curves["train_loss"]) / one.optimal_loss)
-            return np.asarray(values / one.optimal_loss - 1) if quantity == "excess" else values
-
-        own, others = (_crossing(n, curve(value), target), [
-            _crossing(n, curve(one), target) for one in replicates
-        ])  # fmt: skip
-        at = None
-        if own is not None:
-            at = spread.interval(own, [math.inf if x is None else x for x in others])
-        found.append(Needed(quantity, target, best, at, n[-1], float(curve(value)[-1])))
-    return found
+    return [
+        _needs(_Asked(quantity, target, best), n, value, replicates, checked, spread)
+        for quantity, target, best in targets
+    ]
 
 
-def _crossing(n: list[int], curve: Float64[Array, " n"], target: float) -> float | None:
-    """From which N on a curve is below a target: the least N where it always is."""
+@dataclass(frozen=True)
+class _Asked:
+    """What is to stay below a target; as in `Needed`."""
+
+    quantity: str
+    target: float
+    best_ridge: bool
+
+    @property
+    def curve(self) -> str:
+        """The curve that it is made of."""
+        name = self.quantity if self.quantity in METRICS else "test_loss"
+        return f"{name}_best" if self.best_ridge else name
+
+    def of(self, one: Predicted, ratio: Float64[Array, " n"]) -> Float64[Array, " n"]:
+        """The quantity over N, of a prediction whose curve is multiplied by `ratio`."""
+        values = one.curves[self.curve] * ratio
+        if self.quantity == "gap":
+            return np.asarray((values - one.curves["train_loss"]) / one.optimal_loss)
+        return np.asarray(values / one.optimal_loss - 1) if self.quantity == "excess" else values
+
+
+def _needs(
+    asked: _Asked, n: list[int], value: Predicted, replicates: list[Predicted], checked: Check,
+    spread: Spread,
+) -> Needed:  # fmt: skip
+    ratio, more = checked.correction(asked.curve, n, spread.inflation)
+
+    def crossing_of(one: Predicted, shift: float = 0.0) -> float:
+        return _crossing(n, asked.of(one, ratio * np.exp(shift * more)), asked.target)
+
+    own = asked.of(value, ratio)
+    at = None
+    if math.isfinite(found := crossing_of(value)):
+        near = spread.interval(found, [crossing_of(one) for one in replicates])
+        at = Interval(
+            found, min(near.low, crossing_of(value, -1)), max(near.high, crossing_of(value, 1))
+        )
+    return Needed(asked.quantity, asked.target, asked.best_ridge, at, n[-1], float(own[-1]))
+
+
+def _crossing(n: list[int], curve: Float64[Array, " n"], target: float) -> float:
+    """From which N on a curve is below a target: the least N where it always is, inf if nowhere."""
     values = np.where(np.isnan(curve), np.inf, np.maximum(curve, 1e-12))
     if (values <= target).all():
         return float(n[0])
-    return crossing(np.array(n, dtype=float), values, target)
+    found = crossing(np.array(n, dtype=float), values, target)
+    return math.inf if found is None else found
 
 
 def _power_law(

@@ -83,6 +83,7 @@ class Sample:
         varying: Which columns vary, shape (columns,).
         mean: μ0 of these, shape (varying,), in the unit of the data.
         unit: What the data are multiplied by.
+        widest: The column of largest variance, counted from 0, and its share of the variance.
     """
 
     rows: int
@@ -94,6 +95,7 @@ class Sample:
     varying: NDArray[np.bool_]
     mean: Float64[Array, " varying"]
     unit: float
+    widest: tuple[int, float]
 
     @property
     def d(self) -> int:
@@ -151,6 +153,7 @@ def _ends(source: Source) -> tuple[Array, Array, Array]:
 def _decomposed(
     source: Source, varying: NDArray[np.bool_], mean: Array, covariance: Array
 ) -> Sample:
+    own = np.diag(covariance)
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     some = values > _TOLERANCE * values[0]
@@ -172,6 +175,7 @@ def _decomposed(
         varying=varying,
         mean=mean,
         unit=unit,
+        widest=(int(np.flatnonzero(varying)[own.argmax()]), float(own.max() / own.sum())),
     )
 
 

@@ -17,8 +17,7 @@ _NAMES = {
     "kl_data_model": "KL(population‖generated)",
 }
 _SYMBOLS = {"ridge": "ridge c", "weight_decay": "weight decay γ", "stop": "stop at τ"}
-_WIDE, _ORDERED = 1.2, 1.5
-_FAINT = 1e-4  # the first noise level: what is far below it, the sampler does not make
+_WIDE, _ORDERED, _DOMINANT = 1.2, 1.5, 0.8
 
 
 def sections(advice: Advice) -> Iterator[tuple[str, list[str]]]:
@@ -50,6 +49,15 @@ def number(value: float) -> str:
 def between(interval: Interval) -> str:
     """A number with its interval in brackets."""
     return f"{number(interval.value)} [{number(interval.low)} to {number(interval.high)}]"
+
+
+def _whole(interval: Interval) -> str:
+    """Numbers of samples with their interval."""
+    value, low, high = (
+        f"{math.ceil(x):,}" if math.isfinite(x) else "∞"
+        for x in (interval.value, interval.low, interval.high)
+    )
+    return f"{value} [{low} to {high}]"
 
 
 def _share(interval: Interval) -> str:
@@ -89,6 +97,12 @@ def _data(advice: Advice) -> Iterator[str]:
         f"{sample.d:,} directions; the largest is {number(s[0])}, the smallest {number(s[-1])} "
         "times the mean."
     )
+    column, share = sample.widest
+    if share > _DOMINANT and sample.columns > 2:
+        yield (
+            f"Column {column + 1} alone has {100 * share:.3g} % of the variance, which is what a "
+            "denoiser then learns; if columns have units of their own, standardize them."
+        )
     yield from (f"Note: {note}." for note in advice.notes)
 
 
@@ -139,7 +153,7 @@ def _needed(advice: Advice, one: Needed) -> str:
     if one.n.value <= advice.n[0]:
         return f"{_target(one)}: at every N from {advice.n[0]:,} on."
     return (
-        f"{_target(one)}: from N = {between(one.n)} on "
+        f"{_target(one)}: from N = {_whole(one.n)} on "
         f"(N/d = {number(one.n.value / advice.sample.d)})."
     )
 
@@ -173,8 +187,8 @@ def _checked(advice: Advice) -> Iterator[str]:
         yield (
             f"Linear denoisers trained on N = {check.n[0]:,} to {check.n[-1]:,} of your own rows, "
             f"{_how(curve)}, have on held-out ones a test loss that is off the prediction by "
-            f"{100 * float(np.median(np.abs(off))):.2g} % (median over N), at most by "
-            f"{100 * math.expm1(off[worst]):+.2g} % ± {200 * error[worst]:.1g} % at "
+            f"{number(100 * float(np.median(np.abs(off))))} % (median over N), at most by "
+            f"{number(100 * math.expm1(off[worst]))} % ± {number(200 * error[worst])} % at "
             f"N = {check.n[worst]:,}."
         )
     for curve, sizes in check.notable().items():
