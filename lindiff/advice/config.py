@@ -9,14 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lindiff import files
 from lindiff.advice.ask import Data
 from lindiff.advice.result import Advice
-from lindiff.advice.sample import Source
-from lindiff.config.datafile import FORMATS
 from lindiff.config.resolve import load
+from lindiff.config.sources import TABLES
 from lindiff.config.words import printable
 from lindiff.errors import InputError
 from lindiff.sweep.validate import validate
@@ -62,9 +59,6 @@ experiments:
 def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path) -> None:
     """Write a config that sweeps the same data, whole or not at all.
 
-    Data of a format that a config does not read, or of which columns were chosen, are written
-    beside it as ``.npy``.
-
     Args:
         advice: What was found.
         data: The data.
@@ -72,25 +66,20 @@ def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path)
         path: The config.
 
     Raises:
-        InputError: A file that would be written is there already.
+        InputError: It is there already, or columns were chosen, which a config does not.
     """
-    copy: Path | None = None
-    if data.path is None:
-        reference = data.name
-    elif data.path.suffix in FORMATS and not how["columns"]:
-        reference = _json(_named(data.path, how, path))
-    else:
-        copy = path.with_suffix(".npy")
-        reference = _json({"file": copy.name})
-    for file in (path, copy):
-        if file is not None and file.exists():
-            raise InputError(f"{file}: there is one already; give another name to --write")
+    if how["columns"]:
+        raise InputError("--write: a config keeps no --columns; leave the others out by --drop")
+    if path.exists():
+        raise InputError(f"{path}: there is one already; give another name to --write")
+    reference = data.name
+    if data.path is not None:
+        # JSON, which is YAML whatever is in a name.
+        reference = json.dumps(_named(data.path, how, path), ensure_ascii=False)
     text = _TEXT.format(
         name=_comment(advice.name), file=_comment(str(path)), data=reference,
         n=_spread(advice, 8, 1.0), few=_spread(advice, 5, 0.5),
     )  # fmt: skip
-    if copy is not None:
-        _write_rows(data.source, copy)
     files.write_text(text, path)
     validate(load(path))
 
@@ -98,29 +87,15 @@ def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path)
 def _named(file: Path, how: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The data as a config names them; the path relative to the config."""
     # A config counts the columns of an array, where an option is text.
-    drop = [name if file.suffix == ".parquet" else int(name) for name in how["drop"]]
+    drop = [name if file.suffix.lower() in TABLES else int(name) for name in how["drop"]]
     place = os.path.relpath(file.resolve(), path.parent.resolve())
     given = {"file": place, "array": how["array"], "drop": drop, "standardize": how["standardize"]}
     return {key: value for key, value in given.items() if value}
 
 
-def _json(value: dict[str, Any]) -> str:
-    """JSON, which is YAML whatever is in a name."""
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _comment(text: str) -> str:
     """A name within a comment of one line."""
     return " ".join(printable(text).split())
-
-
-def _write_rows(source: Source, path: Path) -> None:
-    """All rows as float64, block by block, whole or not at all."""
-    with files.atomic(path) as temporary, temporary.open("wb") as file:
-        header = {"descr": "<f8", "fortran_order": False, "shape": (source.rows, source.columns)}
-        np.lib.format.write_array_header_1_0(file, header)
-        for block in source.blocks():
-            file.write(np.ascontiguousarray(block, dtype="<f8").data)
 
 
 def _spread(advice: Advice, count: int, share: float) -> list[int]:

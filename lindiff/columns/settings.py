@@ -41,9 +41,9 @@ SETTINGS: tuple[Column, ...] = (
         "str",
         "data",
         "Where the samples come from: `gaussian`, drawn with the covariance of `spectrum`; a data "
-        "set of that name (see below); `{file: PATH}`, the rows of a matrix (.npy, .npz or "
-        ".parquet, the path relative to the config's folder), with the keys `array`, `drop` and "
-        "`standardize` where needed. A data set is split once into a pool, which training sets "
+        "set of that name (see below); `{file: PATH}`, the rows of a matrix of your own (the "
+        "path relative to the config's folder), with the keys `array`, `drop` and `standardize` "
+        "where needed. A data set is split once into a pool, which training sets "
         "are drawn from, and held-out rows, which test losses are taken over; it fixes d and "
         "`spectrum`.",
         neutral=GAUSSIAN,

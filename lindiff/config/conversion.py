@@ -18,10 +18,9 @@ def conversion(path: Path) -> str:
 
 
 def _text(path: Path) -> str:
-    separator = ", sep='\\t'" if path.suffix.lower() == ".tsv" else ""
     into = path.with_suffix(".parquet").name
     return (
-        f"pandas.read_csv({path.name!r}{separator}).to_parquet({into!r}), with header=None where "
+        f"pandas.read_csv({path.name!r}).to_parquet({into!r}), with header=None where "
         "the first line has numbers"
     )
 
@@ -41,8 +40,6 @@ def _sheet(path: Path) -> str:
 _TORCH = _loaded("torch.load({}, weights_only=True).numpy()")
 _PICKLE = _loaded("pandas.read_pickle({})", _PICKLED)
 _HINTS: dict[str, Callable[[Path], str]] = {
-    ".csv": _text,
-    ".tsv": _text,
     ".txt": _text,
     ".pt": _TORCH,
     ".pth": _TORCH,

@@ -55,26 +55,6 @@ def as_float(
     return matrix
 
 
-def check_finite(path: Path, values: Array, names: Sequence[Name]) -> None:
-    """Refuse all rows of a file with the number of their values that are not finite.
-
-    Args:
-        path: The file, for the message.
-        values: Shape (rows, columns).
-        names: One for each column.
-
-    Raises:
-        ValueError: A value is NaN or infinite.
-    """
-    finite = np.isfinite(values)
-    if not finite.all():
-        row, j = divmod(int(np.argmin(finite)), values.shape[1])
-        raise ValueError(
-            f"{path}: {np.count_nonzero(~finite):,} of its values are NaN or infinite; the first "
-            f"is {values[row, j]} in row {row + 1}, column {shown(names[j])}"
-        )
-
-
 def check_finite_rows(
     path: Path,
     values: Array,

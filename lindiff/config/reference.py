@@ -97,12 +97,13 @@ largest; columns that are constant in it, and combinations of others, are left o
 real rows and Gaussian samples of the same covariance side by side. Above {INDEPENDENT:.0%} of the
 pool a training set is not like independent samples (`pool_fraction`).
 
-A matrix of your own, `{{file: PATH}}`, has one sample a row. Keys beside `file`:
+A matrix of your own, `{{file: PATH}}`, has one sample a row: `.npy`, `.npz`, `.parquet`, `.csv`,
+`.tsv`, `.h5`, `.hdf5`, `.safetensors`, or a folder of pictures of one size. Keys beside `file`:
 
 | key | meaning |
 | --- | --- |
-| `array` | which array of an `.npz` that has several |
-| `drop` | columns to leave out, as ids, labels and weights are: by name from a Parquet file \
+| `array` | which array of a file that has several |
+| `drop` | columns to leave out, as ids, labels and weights are: by name from a table \
 (`[label, id]`), by number, counted from 1, from an array (`[65]`) |
 | `standardize` | `true` divides each column by its standard deviation over all rows (1/M), the \
 held-out ones too; constant columns stay constant |

@@ -39,7 +39,7 @@ from lindiff.config.parquetfile import read_parquet
 from lindiff.config.roles import pointed_out
 from lindiff.config.rows import Rows, in_memory
 from lindiff.config.safetensorsfile import open_safetensors
-from lindiff.config.spelling import AS_OPTIONS, Name
+from lindiff.config.spelling import AS_OPTIONS, Name, Spelling
 from lindiff.config.standardize import Scaling, scaling
 from lindiff.config.table import joined
 from lindiff.config.words import few
@@ -81,6 +81,7 @@ class Source:
     _content: Rows = field(repr=False)
     _kept: NDArray[np.intp] | None = field(default=None, repr=False)
     _scaling: Scaling | None = field(default=None, repr=False)
+    _spelling: Spelling = field(default=AS_OPTIONS, repr=False)
 
     def blocks(self) -> Iterator[Float64[Array, "block columns"]]:
         """All rows in order, C-contiguous, at most 32 MiB at a time, or one row that has more.
@@ -120,8 +121,8 @@ class Source:
         return values if self._kept is None else values[:, self._kept]
 
     def _as_float(self, values: NDArray[Any], rows: range | Numbers) -> Array:
-        matrix = as_float(self.path, values, self.names, rows, AS_OPTIONS)
-        check_finite_rows(self.path, matrix, self.names, rows, AS_OPTIONS)
+        matrix = as_float(self.path, values, self.names, rows, self._spelling)
+        check_finite_rows(self.path, matrix, self.names, rows, self._spelling)
         return matrix if self._scaling is None else self._scaling(matrix)
 
 
@@ -132,6 +133,7 @@ def open_source(
     columns: Sequence[Name] = (),
     drop: Sequence[Name] = (),
     standardize: bool = False,
+    spelling: Spelling = AS_OPTIONS,
 ) -> Source:
     """The rows of a data file.
 
@@ -144,6 +146,7 @@ def open_source(
         drop: Columns to leave out, likewise; not together with `columns`.
         standardize: Whether to divide each column by its standard deviation over all rows (1/M):
             two passes over the file.
+        spelling: How messages say what to write.
 
     Raises:
         ValueError: The file is missing, of another format or damaged, has no such array or column,
@@ -153,7 +156,7 @@ def open_source(
     if columns and drop:
         raise ValueError("columns to keep and columns to drop cannot both be given")
     with _told(path):
-        source, categories = _opened(path, array, columns, drop)
+        source, categories = _opened(path, array, columns, drop, spelling)
     if not source.columns:
         raise ValueError(f"{path} has no columns, or none is left")
     if not source.rows:
@@ -166,37 +169,37 @@ def open_source(
 
 
 def _opened(
-    path: Path, array: str | None, columns: Sequence[Name], drop: Sequence[Name]
+    path: Path, array: str | None, columns: Sequence[Name], drop: Sequence[Name], spelling: Spelling
 ) -> tuple[Source, frozenset[Name]]:
     """The rows as they are, and which columns are categories."""
     ending = "" if path.is_dir() else path.suffix.lower()
     if array is not None and ending not in ARCHIVES:
         raise ValueError(f"array is for {', '.join(ARCHIVES)} files only, not {path}")
     if ending in TABLES:
-        return _of_table(path, columns, drop)
-    return _of_array(path, array, columns, drop), frozenset()
+        return _of_table(path, columns, drop, spelling)
+    return _of_array(path, array, columns, drop, spelling), frozenset()
 
 
 def _of_table(
-    path: Path, columns: Sequence[Name], drop: Sequence[Name]
+    path: Path, columns: Sequence[Name], drop: Sequence[Name], spelling: Spelling
 ) -> tuple[Source, frozenset[Name]]:
     if path.suffix.lower() == ".parquet":
         named, dropped = [str(name) for name in columns], [str(name) for name in drop]
-        fields, index = read_parquet(path, dropped, named, AS_OPTIONS)
+        fields, index = read_parquet(path, dropped, named, spelling)
         notes = [left_out("the index that pandas saved", index)] if index else []
     else:
-        fields, notes = read_csv(path, drop, columns, AS_OPTIONS)
-    table = joined(path, fields, AS_OPTIONS)
+        fields, notes = read_csv(path, drop, columns, spelling)
+    table = joined(path, fields, spelling)
     names, told = tuple(table.names), (*notes, *_picked(columns, drop), *table.notes)
     rows = in_memory(table.values)
-    source = Source(path, rows.shape[0], rows.columns, names, told, None, rows)
+    source = Source(path, rows.shape[0], rows.columns, names, told, None, rows, _spelling=spelling)
     return source, table.categories
 
 
 def _of_array(
-    path: Path, array: str | None, columns: Sequence[Name], drop: Sequence[Name]
+    path: Path, array: str | None, columns: Sequence[Name], drop: Sequence[Name], spelling: Spelling
 ) -> Source:
-    rows, notes = _array(path, array)
+    rows, notes = _array(path, array, spelling)
     columns, drop = as_numbers(columns), as_numbers(drop)
     check_numbers(path, columns, rows.columns, "keep")
     check_numbers(path, drop, rows.columns, "drop")
@@ -205,12 +208,24 @@ def _of_array(
     kept = np.flatnonzero(np.isin(numbers, columns) if columns else ~np.isin(numbers, drop))
     names = tuple((kept + 1).tolist())
     if len(kept) < rows.columns:
-        return Source(path, rows.shape[0], len(kept), names, tuple(notes), None, rows, kept)
+        return Source(
+            path,
+            rows.shape[0],
+            len(kept),
+            names,
+            tuple(notes),
+            None,
+            rows,
+            kept,
+            _spelling=spelling,
+        )
     picture = rows.shape[1:] if len(rows.shape) in (3, 4) else None
-    return Source(path, rows.shape[0], len(kept), names, tuple(notes), picture, rows)
+    return Source(
+        path, rows.shape[0], len(kept), names, tuple(notes), picture, rows, _spelling=spelling
+    )
 
 
-def _array(path: Path, array: str | None) -> tuple[Rows, list[str]]:
+def _array(path: Path, array: str | None, spelling: Spelling) -> tuple[Rows, list[str]]:
     """Rows of any shape, and notes on how they were read."""
     if path.is_dir():
         return open_images(path)
@@ -219,13 +234,13 @@ def _array(path: Path, array: str | None) -> tuple[Rows, list[str]]:
         case ".npy":
             return map_npy(path), []
         case ".npz":
-            values = read_npz(path, array, AS_OPTIONS)
+            values = read_npz(path, array, spelling)
             check_matrix(path, values.shape)
             return in_memory(values), []
         case ".h5" | ".hdf5":
-            return open_hdf5(path, array, AS_OPTIONS), []
+            return open_hdf5(path, array, spelling), []
         case ".safetensors":
-            return open_safetensors(path, array, AS_OPTIONS), []
+            return open_safetensors(path, array, spelling), []
         case ending if ending in ENDINGS:
             raise ValueError(f"{path} is one picture; name the folder that it is in")
     raise ValueError(
@@ -247,12 +262,12 @@ def _looked_at(source: Source, categories: frozenset[Name]) -> list[str]:
         return []
     rows, most = np.arange(source.rows, dtype=np.int64), max(1, _SEEN // (8 * source.columns))
     if source.rows <= most:
-        return pointed_out(source.take(rows), source.names, categories, AS_OPTIONS)
+        return pointed_out(source.take(rows), source.names, categories, source._spelling)
     if most < _FEWEST:
         return ["labels and indices were not looked for, as there are so many columns"]
     rows = rows[:: -(-source.rows // min(most, _SPREAD))]
     return [
-        *pointed_out(source.take(rows), source.names, categories, AS_OPTIONS),
+        *pointed_out(source.take(rows), source.names, categories, source._spelling),
         f"labels and indices were looked for in {len(rows):,} of {source.rows:,} rows only",
     ]
 

@@ -226,11 +226,12 @@ def test_a_config_drops_and_standardizes_what_the_advice_did(tmp_path):
     done = command(tmp_path / "t.npy", "--drop", 1, "--standardize", "--write", config)
     assert done.exit_code == 0, done.output
     assert '"drop": [1], "standardize": true' in config.read_text()
-    # A config reads no CSV: the rows, as they were taken, stand beside it.
     done = command(tmp_path / "t.csv", "--drop", "label", "--write", tmp_path / "of_csv.yaml")
     assert done.exit_code == 0, done.output
-    np.testing.assert_allclose(np.load(tmp_path / "of_csv.npy"), rows(60), rtol=1e-15)
     validate(load(tmp_path / "of_csv.yaml"))
+    done = command(tmp_path / "t.csv", "--columns", "x1", "--write", tmp_path / "no.yaml")
+    assert done.exit_code == 2
+    assert "--write: a config keeps no --columns" in done.output
 
 
 @pytest.mark.parametrize(

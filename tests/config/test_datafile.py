@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lindiff.config import inputfile
-from lindiff.config.datafile import read_matrix, standardized
+from lindiff.config.datafile import read_matrix
+from lindiff.config.standardize import standardized
 
 VALUES = np.random.default_rng(0).standard_normal((20, 3))
 
@@ -75,7 +76,9 @@ def test_one_of_several_arrays(tmp_path):
     np.savez(path)
     assert refused(path) == "a.npz has no arrays"
     np.save(tmp_path / "a.npy", VALUES)
-    assert refused(tmp_path / "a.npy", "train") == "array is for .npz files only, not a.npy"
+    assert refused(tmp_path / "a.npy", "train") == (
+        "array is for .npz, .h5, .hdf5, .safetensors files only, not a.npy"
+    )
 
 
 def test_numeric_columns_of_parquet(tmp_path):
@@ -94,7 +97,9 @@ def test_numeric_columns_of_parquet(tmp_path):
     pq.write_table(pa.table({"a": [1.5, None]}), path)
     assert refused(path) == ("a.parquet: the column 'a' has 1 empty values; the first is in row 2")
     pq.write_table(pa.table({"a": [1.5, float("nan")]}), path)
-    assert refused(path).endswith("the first is nan in row 2, column 'a'")
+    assert refused(path).endswith(
+        "row 2, column 'a' is nan; all values must be finite; `drop: ['a']` leaves the column out"
+    )
     path.write_bytes(b"PAR1 and something else")
     assert refused(path).startswith("a.parquet is damaged, or no Parquet file (")
 
@@ -107,15 +112,21 @@ def test_missing_and_empty_files_and_folders(tmp_path, ending):
     assert refused(path) == f"a.{ending} is empty"
     path.unlink()
     path.mkdir()
-    assert refused(path) == f"a.{ending} is a folder"
+    assert refused(path) == f"a.{ending} is a folder without pictures (.png, .jpg, .jpeg)"
 
 
 def test_other_endings(tmp_path):
-    assert refused(tmp_path / "a.csv") == (
-        "a.csv must end in one of .npy, .npz, .parquet; convert it: "
-        "pandas.read_csv('a.csv').to_parquet('a.parquet'), with header=None where the first line "
-        "has numbers"
+    (tmp_path / "a.dat").write_text("1 2")
+    assert refused(tmp_path / "a.dat") == (
+        "a.dat must end in one of .csv, .tsv, .parquet, .npy, .npz, .h5, .hdf5, .safetensors, or be "
+        "a folder of pictures"
     )
+
+
+def test_a_table_of_text_is_read_too(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y,label\n1,2.5,0\n3,4,1\n")
+    found = read_matrix(tmp_path / "a.csv", drop=["label"])
+    np.testing.assert_array_equal(found.values, [[1, 2.5], [3, 4]])
 
 
 @pytest.mark.parametrize("ending", ["npy", "npz"])
@@ -173,7 +184,8 @@ def test_values_that_are_not_finite(tmp_path, bad):
     values[3, 1] = values[7, 0] = bad
     np.save(tmp_path / "a.npy", values)
     assert refused(tmp_path / "a.npy") == (
-        f"a.npy: 2 of its values are NaN or infinite; the first is {bad} in row 4, column 2"
+        f"a.npy: row 4, column 2 is {bad}; all values must be finite; `drop: [2]` leaves the column "
+        "out"
     )
 
 
@@ -309,14 +321,14 @@ def test_columns_that_are_dropped(tmp_path):
         table = path.suffix == ".parquet"
         found = read_matrix(path, drop=["c0", "c2"] if table else [1, 3])
         np.testing.assert_array_equal(found.values, VALUES[:, [1]])
-        named = "columns 'c0', 'c2'" if table else "columns 1, 3 of 3"
+        named = "columns 'c0', 'c2'" if table else "columns 1, 3"
         assert found.notes == (f"left out (drop): {named}",)
         assert np.array_equal(read(path, drop=[]), VALUES)
     assert refused(tmp_path / "m.parquet", drop=["c9"]) == (
         "m.parquet has no column 'c9' to drop; there are: c0, c1, c2"
     )
     assert refused(tmp_path / "m.parquet", drop=[1]) == (
-        "m.parquet has columns of names; drop has 1: write '1'"
+        "m.parquet has no column '1' to drop; there are: c0, c1, c2 (did you mean c1?)"
     )
     for wrong in (0, 4, -1, "c0"):
         assert refused(tmp_path / "m.npy", drop=[wrong]).startswith(
@@ -331,7 +343,7 @@ def test_columns_keep_the_numbers_they_have_in_the_file(tmp_path):
     values = VALUES.copy()
     values[2, 0] = values[4, 2] = np.nan
     np.save(tmp_path / "m.npy", values)
-    assert refused(tmp_path / "m.npy", drop=[1]).endswith("is nan in row 5, column 3")
+    assert refused(tmp_path / "m.npy", drop=[1]).startswith("m.npy: row 5, column 3 is nan")
 
 
 def test_standardize(tmp_path):

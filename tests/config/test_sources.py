@@ -19,8 +19,8 @@ from safetensors.numpy import save_file
 
 from lindiff.config import sources
 from lindiff.config.datafile import read_matrix
-from lindiff.config.datafile import standardized as standardized_at_once
 from lindiff.config.sources import open_source
+from lindiff.config.standardize import standardized as standardized_at_once
 from tests.fuzz.files import damaged
 from tests.fuzz.properties import some
 
