@@ -85,8 +85,9 @@ def sweep(config: Path, results: Path, cores: str, options: Sequence[str]) -> in
             "lindiff sweep runs Snakemake, which is not installed: pip install 'lindiff[workflow]'"
         )
     workflow = packed("workflow")
+    # -P: the working directory is the user's, and its random.py is no module of Python's.
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(workflow / "Snakefile"),
+        sys.executable, "-P", "-m", "snakemake", "--snakefile", str(workflow / "Snakefile"),
         "--quiet", "rules", "host",
         "--config", f"sweep={_named(config)}", f"results={_named(results)}",
         "--workflow-profile", str(workflow / "profiles/default"), "--cores", cores,

@@ -125,6 +125,7 @@ def test_a_sweep_from_the_wheel_gives_the_tables_of_this_process(
     # The package of a wheel leads to no checkout.
     there = tmp_path / "there"
     there.mkdir()
+    (there / "random.py").write_text("raise SystemExit('this is no module of Python')\n")
     assert "mine.yaml: written" in call(scripts / "lindiff", "init", "mine.yaml", cwd=there)
     said = call(scripts / "lindiff", "sweep", "mine.yaml", "--cores", "1", cwd=there)
     assert "report:   results/mine/report.zip" in said
@@ -132,7 +133,9 @@ def test_a_sweep_from_the_wheel_gives_the_tables_of_this_process(
     with zipfile.ZipFile(there / "results/mine/report.zip") as report:
         text = report.read("report/report.html").decode()
     assert "How much data does a diffusion model need?" in text  # workflow/report/workflow.rst
-    assert {path.name for path in there.iterdir()} == {"mine.yaml", "results", ".snakemake"}
+    assert {path.name for path in there.iterdir()} == {
+        "mine.yaml", "random.py", "results", ".snakemake"
+    }  # fmt: skip
     here = Sweep(tmp_path / "here")
     here.folder.mkdir()
     here.finish(load(shutil.copy(there / "mine.yaml", here.folder)))
