@@ -417,22 +417,25 @@ class _PassingOn(click.Command):
         ctx.meta["passed_on"] = args[at + 1 :]
         return super().parse_args(ctx, args[:at])
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- SNAKEMAKE OPTIONS]"]
+
 
 class _Cores(click.ParamType):  # type: ignore[type-arg]
     """A number of cores, or ``all``."""
 
-    name = "N|all"
+    name = "cores"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return "all" if value == "all" else str(click.IntRange(1).convert(value, param, ctx))
 
 
-@main.command(cls=_PassingOn, options_metavar="[OPTIONS] [-- SNAKEMAKE OPTIONS]")
+@main.command(cls=_PassingOn)
 @click.argument("config", type=_file)
 @_results
-@click.option("--cores", type=_Cores(), default="all", show_default=True, help="Cores to use.")
+@click.option("--cores", type=_Cores(), metavar="N|all", help="Cores to use; by default all.")
 @click.pass_context
-def sweep(ctx: click.Context, config: Path, results: Path, cores: str) -> None:
+def sweep(ctx: click.Context, config: Path, results: Path, cores: str | None) -> None:
     """Run CONFIG to its figures and report, with Snakemake.
 
     The working directory is yours. What stands behind -- goes to Snakemake as it is:

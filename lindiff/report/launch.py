@@ -61,13 +61,14 @@ def write_config(file: Path) -> None:
     write_text(text, file)
 
 
-def sweep(config: Path, results: Path, cores: str, options: Sequence[str]) -> int:
+def sweep(config: Path, results: Path, cores: str | None, options: Sequence[str]) -> int:
     """Run Snakemake on a config that has been checked, then make the HTML report, as `make` does.
 
     Args:
         config: The config file.
         results: The results folder.
-        cores: A number, or ``all``.
+        cores: A number, or ``all``; None leaves it to the profile, for on a cluster it is a limit
+            to all jobs together.
         options: More options for Snakemake, passed on as they are.
 
     Returns:
@@ -90,8 +91,10 @@ def sweep(config: Path, results: Path, cores: str, options: Sequence[str]) -> in
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(workflow / "Snakefile"),
         "--quiet", "rules", "host",
         "--config", f"sweep={_named(config)}", f"results={_named(results)}",
-        "--workflow-profile", str(workflow / "profiles/default"), "--cores", cores,
+        "--workflow-profile", str(workflow / "profiles/default"),
     ]  # fmt: skip
+    if cores is not None:
+        command += ["--cores", cores]
     code = _run([*command, *options])
     if code == 0 and not _only_looks(options):
         code = _report(command, results / config.stem)

@@ -103,6 +103,7 @@ def test_snakemake_is_called_as_make_calls_it_and_the_report_made_once(place: Pl
     # A report that is there, whole and new is not made again; `make` knows it too.
     assert place.sweep("tiny.yaml") == (0, said, "")
     assert len(place.calls) == 3
+    assert "--cores" not in place.calls[2][0]  # a profile of a cluster says its own
     kept = place.folder / "results/tiny/checksums/report"
     command = f"cksum <'{report}'"
     assert subprocess.run(
