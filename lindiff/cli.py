@@ -416,5 +416,61 @@ def theory(
         print_curve(curve)
 
 
+class _PassingOn(click.Command):
+    """A command that keeps what stands behind ``--`` as it is, in ``ctx.meta["passed_on"]``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta["passed_on"] = args[at + 1 :]
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- SNAKEMAKE OPTIONS]"]
+
+
+class _Cores(click.ParamType):  # type: ignore[type-arg]
+    """A number of cores, or ``all``."""
+
+    name = "cores"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return "all" if value == "all" else str(click.IntRange(1).convert(value, param, ctx))
+
+
+@main.command(cls=_PassingOn)
+@click.argument("config", type=_file)
+@_results
+@click.option("--cores", type=_Cores(), metavar="N|all", help="Cores to use; by default all.")
+@click.pass_context
+def sweep(ctx: click.Context, config: Path, results: Path, cores: str | None) -> None:
+    """Run CONFIG to its figures and report, with Snakemake.
+
+    The working directory is yours. What stands behind -- goes to Snakemake as it is:
+
+    \b
+    lindiff sweep mine.yaml --cores 4
+    lindiff sweep mine.yaml -- -n
+    lindiff sweep mine.yaml -- --workflow-profile slurm
+    """
+    from lindiff.report.launch import sweep as run_all
+    from lindiff.sweep.owner import check_owner
+    from lindiff.sweep.validate import validate as check
+
+    loaded = _load(config)
+    check_owner(loaded, config, results)
+    check(loaded)
+    ctx.exit(run_all(config, results, cores, ctx.meta["passed_on"]))
+
+
+@main.command()
+@click.argument("file", type=_file, default="sweep.yaml")
+def init(file: Path) -> None:
+    """Write a small config to start from, of under a minute, as FILE (sweep.yaml)."""
+    from lindiff.report.launch import write_config
+
+    write_config(file)
+    click.echo(printable(f"{file}: written; run it with lindiff sweep {shlex.quote(str(file))}"))
+
+
 if __name__ == "__main__":
     main()

@@ -65,7 +65,8 @@ def test_start_is_light() -> None:
 
 
 def test_every_verb_has_help() -> None:
-    for verb in ("validate", "plan", "run", "collect", "figures", "status", "cells", "theory"):
+    verbs = ("validate", "plan", "run", "collect", "figures", "status", "cells", "theory")
+    for verb in (*verbs, "sweep", "init"):
         assert f"Usage: main {verb}" in output(verb, "--help")
 
 

@@ -25,7 +25,7 @@ from lindiff import __file__ as package
 from lindiff import figures
 from lindiff.columns import NESTED
 from lindiff.config import resolve
-from lindiff.config.words import message, printable
+from lindiff.config.words import few, message, printable, suggestion
 from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
@@ -42,6 +42,7 @@ from lindiff.sweep.plan import Plan, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
+KEYS = ("sweep", "results")
 # Minutes of a job beside its estimate, and how wrong the estimate may be.
 _START_MINUTES = 5
 _MARGIN = 3
@@ -65,6 +66,15 @@ def telling() -> Iterator[None]:
             raise
         print(machine_text(error), file=sys.stderr)
         sys.exit(1)
+
+
+def _check_keys(settings: Mapping[str, object]) -> None:
+    """Refuse a key that is none: a mistyped ``sweep`` would run the default one."""
+    if wrong := [f"{key}{suggestion(str(key), KEYS)}" for key in settings if key not in KEYS]:
+        raise InputError(
+            f"--config: unknown {'key' if len(wrong) == 1 else 'keys'} {few(wrong)}; there are "
+            f"{' and '.join(KEYS)}: the rest of a sweep is in the file that sweep=FILE names"
+        )
 
 
 def _text(settings: Mapping[str, object], key: str, default: str, main: bool) -> str:
@@ -104,14 +114,17 @@ class Sweep:
     main: bool
 
     @classmethod
-    def open(cls, settings: Mapping[str, object], main: bool) -> Sweep:
+    def open(cls, settings: Mapping[str, object], main: bool, own: bool = True) -> Sweep:
         """The sweep that ``--config sweep=FILE results=DIR`` names.
 
         Args:
             settings: Snakemake's config; only these two keys are read.
             main: Whether this is Snakemake's main process, which plans.
+            own: Whether the config is this workflow's; another one's may have keys of its own.
         """
         with telling():
+            if main and own:
+                _check_keys(settings)
             file = _text(settings, "sweep", DEFAULT, main)
             results = Path(_text(settings, "results", "results", main))
         # Jobs call the `lindiff` that belongs to this Python, activated or not.
@@ -130,6 +143,11 @@ class Sweep:
             plan = make_plan(config, results)
         print(printable("\n".join(summary(plan))), file=sys.stderr)
         return cls(file, results, plan, main)
+
+    @property
+    def path(self) -> str:
+        """The config file, by one text for ``x.yaml`` and ``./x.yaml``: rules compare it."""
+        return os.path.normpath(self.file)
 
     @property
     def folder(self) -> str:

@@ -239,6 +239,36 @@ def test_bad_config_is_told_without_a_traceback(tmp_path: Path, repository: Path
     assert not workspace.results.exists()
 
 
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_unknown_key_is_refused_without_a_traceback(
+    snakefile: str, tmp_path: Path, repository: Path
+) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write()
+    command = workspace.command("-n", snakefile=snakefile)
+    outcome = workspace.call([*command[:-1], "sweeps=tiny.yaml"])
+    assert outcome.code == 2
+    assert "--config: unknown key sweeps (did you mean sweep?)" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_a_module_may_have_the_config_of_the_other_workflow(
+    tmp_path: Path, repository: Path
+) -> None:
+    workspace = Workspace(tmp_path, repository)
+    workspace.write()
+    (tmp_path / "Snakefile").write_text(
+        f'module lindiff:\n    snakefile: "{repository}/workflow/Snakefile"\n    config: config\n'
+        "use rule * from lindiff as lindiff_*\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
+    outcome = workspace.call(
+        [*command, "--config", "sweep=tiny.yaml", "own=3", "--", "lindiff_sweep"]
+    )
+    assert outcome.code == 0, outcome.text
+    assert outcome.jobs["lindiff_shard"] == 2
+
+
 def test_newer_store_is_refused(finished: Workspace) -> None:
     (finished.results / "store/FORMAT").write_text(f"{FORMAT + 1}\n")
     before = finished.files()

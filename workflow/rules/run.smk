@@ -13,7 +13,7 @@ rule plan:
     conda:
         "../envs/lindiff.yaml"
     params:
-        file=lambda wildcards: sweep.file,  # as a text its braces would be wildcards
+        file=lambda wildcards: sweep.path,  # as a text its braces would be wildcards
         digest=sweep.plan.digest,
     shell:
         "lindiff plan --write {output:q} --digest {params.digest:q} -- {params.file:q} > {log:q} 2>&1"
