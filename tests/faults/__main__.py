@@ -116,17 +116,24 @@ def interrupted(victim: Victim, shim: ctypes.CDLL, log: Path) -> None:
             break
 
 
-def strike(kind: str, known: Undisturbed, shim: ctypes.CDLL, count: int | None, seed: int,
+def chosen(total: int, given: argparse.Namespace) -> list[int]:
+    """Which calls are to fail: each in turn, `count` of them at random, or those given."""
+    places = list(range(1, total + 1))
+    if given.at:
+        return [at for at in given.at if at <= total]
+    if given.count is None:
+        return places
+    if given.count < total:
+        return sorted(random.Random(given.seed).sample(places, given.count))
+    return [places[i % total] for i in range(given.count)]
+
+
+def strike(kind: str, known: Undisturbed, shim: ctypes.CDLL, given: argparse.Namespace,
            folder: Path, report: Report) -> None:  # fmt: skip
-    """Let calls on files fail, each in turn or `count` of them, and run plainly after each."""
+    """Let calls on files fail, one at a time, and run plainly after each."""
     kinds, manner, number = CALLS[kind]
     total = counted(known, shim, kinds, folder)
-    places = list(range(1, total + 1))
-    if count is not None and count < total:
-        places = sorted(random.Random(seed).sample(places, count))
-    elif count is not None:
-        places = [places[i % total] for i in range(count)]
-    for at in places:
+    for at in chosen(total, given):
         victim = known.empty.copy(folder / "victim")
 
         def work(at: int = at, victim: Victim = victim) -> None:
@@ -213,6 +220,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("kind", choices=(*KINDS, "all"))
     parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--at", type=int, nargs="+", help="only these calls, of kinds that count")
     given = parser.parse_args(arguments)
     if "LINDIFF_SHIM" not in os.environ:
         return again(arguments)
@@ -229,7 +237,7 @@ def main(arguments: Sequence[str]) -> int:
             if kind == "flips":
                 flip(known, given.count or 1000, given.seed, folder, report)
             else:
-                strike(kind, known, shim, given.count, given.seed, folder, report)
+                strike(kind, known, shim, given, folder, report)
             print(report.text(kind), flush=True)
             wrong |= bool(report.wrong)
     return int(wrong)
