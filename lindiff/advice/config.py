@@ -20,7 +20,7 @@ from lindiff.sweep.validate import validate
 
 _POOL = 0.8  # of the rows: what a sweep of data trains on
 _TEXT = """\
-# Made by lindiff advise from {name}; sweep it with: make CONFIG={file}
+# Made by lindiff advise from {name}; sweep it with: lindiff sweep {file}
 experiments:
   linear:                        # exact, with the theory and Gaussian data of the same covariance
     model: linear_exact
