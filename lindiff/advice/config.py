@@ -78,7 +78,7 @@ def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path)
         reference = json.dumps(_named(data.path, how, path), ensure_ascii=False)
     text = _TEXT.format(
         name=_comment(advice.name), file=_comment(str(path)), data=reference,
-        n=_spread(advice, 8, 1.0), few=_spread(advice, 5, 0.5),
+        n=_spread(advice, 8, 0.6), few=_spread(advice, 5, 0.5),
     )  # fmt: skip
     files.write_text(text, path)
     validate(load(path))

@@ -17,6 +17,7 @@ FEWEST_ROWS = 8
 # Of the largest variance: what is below is no direction of the data, but a combination of others.
 _TOLERANCE = 1e-12
 _BATCHES, _BATCH = 64, 64
+_BLOCK = 2**22  # numbers
 # A covariance of more columns takes more than 1 GiB with its eigenvectors.
 MOST_COLUMNS = 6_000
 
@@ -60,8 +61,9 @@ class InMemory:
         return int(self.values.shape[1])
 
     def blocks(self) -> Iterator[Float64[Array, "block columns"]]:
-        """All rows at once."""
-        yield self.values
+        """All rows, some at a time: what is computed of a block takes no more than it."""
+        step = max(1, _BLOCK // self.columns)
+        yield from (self.values[i : i + step] for i in range(0, self.rows, step))
 
     def take(self, rows: Int64[NDArray[np.int64], " some"]) -> Float64[Array, "some columns"]:
         """Some rows."""
