@@ -71,10 +71,9 @@ def _advice(
     found = estimate_spectrum(sample.eigenvalues, sample.rows)
     gain = Bank(make_schedule(), [Training()]).response(found.spectrum, None).gain[:, 0]
     rows = scatter(source, sample, gain, rng)
-    near = tuple(found.roughness * factor for factor in (0.25, 0.5, 1, 2))
     spectra = [
         estimate_spectrum(
-            sample_eigenvalues(found.spectrum, sample.rows, rng), sample.rows, roughness=near
+            sample_eigenvalues(found.spectrum, sample.rows, rng), sample.rows
         ).spectrum
         for _ in range(_REPLICATES)
     ]
