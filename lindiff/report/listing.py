@@ -12,6 +12,7 @@ from lindiff.columns import METRICS, SETTING
 from lindiff.columns.arrays import as_text
 from lindiff.config.words import printable
 from lindiff.report.query import READING
+from lindiff.science.datasets import title
 
 GAP = 2  # spaces between two columns
 _LONGEST = 24  # characters of a text, where a table has no room for more
@@ -103,6 +104,8 @@ def _texts(table: pa.Table, name: str) -> list[str]:
 def _spectrum(kind: str | None, params: str | None) -> str:
     """A kind with its parameters, without the quotes of JSON."""
     values = json.loads(params or "{}")
+    if kind == "dataset":
+        return _cut(f"dataset {title(values['name'])}")
     words = [f"{key} {as_words(value)}" for key, value in values.items()]
     return _cut(" ".join([kind or "", *words]))
 
