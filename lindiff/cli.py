@@ -303,16 +303,19 @@ def cells(
     as_json: bool,
 ) -> None:
     """Show the cells of results/CONFIG that meet all CONDITIONS, such as 'd=64' 'ridge=0,0.01'."""
-    from lindiff.report.console import print_cells, write_csv
-    from lindiff.report.query import cells as query
+    from lindiff.report.console import print_cells, print_listing, write_csv
+    from lindiff.report.query import matching, select
 
-    table = query(folder, conditions, columns.split(",") if columns else ())
+    every = matching(folder, conditions)
+    table = select(every, columns.split(",") if columns else ())
     if as_csv:
         write_csv(table, sys.stdout.buffer)
     elif as_json:
         click.echo(json_text(table.to_pylist(), 1))
-    else:
+    elif columns or "model" not in every.column_names:
         print_cells(table, limit)
+    else:
+        print_listing(every, limit)
 
 
 @main.command()

@@ -315,6 +315,44 @@ def test_cells_are_shown_in_three_forms(finished: Sweep) -> None:
     assert not {"timesteps", "train_loss", "family_id"} & set(first)
 
 
+def test_cells_are_readable_on_eighty_columns(finished: Sweep) -> None:
+    """Settings that differ, in reading order, then metrics; what all rows share stands above."""
+    shared, table = output("cells", "results/tiny", "d=4", "weight_decay=0").split("\n\n")
+    head, *rows = table.splitlines()
+    assert shared.startswith("d = 4, model = linear_exact, spectrum = isotropic, ")
+    assert "weight_decay" not in shared  # neutral, as all cells have it
+    assert head.split() == ["n", "n_over_d", "seed", "test_loss", "c_mean"]
+    found = [row.split()[:3] for row in rows[:4]]
+    assert found == [["3", "0.75", "0"], ["3", "0.75", "1"], ["8", "2", "0"], ["8", "2", "1"]]
+    assert rows[4:] == ["4 cells"]
+
+
+def test_cells_without_room_are_named(finished: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = output("cells", "results/tiny")
+    assert max(map(len, text.splitlines())) <= 40
+    table, end = text.split("\n\n")[1].split("10 cells\n")
+    assert table.split()[:5] == ["d", "n", "n_over_d", "test_loss", "c_mean"]
+    differ = "settings that differ too, with --columns: spectrum, weight_decay, seed"
+    assert " ".join(end.split()) == differ
+
+
+def test_cells_of_no_row_and_of_one(finished: Sweep) -> None:
+    assert output("cells", "results/tiny", "d=99") == "0 cells\n"
+    one = output("cells", "results/tiny", "d=5", "seed=0")
+    assert "seed = 0" in one
+    assert "test_loss = " in one
+    assert one.splitlines()[-1] == "1 cell"
+
+
+def test_n_over_d_is_asked_like_a_column(finished: Sweep) -> None:
+    assert len(parsed("cells", "results/tiny", "n_over_d>=2")) == 4
+    rows = parsed("cells", "results/tiny", "n_over_d=0.75", "--columns", "cell_id,n,n_over_d")
+    assert {(row["n"], row["n_over_d"]) for row in rows} == {(3, 0.75)}
+    every = [(row["d"], row["n"]) for row in parsed("cells", "results/tiny")]
+    assert every == sorted(every)
+
+
 def test_foreign_table_is_refused(sweep: Sweep) -> None:
     (sweep.folder / "metrics.parquet").write_text("none")
     result = call("cells", ".")

@@ -1,17 +1,35 @@
 """What the documentation says of the code is so."""
 
 import re
+import shlex
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from lindiff.cli import main
 from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import COVARIANCE
 from lindiff.config.resolve import load
 from lindiff.sweep.grid import wanted
+from lindiff.sweep.validate import validate
 
 ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "config/README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
+# Every fenced block of the pages: page, kind, file that it names, text.
+BLOCKS = [
+    (page, *block)
+    for page in PAGES
+    for block in re.findall(
+        r"^```(\w*) ?(\S*)\n(.*?)^```$",
+        (ROOT / page).read_text(encoding="utf-8"),
+        flags=re.MULTILINE | re.DOTALL,
+    )
+]
 TESTS = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py"))
 
 
@@ -44,3 +62,76 @@ def test_links_between_pages_lead_somewhere(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+# Blocks ----------------------------------------------------------------------------------------
+
+# What is not run here, by page, kind and first word, and where it is.
+ELSEWHERE = {
+    ("README.md", "", "make"): "installs: tests/test_makefile.py",
+    ("README.md", "", "snakemake"): "runs a whole sweep: tests/workflow/test_workflow.py",
+    ("README.md", "python", "import"): "tests/test_doctests.py",
+    ("docs/extending.md", "python", '"""One'): "applied by tests/test_extending.py",
+    ("docs/extending.md", "python", '"""The'): "applied by tests/test_extending.py",
+    ("docs/extending.md", "python", '"""Error'): "applied by tests/test_extending.py",
+    ("docs/extending.md", "diff", "---"): "applied by tests/test_extending.py",
+    ("docs/extending.md", "yaml", "experiments:"): "needs what the page adds: "
+    "run by tests/test_extending.py",
+    ("docs/snakemake.md", "python", "module"): "a Snakefile: tests/workflow/test_workflow.py",
+}
+# Commands of a block that is run: the same by their first two words.
+NOT_RUN = {("lindiff", "sweep"): "runs a whole sweep: tests/workflow/test_wheel.py"}
+
+
+def blocks(kind):
+    """Page and text of the blocks of a kind that are held here."""
+    found = [(page, text) for page, own, _, text in BLOCKS if own == kind]
+    return [(p, t) for p, t in found if (p, kind, t.split()[0]) not in ELSEWHERE]
+
+
+@pytest.fixture
+def beside(tmp_path, monkeypatch):
+    """A folder with the data files that the pages name."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    columns = {f"x{i}": rng.normal(size=400) for i in range(6)}
+    table = pa.table(columns | {"label": rng.integers(0, 2, 400)})
+    pq.write_table(table, "measurements.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("yaml"))
+def test_every_config_of_a_page_is_one(page, text, beside):
+    """It is valid as it stands, and it reads no file that the test did not make for it."""
+    (beside / "mine.yaml").write_text(text, encoding="utf-8")
+    assert len(validate(load(beside / "mine.yaml")).cells)
+
+
+@pytest.mark.parametrize(
+    ("page", "line"), [(page, line) for page, text in blocks("") for line in text.splitlines()]
+)
+def test_every_command_of_a_page_runs(page, line, beside):
+    program, *words = shlex.split(line, comments=True)
+    if (program, words[0]) in NOT_RUN:
+        pytest.skip(NOT_RUN[program, words[0]])
+    assert program == "lindiff"
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    if "--out" in words:
+        assert (beside / words[words.index("--out") + 1]).stat().st_size
+
+
+def test_every_block_of_a_page_is_run_or_listed():
+    """A list that is as long as needed: no entry stands for a block that is gone."""
+    kinds = {(page, kind, text.split()[0]) for page, kind, _, text in BLOCKS}
+    assert set(ELSEWHERE) <= kinds
+    held = {(page, kind, t.split()[0]) for kind in ("yaml", "") for page, t in blocks(kind)}
+    assert kinds - set(ELSEWHERE) == held
+    assert {page for page, _ in blocks("yaml")} >= {"README.md", "config/README.md"}
+
+
+@pytest.mark.parametrize(
+    "where", sorted({why.split()[-1] for why in [*ELSEWHERE.values(), *NOT_RUN.values()]})
+)
+def test_what_runs_elsewhere_runs_there(where):
+    assert (ROOT / where).is_file()

@@ -95,6 +95,29 @@ def test_numbers_of_numpy_are_numbers(n):
     assert theory["test_loss"] == lindiff.linear_theory(s, 20)["test_loss"]
 
 
+def test_a_draw_is_shown_in_a_line():
+    s = lindiff.make_spectrum("isotropic", 8)
+    assert repr(lindiff.make_draw("wishart", s, n=5, seed=0)) == "Draw(d=8, n=5, rank=4)"
+
+
+@pytest.mark.parametrize("ns", [[40, 5, 12, 40], range(10, 40, 7), np.array([20, 3])])
+@pytest.mark.parametrize("known", [False, True])
+def test_theory_of_several_n_is_a_table(ns, known):
+    """A row per N and training: the numbers of each N alone, and a data frame as it is."""
+    s = lindiff.make_spectrum("power_law", 8, exponent=1.0)
+    trainings = [lindiff.Training(ridge=c) for c in (0.0, 0.1)]
+    found = lindiff.linear_theory(s, ns, trainings, known_centre=known)
+    assert list(found)[:2] == ["n", "training"]
+    assert found["n"].tolist() == [n for n in ns for _ in trainings]
+    assert found["training"].tolist() == [0, 1] * len(ns)
+    for row, n in enumerate(ns):
+        for name, values in lindiff.linear_theory(s, n, trainings, known_centre=known).items():
+            own = found[name].reshape(len(ns), 2)[row]
+            np.testing.assert_allclose(own, values, rtol=1e-9, atol=1e-15)
+    frame = pytest.importorskip("pandas").DataFrame(found)
+    assert frame.shape == (2 * len(ns), len(found))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -165,6 +188,21 @@ _REFUSED = {
     'lindiff.make_draw("wishart", s, n=9, seed=0, known_centre="no")': "must be True or False",
     "lindiff.linear_metrics(draw, [], schedule)": "no trainings",
     "lindiff.linear_theory(s, 20, [], schedule)": "no trainings",
+    "lindiff.linear_theory(s, 20.0)": "n = 20.0 must be a whole number or a list of them",
+    "lindiff.linear_theory(s, None)": "n = None must be a whole number or a list of them",
+    "lindiff.linear_theory(s, '20')": "n = '20' must be a whole number or a list of them",
+    "lindiff.linear_theory(s, [[20]])": "n = [[20]] must be a whole number or a list of them",
+    "lindiff.linear_theory(s, [])": "no n: give one at least",
+    "lindiff.linear_theory(s, [20, 20.0])": "n = 20.0 is not a whole number",
+    "lindiff.linear_theory(s, [20, 9])": "no limit at N = 9",
+    'lindiff.make_spectrum("digits", 61)': "of a data set is make_spectrum('dataset', 61, name=…)",
+    'lindiff.make_spectrum("powerlaw", 8, exponent=1)': "did you mean 'power_law'?",
+    'lindiff.make_spectrum("_ddpm", 8)': "'_ddpm' is none of",
+    "lindiff.make_spectrum(None, 8)": "None is none of",
+    'lindiff.make_schedule("cosin")': "did you mean 'cosine'?",
+    'lindiff.make_sampler("dim", schedule)': "did you mean 'ddim'?",
+    'lindiff.make_sampler("ideal", schedule)': "the ideal sampler is None",
+    'lindiff.make_draw("sample", s, n=9, seed=0)': "did you mean 'samples'?",
     "lindiff.linear_theory(s * np.nan, 20)": "finite and not negative",
     "lindiff.limiting(s, 6.5)": "n = 6.5 is not a whole number",
     "lindiff.limiting(s, -1)": "n = -1 must be at least 2",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lindiff.columns import LABELS, SETTING
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.science import datasets
 
 _LONGEST = 24  # characters of a file's name that a title has room for
@@ -81,6 +82,8 @@ def spectrum(kind: str, params: str) -> str:
     values = json.loads(params or "{}")
     if kind == "power_law" and values.get("exponent") == 0:
         return "isotropic"
+    if kind == "dataset":
+        return f"covariance of {data_set(values['name'])}"
     scalars = {k: v for k, v in values.items() if isinstance(v, int | float)}
     if kind == "power_law" and "exponent" in scalars:
         return rf"power law $s_j\propto j^{{-{scalars['exponent']:g}}}$"
@@ -101,19 +104,34 @@ def data_set(name: str) -> str:
     return plain(word if len(word) <= _LONGEST else f"{word[:half]}…{word[-half:]}")
 
 
+def is_real(facts: Mapping[str, Any]) -> bool:
+    """Whether what a figure holds fixed are the rows of a data set."""
+    return bool(facts.get("fixed", {}).get("data", GAUSSIAN) != GAUSSIAN)
+
+
+def population(facts: Mapping[str, Any], kind: str, params: str) -> str:
+    """What training sets are drawn from, for a title: a data set, or Gaussian data by spectrum."""
+    return data_set(facts["fixed"]["data"]) if is_real(facts) else spectrum(kind, params)
+
+
 def held(facts: Mapping[str, Any], *, without: Sequence[str] = ()) -> str:
     """The title's account of the settings that the figure holds fixed.
 
-    Named are spectrum, d and sampler, and every setting that the sweep varies or that is not at
-    its neutral value.
+    Named are the data set or the spectrum, d and sampler, and every setting that the sweep varies
+    or that is not at its neutral value.
     """
     fixed, choice = facts.get("fixed", {}), facts.get("choice", {})
+    real = is_real(facts)
     words = []
     for name in SETTING:
-        if name not in fixed or name in (*without, "model", "data", "spectrum_params", "draw"):
+        if name not in fixed or name in (*without, "model", "spectrum_params", "draw"):
             continue
         value = fixed[name]
-        if name == "spectrum":
+        if name == "data":
+            words += [data_set(value)] if real else []
+        elif name == "spectrum" and real:
+            continue
+        elif name == "spectrum":
             words.append(spectrum(value, fixed.get("spectrum_params", "{}")))
         elif name == "sampler":
             words.append(f"sampler {value}")

@@ -155,8 +155,9 @@ def sizes(data: pa.Table) -> list[tuple[int, str, str, Any]]:
     """N, colour, marker and legend entry of each N that has a curve."""
     drawn = tables.keep(data, "quantity", METRICS)
     keys = tables.distinct_keys(drawn, ("n", "n_over_d"))
+    dash = "-" if tables.has_theory(data) else None
     return [
-        (n, colour, marker, style.handle(colour, _size(n, ratio), marker=marker, dash="-"))
+        (n, colour, marker, style.handle(colour, _size(n, ratio), marker=marker, dash=dash))
         for (n, ratio), colour, marker in zip(keys, style.COLOURS, style.MARKERS, strict=False)
     ]
 

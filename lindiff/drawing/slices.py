@@ -29,6 +29,7 @@ from lindiff.drawing.tables import (
     with_ratio,
 )
 from lindiff.models import EXACT, MODELS, THEORY
+from lindiff.science.pools import INDEPENDENT
 from lindiff.science.spectrum import make_spectrum
 
 REGULARIZERS = ("ridge", "weight_decay", "stop")
@@ -60,7 +61,19 @@ def pick(table: pa.Table, shown: Collection[str], choices: Mapping[str, Choice])
             choice[column.name] = values
             table = table.filter(pc.equal(table[column.name], value))
         fixed[column.name] = value
-    return with_facts(table, fixed=fixed, choice=choice)
+    return with_facts(table, fixed=fixed, choice=choice, dependent_from=_dependent_from(table))
+
+
+def _dependent_from(table: pa.Table) -> int | None:
+    """The least N that is too much of a data set's pool for its rows to be like independent ones.
+
+    None where there is none: the theory is of independent samples.
+    """
+    share = table["pool_fraction"] if "pool_fraction" in table.column_names else None
+    if share is None or pa.types.is_null(share.type):
+        return None
+    found: int | None = pc.min(table["n"].filter(pc.greater(share, INDEPENDENT))).as_py()
+    return found
 
 
 def _exponent(params: str) -> float:
@@ -131,8 +144,14 @@ def regularizations(
 
 
 def measured(metrics: pa.Table) -> pa.Table:
-    """The rows of single training sets, `linear_exact`."""
-    return keep(metrics, "model", [EXACT])
+    """The rows of single training sets, `linear_exact`.
+
+    Rows of a data set are taken about the mean of their pool: they are compared with Gaussian data
+    of mean 0, and with the theory of those.
+    """
+    rows, name = keep(metrics, "model", [EXACT]), "population_mean"
+    at = rows.column_names.index(name)
+    return rows.set_column(at, rows.schema.field(name), pc.fill_null(rows[name], 0.0))
 
 
 def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) -> pa.Table:

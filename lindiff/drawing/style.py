@@ -23,6 +23,7 @@ from lindiff import files
 from lindiff.drawing import drawn, slices, tables
 from lindiff.drawing.labels import held, label, setting, spectrum
 from lindiff.drawing.ticks import label_logarithmic
+from lindiff.science.pools import INDEPENDENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -261,7 +262,13 @@ def heading(figure: Figure, data: pa.Table, *, without: Sequence[str] = (), note
     if seeds:
         span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         sets = f"{span} training set{'s' * (seeds[-1] > 1)} a point"
-    words = (held(tables.facts(data), without=without), sets, note)
+    facts = tables.facts(data)
+    first = None if "pool_fraction" in without else facts.get("dependent_from")
+    words = [held(facts, without=without), sets, note]
+    if first:
+        # Too much for one line beside the name of a data set.
+        share = f"1/{1 / INDEPENDENT:g} of the pool"
+        words[1] += f"\n$N\\geq{first}$: more than {share}, not like independent samples"
     figure.suptitle(", ".join(word for word in words if word))
 
 

@@ -216,6 +216,11 @@ def with_theory(
     return curve(like, rows)
 
 
+def has_theory(table: pa.Table) -> bool:
+    """Whether rows of `with_theory` are among the data of a figure."""
+    return any(name.endswith("_theory") for name in distinct(table, "quantity"))
+
+
 def facts(table: pa.Table) -> dict[str, Any]:
     """The notes that travel with the data of a figure."""
     notes: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))

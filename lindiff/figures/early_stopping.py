@@ -71,7 +71,8 @@ def draw(data: pa.Table) -> Figure:
     note = optima.at_the_end(data)
     style.heading(figure, data, without=slices.REGULARIZERS, note=note)
     entries = [entry for *_, entry in series]
-    entries.append(style.handle(style.GREY, "theory", dash="-"))
+    if tables.has_theory(data):
+        entries.append(style.handle(style.GREY, "theory", dash="-"))
     entries.append(style.handle(style.BLACK, r"small $\lambda$ and $1/\tau$", dash=style.DASHES[2]))
     entries += [
         style.handle(colour, f"best for {optima.short(metric)}", marker=marker, dash=dash)

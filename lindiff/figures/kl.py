@@ -1,10 +1,10 @@
 """KL divergence between generated and population distribution over N/d, in both directions.
 
 Points are medians over training sets with the 95 % interval of the median (order statistics) as
-band, infinite ones left out; lines are in colour the large-system theory and, dash-dotted, the same
-model at N = ∞: its floor. Black are the laws of Gaussian data without regularization and sampler,
-the exact mean and its tail (d+3)/(4N); crosses are the KL less its floor, where that is above 1 %
-of it.
+band, infinite ones left out; lines are in colour the large-system theory of Gaussian data with the
+population's covariance and, dash-dotted, the same model at N = ∞: its floor. Black are the laws of
+Gaussian data without regularization and sampler, the exact mean and its tail (d+3)/(4N); crosses
+are the KL less its floor, where that is above 1 % of it.
 """
 
 from __future__ import annotations
@@ -113,8 +113,11 @@ def draw(data: pa.Table) -> Figure:
     note = f"infinite and left out: {labels.symbol(name)} = {infinite}, $N/d$ up to "
     style.heading(figure, data, note=infinite and note + labels.number(facts["infinite_up_to"]))
     entries = [entry for *_, entry in series]
-    entries.append(style.handle(style.GREY, "theory", dash="-"))
-    entries += [style.handle(colour, text, dash=dash) for colour, dash, text, _ in LAWS.values()]
+    of = " of Gaussian data" if labels.is_real(facts) else ""
+    if tables.has_theory(data):
+        entries.append(style.handle(style.GREY, f"theory{of}", dash="-"))
+    for colour, dash, text, _ in LAWS.values():
+        entries.append(style.handle(colour, text.replace("mean", f"mean{of}"), dash=dash))
     entries.append(style.handle(style.GREY, r"same model at $N=\infty$", dash=style.DASHES[3]))
     if any(len(_less_floor(data, direction)["value"]) for direction in DIRECTIONS):
         entries.append(style.handle(style.GREY, "KL less that", marker="x"))

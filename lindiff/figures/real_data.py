@@ -53,9 +53,6 @@ _MODES = 16
 def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     """Eigenvalues by rank, losses and KL of up to two data sets, their surrogates and theory."""
     measured = slices.measured(metrics)
-    # Data are taken about the mean of their pool: what Gaussian data with mean 0 are compared with.
-    at, name = measured.column_names.index("population_mean"), "population_mean"
-    measured = measured.set_column(at, name, pc.fill_null(measured[name], 0.0))
     real = slices.regularizations(
         measured.filter(pc.not_equal(measured["data"], GAUSSIAN)),
         ("n", "data", "d", *slices.SPECTRUM),
@@ -146,7 +143,10 @@ def draw(data: pa.Table) -> Figure:
     others = ("losses (full, solid: test)", "generated from data", "data from generated")
     style.titles(axes, [text for start in first for text in (start, *others)])
     style.heading(
-        figure, data, without=("d",), note=", ".join(labels.setting(name, c) for c in strengths)
+        figure,
+        data,
+        without=("d", "pool_fraction"),
+        note=", ".join(labels.setting(name, c) for c in strengths),
     )
     entries = [
         style.handle(colour, text, marker=marker)

@@ -1,7 +1,8 @@
 """Train and test loss over N/d, as the mean over noise levels and at three fixed levels.
 
 Points are geometric means over training sets with their 95 % t-interval (on logarithms) as band,
-coloured lines the large-system theory, black ones the population optimum; Gaussian data.
+coloured lines the large-system theory of Gaussian data with the population's covariance, black ones
+the population optimum.
 """
 
 from __future__ import annotations
@@ -70,9 +71,14 @@ def draw(data: pa.Table) -> Figure:
     """A row of panels per spectrum: the mean over levels, then the three levels."""
     spectra = tables.distinct_keys(data, slices.SPECTRUM)
     levels = tables.distinct_keys(data, ("t", "alpha_bar"))
-    figure, axes = style.panels(len(spectra), len(levels), height=1.75, sharex=True)
+    height = (
+        1.75 if len(spectra) > 1 else 2.2
+    )  # heading and legend take as much of one row as of two
+    figure, axes = style.panels(len(spectra), len(levels), height=height, sharex=True)
     for row, (kind, params) in zip(axes, spectra, strict=True):
-        row[0].set_ylabel(labels.spectrum(kind, params) + "\nloss per dimension")
+        row[0].set_ylabel(
+            labels.population(tables.facts(data), kind, params) + "\nloss per dimension"
+        )
         for ax, (t, _) in zip(row, levels, strict=True):
             _panel(ax, data, {"spectrum": kind, "spectrum_params": params, "t": t})
     for ax in axes[:-1].flat:
@@ -109,11 +115,12 @@ def _entries(data: pa.Table) -> list[Any]:
     """The legend: losses by colour, d by marker and dash, regularization by filling."""
     name, strengths = slices.strengths(data)
     sizes = [labels.setting("d", d) for d in tables.distinct(data, "d")]
-    optimum = labels.label("optimal_loss")
+    optimum, lines = labels.label("optimal_loss"), tables.has_theory(data)
     entries = []
     for loss, colour in zip(LOSSES, style.COLOURS, strict=False):
-        text = f"{labels.label(loss)}, line: theory"
-        entries.append(style.handle(colour, text, marker="o", dash="-", filled=True))
+        text = labels.label(loss) + ", line: theory" * lines
+        line = "-" if lines else None
+        entries.append(style.handle(colour, text, marker="o", dash=line, filled=True))
     for text, marker in zip(sizes, style.MARKERS, strict=False):
         entries.append(style.handle(style.GREY, text, marker=marker, filled=True))
     for strength in strengths:

@@ -1,10 +1,10 @@
 """The least loss and KL that ridge, weight decay, early stopping and Ledoit–Wolf reach, over N/d.
 
 Points are minima of the means over training sets with a 95 % jackknife interval (Ledoit–Wolf,
-which has nothing to tune: the mean with its t-interval), coloured lines the large-system theory,
-solid black lines what no regularization costs. The first row has the values of one spectrum; below,
-a row per spectrum, all are divided by the theory of the best ridge of that spectrum: which
-regularization is best depends on it.
+which has nothing to tune: the mean with its t-interval), coloured lines the large-system theory of
+Gaussian data with the same covariance, solid black lines what no regularization costs. The first
+row has the values of one spectrum; below, a row per spectrum, all are divided by the theory of the
+best ridge of that spectrum: which regularization is best depends on it.
 """
 
 from __future__ import annotations
@@ -190,12 +190,15 @@ def draw(data: pa.Table) -> Figure:
     for unit, own in rows:
         (key,) = tables.distinct_keys(own, slices.SPECTRUM)
         floors = [_title(own, m) if unit == "absolute" else "" for m in optima.METRICS]
-        titles += [labels.spectrum(*key), *floors[1:]]
+        titles += [labels.population(tables.facts(data), *key), *floors[1:]]
     style.titles(axes, titles)
     style.heading(figure, data, without=(*slices.REGULARIZERS, *slices.SPECTRUM))
     entries = []
+    theory = data.filter(pc.ends_with(data["quantity"], "_minimum_theory"))
+    exact = tables.distinct(theory, "regularizer")
     for name in names:
         colour, marker, dash = LOOK[name]
+        dash = dash if name in exact else None
         text = _NAMES.get(name) or SETTING[name].label
         entries.append(style.handle(colour, text, marker=marker, dash=dash))
     entries += [

@@ -18,8 +18,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from lindiff import checksums, figures, files
-from lindiff.columns.groups import GAUSSIAN, SPECTRUM
+from lindiff.columns.groups import SPECTRUM
 from lindiff.drawing import compare, tables
+from lindiff.drawing.needs import FEWEST_STRENGTHS
 from lindiff.errors import InputError
 from lindiff.models import SHRINKAGE, THEORY
 from lindiff.report.claims import (
@@ -29,6 +30,7 @@ from lindiff.report.claims import (
     Said,
     between,
     claim,
+    digits,
     known,
     number,
     size,
@@ -71,8 +73,7 @@ def _transition(rows: Rows) -> Iterator[Said]:
     d = max(tables.distinct(rows.table, "d"))
     for kind, params in rows.keys(*SPECTRUM):
         own = {"spectrum": kind, "spectrum_params": params, "t": None, "strength": strength, "d": d}
-        real = rows.facts["fixed"].get("data", GAUSSIAN) != GAUSSIAN
-        curve = [] if real else rows.of("test_loss_theory", **own)
+        curve = [] if rows.real else rows.of("test_loss_theory", **own)
         holds = rows.holds(
             spectrum=kind,
             spectrum_params=params,
@@ -84,28 +85,31 @@ def _transition(rows: Rows) -> Iterator[Said]:
         curve = curve or rows.of("test_loss", **own)
         best = rows.of("optimal_loss", **own)
         if len(curve) < FEWEST_POINTS or not best:
-            yield Missing(f"fewer than {FEWEST_POINTS} N; add values of n_over_d.", holds)
+            yield Missing(f"fewer than {FEWEST_POINTS} N; add values of n or n_over_d.", holds)
             continue
-        yield _within(curve, [row["value"] for row in best], holds)
+        loss = "test loss on held-out rows" if rows.real else "test loss"
+        yield _within(loss, curve, [row["value"] for row in best], holds)
 
 
-def _within(curve: list[dict[str, Any]], best: list[float], holds: dict[str, str]) -> Said:
+def _within(
+    loss: str, curve: list[dict[str, Any]], best: list[float], holds: dict[str, str]
+) -> Said:
     """From which N on the test loss is close to its optimum."""
     x = np.array([row["n_over_d"] for row in curve])
     excess = np.array([row["value"] for row in curve]) / np.median(best) - 1
     share = f"{100 * _CLOSE:g} %"
     need = crossing(x, np.maximum(excess, 1e-12), _CLOSE)
     if need is not None:
-        text = f"the test loss is within {share} of its optimum from N = {number(need)} d on."
+        text = f"the {loss} is within {share} of its optimum from N = {number(need)} d on."
     elif excess[-1] > _CLOSE:
         text = (
-            f"at the largest N of the sweep, {size(curve[-1])}, the test loss is still "
+            f"at the largest N of the sweep, {size(curve[-1])}, the {loss} is still "
             f"{100 * excess[-1]:.3g} % above its optimum; a larger n_over_d would show where "
             f"it comes within {share}."
         )
     else:
         text = (
-            f"the test loss is within {share} of its optimum at every N of the sweep, from "
+            f"the {loss} is within {share} of its optimum at every N of the sweep, from "
             f"{size(curve[0])} on; a smaller n_over_d would show where that begins."
         )
     return claim(text, holds, *curve)
@@ -117,15 +121,21 @@ def _kl(rows: Rows) -> Iterator[Said]:
     holds = rows.holds(regularizer=name, strength=strength, d=d)
     for metric, words in _KL.items():
         own = {"unit": "tail", "strength": strength}
-        measured = rows.of(metric, **own)
+        every = rows.of(metric, **own)
+        measured = [row for row in every if not row["dependent"]]
         if not measured:
-            yield Missing(f"no finite {words} at N = 2 d or more; add larger n_over_d.", holds)
+            what = f"no finite {words} at N = 2 d or more"
+            larger = f"add n of {2 * d} or more (n_over_d: 2)"
+            if every:
+                what += f" and at most 1/{1 / INDEPENDENT:g} of the pool of rows"
+                larger += ", or rows to the data"
+            yield Missing(f"{what}; {larger}.", holds)
             continue
         last = measured[-1]
         floor = {row["n"]: row["value"] for row in rows.of(f"{metric}_floor", **own)}
         less = {row["n"]: row["value"] for row in rows.of(f"{metric}_excess", **own)}
         text = f"{words} at {size(last)} is {between(last)} times (d+3)/(4N)"
-        if rows.facts["fixed"].get("data", GAUSSIAN) != GAUSSIAN:
+        if rows.real:
             text += ", the law of independent Gaussian samples, which rows of a data set are not"
         else:
             text += ", the law of Gaussian data for large N without regularization and sampler"
@@ -141,7 +151,8 @@ def _kl(rows: Rows) -> Iterator[Said]:
         if last["n_over_d"] < _FAR:
             text += ". N is not far above d"
             if last["n"] in exact:
-                text += f": there the exact mean is {number(exact[last['n']])} times that law"
+                mean = number(exact[last["n"]])
+                text += f": there the exact mean of Gaussian data is {mean} times that law"
         yield claim(text + ".", holds, last)
 
 
@@ -203,7 +214,10 @@ def _of(points: list[dict[str, Any]], name: str) -> str:
 
 def _best(rows: Rows, regularizers: Sequence[str]) -> Iterator[Said]:
     """The best strength of each regularization at N = d and 8 d."""
+    varied = tables.distinct(rows.table, "regularizer")
     for regularizer, (metric, words) in itertools.product(regularizers, _METRICS.items()):
+        if regularizer not in varied:
+            continue
         own = {"regularizer": regularizer}
         what = f"the {_REGULARIZERS[regularizer]} with the least {words}"
         said, behind = [], []
@@ -223,6 +237,10 @@ def _best(rows: Rows, regularizers: Sequence[str]) -> Iterator[Said]:
         if said:
             holds = rows.holds(d=behind[0]["d"])
             yield claim(f"{what} is {' and '.join(said)}.", holds, *behind)
+        elif least is None and not rows.near(f"{metric}_minimum", 1, **own):
+            (d,) = tables.distinct(rows.table, "d")[:1]
+            text = f"no N near d or 8 d for {what}; add n: [{d}, {8 * d}] (n_over_d: [1, 8])."
+            yield Missing(text, rows.holds(d=d))
 
 
 def _regularization(rows: Rows) -> Iterator[Said]:
@@ -235,6 +253,7 @@ def _early_stopping(rows: Rows) -> Iterator[Said]:
 
 def _tuned(rows: Rows) -> Iterator[Said]:
     order: dict[tuple[str, str], dict[str, list[str]]] = {}
+    others = set(tables.distinct(rows.table, "regularizer"))
     for (kind, params), (metric, words) in itertools.product(
         rows.keys(*SPECTRUM), _METRICS.items()
     ):
@@ -244,7 +263,8 @@ def _tuned(rows: Rows) -> Iterator[Said]:
         if unit is None:
             holds = rows.holds(d=_of(rows.of(f"{metric}_minimum"), "d"), **of)
             what = f"no theory of the best ridge for the {words} at N = d"
-            yield Missing(f"{what}; add theory over ridge.", holds)
+            more = f"add theory: {{}} to {FEWEST_STRENGTHS} values of ridge or more and n_over_d: 1"
+            yield Missing(f"{what}; {more}.", holds)
             continue
         holds, said, behind = rows.holds(d=unit["d"], **of), [], []
         ridge = rows.near(f"{metric}_minimum", 1, **own, regularizer="ridge")
@@ -269,6 +289,9 @@ def _tuned(rows: Rows) -> Iterator[Said]:
         if said:
             text = f"at {size(behind[0])} the least {words}, over that of the best ridge in theory"
             yield claim(f"{text}, is {', '.join(said)}.", holds, *behind)
+        elif others <= {"ridge"}:
+            text = "the only regularization is ridge; add weight_decay, stop or model: ledoit_wolf"
+            yield Missing(f"{text}.", holds)
     yield from _ranking(rows, order)
 
 
@@ -288,7 +311,8 @@ def _ranking(rows: Rows, order: dict[tuple[str, str], dict[str, list[str]]]) -> 
     if len(keys) < 2:
         holds = rows.holds(spectrum=keys[0][0], spectrum_params=keys[0][1], d=sizes)
         text = "which regularization is best depends on the spectrum, and this sweep has one"
-        yield Missing(f"{text}; add others.", holds)
+        more = "add other data or spectra" if rows.real else "add others"
+        yield Missing(f"{text}; {more}.", holds)
         return
     spectra = "; ".join(spectrum(*key) for key in keys)
     holds = rows.holds(spectrum=None, spectrum_params=f"spectra {spectra}", d=sizes)
@@ -311,10 +335,10 @@ def _agreement(rows: Rows) -> Iterator[Said]:
         holds = rows.holds(**of, regularizer=name, strength=strength)
         one = rows.near("agreement", 1, **own)
         if one is None:
-            yield Missing("no N near d; add n_over_d: 1.", holds)
+            yield Missing(f"no N near d; add n: {d} (n_over_d: 1).", holds)
             continue
         exact = rows.near("agreement_theory", 1, **own)
-        theory = f" (theory {number(exact['value'])})" if exact else ""
+        theory = f" (theory {number(exact['value'], digits(one))})" if exact else ""
         text = (
             f"two models of disjoint training sets agree to {between(one)} at {size(one)}{theory}"
         )
@@ -425,7 +449,8 @@ def answers(results_dir: Path, drawn: Sequence[str]) -> list[tuple[Answer, list[
         rows = Rows(pq.read_table(files.local(path)))
         said = answer.said(rows) if rows.table.num_rows else ()
         once = list({str(one): one for one in said}.values())
-        nothing = Missing(f"the figure {answer.figure} has nothing to draw.", {})
+        why = tables.facts(rows.table).get("reasons", ["Add what it needs."])
+        nothing = Missing(f"the figure {answer.figure} has nothing to draw. {' '.join(why)}", {})
         found.append((answer, once or [nothing]))
     return found
 
@@ -440,11 +465,14 @@ def write(results_dir: Path, drawn: Sequence[str], path: Path) -> None:
             f"<h2>{html.escape(answer.question)}</h2>\n{body}<p><i>Figure {where}</i></p>\n"
         )
     name = html.escape(results_dir.name)
-    page = _PAGE.format(
-        name=name, body="".join(parts) or "<p>No figure of this config answers.</p>"
-    )
+    page = _PAGE.format(name=name, body="".join(parts) or f"<p>{html.escape(_none())}</p>")
     with checksums.kept(results_dir, "answers", [path]):
         files.write_text(page, path)
+
+
+def _none() -> str:
+    answering = ", ".join(answer.figure for answer in ANSWERS)
+    return f"No figure of this config answers; add some to figures: of {answering}."
 
 
 _PAGE = """<!doctype html>

@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from lindiff.columns import SETTING, SETTINGS
 from lindiff.columns.groups import GAUSSIAN, SPECTRUM
-from lindiff.drawing import slices, tables
+from lindiff.drawing import labels, slices, tables
 from lindiff.models import EXACT, MODELS, SHRINKAGE, THEORY
 from lindiff.science.datasets import title
+from lindiff.science.pools import INDEPENDENT
 
 FEWEST_SETS = 3  # training sets behind a claim
 FEWEST_POINTS = 4  # N over which a claim says how something goes
@@ -84,6 +85,9 @@ def claim(text: str, holds: Mapping[str, str], *rows: Mapping[str, Any]) -> Said
     counts = [int(row["seeds"]) for row in rows if known(row.get("seeds"))]
     if counts and min(counts) < FEWEST_SETS:
         return thin(min(counts), holds)
+    if any(row.get("dependent") for row in rows):
+        part = f"some training sets more than 1/{1 / INDEPENDENT:g} of the pool"
+        holds = {**holds, "pool": part}
     return Claim(text, holds, min(counts, default=0))
 
 
@@ -99,11 +103,20 @@ def known(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
-def number(value: float) -> str:
-    """Three significant digits, as text."""
+def number(value: float, digits: int = 3) -> str:
+    """That many significant digits, as text."""
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.2e}"
-    return f"{value:.3g}"
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{digits}g}"
+
+
+def digits(row: Mapping[str, Any]) -> int:
+    """The digits that tell a value from the ends of its interval: at least three, at most six."""
+    if not (known(row.get("low")) and known(row.get("high"))):
+        return 3
+    values = {row["low"], row["value"], row["high"]}
+    apart = (n for n in range(3, 6) if len({number(x, n) for x in values}) == len(values))
+    return next(apart, 6)
 
 
 def size(row: Mapping[str, Any]) -> str:
@@ -112,10 +125,12 @@ def size(row: Mapping[str, Any]) -> str:
 
 
 def between(row: Mapping[str, Any]) -> str:
-    """A value with its interval: ``1.26 (1.24 to 1.27)``."""
-    if not (known(row.get("low")) and known(row.get("high"))):
-        return number(row["value"])
-    return f"{number(row['value'])} ({number(row['low'])} to {number(row['high'])})"
+    """A value with its interval, ``1.26 (1.24 to 1.27)``, where that has a width."""
+    value, low, high = (
+        number(row[name], digits(row)) if known(row.get(name)) else ""
+        for name in ("value", "low", "high")
+    )
+    return f"{value} ({low} to {high})" if low and high and low != high else value
 
 
 def spectrum(kind: str, params: str) -> str:
@@ -152,12 +167,24 @@ class Rows:
         """What the figure holds fixed, and the like."""
         return tables.facts(self.table)
 
+    @property
+    def real(self) -> bool:
+        """Whether the training sets are rows of a data set."""
+        return labels.is_real(self.facts)
+
     def of(self, quantity: str, **equal: Any) -> list[dict[str, Any]]:
-        """Rows of a quantity where every column of `equal` has that value, ascending in N."""
+        """Rows of a quantity where every column of `equal` has that value, ascending in N.
+
+        ``dependent`` says of a measured one whether its training sets are too much of their pool to
+        be like independent samples.
+        """
         kept = tables.keep(self.table, "quantity", [quantity])
         for name, value in equal.items():
             kept = kept.filter(pa.array([x == value for x in kept[name].to_pylist()], pa.bool_()))
         rows: list[dict[str, Any]] = kept.to_pylist()
+        first = self.facts.get("dependent_from") or math.inf
+        for row in rows:
+            row["dependent"] = known(row.get("seeds")) and (row.get("n") or 0) >= first
         return sorted(rows, key=lambda row: row.get("n") or 0)
 
     def near(self, quantity: str, n_over_d: float, **equal: Any) -> dict[str, Any] | None:

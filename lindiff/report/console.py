@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 import time
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from lindiff.config.words import printable
 from lindiff.progress import duration
 from lindiff.report.curve import Curve
 from lindiff.report.ending import memory
+from lindiff.report.listing import as_words, listing
 from lindiff.report.status import Status, Watcher
 from lindiff.report.workflow import summary
 from lindiff.sweep.garbage import Garbage
@@ -150,16 +152,45 @@ def print_garbage(found: Sequence[Garbage], removed: bool) -> None:
 
 
 def print_cells(table: pa.Table, limit: int) -> None:
-    """The first `limit` rows."""
+    """The first `limit` rows, all columns."""
     from rich.text import Text
 
     shown = _table(*table.column_names)
     for row in table.slice(0, limit).to_pylist():
-        shown.add_row(*(Text(_cell(value)) for value in row.values()))
+        shown.add_row(*(Text(as_words(value)) for value in row.values()))
     console = Console(highlight=False)
     console.print(shown)
-    more = len(table) - limit
-    console.print(f"{len(table):,} cells" + (f", the first {limit:,} shown" if more > 0 else ""))
+    console.print(_count(table, limit))
+
+
+def print_listing(table: pa.Table, limit: int) -> None:
+    """The first `limit` rows of cells: what tells them apart, and metrics, that the line holds."""
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    found = listing(table, limit, console.width)
+    if found.shared:
+        console.print(Text(_filled(found.shared, console.width)), end="\n\n")
+    shown = _table(*found.rows, left=0)
+    for row in zip(*found.rows.values(), strict=True):
+        shown.add_row(*map(Text, row))
+    if found.rows:
+        console.print(shown)
+    console.print(_count(table, limit))
+    for words, names in (("settings that differ too", found.differ), ("metrics", found.more)):
+        if names:
+            console.print(Text(f"{words}, with --columns: {', '.join(names)}"))
+
+
+def _filled(words: Sequence[str], width: int) -> str:
+    """Words between commas, in lines that break between them only."""
+    kept = ", ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)
+    return textwrap.fill(kept, width).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _count(table: pa.Table, limit: int) -> str:
+    first = f", the first {limit:,} shown" if len(table) > limit else ""
+    return f"{len(table):,} cell{'s' * (len(table) != 1)}{first}"
 
 
 def print_curve(curve: Curve) -> None:
@@ -169,12 +200,12 @@ def print_curve(curve: Curve) -> None:
     console = Console(highlight=False)
     names = [*curve.curves, *(n for n in curve.table.column_names if n not in curve.curves)]
     shared = [name for name in names if name in curve.fixed]
-    settings = (f"{name} = {_cell(curve.fixed[name])}" for name in shared)
+    settings = (f"{name} = {as_words(curve.fixed[name])}" for name in shared)
     console.print(Text(f"linear_theory: {', '.join(settings)}"), soft_wrap=True)
     rest = [name for name in names if name not in (*shared, "message")]
     shown_rows = _table(*rest, left=0)
     for row in curve.table.select(rest).to_pylist():
-        shown_rows.add_row(*(Text("–" if v is None else _cell(v)) for v in row.values()))
+        shown_rows.add_row(*(Text("–" if v is None else as_words(v)) for v in row.values()))
     console.print(shown_rows)
     for message, n in _reasons(curve.table).items():
         console.print(Text(f"n = {n}: {message}"), soft_wrap=True)
@@ -189,16 +220,6 @@ def _reasons(table: pa.Table) -> dict[str, str]:
     sizes = {m: sorted({row["n"] for row in rows if row["message"] == m}) for m in messages}
     return {m: ", ".join(map(str, n[:_MOST_MESSAGES])) + " …" * (len(n) > _MOST_MESSAGES)
             for m, n in sizes.items()}  # fmt: skip
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list):
-        return ", ".join(map(_cell, value))
-    return printable(str(value))
 
 
 def write_csv(table: pa.Table, file: BinaryIO) -> None:

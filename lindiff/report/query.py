@@ -14,28 +14,61 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lindiff.columns import SETTING
+from lindiff.columns import SETTING, SETTINGS
 from lindiff.columns.arrays import as_text
 from lindiff.config.yamlfile import shown
 from lindiff.errors import InputError, is_of_machine
 from lindiff.files import local
 
 _NULL = "null"
+_RATIO = "n_over_d"
+# Settings in the order in which one reads them: sizes first, what is repeated last.
+READING = (
+    "d", "n", _RATIO,
+    *(c.name for c in SETTINGS if c.name not in ("d", "n", "seed", "train_seed")),
+    "train_seed", "seed",
+)  # fmt: skip
 _SILENT = ("family_id", "experiments", "fingerprint", "numpy")
 _SHAPE = re.compile(r"\s*(\w+)\s*(!=|<=|>=|<|>|=)(.*)", re.DOTALL)
 _RELATIONS = {"<=": pc.less_equal, ">=": pc.greater_equal, "<": pc.less, ">": pc.greater}
 
 
 def cells(folder: Path, conditions: Sequence[str], names: Sequence[str] = ()) -> pa.Table:
-    """Rows of ``metrics.parquet`` that meet all conditions.
+    """Rows of ``metrics.parquet`` that meet all conditions, and the columns that one asks for.
+
+    Args:
+        folder: As in `matching`.
+        conditions: As in `matching`.
+        names: Columns to return; by default ids, settings that vary, metrics that are not all
+            null, and the outcome.
+
+    Raises:
+        InputError: As `matching`, or there is no such column.
+    """
+    return select(matching(folder, conditions), names)
+
+
+def select(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The columns `names` of what `matching` returned, by default those of `cells`.
+
+    Raises:
+        InputError: There is no such column.
+    """
+    for name in names:
+        _known(name, table.schema)
+    return table.select(list(dict.fromkeys(names)) or _interesting(table))
+
+
+def matching(folder: Path, conditions: Sequence[str]) -> pa.Table:
+    """Rows of ``metrics.parquet`` that meet all conditions, sorted by their settings (`READING`).
+
+    Beside the columns of the table there is ``n_over_d``.
 
     Args:
         folder: ``results/<config>``, or the table itself.
         conditions: ``NAME=VALUE[,VALUE…]`` (any of them; ``null`` for none), ``NAME!=VALUE``, or
             ``NAME<VALUE`` with ``<``, ``<=``, ``>``, ``>=``. Values are read in the column's type.
             ``experiments=NAME`` takes the cells that this experiment asks for.
-        names: Columns to return; by default ids, settings that vary, metrics that are not all
-            null, and the outcome.
 
     Raises:
         InputError: There is no table, no such column, or a value is not of its column's type.
@@ -45,10 +78,8 @@ def cells(folder: Path, conditions: Sequence[str], names: Sequence[str] = ()) ->
     if not path.is_file():
         raise InputError(f"{path}: no such table; run snakemake first")
     try:
-        schema = pq.read_schema(local(path))
+        schema = _with_ratio(pq.read_schema(local(path)).empty_table()).schema
         filters = [_condition(text, schema) for text in conditions]
-        for name in names:
-            _known(name, schema)
         table = pq.read_table(local(path))
     except (pa.ArrowException, OSError) as error:
         if is_of_machine(error):
@@ -56,9 +87,26 @@ def cells(folder: Path, conditions: Sequence[str], names: Sequence[str] = ()) ->
         raise InputError(f"{path}: not a table of lindiff ({error})") from None
     if "cell_id" not in schema.names:
         raise InputError(f"{path}: not a table of cells: it has no column cell_id")
+    table = _with_ratio(table)
     for keep in filters:
         table = table.filter(keep(table))
-    return table.select(list(dict.fromkeys(names)) or _interesting(table))
+    return _sorted(table)
+
+
+def _with_ratio(table: pa.Table) -> pa.Table:
+    """The table with ``n_over_d``, where it has n and d."""
+    if not {"n", "d"} <= set(table.column_names) or _RATIO in table.column_names:
+        return table
+    ratio = pc.divide(table["n"].cast(pa.float64()), table["d"].cast(pa.float64()))
+    return table.add_column(table.column_names.index("n") + 1, _RATIO, ratio)
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """By the settings, in the order of `READING`; those that a model does not have last."""
+    names = [name for name in READING if name in table.column_names and name != _RATIO]
+    keys = pa.table({name: as_text(table[name]) for name in names})
+    order = [(name, "ascending") for name in names]
+    return table.take(pc.sort_indices(keys, order)) if names else table
 
 
 def _known(name: str, schema: pa.Schema) -> None:
@@ -168,6 +216,6 @@ def _interesting(table: pa.Table) -> list[str]:
 def _tells(name: str, column: pa.ChunkedArray) -> bool:
     if name in ("cell_id", "status"):
         return True
-    if name in SETTING:
+    if name in SETTING or name == _RATIO:
         return bool(pc.count_distinct(as_text(column), mode="all").as_py() > 1)
     return name not in _SILENT and column.null_count < len(column)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from lindiff.science.named import unknown
 from lindiff.science.numbers import descending, flag, real, whole
 
 Array = NDArray[np.float64]
@@ -68,6 +69,10 @@ class Draw:
     vectors: Float64[Array, "d r"]
     centred: Float64[Array, "n d"] | None = None
     held_out: Moments | None = None
+
+    def __repr__(self) -> str:
+        """One line: the arrays are as large as the covariance."""
+        return f"Draw(d={self.d}, n={self.n}, rank={len(self.eigenvalues)})"
 
     @property
     def d(self) -> int:
@@ -251,9 +256,8 @@ def make_draw(
         Moments and eigenvectors of the training set. Equal arguments give equal numbers.
 
     Raises:
-        KeyError: No such kind of draw.
-        ValueError: `n` or `seed` is no whole number, or too small; `spectrum` is not positive and
-            descending; another setting is not of its type.
+        ValueError: No such kind of draw; `n` or `seed` is no whole number, or too small;
+            `spectrum` is not positive and descending; another setting is not of its type.
 
     Example:
         N samples have at most N − 1 directions about their mean; the other d − N + 1 are null:
@@ -261,11 +265,13 @@ def make_draw(
         >>> import lindiff
         >>> s = lindiff.make_spectrum("isotropic", 50)
         >>> draw = lindiff.make_draw("wishart", s, n=20, seed=0)
+        >>> draw
+        Draw(d=50, n=20, rank=19)
         >>> draw.vectors.shape, draw.null
         ((50, 19), 31)
     """
     if kind not in DRAWS:
-        raise KeyError(f"{kind!r} is none of {', '.join(sorted(DRAWS))}")
+        raise unknown(kind, sorted(DRAWS))
     spectrum, known_centre = descending(spectrum), flag("known_centre", known_centre)
     population_mean = real("population_mean", population_mean)
     d, size, number = len(spectrum), whole("n", n, 2), whole("seed", seed, 0)

@@ -6,7 +6,9 @@ new entry is a new file, and registered nowhere.
 
 from __future__ import annotations
 
+import difflib
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -19,16 +21,29 @@ def names(package: str) -> tuple[str, ...]:
     return tuple(sorted(module.name for module in found if not module.name.startswith("_")))
 
 
-def load(package: str, name: str) -> ModuleType:
+def load(package: str, name: str, otherwise: str = "") -> ModuleType:
     """The module that stands for `name`.
 
     Args:
         package: Dotted name of the package.
         name: One of `names(package)`.
+        otherwise: What else may be meant by a name that is near none of them.
 
     Raises:
-        KeyError: There is no such name.
+        ValueError: There is no such name; the message has the nearest one.
     """
     if name not in names(package):
-        raise KeyError(f"{name!r} is none of {', '.join(names(package))}")
+        raise unknown(name, names(package), otherwise)
     return import_module(f"{package}.{name}")
+
+
+def unknown(name: object, known: Iterable[str], otherwise: str = "") -> ValueError:
+    """The error of a name that is none of the `known` ones, with the nearest of them.
+
+    >>> unknown("powerlaw", ["isotropic", "power_law"])
+    ValueError("'powerlaw' is none of isotropic, power_law; did you mean 'power_law'?")
+    """
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else otherwise
+    return ValueError("; ".join(filter(None, [f"{name!r} is none of {', '.join(known)}", hint])))

@@ -89,8 +89,8 @@ def make_sampler(
         The coefficients of its S steps. (The ideal sampler has none: pass None for it.)
 
     Raises:
-        KeyError: No such sampler.
-        ValueError: Fewer than 0 sampling steps, or more than levels; a setting of another type.
+        ValueError: No such sampler, fewer than 0 sampling steps, or more than levels; a setting of
+            another type.
 
     Example:
         DDIM adds no noise, and at full length reproduces the variance of a mode:
@@ -116,7 +116,9 @@ def make_sampler(
     log_alpha = np.add.reduceat(np.log1p(-schedule.beta), starts)
     q = schedule.q[levels]
     q_next = np.concatenate([[0.0], q[:-1]])
-    coefficients = load("lindiff.science.samplers", name).coefficients
+    coefficients = load(
+        "lindiff.science.samplers", name, "the ideal sampler is None, without a schedule"
+    ).coefficients
     A, B, C, variance = coefficients(-np.expm1(log_alpha), np.exp(log_alpha), q, q_next)
     if not final_noise:
         variance = np.where(q_next == 0, 0.0, variance)

@@ -80,9 +80,8 @@ def make_schedule(
         The schedule. Equal arguments give the same object.
 
     Raises:
-        KeyError: No such schedule.
-        ValueError: Some β_t is outside (0, 1), `timesteps` is no whole number from 1 on, or β no
-            number.
+        ValueError: No such schedule, some β_t is outside (0, 1), `timesteps` is no whole number
+            from 1 on, or β no number.
 
     Example:
         ᾱ_T, the share of the signal's variance that is left in the starting noise:

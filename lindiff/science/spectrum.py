@@ -33,10 +33,9 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
         Shape (d,), float64, descending, with Σ s_j = d: a variance per dimension of 1.
 
     Raises:
-        KeyError: No such spectrum.
         TypeError: A parameter is missing, or the spectrum does not know it.
-        ValueError: d < 1, an eigenvalue is negative, zero or not finite, or a parameter is out of
-            range.
+        ValueError: No such spectrum, d < 1, an eigenvalue is negative, zero or not finite, or a
+            parameter is out of range.
 
     Example:
         s_j ∝ 1/j, and the trace is d:
@@ -47,7 +46,8 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
         (4.0, 64.0)
     """
     d = whole("d", d, 1)
-    values = load("lindiff.science.spectra", name).eigenvalues(d, **params)
+    of_data = f"that of a data set is make_spectrum('dataset', {d}, name=…)"
+    values = load("lindiff.science.spectra", name, of_data).eigenvalues(d, **params)
     if not np.all(np.isfinite(values)) or np.any(values < 0):
         raise ValueError(f"spectrum {name}: eigenvalues must be finite and not negative")
     if np.any(values == 0):

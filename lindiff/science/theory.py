@@ -20,16 +20,16 @@ papers: Bach (arXiv 2303.01372), whose λ is our z, and Silverstein & Choi (1995
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 import numpy as np
-from jaxtyping import Bool, Float64, Inexact
+from jaxtyping import Bool, Float64, Inexact, Shaped
 from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank, Training
-from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limiting
+from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limits
 from lindiff.science.numbers import variances, whole
 from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
@@ -39,6 +39,7 @@ Array = NDArray[np.float64]
 OnNodes = Inexact[NDArray[Any], "K F"]
 AtZero = Float64[Array, "1 F"]
 PerFilter = Float64[Array, " F"]
+PerRow = Shaped[NDArray[Any], " R"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,19 +232,19 @@ def level_losses(
 
 def linear_theory(
     spectrum: Float64[Array, " d"],
-    n: SupportsIndex,
+    n: SupportsIndex | Iterable[SupportsIndex],
     trainings: Sequence[Training] = (Training(),),
     schedule: Schedule | None = None,
     sampler: Sampler | None = None,
     known_centre: bool = False,
-) -> dict[str, PerFilter]:
+) -> dict[str, PerRow]:
     """Limits of the metrics of `linear_metrics` for data of population mean 0, without a draw.
 
     docs/theory.md, "Limit": d, N → ∞ at fixed N/d, with the correction of order 1/n.
 
     Args:
         spectrum: Population eigenvalues s, shape (d,), float64, not negative.
-        n: N ≥ 3, the number of samples.
+        n: N ≥ 3, the number of samples; or several, whose filters are then tabulated once.
         trainings: F trainings.
         schedule: Noise schedule; None is linear with T = 1000.
         sampler: From `make_sampler` on the same schedule; None is the ideal sampler.
@@ -256,8 +257,13 @@ def linear_theory(
         With neither ridge nor final noise KL(ρ‖ρ_N) has no mean over draws up to N = d + 2; its
         limit is finite there all the same.
 
+        Of M values of N: arrays of shape (M F,), a row per N and training, N in the order given and
+        the trainings of each beside each other; `n` and `training`, the number of the training
+        from 0, int64, come before the metrics. `pandas.DataFrame` takes that as it is, and
+        `.reshape(M, F)` makes a matrix of a metric.
+
     Raises:
-        ValueError: As `limiting`, or there are no trainings.
+        ValueError: As `limiting` of any N, or there are no trainings or no N.
 
     Example:
         Without ridge neither KL knows the spectrum, at any N (docs/theory.md, "Large-N gap"):
@@ -267,16 +273,48 @@ def linear_theory(
         >>> steep = lindiff.make_spectrum("power_law", 64, exponent=1.0)
         >>> [lindiff.linear_theory(s, 128)["kl_data_model"].round(9) for s in (white, steep)]
         [array([0.3784496]), array([0.3784496])]
+
+        The tail (d+3)/(4N) of the KL, over N:
+
+        >>> curve = lindiff.linear_theory(white, [2_000, 8_000])
+        >>> curve["n"].tolist(), (curve["kl_model_data"] * curve["n"] / (67 / 4)).round(1).tolist()
+        ([2000, 8000], [1.0, 1.0])
     """
     if not trainings:
         raise ValueError("no trainings: give one at least")
     schedule = schedule or make_schedule()
-    tight = any(training.discrete for training in trainings)
-    size, spectrum = whole("n", n, 2), variances(spectrum)
-    limit = limiting(spectrum, size, known_centre, tight)
-    span = limit_range(spectrum, degrees_of_freedom(size, known_centre), tight)
-    F = on_contour(
-        FilterTable(Bank(schedule, trainings), sampler, span), start_factor(schedule, sampler)
-    )
-    mean = 0.0 if known_centre else 1 / size
-    return losses(limit, F, mean) | divergences(limit, F, mean)
+    setting = Bank(schedule, trainings), sampler, start_factor(schedule, sampler), known_centre
+    dimensions = np.asarray(n).ndim
+    if isinstance(n, SupportsIndex) and dimensions == 0:
+        return next(_of_each(variances(spectrum), [whole("n", n, 2)], *setting))
+    if not isinstance(n, Iterable) or dimensions != 1:
+        raise ValueError(f"n = {n!r} must be a whole number or a list of them")
+    sizes = [whole("n", size, 2) for size in n]
+    if not sizes:
+        raise ValueError("no n: give one at least")
+    ascending = sorted(set(sizes))
+    each = dict(zip(ascending, _of_each(variances(spectrum), ascending, *setting), strict=True))
+    F = len(trainings)
+    rows = {"n": np.repeat(sizes, F), "training": np.tile(np.arange(F), len(sizes))}
+    names = each[sizes[0]]
+    return rows | {name: np.concatenate([each[size][name] for size in sizes]) for name in names}
+
+
+def _of_each(
+    spectrum: Float64[Array, " d"],
+    ns: Sequence[int],
+    bank: Bank,
+    sampler: Sampler | None,
+    root_alpha_bar: float,
+    known_centre: bool,
+) -> Iterator[dict[str, PerFilter]]:
+    """The limits of every N, which is ascending: those whose contour is one share their filters."""
+    tight = any(training.discrete for training in bank.trainings)
+    nodes = None
+    for limit in limits(spectrum, ns, known_centre, tight):
+        if limit.nodes is not nodes:
+            nodes = limit.nodes
+            span = limit_range(spectrum, limit.freedom, tight)
+            F = on_contour(FilterTable(bank, sampler, span), root_alpha_bar)
+        mean = 0.0 if known_centre else 1 / limit.n
+        yield losses(limit, F, mean) | divergences(limit, F, mean)

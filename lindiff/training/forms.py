@@ -34,8 +34,8 @@ def make_network(name: str, form: Form) -> Network:
         form: What it is made from.
 
     Raises:
-        KeyError: There is no such network.
-        ValueError: It needs pictures, and the form has none that it can take.
+        ValueError: There is no such network, or it needs pictures, and the form has none that
+            it can take.
     """
     network: Network = load("lindiff.training.networks", name).make(form)
     return network

@@ -55,6 +55,23 @@ SWEEPS = {
         ("rows of m", "of independent Gaussian samples, which rows of a data set are not"),
         ("theory of large systems",),
     ),
+    "own data, few rows": MadeUp(
+        {"a": of(f"{BOTH}, agreement, tuned, regularization", "data: {file: m.npy}, "
+                 f"n: [6, 200, 220, 240], ridge: {RIDGES}, theory: {{}}, "
+                 "metrics: [levels, agreement]")},
+        ("test loss on held-out rows", "some training sets more than 1/10 of the pool",
+         "at most 1/10 of the pool of rows; add n of 12 or more (n_over_d: 2), or rows to the data",
+         "add weight_decay, stop or model: ledoit_wolf", "add other data or spectra"),
+        ("times (d+3)/(4N)",),
+    ),
+    "own data, few settings": MadeUp(
+        {"a": of(f"{BOTH}, agreement", "data: {file: m.npy}, n: [2, 3], ridge: [0, 0.1], "
+                 "metrics: [levels, agreement]"),
+         "b": of("tuned, regularization", f"data: {{file: m.npy}}, n: [2, 3], ridge: {RIDGES}")},
+        ("add values of n or n_over_d", "add n of 12 or more", "add n: 6 (n_over_d: 1)",
+         "add n: [6, 48] (n_over_d: [1, 8])", "add theory: {} to 3 values of ridge or more"),
+        ("training sets:",),
+    ),
     "one spectrum": MadeUp(
         tuned("{power_law: 1.0}"),
         ("depends on the spectrum, and this sweep has one; add others",),
@@ -72,7 +89,7 @@ SWEEPS = {
     ),
     "N below 2 d": MadeUp(
         {"a": of(BOTH, "d: 8, n: [4, 6, 8, 12], ridge: [0, 0.1], metrics: [levels], theory: {}")},
-        ("at N = 2 d or more; add larger n_over_d",),
+        ("at N = 2 d or more; add n of 16 or more (n_over_d: 2)",),
     ),
     "a floor that rules": MadeUp(
         {"a": of(BOTH, "d: 8, n_over_d: [2, 8, 128, 2000], spectrum: {power_law: 3.0}, "

@@ -13,6 +13,7 @@ import pytest
 
 from lindiff import figures
 from lindiff.config.resolve import load
+from lindiff.drawing import tables
 from lindiff.errors import InputError
 from lindiff.files import write_table
 from lindiff.report import answers, claims
@@ -218,6 +219,41 @@ def test_a_claim_of_few_training_sets_is_none():
     assert isinstance(claims.claim("x.", holds, {"seeds": 2}, {"seeds": 9}), claims.Missing)
     assert isinstance(claims.claim("x.", holds, {"seeds": 3}, {"seeds": None}), claims.Claim)
     assert str(claims.claim("x.", holds)) == "Linear model, theory of large systems: x."
+
+
+def test_numbers_have_the_digits_that_tell_their_ends_apart():
+    def row(value: float, low: float | None, high: float | None) -> dict[str, float | None]:
+        return {"value": value, "low": low, "high": high}
+
+    assert claims.between(row(0.926, 0.912, 0.94)) == "0.926 (0.912 to 0.94)"
+    assert claims.between(row(0.99995, 0.99991, 0.99998)) == "0.99995 (0.99991 to 0.99998)"
+    assert claims.between(row(1.0, 1.0, 1.0)) == "1"
+    assert claims.between(row(0.25, None, None)) == "0.25"
+
+
+def test_a_claim_of_a_large_part_of_a_pool_says_so():
+    notes = {"dependent_from": 30, "fixed": {"data": "m.npy@0123456789abcdef"}}
+    columns = {"quantity": ["a", "a", "a_theory"], "n": [8, 40, 40], "n_over_d": [1.0, 5.0, 5.0],
+               "value": [0.25, 0.125, 0.1], "seeds": [4, 4, None]}  # fmt: skip
+    rows = claims.Rows(tables.with_facts(pa.table(columns), **notes))
+    assert rows.real
+    found = [str(claims.claim("x.", {}, rows.near("a", ratio))) for ratio in (1, 5)]
+    part = "Some training sets more than 1/10 of the pool"
+    assert found == ["4 training sets: x.", f"{part}, 4 training sets: x."]
+    assert str(claims.claim("x.", {}, *rows.of("a_theory"))) == "Theory of large systems: x."
+
+
+def test_a_figure_without_data_says_what_it_takes(tmp_path: Path):
+    nothing = tables.with_facts(pa.table({"quantity": []}), reasons=["It takes 3 values of ridge."])
+    path = tmp_path / "figures/tuned.parquet"
+    path.parent.mkdir()
+    pq.write_table(nothing, path)
+    ((_, (one,)),) = answers.answers(tmp_path, ["tuned"])
+    assert str(one) == (
+        "Not answered: the figure tuned has nothing to draw. It takes 3 values of ridge."
+    )
+    answers.write(tmp_path, [], tmp_path / "answers.html")
+    assert "add some to figures: of transition, kl," in (tmp_path / "answers.html").read_text()
 
 
 def test_a_row_is_near_within_a_fifth():
