@@ -24,7 +24,7 @@ Eigenvalues = Float64[Array, " d"]
 OnPoints = Float64[Array, " K"]
 
 # Roughness of the prior: the standard deviation of ln s from j to e j.
-ROUGHNESS = (0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+_ROUGHNESS = (0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 # An eigenvalue this small beside the largest one is not told from nothing.
 _LEAST = 1e-10
 _KNOTS, _POINTS = 48, 40
@@ -66,7 +66,6 @@ def estimate_spectrum(
     eigenvalues: Float64[Array, " d"],
     n: int,
     known_centre: bool = False,
-    roughness: tuple[float, ...] = ROUGHNESS,
 ) -> SpectrumEstimate:
     """The population's spectrum from the eigenvalues of a sample.
 
@@ -79,7 +78,6 @@ def estimate_spectrum(
         eigenvalues: λ of Σ0, shape (d,), in any order, with the zeros that few samples leave.
         n: N ≥ 3, the number of samples.
         known_centre: Whether the mean is known: N degrees of freedom instead of N − 1.
-        roughness: What to choose from.
 
     Raises:
         ValueError: An eigenvalue is negative or not finite, all are zero, or N < 3.
@@ -104,7 +102,7 @@ def estimate_spectrum(
     problem = _Problem.of(seen / seen[0], freedom)
     theta, found = problem.start, []
     # From rough to smooth: a smooth start may be far from what the sample shows.
-    for tau in sorted(roughness, reverse=True):
+    for tau in reversed(_ROUGHNESS):
         fit = problem.fit(theta, tau)
         theta = fit.theta
         found.append((tau, fit))
