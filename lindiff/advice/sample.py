@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
+from lindiff.science.repeats import repeated
+
 Array = NDArray[np.float64]
 
 FEWEST_ROWS = 8
@@ -18,6 +20,7 @@ FEWEST_ROWS = 8
 _TOLERANCE = 1e-12
 _BATCHES, _BATCH = 64, 64
 _BLOCK = 2**22  # numbers
+_CHANCE = 1e-3
 # A covariance of more columns takes more than 1 GiB with its eigenvectors.
 MOST_COLUMNS = 6_000
 
@@ -189,11 +192,13 @@ class Scatter:
         inflation: Ratio of the standard error of a mean over the rows to that over independent
             Gaussian rows; both are at the upper end of their intervals; at least 1.
         order: Ratio of the standard error that the means of contiguous batches say to the one that
-            the same rows have in another order; about 1 where the order does not matter.
+            the same rows have in another order; 1 where it is no more than chance.
+        repeats: Share of the rows that repeat another one, of those that were looked at.
     """
 
     inflation: float
     order: float
+    repeats: float
 
 
 def scatter(
@@ -211,18 +216,25 @@ def scatter(
         gain: The weight of each direction, shape (d,): of the loss, docs/theory.md, "Filters".
         rng: For the Gaussian rows.
     """
+    from scipy.special import chdtri
+
     size = min(_BATCH, source.rows // FEWEST_ROWS)
     count = min(_BATCHES, source.rows // size)
     starts = np.linspace(0, source.rows - size, count).astype(np.int64)
     rows = np.unique(starts[:, None] + np.arange(size))
-    values = sample.turned(source.take(rows)) ** 2 @ gain
+    turned = sample.turned(source.take(rows))
+    values = turned**2 @ gain
     gauss = rng.standard_normal((len(rows), sample.d)) * np.sqrt(sample.eigenvalues)
     white = gauss**2 @ gain
     own = values[: len(rows) // size * size].reshape(-1, size).mean(axis=1)
     order = float(np.var(own, ddof=1)) * size / float(np.var(values))
+    # Of few batches a variance is not known well: what chance does once in a thousand, is none.
+    if order < chdtri(len(own) - 1, _CHANCE) / (len(own) - 1):
+        order = 1.0
     return Scatter(
         inflation=float(np.sqrt(max(1.0, max(order, 1.0) * _upper(values) / _upper(white)))),
         order=float(np.sqrt(order)),
+        repeats=1 - (int(repeated(turned).max()) + 1) / len(rows),
     )
 
 

@@ -145,7 +145,10 @@ def _target(one: Needed) -> str:
 
 def _needed(advice: Advice, one: Needed) -> str:
     if one.n is None:
-        floor = ", most of it what the sampler leaves at N = ∞" if one.quantity in METRICS else ""
+        # Of it about (d+3)/(4N) is for want of samples (docs/theory.md, "Needed N").
+        of_n = (advice.sample.d + 3) / (4 * one.largest)
+        ruled = one.quantity in METRICS and one.left > 2 * of_n
+        floor = ", most of it what the sampler leaves at N = ∞" if ruled else ""
         return (
             f"{_target(one)}: not up to N = {one.largest:,}, where {number(one.left)} is left"
             f"{floor}."
@@ -196,6 +199,11 @@ def _checked(advice: Advice) -> Iterator[str]:
             f"Your data are unlike a Gaussian with this covariance, {_how(curve)}, at N = "
             f"{', '.join(f'{n:,}' for n in sizes)}: the losses above, and the N needed for them, "
             "were corrected by what was measured; KL and the best strengths were not."
+        )
+    if advice.scatter.repeats > 0:
+        yield (
+            f"{100 * advice.scatter.repeats:.2g} % of the rows that were looked at repeat another "
+            "one: you have fewer samples than rows, and held-out rows are partly those trained on."
         )
     if advice.scatter.inflation > _WIDE:
         yield (

@@ -109,6 +109,23 @@ def test_an_order_of_the_rows_is_noticed():
     assert scatter(source, make_sample(source), np.ones(D), rng).order > 3
 
 
+def test_an_order_within_chance_is_none_and_repeated_rows_are_counted():
+    rng, values = np.random.default_rng(1), rows(64)
+    found = scatter(InMemory(values), make_sample(InMemory(values)), np.ones(D), rng)
+    assert (found.order, found.repeats) == (1.0, 0.0)
+    source = InMemory(np.repeat(values[:16], 4, axis=0))
+    assert scatter(source, make_sample(source), np.ones(D), rng).repeats == 0.75
+    assert "75 % of the rows that were looked at repeat" in str(lindiff.advise(source.values))
+
+
+def test_a_floor_is_said_where_there_is_one():
+    """At 400 d the KL has (d+3)/(4N) left: no floor, unless variances are below the noise."""
+    for smallest, ruled in ((1.0, False), (1e-6, True)):
+        values = rows(200, d=4) * np.sqrt([1, 1, 1, smallest])
+        text = str(lindiff.advise(values, kl=1e-4))
+        assert ("most of it what the sampler leaves" in text) == ruled
+
+
 def test_gaussian_data_are_like_their_prediction():
     found = advice().check
     for curve in found.measured:
