@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +38,11 @@ class Source(Protocol):
         """Number of columns."""
         ...
 
+    @property
+    def names(self) -> Sequence[str | int]:
+        """What each column is called: its name, or its number from 1."""
+        ...
+
     def blocks(self) -> Iterator[Float64[Array, "block columns"]]:
         """All rows, in order."""
         ...
@@ -62,6 +67,11 @@ class InMemory:
     def columns(self) -> int:
         """Number of columns."""
         return int(self.values.shape[1])
+
+    @property
+    def names(self) -> Sequence[str | int]:
+        """Numbers from 1."""
+        return range(1, self.columns + 1)
 
     def blocks(self) -> Iterator[Float64[Array, "block columns"]]:
         """All rows, some at a time: what is computed of a block takes no more than it."""
@@ -88,7 +98,7 @@ class Sample:
         varying: Which columns vary, shape (columns,).
         mean: μ0 of these, shape (varying,), in the unit of the data.
         unit: What the data are multiplied by.
-        widest: The column of largest variance, counted from 0, and its share of the variance.
+        widest: The column of largest variance, by its name or number, and its share.
     """
 
     rows: int
@@ -100,7 +110,7 @@ class Sample:
     varying: NDArray[np.bool_]
     mean: Float64[Array, " varying"]
     unit: float
-    widest: tuple[int, float]
+    widest: tuple[str | int, float]
 
     @property
     def d(self) -> int:
@@ -180,7 +190,7 @@ def _decomposed(
         varying=varying,
         mean=mean,
         unit=unit,
-        widest=(int(np.flatnonzero(varying)[own.argmax()]), float(own.max() / own.sum())),
+        widest=(source.names[np.flatnonzero(varying)[own.argmax()]], float(own.max() / own.sum())),
     )
 
 

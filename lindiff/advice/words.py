@@ -10,6 +10,7 @@ import numpy as np
 from lindiff.advice.check import CURVES
 from lindiff.advice.model import METRICS, REGULARIZERS, SAMPLER
 from lindiff.advice.result import Advice, Best, Interval, Needed
+from lindiff.config.yamlfile import shown
 
 _NAMES = {
     "test_loss": "test loss",
@@ -100,7 +101,7 @@ def _data(advice: Advice) -> Iterator[str]:
     column, share = sample.widest
     if share > _DOMINANT and sample.columns > 2:
         yield (
-            f"Column {column + 1} alone has {100 * share:.3g} % of the variance, which is what a "
+            f"The column {shown(column)} alone has {100 * share:.3g} % of the variance, which is what a "
             "denoiser then learns; if columns have units of their own, standardize them."
         )
     yield from (f"Note: {note}." for note in advice.notes)

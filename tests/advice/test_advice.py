@@ -60,6 +60,14 @@ def test_columns_that_are_none_are_left_out_and_counted():
     assert (sample.d, sample.constant, sample.dependent) == (D, 1, 1)
 
 
+def test_a_column_that_has_all_the_variance_is_named():
+    values = rows(60)
+    values[:, 3] *= 100
+    sample = make_sample(InMemory(values))
+    assert sample.widest[0] == 4
+    assert sample.widest[1] > 0.99
+
+
 def test_fewer_rows_than_columns_have_zeros_and_no_dependent_directions():
     sample = make_sample(InMemory(rows(8, d=20)))
     assert (sample.d, sample.dependent) == (20, 0)
