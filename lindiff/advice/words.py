@@ -101,8 +101,8 @@ def _data(advice: Advice) -> Iterator[str]:
     column, share = sample.widest
     if share > _DOMINANT and sample.columns > 2:
         yield (
-            f"The column {shown(column)} alone has {100 * share:.3g} % of the variance, which is what "
-            "a denoiser then learns; if columns have units of their own, standardize them."
+            f"The column {shown(column)} alone has {100 * share:.3g} % of the variance, which is "
+            "what a denoiser then learns; if columns have units of their own, standardize them."
         )
     yield from (f"Note: {note}." for note in advice.notes)
 
