@@ -122,8 +122,8 @@ def test_a_cell_is_the_same_in_company_that_differs_in_one_setting(name, setting
     for one, other in zip(together, apart, strict=True):
         assert one["cell_id"] == other["cell_id"]
         for metric in delivered(WANTED):
-            # float32 rounds otherwise in another batch, by the processor's kernels; a KL of hundreds
-            # of nats, ruled by one small variance, was off by 1.01e-6 on one with AVX-512.
+            # float32 rounds otherwise in another batch, by the processor's kernels: a KL of
+            # hundreds of nats, ruled by one small variance, was off by 1.01e-6 with AVX-512.
             tolerance = 1e-5 if model.trained else 1e-12
             assert close(one[metric], other[metric], tolerance), metric
     # Else the setting would not be looked at.
