@@ -349,7 +349,7 @@ def advise(
     from lindiff.advice.make import make_advice
     from lindiff.advice.outputs import check_outputs, positive, share, write_outputs
 
-    check_outputs(out, write)
+    check_outputs(out, write, how["columns"])
     gap_share = share("--gap", gap)
     positive("--kl", kl)
     found = open_data(data, **how)

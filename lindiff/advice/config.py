@@ -62,16 +62,12 @@ def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path)
     Args:
         advice: What was found.
         data: The data.
-        how: `array`, `columns`, `drop` and `standardize` as they were given.
+        how: `array`, `drop` and `standardize` as they were given.
         path: The config.
 
     Raises:
-        InputError: It is there already, or columns were chosen, which a config does not.
+        InputError: The data are too few for a sweep: a pool and held-out rows.
     """
-    if how["columns"]:
-        raise InputError("--write: a config keeps no --columns; leave the others out by --drop")
-    if path.exists():
-        raise InputError(f"{path}: there is one already; give another name to --write")
     reference = data.name
     if data.path is not None:
         # JSON, which is YAML whatever is in a name.
@@ -81,7 +77,11 @@ def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path)
         n=_spread(advice, 8, 0.6), few=_spread(advice, 5, 0.5),
     )  # fmt: skip
     files.write_text(text, path)
-    validate(load(path))
+    try:
+        validate(load(path))
+    except InputError:
+        path.unlink()
+        raise
 
 
 def _named(file: Path, how: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from lindiff.errors import InputError
 ENDINGS = (".html", ".pdf", ".png")
 
 
-def check_outputs(out: Sequence[Path], config: Path | None) -> None:
+def check_outputs(out: Sequence[Path], config: Path | None, columns: Sequence[str]) -> None:
     """Refuse what could not be written, before anything is computed.
 
     Raises:
         InputError: A file ends in nothing that is written, its folder is missing, or the config is
-            there already.
+            there already or would have to name `columns` to keep, which a config does not.
     """
     for path in out:
         if path.suffix not in ENDINGS:
@@ -31,6 +31,8 @@ def check_outputs(out: Sequence[Path], config: Path | None) -> None:
             raise InputError(f"{path}: there is no folder {path.parent}")
     if config is not None and config.suffix not in (".yaml", ".yml"):
         raise InputError(f"--write {config}: must end in .yaml or .yml")
+    if config is not None and columns:
+        raise InputError("--write: a config keeps no --columns; leave the others out by --drop")
     if config is not None and config.exists():
         raise InputError(f"--write {config}: there is one already; give another name")
 

@@ -254,9 +254,14 @@ def test_a_config_drops_and_standardizes_what_the_advice_did(tmp_path):
     done = command(tmp_path / "t.csv", "--drop", "label", "--write", tmp_path / "of_csv.yaml")
     assert done.exit_code == 0, done.output
     validate(load(tmp_path / "of_csv.yaml"))
-    done = command(tmp_path / "t.csv", "--columns", "x1", "--write", tmp_path / "no.yaml")
-    assert done.exit_code == 2
-    assert "--write: a config keeps no --columns" in done.output
+
+
+def test_a_config_of_too_few_rows_is_not_left_behind(tmp_path):
+    np.save(tmp_path / "few.npy", rows(9))
+    done = command(tmp_path / "few.npy", "--write", tmp_path / "few.yaml")
+    assert done.exit_code == 2, done.output
+    assert "a pool and held-out rows need" in done.output
+    assert not (tmp_path / "few.yaml").exists()
 
 
 @pytest.mark.parametrize(
@@ -269,6 +274,7 @@ def test_a_config_drops_and_standardizes_what_the_advice_did(tmp_path):
         (["digits", "--out", "a.txt"], "--out a.txt: must end in one of .html, .pdf, .png"),
         (["digits", "--out", "no/where.png"], "there is no folder no"),
         (["digits", "--write", "a.txt"], "--write a.txt: must end in .yaml"),
+        (["digits", "--columns", "1", "--write", "a.yaml"], "a config keeps no --columns"),
         (["digits", "--drop", "1"], "bundled data set, which is taken as it is"),
     ],
 )
