@@ -338,8 +338,8 @@ def advise(
 ) -> None:  # fmt: skip
     """How many samples DATA needs, which regularization, and when to stop.
 
-    DATA is a file with one sample a row (.npy, .npz, .parquet, .csv, .tsv, .h5, .safetensors), a
-    folder of pictures, or digits, mnist or patches.
+    DATA is a file with one sample a row (.npy, .npz, .parquet, .csv, .tsv, .h5, .hdf5,
+    .safetensors), a folder of pictures (.png, .jpg, .jpeg), or digits, mnist or patches.
 
     \b
     lindiff advise digits

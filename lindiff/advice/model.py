@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from lindiff.columns import SETTING
 from lindiff.science.filters import Training
 from lindiff.science.laws import optimal_loss
 from lindiff.science.optima import minimum
@@ -64,17 +65,18 @@ class Model:
         self, spectrum: Float64[Array, " d"], own: int, others: Sequence[int] = ()
     ) -> None:
         d = len(spectrum)
-        self.own = off_the_peak(own, d)
-        self.others = [off_the_peak(n, d) for n in others]
-        self.n = _sizes(d, [self.own, *self.others])
+        self._few = sorted({off_the_peak(n, d) for n in (own, *others)})
+        self.n = _sizes(d, self._few)
         self._schedule = make_schedule()
         sampler = make_sampler(SAMPLER, self._schedule)
         self._least = spectrum.min() / 100
-        self._at = {
+        # Only the best ridge is wanted at every N.
+        self._sizes = {name: self.n if name == "ridge" else self._few for name in REGULARIZERS}
+        self._predictors = {
             name: Predictor(
                 [Training(**{name: strength}) for strength in strengths],
                 spectrum,
-                self.n if name == "ridge" else [self.own, *self.others],
+                self._sizes[name],
                 sampler,
                 self._schedule,
             )
@@ -84,22 +86,19 @@ class Model:
     def __call__(self, spectrum: Float64[Array, " d"]) -> Predicted:
         """What a spectrum says; its least eigenvalues are those of the model at least."""
         spectrum = np.maximum(spectrum, self._least)
-        few = sorted({self.own, *self.others})
         found = {
-            name: predict(spectrum, self.n if name == "ridge" else few, divergences=True)
-            for name, predict in self._at.items()
+            name: predict(spectrum, self._sizes[name], divergences=True)
+            for name, predict in self._predictors.items()
         }
         ridges = found["ridge"]
         curves = {"train_loss": ridges["train_loss"][:, 0]}
         curves |= {metric: ridges[metric][:, 0] for metric in METRICS}
         curves |= {f"{metric}_best": ridges[metric].min(axis=1) for metric in METRICS}
         best = {
-            (name, metric, n): _best(
-                strengths, found[name][metric][(self.n if name == "ridge" else few).index(n)]
-            )
-            for name, strengths in REGULARIZERS.items()
+            (name, metric, n): _best(name, found[name][metric][self._sizes[name].index(n)])
+            for name in REGULARIZERS
             for metric in METRICS
-            for n in few
+            for n in self._few
         }
         which = ridges["test_loss"].argmin(axis=1)
         return Predicted(
@@ -121,10 +120,9 @@ def _sizes(d: int, wanted: Sequence[int]) -> list[int]:
     return sorted({off_the_peak(n, d) for n in (*grid, *wanted)})
 
 
-def _best(strengths: tuple[float, ...], values: Float64[Array, " F"]) -> tuple[float, float]:
-    """The best strength, and the metric there over that without regularization."""
-    neutral = math.inf if math.inf in strengths else 0.0
-    x, y = np.array(strengths), values
+def _best(name: str, y: Float64[Array, " F"]) -> tuple[float, float]:
+    """The best strength of a regularizer, and the metric there over that without regularization."""
+    x, neutral = np.array(REGULARIZERS[name]), float(SETTING[name].neutral)
     without = float(y[x == neutral][0])
     if not np.isfinite(y).any():
         return neutral, math.nan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,8 +80,6 @@ def write_outputs(advice: Advice, out: Sequence[Path], command: str) -> None:
         figure = draw(advice)
         for path in out:
             if path.suffix == ".html":
-                png = io.BytesIO()
-                figure.savefig(png, format="png", metadata={"Software": None})
-                page.write(advice, path, png.getvalue(), command)
+                page.write(advice, path, style.rendered(figure, ".png"), command)
             else:
                 style.write(figure, path, f"Advice on {advice.name}")

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from lindiff.advice.check import CURVES
-from lindiff.advice.model import METRICS, REGULARIZERS, SAMPLER
+from lindiff.advice.model import METRICS, SAMPLER
 from lindiff.advice.result import Advice, Best, Interval, Needed
+from lindiff.columns import SETTING
 from lindiff.config.yamlfile import shown
+from lindiff.report.claims import KL
 
-_NAMES = {
-    "test_loss": "test loss",
-    "kl_model_data": "KL(generated‖population)",
-    "kl_data_model": "KL(population‖generated)",
-}
+_NAMES = {"test_loss": "test loss", **KL}
 _SYMBOLS = {"ridge": "ridge c", "weight_decay": "weight decay γ", "stop": "stop at τ"}
 _WIDE, _ORDERED, _DOMINANT = 1.2, 1.5, 0.8
 
@@ -171,9 +169,8 @@ def _regularization(advice: Advice) -> Iterator[str]:
 
 
 def _one(one: Best) -> str:
-    neutral = REGULARIZERS[one.regularizer][-1 if one.regularizer == "stop" else 0]
     symbol = _SYMBOLS[one.regularizer]
-    if one.strength.value == neutral:
+    if one.strength.value == SETTING[one.regularizer].neutral:
         return f"no {symbol} helps" if one.regularizer != "stop" else "stopping does not help"
     if math.isnan(one.ratio.value) or not math.isfinite(one.ratio.value) or one.ratio.value == 0:
         return f"{symbol} = {between(one.strength)}, without which it is infinite"

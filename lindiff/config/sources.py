@@ -207,22 +207,11 @@ def _of_array(
     numbers = np.arange(1, rows.columns + 1)
     kept = np.flatnonzero(np.isin(numbers, columns) if columns else ~np.isin(numbers, drop))
     names = tuple((kept + 1).tolist())
-    if len(kept) < rows.columns:
-        return Source(
-            path,
-            rows.shape[0],
-            len(kept),
-            names,
-            tuple(notes),
-            None,
-            rows,
-            kept,
-            _spelling=spelling,
-        )
-    picture = rows.shape[1:] if len(rows.shape) in (3, 4) else None
-    return Source(
-        path, rows.shape[0], len(kept), names, tuple(notes), picture, rows, _spelling=spelling
-    )
+    whole = len(kept) == rows.columns
+    picture = rows.shape[1:] if whole and len(rows.shape) in (3, 4) else None
+    picked = None if whole else kept
+    count, told = rows.shape[0], tuple(notes)
+    return Source(path, count, len(kept), names, told, picture, rows, picked, _spelling=spelling)
 
 
 def _array(path: Path, array: str | None, spelling: Spelling) -> tuple[Rows, list[str]]:

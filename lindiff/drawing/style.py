@@ -297,9 +297,17 @@ def write(figure: Figure, path: Path, title: str | None = None) -> None:
     Neither time nor version goes into the file: the same data give the same bytes. `title` is
     that of the file's metadata.
     """
-    # In memory first: matplotlib's PDF writer turns a failing write into errors of its own.
-    content = io.BytesIO()
-    metadata = _METADATA[path.suffix] | {"Title": title}
-    figure.savefig(content, format=path.suffix[1:], metadata=metadata)
+    content = rendered(figure, path.suffix, title)
     with files.atomic(path) as temporary:
-        temporary.write_bytes(content.getvalue())
+        temporary.write_bytes(content)
+
+
+def rendered(figure: Figure, suffix: str, title: str | None = None) -> bytes:
+    """The drawing as the bytes of a ``.pdf`` or ``.png``; as for `write`.
+
+    In memory: matplotlib's PDF writer turns a failing write into errors of its own.
+    """
+    content = io.BytesIO()
+    metadata = _METADATA[suffix] | {"Title": title}
+    figure.savefig(content, format=suffix[1:], metadata=metadata)
+    return content.getvalue()

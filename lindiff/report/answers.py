@@ -25,6 +25,7 @@ from lindiff.errors import InputError
 from lindiff.models import SHRINKAGE, THEORY
 from lindiff.report.claims import (
     FEWEST_POINTS,
+    KL,
     Missing,
     Rows,
     Said,
@@ -43,8 +44,7 @@ _FEW = 0.02  # a share of memorized samples that counts as none
 _FLOOR = 0.05  # a share of the KL from which on a floor rules it
 _FAR = 10.0  # times d: N from which on the law of the KL is near
 _CLOSE = 0.1  # relative distance from the optimum that counts as close
-_KL = {"kl_model_data": "KL(generated‖population)", "kl_data_model": "KL(population‖generated)"}
-_METRICS = {"residual_loss": "test loss above the optimum", **_KL}
+_METRICS = {"residual_loss": "test loss above the optimum", **KL}
 _REGULARIZERS = {
     "ridge": "ridge",
     "weight_decay": "weight decay",
@@ -119,7 +119,7 @@ def _kl(rows: Rows) -> Iterator[Said]:
     name, strength = rows.least()
     (d,) = tables.distinct(rows.table, "d")[:1]
     holds = rows.holds(regularizer=name, strength=strength, d=d)
-    for metric, words in _KL.items():
+    for metric, words in KL.items():
         own = {"unit": "tail", "strength": strength}
         every = rows.of(metric, **own)
         measured = [row for row in every if not row["dependent"]]
@@ -186,7 +186,7 @@ def _data_need(rows: Rows) -> Iterator[Said]:
         own = {"target": target, "against": "coefficient"}
         points = [row for row in rows.of("needed", **own) if row["value"] > _FAR * row["d"]]
         found = rows.of("exponent", **own)
-        at = "" if target in _KL else f" at t = {_of(points, 't')}"
+        at = "" if target in KL else f" at t = {_of(points, 't')}"
         if not found:
             yield Missing(
                 f"the N for a {words} of {number(level)} is above {_FAR:g} d at fewer than "
@@ -194,7 +194,7 @@ def _data_need(rows: Rows) -> Iterator[Said]:
                 holds,
             )
             continue
-        law = "(d+3)/4" if target in _KL else "[(df1+1)(df1−df2)+df2−df3]/d"
+        law = "(d+3)/4" if target in KL else "[(df1+1)(df1−df2)+df2−df3]/d"
         ratio = [row["value"] * level / row["x"] for row in points]
         (scatter,) = rows.of("scatter", **own)
         text = (
@@ -351,7 +351,7 @@ def _real_data(rows: Rows) -> Iterator[Said]:
     for (params,) in rows.keys("spectrum_params"):
         of = {"spectrum_params": params}
         name = json.loads(params)["name"]
-        for metric, words in {"test_loss": "test loss on held-out rows", **_KL}.items():
+        for metric, words in {"test_loss": "test loss on held-out rows", **KL}.items():
             every = rows.of(metric, **of, source="data")
             data = [row for row in every if row["comparable"]]
             d = (every or rows.of(metric, **of) or [{"d": "?"}])[0]["d"]

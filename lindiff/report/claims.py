@@ -22,6 +22,8 @@ from lindiff.models import EXACT, MODELS, SHRINKAGE, THEORY
 from lindiff.science.datasets import title
 from lindiff.science.pools import INDEPENDENT
 
+# The two divergences as sentences call them.
+KL = {"kl_model_data": "KL(generated‖population)", "kl_data_model": "KL(population‖generated)"}
 FEWEST_SETS = 3  # training sets behind a claim
 FEWEST_POINTS = 4  # N over which a claim says how something goes
 NEAR = 0.2  # |ln| of the ratio of two N/d that are taken for one another

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lindiff.science import theory
 from lindiff.science.filters import Bank, Training
-from lindiff.science.limit import limit_range, limits
+from lindiff.science.limit import Limit, degrees_of_freedom, limit_range, limits
 from lindiff.science.numbers import variances
 from lindiff.science.sampler import Sampler, start_factor
 from lindiff.science.schedule import Schedule, make_schedule
@@ -63,7 +63,8 @@ class Predictor:
         margin: float = 1e3,
     ) -> None:
         schedule = schedule or make_schedule()
-        ends = [limit_range(variances(spectrum), n - 1) for n in ns]
+        freedoms = [degrees_of_freedom(n, known_centre=False) for n in ns]
+        ends = [limit_range(variances(spectrum), freedom) for freedom in freedoms]
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
         bank = Bank(schedule, list(trainings))
         self._table = FilterTable(bank, sampler, (low / margin, high * margin))
@@ -82,16 +83,17 @@ class Predictor:
         Raises:
             ValueError: As `lindiff.limiting`.
         """
-        found, nodes = [], None
-        for limit in limits(grouped(variances(spectrum)), ns, digits=_DIGITS):
-            if limit.nodes is not nodes:  # neighbouring N share them
-                nodes = limit.nodes
-                F = theory.on_contour(self._table, self._root, nodes)
+        found = []
+        each = limits(grouped(variances(spectrum)), ns, digits=_DIGITS)
+        for limit, F in theory.with_filters(each, self._filters):
             values = theory.losses(limit, F, 1 / limit.n)
             if divergences:
                 values |= theory.divergences(limit, F, 1 / limit.n)
             found.append(values)
         return {name: np.array([values[name] for values in found]) for name in found[0]}
+
+    def _filters(self, limit: Limit) -> theory.OnContour:
+        return theory.on_contour(self._table, self._root, limit.nodes)
 
 
 def grouped(spectrum: Float64[Array, " d"]) -> Float64[Array, " d"]:

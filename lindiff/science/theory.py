@@ -20,7 +20,7 @@ papers: Bach (arXiv 2303.01372), whose λ is our z, and Silverstein & Choi (1995
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
@@ -310,11 +310,27 @@ def _of_each(
 ) -> Iterator[dict[str, PerFilter]]:
     """The limits of every N, which is ascending: those whose contour is one share their filters."""
     tight = any(training.discrete for training in bank.trainings)
-    nodes = None
-    for limit in limits(spectrum, ns, known_centre, tight):
-        if limit.nodes is not nodes:
-            nodes = limit.nodes
-            span = limit_range(spectrum, limit.freedom, tight)
-            F = on_contour(FilterTable(bank, sampler, span), root_alpha_bar)
+
+    def filters(limit: Limit) -> OnContour:
+        span = limit_range(spectrum, limit.freedom, tight)
+        return on_contour(FilterTable(bank, sampler, span), root_alpha_bar)
+
+    for limit, F in with_filters(limits(spectrum, ns, known_centre, tight), filters):
         mean = 0.0 if known_centre else 1 / limit.n
         yield losses(limit, F, mean) | divergences(limit, F, mean)
+
+
+def with_filters(
+    found: Iterable[Limit], filters: Callable[[Limit], OnContour]
+) -> Iterator[tuple[Limit, OnContour]]:
+    """Limits, each with the filters on its contour, which neighbouring N share.
+
+    Args:
+        found: From `lindiff.science.limit.limits`.
+        filters: What makes the filters, called where a contour is new.
+    """
+    nodes = None
+    for limit in found:
+        if limit.nodes is not nodes:
+            nodes, F = limit.nodes, filters(limit)
+        yield limit, F

@@ -11,16 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import event, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 from safetensors.numpy import save_file
 
+from lindiff.cli import main
 from lindiff.config import sources
 from lindiff.config.datafile import read_matrix
 from lindiff.config.sources import open_source
 from lindiff.config.standardize import standardized as standardized_at_once
+from lindiff.science.datasets import BUNDLED
 from tests.fuzz.files import damaged
 from tests.fuzz.properties import some
 
@@ -389,3 +392,13 @@ def test_damaged_files_are_read_or_refused(data):
         event("refused" if shape is None else "read")
         assert shape is None or shape == (source.rows, source.columns)
         assert str(path) in told
+
+
+def test_every_format_is_named_where_a_user_reads_of_them():
+    told = CliRunner().invoke(main, ["advise", "--help"]).output
+    page = (Path(__file__).parents[2] / "config" / "README.md").read_text(encoding="utf-8")
+    for ending in sources.FORMATS:
+        assert f"`{ending}`" in page, ending
+        assert ending in told, ending
+    for name in (*sources.ENDINGS, *BUNDLED):
+        assert name in told, name
