@@ -308,6 +308,7 @@ def cells(
 
     every = matching(folder, conditions)
     table = select(every, columns.split(",") if columns else ())
+    limit = min(limit, len(table))  # a slice takes no more than 64 bits
     if as_csv:
         write_csv(table, sys.stdout.buffer)
     elif as_json:

@@ -465,6 +465,12 @@ def test_a_table_of_lists_and_a_foreign_one(finished: Sweep) -> None:
     assert "it has no column cell_id" in call("cells", "foreign.parquet").stderr
 
 
+def test_any_limit_is_a_limit(finished: Sweep) -> None:
+    assert output("cells", "results/tiny", "--limit", 2**70) == output(
+        "cells", "results/tiny", "--limit", 10_000
+    )
+
+
 def test_csv_of_nested_rows_is_json(finished: Sweep) -> None:
     rows = [[{"t": 1, "loss": 0.5}, {"t": 2, "loss": math.inf}], None]
     nested = pa.table({"cell_id": ["a", "b"], "levels": rows})
