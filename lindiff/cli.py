@@ -329,12 +329,17 @@ def cells(
 @click.option("--drop", multiple=True, help="A column to leave out; likewise.")
 @click.option("--standardize", is_flag=True, help="Divide columns by their standard deviation.")
 @click.option(
+    "--eigenvalues",
+    is_flag=True,
+    help="DATA is no sample, but the spectrum of a covariance: a text file, .npy, or 4,2,1,1.",
+)
+@click.option(
     "--out", type=_file, multiple=True, help="Write a page (.html) or picture (.pdf, .png)."
 )
 @click.option("--write", type=_file, help="Write a config that sweeps the same data.")
 @_json
 def advise(
-    data: str, gap: str, kl: float, ns: tuple[int, ...], out: tuple[Path, ...],
+    data: str, gap: str, kl: float, ns: tuple[int, ...], eigenvalues: bool, out: tuple[Path, ...],
     write: Path | None, as_json: bool, **how: Any,
 ) -> None:  # fmt: skip
     """How many samples DATA needs, which regularization, and when to stop.
@@ -345,30 +350,43 @@ def advise(
     \b
     lindiff advise digits
     lindiff advise table.csv --drop label --out advice.html --write config/mine.yaml
+    lindiff advise spectrum.txt --eigenvalues --n 500
     """
-    from lindiff.advice.ask import open_data, told
-    from lindiff.advice.make import make_advice
+    from lindiff.advice.config import write_config, write_config_of_spectrum
     from lindiff.advice.outputs import check_outputs, positive, share, write_outputs
 
     check_outputs(out, write, how["columns"])
     gap_share = share("--gap", gap)
     positive("--kl", kl)
-    found = open_data(data, **how)
-    with told(Path(data)):
-        advice = make_advice(
-            found.source, found.name, gap=gap_share, kl=kl, others=ns, notes=found.notes
-        )
-    given = shlex.join(["lindiff", "advise", data, "--write", str(write or "config/mine.yaml")])
-    write_outputs(advice, out, given)
-    if write is not None:
-        from lindiff.advice.config import write_config
+    given = ["lindiff", "advise", data, *(["--eigenvalues"] if eigenvalues else [])]
+    again = shlex.join([*given, "--write", str(write or "config/mine.yaml")])
+    if eigenvalues:
+        from lindiff.advice.ask import advise_spectrum, no_options, open_spectrum, told
 
+        no_options(how)
+        values, file = open_spectrum(data)
+        with told(Path(data)):
+            name = file.name if file else data
+            advice = advise_spectrum(values, name, gap=gap_share, kl=kl, n=ns)
+    else:
+        from lindiff.advice.ask import open_data, told
+        from lindiff.advice.make import make_advice
+
+        found = open_data(data, **how)
+        with told(Path(data)):
+            advice = make_advice(
+                found.source, found.name, gap=gap_share, kl=kl, others=ns, notes=found.notes
+            )
+    write_outputs(advice, out, again)
+    if write is not None and eigenvalues:
+        write_config_of_spectrum(advice, file if len(values) == advice.d else None, write)
+    elif write is not None:
         write_config(advice, found, how, write)
     click.echo(json_text(advice.to_dict(), 1) if as_json else printable(str(advice)))
     for path in (*out, *((write,) if write else ())):
         click.echo(printable(f"{path}: written"), err=as_json)
     if write is None and not as_json:
-        click.echo(printable(f"\nAs a sweep, with networks: {given}"))
+        click.echo(printable(f"\nAs a sweep, with networks: {again}"))
 
 
 @main.command()

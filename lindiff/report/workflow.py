@@ -33,6 +33,7 @@ from lindiff.models import MODELS
 from lindiff.planning.rows import lengths
 from lindiff.progress import duration
 from lindiff.report.ending import killed, no_space
+from lindiff.report.polling import remember_jobs
 from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
 from lindiff.sweep.grid import count
@@ -217,6 +218,8 @@ class Sweep:
                 for path in leftovers(self.results):
                     remove(path)
             stop_jobs_with_the_run()
+            if executor == "slurm":
+                remember_jobs()
 
     def failed(self) -> None:
         """Say what logs cannot: that there was no space for them, and which jobs were killed."""
@@ -277,9 +280,8 @@ def accounting() -> list[str]:
     return [
         f"this Slurm keeps no accounting (AccountingStorageType = {found[1]}), which Snakemake "
         "reads the ends of jobs from (sacct): with slurm-status-command: squeue it sees them as "
-        "long as the controller remembers them (MinJobAge), not those that end while the "
-        "controller is down. If it waits although squeue shows no job: end it and start it again; "
-        "what is finished is kept"
+        "long as the controller remembers them (MinJobAge). If it waits although squeue shows no "
+        "job: end it and start it again; what is finished is kept"
     ]
 
 

@@ -269,13 +269,19 @@ def test_a_restart_of_the_controller_loses_nothing(cluster: Cluster, tmp_path: P
             through_slurm(config), cwd=tmp_path, env=cluster.environment(),
             stdin=subprocess.DEVNULL, stdout=out, stderr=out,
         )  # fmt: skip
+    reports = tmp_path / "results" / "store" / "progress"
     try:
         job = running_shard(cluster, since, process)
+        deadline = time.monotonic() + 120
+        while not list(reports.glob("[!.]*.json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
         with controller_down(cluster):
-            with pytest.raises(subprocess.CalledProcessError):
-                cluster.client("squeue")
-            # Some of Snakemake's questions for the job, one a second, find nobody.
-            time.sleep(4)
+            # Until Snakemake has asked, in vain.
+            while b"Falling back to 'sacct'" not in log.read_bytes():
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            time.sleep(2)
         assert cluster.job_states()[job] == "RUNNING"
         code = process.wait(timeout=900)
     finally:
