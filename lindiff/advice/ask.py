@@ -93,7 +93,7 @@ def advise_spectrum(
         >>> import lindiff
         >>> advice = lindiff.advise_spectrum([4, 2, 1, 1], n=[32])
         >>> ridge = next(one for one in advice.best if one.regularizer == "ridge")
-        >>> 0 < ridge.strength.value < 0.1
+        >>> 0.01 < ridge.strength.value < 1
         True
     """
     values = np.asarray(eigenvalues, dtype=np.float64)
