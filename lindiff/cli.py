@@ -99,14 +99,16 @@ _results = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON; infinities as texts.")
 _max_cells = click.option("--max-cells", type=int, help="Lift the limit on the size of the grid.")
 _path, _file = _Path(), _File()
+# Beside a config: what replaces its values.
+_settings = click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 # Points of a curve of the theory, unless asked for more: those of some minutes.
 MOST_POINTS = 10_000
 
 
-def _load(file: Path, max_cells: int | None = None) -> Config:
+def _load(file: Path, settings: tuple[str, ...] = (), max_cells: int | None = None) -> Config:
     from lindiff.config.resolve import load
 
-    return load(file, None if max_cells is None else {"max_cells": max_cells})
+    return load(file, settings if max_cells is None else (*settings, f"max_cells={max_cells}"))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -117,14 +119,15 @@ def main() -> None:
 
 @main.command()
 @click.argument("config", type=_file)
+@_settings
 @_max_cells
 @_json
-def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
+def validate(config: Path, settings: tuple[str, ...], max_cells: int | None, as_json: bool) -> None:
     """Check CONFIG and count its cells."""
     from lindiff.sweep.validate import validate as check
     from lindiff.sweep.validate import warnings as warn
 
-    loaded = _load(config, max_cells)
+    loaded = _load(config, settings, max_cells)
     grid = check(loaded)
     warnings = warn(loaded, grid)
     counts = {name: len(rows) for name, rows in grid.experiments.items()}
@@ -141,6 +144,7 @@ def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
 
 @main.command()
 @click.argument("config", type=_file)
+@_settings
 @_results
 @_max_cells
 @_json
@@ -148,6 +152,7 @@ def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
 @click.option("--digest", help="With --write: refuse if the plan is not this one.")
 def plan(
     config: Path,
+    settings: tuple[str, ...],
     results: Path,
     max_cells: int | None,
     as_json: bool,
@@ -158,7 +163,7 @@ def plan(
     from lindiff.sweep.owner import check_owner
     from lindiff.sweep.plan import make_plan, write_plan_at
 
-    loaded = _load(config, max_cells)
+    loaded = _load(config, settings, max_cells)
     check_owner(loaded, config, results if write is None else write.parent.parent)
     if write is not None:
         written = write_plan_at(loaded, write, digest)
@@ -236,15 +241,18 @@ def answers(plan_file: Path) -> None:
 
 @main.command()
 @click.argument("config", type=_file)
+@_settings
 @_results
 @_json
 @click.option("--watch", is_flag=True, help="Show it again every two seconds until all is done.")
-def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
+def status(
+    config: Path, settings: tuple[str, ...], results: Path, as_json: bool, watch: bool
+) -> None:
     """Show how far CONFIG is."""
     from lindiff.report.status import Watcher
     from lindiff.sweep.owner import check_owner
 
-    loaded = _load(config)
+    loaded = _load(config, settings)
     check_owner(loaded, config, results)
     watcher = Watcher(loaded, results)
     if as_json:
@@ -461,16 +469,21 @@ class _Cores(click.ParamType):  # type: ignore[type-arg]
 
 @main.command(cls=_PassingOn)
 @click.argument("config", type=_file)
+@_settings
 @_results
 @click.option("--cores", type=_Cores(), metavar="N|all", help="Cores to use; by default all.")
 @click.pass_context
-def sweep(ctx: click.Context, config: Path, results: Path, cores: str | None) -> None:
+def sweep(
+    ctx: click.Context, config: Path, settings: tuple[str, ...], results: Path, cores: str | None
+) -> None:
     """Run CONFIG to its figures and report, with Snakemake.
 
-    The working directory is yours. What stands behind -- goes to Snakemake as it is:
+    KEY=VALUE replaces a value of the config: EXPERIMENT.SETTING, defaults.SETTING or a key at its
+    top; VALUE is YAML, or a list as 32,64. The working directory is yours. What stands behind --
+    goes to Snakemake as it is:
 
     \b
-    lindiff sweep mine.yaml --cores 4
+    lindiff sweep mine.yaml transition.d=32,64 'defaults.seed={range: [0, 5]}' --cores 4
     lindiff sweep mine.yaml -- -n
     lindiff sweep mine.yaml -- --workflow-profile slurm
     """
@@ -478,10 +491,10 @@ def sweep(ctx: click.Context, config: Path, results: Path, cores: str | None) ->
     from lindiff.sweep.owner import check_owner
     from lindiff.sweep.validate import validate as check
 
-    loaded = _load(config)
+    loaded = _load(config, settings)
     check_owner(loaded, config, results)
     check(loaded)
-    ctx.exit(run_all(config, results, cores, ctx.meta["passed_on"]))
+    ctx.exit(run_all(config, settings, results, cores, ctx.meta["passed_on"]))
 
 
 @main.command()
