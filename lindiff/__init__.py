@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lindiff.science.schedule import Schedule, make_schedule
     from lindiff.science.spectrum import make_spectrum
     from lindiff.science.theory import linear_theory
+    from lindiff.surface.read import read
+    from lindiff.surface.summary import summary
 
 __version__ = "0.1.0"
 
@@ -55,6 +57,8 @@ _HOME = {
     "Schedule": "science.schedule",
     "make_schedule": "science.schedule",
     "make_spectrum": "science.spectrum",
+    "read": "surface.read",
+    "summary": "surface.summary",
 }
 
 __all__ = [
@@ -81,6 +85,8 @@ __all__ = [
     "make_spectrum",
     "of_draw",
     "of_population",
+    "read",
+    "summary",
 ]
 
 
