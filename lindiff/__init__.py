@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lindiff.science.theory import linear_theory
     from lindiff.surface.read import read
     from lindiff.surface.summary import summary
+    from lindiff.surface.train import TrainedDenoiser, train
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,8 @@ _HOME = {
     "make_spectrum": "science.spectrum",
     "read": "surface.read",
     "summary": "surface.summary",
+    "train": "surface.train",
+    "TrainedDenoiser": "surface.train",
 }
 
 __all__ = [
@@ -71,6 +74,7 @@ __all__ = [
     "Sampler",
     "Schedule",
     "SpectrumEstimate",
+    "TrainedDenoiser",
     "Training",
     "advise",
     "best_ridge",
@@ -87,6 +91,7 @@ __all__ = [
     "of_population",
     "read",
     "summary",
+    "train",
 ]
 
 
