@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lindiff.advice.ask import advise
     from lindiff.advice.result import Advice
+    from lindiff.errors import InputError
     from lindiff.science.density import density
     from lindiff.science.draws import Draw, make_draw
     from lindiff.science.exact import linear_metrics
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Advice": "advice.result",
     "advise": "advice.ask",
+    "InputError": "errors",
     "Draw": "science.draws",
     "make_draw": "science.draws",
     "linear_metrics": "science.exact",
@@ -68,6 +70,7 @@ __all__ = [
     "Advice",
     "Bank",
     "Draw",
+    "InputError",
     "Limit",
     "Measure",
     "Response",
@@ -100,3 +103,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lindiff' has no attribute {name!r}")
     return getattr(import_module(f"lindiff.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    # For the Tab key in a notebook, and for the pages of the site.
+    return sorted({*globals(), *__all__})

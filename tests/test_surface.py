@@ -20,6 +20,7 @@ def test_every_exported_name_is_there():
     for name in lindiff.__all__:
         assert getattr(lindiff, name).__doc__
     assert set(lindiff.__all__) == set(lindiff._HOME)
+    assert set(lindiff.__all__) <= set(dir(lindiff))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         lindiff.nothing  # noqa: B018
 

@@ -197,8 +197,8 @@ def _repeated(table: pa.Table, keys: Sequence[str], names: Sequence[str]) -> lis
 
 def _values(table: pa.Table, name: str) -> str:
     """Some values of a column, for a message."""
-    values = pc.unique(table[name]).to_pylist()
-    return few(["null" if value is None else str(value) for value in values])
+    null = ["null"] if table[name].null_count else []
+    return few([*map(str, tables.distinct(table, name)), *null])
 
 
 def _result(

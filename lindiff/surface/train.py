@@ -67,7 +67,7 @@ class TrainedDenoiser:
         """x̂_0, the model's estimate of the data behind noisy data, shape as `y`.
 
         Args:
-            y: Noisy data √ᾱ_t x + √(1−ᾱ_t) · `unit` · ε with white noise ε, shape (K, *sample):
+            y: Noisy data √ᾱ_t x + √(1−ᾱ_t) · `unit` · ε with white noise ε, shape ``(K, *sample)``:
                 `sample` is the shape of one sample of the data.
             t: Noise level, from 1 to T.
 
@@ -84,7 +84,7 @@ class TrainedDenoiser:
         return self._own.vectors.back(clean + centre)
 
     def sample(self, seed: int = 0, count: int = 16) -> Array:
-        """Generated samples, shape (count, *sample), by the sampler of the settings.
+        """Generated samples, shape ``(count, *sample)``, by the sampler of the settings.
 
         Args:
             seed: Of the noises; equal seeds give equal samples.

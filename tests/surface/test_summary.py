@@ -86,7 +86,7 @@ def test_a_setting_that_varies_is_named(by, words):
 def test_a_setting_that_some_rows_do_not_have_varies():
     frame = cells().query("ridge == 0")
     frame.loc[frame["seed"] == 0, "ridge"] = np.nan
-    with pytest.raises(InputError, match=r"ridge varies within a group \(ridge: null, 0.0\)"):
+    with pytest.raises(InputError, match=r"ridge varies within a group \(ridge: 0.0, null\)"):
         lindiff.summary(frame, "test_loss", by="n")
 
 
