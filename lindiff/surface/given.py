@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.groups import GAUSSIAN
@@ -27,10 +25,9 @@ from lindiff.science.draws import Draw
 from lindiff.science.pictures import Picture, picture_of
 from lindiff.science.pools import Pool, make_pool
 from lindiff.science.tables import node_range
+from lindiff.surface.vectors import Vectors, as_numbers
 from lindiff.sweep.grid import expand
 from lindiff.sweep.validate import validate
-
-Array = NDArray[np.float64]
 
 WHO = "lindiff.train"
 _NAME = "model"
@@ -57,62 +54,6 @@ class Given:
     family: Family
     vectors: Vectors
     picture: Picture | None
-
-
-@dataclass(frozen=True, eq=False)
-class Vectors:
-    """Data x and vectors z of a model: x = unit · (origin + axes z).
-
-    Attributes:
-        shape: Of one sample of the data.
-        unit: One unit of the model, in units of the data.
-        origin: Shape (columns,), in units of the model.
-        axes: Orthonormal columns, shape (columns, d); None where the data are the vectors.
-    """
-
-    shape: tuple[int, ...]
-    unit: float = 1.0
-    origin: Float64[Array, " columns"] | float = 0.0
-    axes: Float64[Array, "columns d"] | None = None
-
-    def of(self, x: Array, root: float = 1.0) -> Float64[Array, "K d"]:
-        """The vectors of data that were multiplied by `root` (√ᾱ_t), shape (K, *shape).
-
-        Raises:
-            InputError: They have another shape, or are not finite numbers.
-        """
-        rows = as_numbers(x, "y")
-        if rows.shape[1:] != self.shape:
-            want = ", ".join(map(str, ("K", *self.shape)))
-            raise InputError(f"y of shape {rows.shape}: the model takes ({want})")
-        rows = rows.reshape(len(rows), -1) / self.unit - root * self.origin
-        return rows if self.axes is None else rows @ self.axes
-
-    def back(self, z: Float64[Array, "K d"]) -> Array:
-        """The data of vectors, shape (K, *shape)."""
-        rows = z if self.axes is None else z @ self.axes.T
-        found: Array = ((rows + self.origin) * self.unit).reshape(len(z), *self.shape)
-        return found
-
-
-def as_numbers(given: Any, what: str) -> Array:
-    """Finite real numbers as float64, one sample a row.
-
-    Raises:
-        InputError: They are none.
-    """
-    try:
-        array = np.asarray(given)
-    except ValueError as error:
-        raise InputError(f"{what}: no array: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{what}: real numbers are needed, not {array.dtype}")
-    if array.ndim < 2:
-        raise InputError(f"{what} of shape {array.shape}: one sample a row, (rows, columns)")
-    array = np.ascontiguousarray(array, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise InputError(f"{what}: a value is NaN or infinite")
-    return array
 
 
 def known_model(name: str) -> Model:
@@ -152,6 +93,10 @@ def given(
         InputError: One line for each thing that is wrong.
     """
     own = {key: _plain(key, value) for key, value in settings.items() if value is not None}
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{WHO}: name = {name!r}: a text is needed")
+    if picture is not None and not _is_pair(picture):
+        raise InputError(f"{WHO}: picture = {picture!r}: (height, width) are needed")
     if isinstance(data, Draw):
         return _of_draw(data, model, own, picture)
     if isinstance(data, str | Mapping):
@@ -169,6 +114,15 @@ def _plain(key: str, value: Any) -> Any:
     if isinstance(value, list | tuple) or (isinstance(value, dict) and key != "spectrum"):
         raise InputError(f"{WHO}: {key} = {value!r}: one value is needed; a sweep takes several")
     return value
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether a value is two whole numbers."""
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(side, int | np.integer) for side in value)
+    )
 
 
 def _experiment(model: Model, own: Mapping[str, Any]) -> Experiment:

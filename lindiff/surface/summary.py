@@ -82,6 +82,10 @@ def summary(
         >>> bool((means["low"] < means["value"]).all())
         True
     """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"lindiff.summary: a data frame is needed, not {type(frame).__name__}")
     keys, names = _columns(frame, by, "by"), _columns(frame, metrics, "metrics")
     estimator = _known_centre(centre)
     if not names:

@@ -156,7 +156,8 @@ def train(
         data: Real numbers, one sample a row, shape (rows, …): a fifth of the distinct rows is held
             out for the test loss, the training set is drawn from the others. Or a draw of
             `make_draw` with samples; or a data set as a config names it: ``"digits"``,
-            ``{"file": "measurements.parquet", "drop": ["label"]}``.
+            ``{"file": "measurements.parquet", "drop": ["label"]}``, or ``"gaussian"`` with the
+            settings `d`, `spectrum` and ``draw="samples"``.
         model: ``mlp``, ``unet`` (for pictures: samples of shape (height, width) with even sides) or
             ``linear_trained``.
         n: Size of the training set; None is all that is not held out.

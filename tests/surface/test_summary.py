@@ -148,3 +148,8 @@ def test_what_it_cannot_do_is_told(call, words):
     with pytest.raises(InputError) as caught:
         lindiff.summary(frame, **({"metrics": "test_loss", "by": ["n", "ridge"]} | call))
     assert words in str(caught.value)
+
+
+def test_what_is_no_frame_is_told():
+    with pytest.raises(InputError, match="a data frame is needed, not dict"):
+        lindiff.summary({"test_loss": [1.0]}, "test_loss")

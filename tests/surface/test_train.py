@@ -84,6 +84,13 @@ def test_the_numbers_of_a_draw_are_those_of_its_cell(tmp_path):
     same(lindiff.train(draw, "mlp", seed=2, **NETWORK).metrics(), row)
 
 
+def test_the_numbers_of_gaussian_data_are_those_of_their_cell(tmp_path):
+    own = {"d": 4, "n": 20, "draw": "samples", "seed": 2, **NETWORK}
+    data = "spectrum: {power_law: 1}"
+    row = cell(tmp_path, data, {"model": "mlp", **own}, asked("mlp"))
+    same(lindiff.train("gaussian", "mlp", spectrum={"power_law": 1}, **own).metrics(), row)
+
+
 def test_the_settings_are_those_of_the_cell(tmp_path):
     rows = values()
     np.save(tmp_path / "m.npy", rows)
@@ -198,6 +205,9 @@ BAD = [
     (("digit",), {}, "did you mean digits?"),
     (("digits",), {"n": 10**6}, "n = 1000000"),
     (("digits",), {"picture": (8, 8)}, "picture is for an array"),
+    ((values(columns=16), "unet"), {"picture": 4}, "picture = 4: (height, width) are needed"),
+    ((values(),), {"name": 4}, "name = 4: a text is needed"),
+    ((values(),), {"n": "many"}, "n = 'many': must be a whole number"),
     ((DRAW,), {"n": 8}, "n = 8: the draw has 9"),
     ((DRAW,), {"scale": 2.0}, "scale: the draw says it"),
     ((DRAW, "unet"), {}, "a draw of Gaussian samples has no pictures"),
