@@ -64,6 +64,7 @@ def test_the_numbers_of_a_matrix_are_those_of_its_cell(tmp_path, name, settings)
     same(found, row)
 
 
+@pytest.mark.slow
 def test_the_numbers_of_a_picture_model_are_those_of_its_cell(tmp_path):
     settings = NETWORK | {"width": 2, "timesteps": 10, "beta_max": 5e-3, "steps": 5}
     model = lindiff.train("digits", "unet", n=20, **settings)
@@ -84,6 +85,7 @@ def test_the_numbers_of_a_draw_are_those_of_its_cell(tmp_path):
     same(lindiff.train(draw, "mlp", seed=2, **NETWORK).metrics(), row)
 
 
+@pytest.mark.slow
 def test_the_numbers_of_gaussian_data_are_those_of_their_cell(tmp_path):
     own = {"d": 4, "n": 20, "draw": "samples", "seed": 2, **NETWORK}
     data = "spectrum: {power_law: 1}"
@@ -123,6 +125,7 @@ def test_descent_from_python_meets_the_exact_model():
     np.testing.assert_allclose(model.denoise(y, t), clean, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_samples_and_estimates_are_in_the_units_of_the_data():
     """Where the noise is nothing, the estimate is what came in; samples scatter as the data do."""
     rng = np.random.default_rng(0)
@@ -141,6 +144,7 @@ def test_samples_and_estimates_are_in_the_units_of_the_data():
     assert not np.array_equal(model.sample(0, 3), model.sample(1, 3))
 
 
+@pytest.mark.slow
 def test_pictures_of_ones_own():
     digits = lindiff.science.datasets.load("digits").values
     settings = NETWORK | {"width": 2, "steps": 5}
