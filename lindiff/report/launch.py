@@ -25,6 +25,7 @@ from lindiff.checksums import FOLDER
 from lindiff.config.words import printable
 from lindiff.errors import InputError
 from lindiff.files import atomic, write_text
+from lindiff.report.live import Follower, follow
 from lindiff.sweep.derived import ANSWERS, REPORT
 
 # Options with which Snakemake runs no sweep, or not all of it: no report then.
@@ -90,27 +91,36 @@ def sweep(
             "lindiff sweep runs Snakemake, which is not installed: pip install 'lindiff[workflow]'"
         )
     workflow = packed("workflow")
+    # On a terminal one live line says more than a line a job.
+    live = sys.stderr.isatty() and not _only_looks(options)
     # -P: the working directory is the user's, and its random.py is no module of Python's.
     command = [
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(workflow / "Snakefile"),
-        "--quiet", "rules", "host",
+        "--quiet", "rules", "host", *(["progress"] if live else []),
         "--config", f"sweep={_named(config)}", f"results={_named(results)}",
         *([f"set={json.dumps(settings)}"] if settings else []),
         "--workflow-profile", str(workflow / "profiles/default"),
     ]  # fmt: skip
     if cores is not None:
         command += ["--cores", cores]
-    code = _run([*command, *options])
+    follower = Follower(results, config.stem) if live else None
+    code = _run([*command, *options], follower)
     if code == 0 and not _only_looks(options):
         code = _report(command, results / config.stem)
     if code:
         asked = shlex.join([str(config), *settings, "--results", str(results)])
         lines = (
             "lindiff: the run did not finish; the same command goes on from here, and this says "
-            f"why:\n    lindiff status {asked}"
+            f"why:\n    {_called()} status {asked}"
         )
         print(printable(lines), file=sys.stderr)
     return code
+
+
+def _called() -> str:
+    """How this program was called: where no environment is active, by its path."""
+    program = Path(sys.argv[0])
+    return shlex.quote(str(program)) if program.name == "lindiff" else "lindiff"
 
 
 def _named(path: Path) -> str:
@@ -128,7 +138,7 @@ def _report(command: Sequence[str], folder: Path) -> int:
     """Make the report where it is not there, not what was written, or older than a thing in it.
 
     It takes seconds. Snakemake expands variables in its path and names the folder inside after it,
-    hence a folder of its own. Its checksum is the one that tools/run.sh writes.
+    hence a folder of its own.
 
     Returns:
         Snakemake's exit code.
@@ -160,10 +170,11 @@ def _sum(path: Path) -> str:
         ).stdout
 
 
-def _run(command: Sequence[str]) -> int:
+def _run(command: Sequence[str], follower: Follower | None = None) -> int:
     """The exit code of Snakemake, which is stopped by whoever stops this process, and waited for.
 
-    An interrupt is passed on as SIGTERM. Snakemake itself is started deaf to it, for a terminal
+    With a `follower`, which needs a terminal, a live line stands below what it prints. An interrupt
+    is passed on as SIGTERM. Snakemake itself is started deaf to it, for a terminal
     sends it to both.
     """
     stopped = False
@@ -178,11 +189,13 @@ def _run(command: Sequence[str]) -> int:
     with _handling(stop):
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         # The workflow's last lines say how to get the report, unless it is made here.
-        child = subprocess.Popen(command, env=os.environ | {"LINDIFF_MAKE": "yes"})
+        out, err = (subprocess.PIPE, subprocess.STDOUT) if follower else (None, None)
+        environment = os.environ | {"LINDIFF_MAKE": "yes"}
+        child = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
         signal.signal(signal.SIGINT, interrupt)
         if stopped:
             child.terminate()
-        code = child.wait()
+        code = child.wait() if follower is None else follow(child, follower)
     return code if code >= 0 else 128 - code
 
 
