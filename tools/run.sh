@@ -46,7 +46,7 @@ run "$@" || {
 # the file, hence the folder here, which has our number in its name: what dead ones leave is removed.
 report=$out/report.zip
 sum=$out/checksums/report
-if [ ! -e "$report" ] || [ "$(cksum <"$report")" != "$(cat "$sum" 2>/dev/null)" ] || [ -n "$(find "$out/figures" "$out"/answers.* -newer "$report" -print -quit 2>/dev/null)" ]; then
+if [ ! -e "$report" ] || [ "$(cksum <"$report")" != "$(cat "$sum" 2>/dev/null)" ] || [ -n "$(find "$out/figures" "$out"/answers.* "$out"/index.html -newer "$report" -print -quit 2>/dev/null)" ]; then
     making=$(mktemp -d "$out/.report.$$.XXXXXX")
     trap 'rm -rf "$making"' EXIT
     run --quiet all --report "$making/report.zip"

@@ -55,7 +55,7 @@ def test_damaged_files_are_said_and_made_again(workspace: Workspace) -> None:
     broken = workspace.files()
     assert broken.keys() == files.keys()
     dry = workspace.finish("-n")
-    assert dry.jobs == {"plan": 1, "collect": 1, "figure": 1, "answers": 1}
+    assert dry.jobs == {"plan": 1, "collect": 1, "figure": 1, "answers": 1, "page": 1}
     for name in (*damaged, "figures/kl.pdf"):
         assert f"tiny: results/tiny/{name} is damaged (it is not what was written)" in dry.text
     assert workspace.files() == broken
