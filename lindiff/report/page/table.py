@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lindiff.columns import METRIC, METRICS, REQUIRED, SETTING
 from lindiff.drawing.intervals import LEVEL, order_statistics, t_quantile
-from lindiff.models import MODELS, THEORY
+from lindiff.models import THEORY
 from lindiff.report.page.cells import AXES, RATIO, SEEDS, Cells, most_seeds
 from lindiff.report.sections import plain_label
 
@@ -54,7 +54,6 @@ def payload(cells: Cells, name: str, folder: str) -> str:
         # By the number of values: none of 0 and 1.
         "t": [None, None, *map(t_quantile, count)],
         "medians": [None, None, *map(order_statistics, count)],
-        "models": {name: model.look.label for name, model in MODELS.items()},
         "experiments": _experiments(table["experiments"], arrays),
         "settings": [_setting(table[name], name, arrays) for name in AXES],
         "metrics": [_metric(table[name], name, arrays) for name in metric_names(table)],

@@ -85,6 +85,11 @@ class Explorer {
     }
     this.part("experiment").addEventListener("change", (event) => this.restart(event.target.value));
     this.part("reset").addEventListener("click", () => this.restart(this.mostOfExperiments()));
+    this.part("clear").addEventListener("click", () => {
+      this.view.filters = {};
+      this.buildControls();
+      this.draw();
+    });
     this.part("files").addEventListener("change", (event) => this.addFiles(event.target));
     this.part("copy").addEventListener("click", () => this.attempt(async () => {
       await copyText(csvOf(this.charts, this.table, this.view));
@@ -160,7 +165,7 @@ class Explorer {
     place.style.setProperty("--panel", `${size.width}px`);
     this.charts = this.made.panels.map((panel, i) => this.drawPanel(place, panel, size, i));
     if (this.made.cells === 0) {
-      append(place, "p", table.rows ? "No cell meets this choice: set filters to “all”."
+      append(place, "p", table.rows ? "No cell meets this choice: set a filter to “all”."
         : "This config has no cell that is ok.");
     }
     this.drawLegend();
@@ -232,10 +237,10 @@ class Explorer {
     const { made, view, table } = this;
     const { low, high } = this.levels();
     const words = [`${cells(made.cells)} drawn.`];
-    if (made.statistic === "cells") words.push("A point is a cell.");
-    else {
+    if (made.statistic === "cells" || high === 1) words.push("A point is a cell.");
+    else if (high > 1) {
       words.push(`Points: ${STATISTICS[made.statistic].label} over seeds; bands: `
-        + `${(100 * table.level).toFixed(0)} % interval over ${low === high ? low : `${low} to ${high}`}.`);
+        + `${(100 * table.level).toFixed(0)} % interval over ${low === high ? low : `${low} to ${high}`} cells a point.`);
     }
     const others = this.others();
     if (others.length) words.push(`Points of one look differ in: ${others.join(", ")}.`);

@@ -6,7 +6,10 @@ const RATIO = "n_over_d";
 
 /** What is chosen at first: an experiment, and of its settings those that vary the most. */
 function startingView(table, experiment, metric) {
-  const rows = selectedRows(table, { experiment, filters: {} });
+  const every = selectedRows(table, { experiment, filters: {} });
+  const isTheory = theoryTest(table);
+  const measured = every.filter((row) => !isTheory(row));
+  const rows = measured.length ? measured : every;
   const several = variedAmong(table, rows);
   const numeric = several.filter((column) => column.numeric && !table.seeds.includes(column.name));
   const named = (name) => numeric.find((column) => column.name === name);
@@ -20,14 +23,22 @@ function startingView(table, experiment, metric) {
     experiment, metric: metric ?? startingMetric(table, rows), x: x?.name ?? "d",
     colour: colour?.name ?? "", facet: "", statistic: "auto", theory: true, filters: {},
   };
-  for (const column of several) {
-    const seeds = table.seeds.includes(column.name);
-    const sizes = [RATIO, "n"].includes(column.name) && [RATIO, "n"].includes(view.x);
-    if (!seeds && !sizes && column !== x && column !== colour) {
-      view.filters[column.name] = startingValue(table, column, rows);
-    }
-  }
+  view.filters = startingFilters(table, free.filter((column) => column !== colour), rows);
   return { ...view, ...startingScales(table, view) };
+}
+
+/** One value of each setting, such that some rows have all of them. */
+function startingFilters(table, columns, rows) {
+  const filters = {};
+  let left = rows;
+  for (const column of columns) {
+    if (!variedAmong(table, left).includes(column)) continue;
+    const code = startingValue(column, left);
+    filters[column.name] = code;
+    const lacking = column.values.indexOf(null);
+    left = left.filter((row) => [code, lacking].includes(column.codes[row]));
+  }
+  return filters;
 }
 
 /** Settings with more than one value among some rows, none aside. */
@@ -63,7 +74,8 @@ function startingScales(table, view) {
   return { logX: wide(xs) && xs.every((one) => !(one < 0)), logY: high >= 20 * low && !negative };
 }
 
-function startingValue(table, column, rows) {
+/** The largest d, of others the neutral value or the most frequent one. */
+function startingValue(column, rows) {
   const present = valuesOf(column, rows);
   if (column.name === "d") return Math.max(...present.filter((c) => column.values[c] !== null));
   if (present.includes(column.neutral)) return column.neutral;
