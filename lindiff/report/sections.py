@@ -113,7 +113,8 @@ def links(figure: str) -> str:
     """Links to the files of a figure, relative to the folder of the config."""
     folder = Path("config")
     named = zip(("PDF", "PNG", "data"), figures.outputs(figure, folder), strict=True)
-    return " · ".join(
+    found = " · ".join(
         f'<a href="{html.escape(path.relative_to(folder).as_posix())}">{word}</a>'
         for word, path in named
     )
+    return f'<span class="links">{found}</span>'

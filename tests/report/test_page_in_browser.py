@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -321,6 +322,16 @@ def test_a_phone_scrolls_in_one_direction(opened: Any, small: Path):
     )
     assert widths == [390, 390, 390]
     assert page.locator(".panel").first.bounding_box()["width"] > 300
+
+
+def test_the_copy_in_a_report_has_no_dead_links(opened: Any, small: Path, tmp_path: Path):
+    copy = tmp_path / "report/data/raw/0123/index.html"
+    copy.parent.mkdir(parents=True)
+    shutil.copyfile(small, copy)
+    for path, links in ((small, True), (copy, False)):
+        page = opened(path)
+        assert page.locator('a[href="metrics.parquet"]').is_visible() == links
+        assert page.locator("#in-report").is_visible() != links
 
 
 # Several configs, odd tables -------------------------------------------------------------------

@@ -346,4 +346,12 @@ async function start() {
   }
 }
 
+/** In Snakemake's report the page has no files beside it: no links to them. */
+function markReport() {
+  if (!/\/data\/raw\/[^/]+\/[^/]+$/.test(location.pathname)) return;
+  document.body.classList.add("in-report");
+  document.getElementById("in-report").hidden = false;
+}
+
+markReport();
 start();
