@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lindiff.columns import METRICS, SETTINGS
-from lindiff.columns.arrays import combinations, plain
+from lindiff.columns.arrays import Rows, combinations, plain
 from lindiff.columns.groups import GAUSSIAN, SPECTRUM
 from lindiff.drawing.tables import with_ratio
 from lindiff.errors import InputError
@@ -23,6 +23,7 @@ from lindiff.science.datasets import title
 LIMIT = 100_000  # rows that a browser opens in seconds
 SEEDS = ("seed", "train_seed")
 RATIO = "n_over_d"
+_ROW = "row of the table"
 # What the page says in a word of its own, or not at all.
 AXES = (RATIO, *(c.name for c in SETTINGS if c.name != "spectrum_params"))
 
@@ -57,13 +58,29 @@ def read_cells(folder: Path, limit: int = LIMIT) -> Cells:
     path = folder / "metrics.parquet"
     if not path.is_file():
         raise InputError(f"{path} is missing: run the collect step first")
-    names = ["cell_id", "experiments", "status", *(c.name for c in SETTINGS)]
-    table = pq.read_table(local(path), columns=[*names, *(c.name for c in METRICS if not c.nested)])
-    total = len(table)
-    table = table.filter(pc.equal(table["status"], "ok")).drop_columns(["status"])
-    failed = total - len(table)
-    table, notes = thinned(table, limit)
-    return Cells(_in_words(with_ratio(plain(table))), total, failed, notes)
+    with pq.ParquetFile(local(path)) as file:
+        settings = file.read(["status", *(column.name for column in SETTINGS)])
+        total = len(settings)
+        settings = settings.append_column(_ROW, pa.array(range(total), pa.int64()))
+        ok = settings.filter(pc.equal(settings["status"], "ok"))
+        kept, notes = thinned(ok, limit)
+        found = kept.drop_columns(["status", _ROW])
+        rest = _rest(file, np.asarray(kept[_ROW]))
+    for name in rest.column_names:
+        found = found.append_column(rest.schema.field(name), rest[name])
+    return Cells(_in_words(with_ratio(plain(found))), total, total - len(ok), notes)
+
+
+def _rest(file: pq.ParquetFile, rows: Rows) -> pa.Table:
+    """What is no setting of some rows, ascending: group by group, for most may be left out."""
+    names = ["cell_id", "experiments", *(c.name for c in METRICS if not c.nested)]
+    pieces, start = [file.schema_arrow.empty_table().select(names)], 0
+    for group in range(file.num_row_groups):
+        end = start + file.metadata.row_group(group).num_rows
+        inside = rows[(rows >= start) & (rows < end)] - start
+        pieces.append(file.read_row_group(group, names).take(pa.array(inside)).select(names))
+        start = end
+    return pa.concat_tables(pieces)
 
 
 def thinned(table: pa.Table, limit: int) -> tuple[pa.Table, tuple[str, ...]]:
