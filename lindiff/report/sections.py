@@ -63,12 +63,15 @@ def marked(text: str) -> str:
 
 
 def terms(settings: Iterable[str], metrics: Iterable[str]) -> str:
-    """A list of `TERMS` and of columns, each with what it is."""
+    """A list of `TERMS` and of columns, each with what it is: no standard errors, no parts."""
     found = [(html.escape(term), text) for term, text in TERMS.items()]
     for name in (*settings, *metrics):
         column = SETTING.get(name) or METRIC.get(name)
-        if column is not None:
-            found.append((f"{html.escape(plain_label(name))} <code>{name}</code>", column.help))
+        if column is None or column.part_of or name.endswith("_se"):
+            continue
+        # Said where the help of all columns stands, in config/README.md.
+        text = column.help.replace(" (see below)", "")
+        found.append((f"{html.escape(plain_label(name))} <code>{name}</code>", text))
     items = "".join(f"<dt>{term}</dt><dd>{marked(text)}</dd>\n" for term, text in found)
     return f"<dl>\n{items}</dl>\n"
 

@@ -203,6 +203,9 @@ def test_columns_on_a_page_have_their_terms(page: Path):
         assert f"<dt>{html.escape(term)}</dt>" in text
     assert "<code>weight_decay</code>" in text
     assert "<code>precision</code></dt>" not in text
+    assert "see below" not in sections.terms([c.name for c in SETTINGS], ())
+    shown = sections.terms((), ["kl_model_data", "kl_model_data_mean", "kl_model_data_se"])
+    assert shown.count("</code></dt>") == 1
 
 
 def test_a_column_that_is_added_is_in_the_explorer_by_itself():

@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
+from lindiff import figures
 from lindiff.drawing import intervals, tables
+from lindiff.files import write_table
+from lindiff.report.page import write
 from lindiff.report.page.cells import read_cells
 from lindiff.report.query import matching
+from tests.figures import synthetic
 from tests.report import pages
 
 pytestmark = pytest.mark.slow
@@ -332,6 +337,30 @@ def test_the_copy_in_a_report_has_no_dead_links(opened: Any, small: Path, tmp_pa
         page = opened(path)
         assert page.locator('a[href="metrics.parquet"]').is_visible() == links
         assert page.locator("#in-report").is_visible() != links
+
+
+def test_figures_are_seen_with_their_captions(opened: Any, tmp_path: Path):
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    metrics, *_ = synthetic.sweep()
+    ids = pa.array([f"{number:032x}" for number in range(len(metrics))])
+    metrics = metrics.set_column(0, "cell_id", ids)
+    write_table(metrics, folder / "metrics.parquet", {})
+    for name in ("kl", "phase"):
+        figures.draw_figure(name, folder, ["one"])
+    path = folder / "index.html"
+    write.write(folder, ["kl", "phase"], ["metrics.parquet"], path)
+    page = opened(path)
+    for part, name in (("answers", "kl"), ("figures", "phase")):
+        figure = page.locator(f"#{part} #figure-{name} figure")
+        assert figure.locator("img").evaluate("async (i) => { await i.decode(); return i.width; }")
+        text = " ".join(figure.inner_text().split())
+        assert figures.caption(name).replace("`", "") in text
+        link = figure.locator("a").first.get_attribute("href")
+        assert (folder / link).is_file()
+    assert page.locator("#answers article").count() == 1
+    page.locator("#summary a").first.click()
+    assert page.url.endswith("#figure-kl")
 
 
 # Several configs, odd tables -------------------------------------------------------------------

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
+
+from PIL import Image
 
 from lindiff import checksums, figures, files
 from lindiff.report import answers, sections
@@ -135,10 +138,12 @@ def _figure(name: str, folder: Path) -> str:
 def _picture(name: str, folder: Path) -> str:
     """A figure with its caption and links to its files."""
     _, png, _ = figures.outputs(name, folder)
-    content = base64.b64encode(files.patiently(png.read_bytes, png)).decode()
+    content = files.patiently(png.read_bytes, png)
+    with Image.open(io.BytesIO(content)) as picture:
+        width, height = picture.size
     return (
-        f'<figure><img alt="Figure {html.escape(name)}" loading="lazy" decoding="async" '
-        f'src="data:image/png;base64,{content}">\n'
+        f'<figure><img alt="Figure {html.escape(name)}" width="{width}" height="{height}" '
+        f'decoding="async" src="data:image/png;base64,{base64.b64encode(content).decode()}">\n'
         f"<figcaption>{sections.marked(figures.caption(name))} {sections.links(name)}"
         "</figcaption></figure>\n"
     )

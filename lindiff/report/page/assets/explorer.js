@@ -264,12 +264,19 @@ class Explorer {
   /** Settings that differ among points of one panel and colour, beside the abscissa. */
   others() {
     const { table, view } = this;
-    const rows = this.charts.flatMap((chart) => chart.panel.series).flatMap(
-      (series) => series.points.map((point) => point.row));
-    return seriesColumns(table, view)
-      .filter((column) => ![view.colour, view.facet, "model"].includes(column.name))
-      .filter((column) => valuesOf(column, rows).filter(
-        (code) => column.values[code] !== null).length > 1)
+    const found = new Set();
+    for (const { series } of this.made.panels) {
+      const looks = new Map();
+      for (const { theory, code, points } of series) {
+        const rows = looks.get(`${theory} ${code}`) ?? [];
+        for (const point of points) rows.push(point.row);
+        looks.set(`${theory} ${code}`, rows);
+      }
+      for (const rows of looks.values()) {
+        for (const column of variedAmong(table, rows)) found.add(column);
+      }
+    }
+    return seriesColumns(table, view).filter((column) => found.has(column))
       .map((column) => column.name);
   }
 

@@ -2,6 +2,7 @@
 // From the table and what a user chose to what is drawn: panels of series of points.
 
 const MOST_PANELS = 12;
+const MOST_COLOURS = 12; // of a setting that is told apart by colour at first
 const RATIO = "n_over_d";
 
 /** What is chosen at first: an experiment, and of its settings those that vary the most. */
@@ -18,7 +19,7 @@ function startingView(table, experiment, metric) {
     undefined);
   const x = named(RATIO) ?? named("n") ?? most(numeric) ?? several[0];
   const free = several.filter((column) => !isBound(column.name, x?.name, table));
-  const colour = most(free.filter((column) => valuesOf(column, rows).length <= COLOURS.length));
+  const colour = most(free.filter((column) => valuesOf(column, rows).length <= MOST_COLOURS));
   const view = {
     experiment, metric: metric ?? startingMetric(table, rows), x: x?.name ?? "d",
     colour: colour?.name ?? "", facet: "", statistic: "auto", theory: true, filters: {},
