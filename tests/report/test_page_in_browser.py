@@ -217,6 +217,18 @@ def test_a_logarithm_marks_what_it_has_no_place_for(opened: Any, tmp_path: Path)
     assert 0 < ticks[0][0] < 0.1
 
 
+def test_only_training_sets_are_repetitions(opened: Any, tmp_path: Path):
+    """Two trainings on one training set are not independent: they are points of their own."""
+    made = pages.rows(n=[4, 8], seed=[0, 1, 2], train_seed=[0, 1])
+    for row in made:
+        row["test_loss"] = 1.0 + row["seed"] + 10 * row["train_seed"]
+    page = opened(pages.make(tmp_path / "trained", made))
+    choose(page, x="n", statistic="mean")
+    page.locator('[data-part="clear"]').click()
+    found = {(row["train_seed"], row["value"], row["cells"]) for row in drawn(page)}
+    assert found == {("0", "2", "3"), ("1", "12", "3")}
+
+
 # Points, cells and files -----------------------------------------------------------------------
 
 

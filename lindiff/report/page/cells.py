@@ -21,7 +21,8 @@ from lindiff.report.claims import spectrum
 from lindiff.science.datasets import title
 
 LIMIT = 100_000  # rows that a browser opens in seconds
-SEEDS = ("seed", "train_seed")
+# Cells that differ in this alone repeat each other, with other training sets.
+REPEATED = "seed"
 RATIO = "n_over_d"
 _ROW = "row of the table"
 # What the page says in a word of its own, or not at all.
@@ -92,7 +93,7 @@ def thinned(table: pa.Table, limit: int) -> tuple[pa.Table, tuple[str, ...]]:
     """
     notes = []
     if len(table) > limit:
-        seeds = table["seed"]
+        seeds = table[REPEATED]
         every = sorted(pc.unique(seeds).drop_null().to_pylist())
         counts = {item["values"]: item["counts"] for item in pc.value_counts(seeds).to_pylist()}
         room = limit - counts.get(None, 0)
@@ -102,7 +103,7 @@ def thinned(table: pa.Table, limit: int) -> tuple[pa.Table, tuple[str, ...]]:
             table = table.filter(
                 pc.or_kleene(pc.is_null(seeds), pc.less_equal(seeds, kept[-1])).fill_null(True)
             )
-            notes.append(f"the {len(kept)} smallest of {len(every)} values of seed")
+            notes.append(f"the {len(kept)} smallest of {len(every)} values of {REPEATED}")
     while len(table) > limit:
         name, values = _most_varied(table)
         if len(values) < 3:
@@ -158,6 +159,6 @@ def _set(
 
 
 def most_seeds(table: pa.Table) -> int:
-    """The most rows that are equal in all settings but those of `SEEDS`; 0 of no rows."""
-    codes, _ = combinations(table, [name for name in AXES if name not in SEEDS])
+    """The most rows that are equal in all settings but `REPEATED`; 0 of no rows."""
+    codes, _ = combinations(table, [name for name in AXES if name != REPEATED])
     return int(np.bincount(codes).max(initial=0))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lindiff.columns import METRIC, METRICS, REQUIRED, SETTING
 from lindiff.drawing.intervals import LEVEL, order_statistics, t_quantile
 from lindiff.models import THEORY
-from lindiff.report.page.cells import AXES, RATIO, SEEDS, Cells, most_seeds
+from lindiff.report.page.cells import AXES, RATIO, REPEATED, Cells, most_seeds
 from lindiff.report.sections import plain_label
 
 Numbers = NDArray[Any]
@@ -49,7 +49,7 @@ def payload(cells: Cells, name: str, folder: str) -> str:
         "failed": cells.failed,
         "notes": cells.notes,
         "theory": THEORY,
-        "seeds": SEEDS,
+        "repeated": REPEATED,
         "level": LEVEL,
         # By the number of values: none of 0 and 1.
         "t": [None, None, *map(t_quantile, count)],

@@ -29,7 +29,7 @@ function showCells(table, point, experimentOf, place, at = 0) {
   return title;
 }
 
-/** To the cells of a point before and after, which differ in their seeds. */
+/** To the cells of a point before and after, which differ in their seed. */
 function turner(table, point, experimentOf, place, at) {
   const line = document.createElement("p");
   const turn = (step) => () => {

@@ -44,7 +44,7 @@ class Explorer {
       view.experiment);
     fill(this.part("metric"), table.metrics.map((c) => [c.name, optionText(c)]), view.metric);
     fill(this.part("x"), options, view.x);
-    const apart = options.filter(([name]) => !table.seeds.includes(name));
+    const apart = options.filter(([name]) => name !== table.repeated);
     fill(this.part("colour"), [...none, ...apart], view.colour);
     fill(this.part("facet"), [...none, ...apart], view.facet);
     const statistics = Object.entries(STATISTICS).map(([key, { label }]) => [key, label]);

@@ -99,7 +99,7 @@ async function pngOf(svg) {
 /** What is drawn as CSV: settings that tell points apart, value, interval, number of cells. */
 function csvOf(charts, table, view) {
   const columns = varied(table).filter((column) => view.statistic === "cells"
-    || !table.seeds.includes(column.name));
+    || column.name !== table.repeated);
   const head = [...columns.map((column) => column.name), "metric", "value", "low", "high", "cells"];
   const lines = [head];
   const seen = new Set();

@@ -12,7 +12,7 @@ function startingView(table, experiment, metric) {
   const measured = every.filter((row) => !isTheory(row));
   const rows = measured.length ? measured : every;
   const several = variedAmong(table, rows);
-  const numeric = several.filter((column) => column.numeric && !table.seeds.includes(column.name));
+  const numeric = several.filter((column) => column.numeric && column.name !== table.repeated);
   const named = (name) => numeric.find((column) => column.name === name);
   const most = (columns) => columns.reduce(
     (best, one) => (best && valuesOf(best, rows).length >= valuesOf(one, rows).length ? best : one),
@@ -121,7 +121,7 @@ function selectedRows(table, { experiment, filters }) {
 /** Whether a setting goes along with the abscissa, or is repeated: it makes no series of its own. */
 function isBound(name, x, table) {
   const sizes = ["n", RATIO];
-  return name === x || table.seeds.includes(name) || (sizes.includes(name) && sizes.includes(x));
+  return name === x || name === table.repeated || (sizes.includes(name) && sizes.includes(x));
 }
 
 /** A number of each row's combination of values, and how many there are. */
@@ -190,10 +190,10 @@ function chosenStatistic(asked, metric, rows) {
   return rows.every((row) => metric.data[row] >= 0) ? "geometric" : "mean";
 }
 
-/** A point for all rows that differ in their seeds alone. */
+/** A point for all rows that differ in their seed alone. */
 function summarised(table, view, rows, statistic) {
   const metric = table.metric.get(view.metric);
-  const apart = varied(table).filter((column) => !table.seeds.includes(column.name));
+  const apart = varied(table).filter((column) => column.name !== table.repeated);
   const { keys, count } = groupRows(rows, apart);
   const groups = Array.from({ length: count }, () => []);
   rows.forEach((row, i) => groups[keys[i]].push(row));
