@@ -288,6 +288,20 @@ def test_the_view_is_saved_as_svg_and_png(opened: Any, small: Path, tmp_path: Pa
         assert len(colours) > 20
 
 
+def test_many_cells_are_dots(opened: Any, tmp_path: Path):
+    made = pages.rows(n=list(range(4, 54)), ridge=[0.0, 0.1], seed=list(range(50)))
+    for row in made:
+        row["test_loss"] = 1 + 8 / row["n"] + row["seed"] / 100
+    page = opened(pages.make(tmp_path / "many", made))
+    choose(page, x="n", colour="ridge", statistic="cells")
+    assert "5,000 cells drawn. A point is a cell." in status(page)
+    with page.expect_download() as saved:
+        page.locator('[data-part="svg"]').click()
+    root = ET.fromstring(Path(saved.value.path()).read_text(encoding="utf-8"))
+    paths = [element.attrib["d"] for element in root.iter(f"{SVG}path")]
+    assert [path.count("M") for path in paths] == [2500, 2500]
+
+
 def test_the_keyboard_is_enough(opened: Any, small: Path):
     """Tab comes to every control and every chart; arrows go through points, Enter opens one."""
     page = opened(small)

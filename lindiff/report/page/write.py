@@ -14,6 +14,7 @@ from string import Template
 from PIL import Image
 
 from lindiff import checksums, figures, files
+from lindiff.errors import InputError
 from lindiff.report import answers, sections
 from lindiff.report.claims import Said
 from lindiff.report.page.cells import AXES, Cells, read_cells
@@ -138,6 +139,8 @@ def _figure(name: str, folder: Path) -> str:
 def _picture(name: str, folder: Path) -> str:
     """A figure with its caption and links to its files."""
     _, png, _ = figures.outputs(name, folder)
+    if not png.is_file():
+        raise InputError(f"{png} is missing: draw the figure {name} first")
     content = files.patiently(png.read_bytes, png)
     with Image.open(io.BytesIO(content)) as picture:
         width, height = picture.size
