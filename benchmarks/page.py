@@ -74,9 +74,10 @@ def measure(page: Any) -> None:
     )
     for name, steps in CHOICES:
         times = [
-            page.evaluate(REACTION, list(step)) / 1e3 for _ in range(REPEATS) for step in steps
+            [page.evaluate(REACTION, list(step)) / 1e3 for step in steps] for _ in range(REPEATS)
         ]
-        report(f"{name}, all cells", np.array(times))
+        for (_, value), own in zip(steps, np.transpose(times), strict=True):
+            report(f"{name} ({value or 'none'})", own)
 
 
 def main(arguments: list[str]) -> None:

@@ -34,10 +34,13 @@ function abscissa(column, codes, log) {
 /** The ordinate of some points: finite values with a margin. */
 function ordinate(points, log) {
   const values = [];
-  for (const point of points) {
-    for (const one of [point.value, point.low, point.high]) {
-      if (Number.isFinite(one) && (one > 0 || !log)) values.push(one);
-    }
+  const take = (one) => {
+    if (Number.isFinite(one) && (one > 0 || !log)) values.push(one);
+  };
+  for (const { value, low, high } of points) {
+    take(value);
+    take(low);
+    take(high);
   }
   const used = log && values.length > 0;
   const [low, high] = margins(values.length ? values : [0, 1], used, 0.06);

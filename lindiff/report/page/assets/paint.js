@@ -132,9 +132,16 @@ class CanvasPen {
   }
 
   dots(places, colour) {
-    const size = 2 * this.ratio;
+    const size = Math.max(1, Math.round(2 * this.ratio));
+    const drawn = new Set(); // pixels; most of many points lie upon others
     this.context.fillStyle = colour;
-    for (const [x, y] of places) this.context.fillRect(x - size / 2, y - size / 2, size, size);
+    for (const place of places) {
+      const [left, top] = place.map((one) => Math.round(one - size / 2));
+      const pixel = left * 65536 + top;
+      if (drawn.has(pixel)) continue;
+      drawn.add(pixel);
+      this.context.fillRect(left, top, size, size);
+    }
   }
 }
 

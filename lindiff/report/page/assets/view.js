@@ -203,10 +203,22 @@ function summarised(table, view, rows, statistic) {
   })).filter((point) => !Number.isNaN(point.value));
 }
 
+/** A point that is one cell; of these there may be a hundred thousand. */
+class SingleCell {
+  constructor(row, value) {
+    this.row = row;
+    this.value = value;
+  }
+
+  get rows() {
+    return [this.row];
+  }
+}
+Object.assign(SingleCell.prototype, { low: NaN, high: NaN, count: 1 });
+
 function singleCells(table, view, rows) {
   const { data } = table.metric.get(view.metric);
-  return rows.map(
-    (row) => ({ row, rows: [row], value: data[row], low: NaN, high: NaN, count: 1 }));
+  return rows.map((row) => new SingleCell(row, data[row]));
 }
 
 /** Points by facet, then by series, ascending in the abscissa. */
@@ -225,8 +237,11 @@ function splitPanels(table, view, points, isTheory) {
     return { title: code === null ? "" : settingText(facet, code), series: makeSeries(
       table, view, here, columns, isTheory) };
   });
-  for (const { series } of panels) {
-    for (const one of series) one.points.sort((a, b) => x.codes[a.row] - x.codes[b.row]);
+  for (const one of panels.flatMap((panel) => panel.series)) {
+    // What is drawn as dots needs no order.
+    if (one.theory || one.points.length <= MANY) {
+      one.points.sort((a, b) => x.codes[a.row] - x.codes[b.row]);
+    }
   }
   return { panels, leftOut: Math.max(0, codes.length - MOST_PANELS) };
 }
@@ -234,16 +249,20 @@ function splitPanels(table, view, points, isTheory) {
 /** The series of one panel; of single cells one for each colour. */
 function makeSeries(table, view, points, columns, isTheory) {
   const colour = table.setting.get(view.colour);
-  const single = view.statistic === "cells";
-  const { keys } = groupRows(points.map((point) => point.row), columns);
+  const codeOf = (point) => (colour ? colour.codes[point.row] : 0);
+  const isSingle = (point) => point instanceof SingleCell;
+  const joined = points.some(isSingle) ? points.filter((point) => !isSingle(point)) : points;
+  const { keys } = groupRows(joined.map((point) => point.row), columns);
   const found = new Map();
-  points.forEach((point, i) => {
-    const theory = isTheory(point.row);
-    const code = colour ? colour.codes[point.row] : 0;
-    const key = single && !theory ? `c${code}` : keys[i];
-    if (!found.has(key)) found.set(key, { theory, code, points: [] });
-    found.get(key).points.push(point);
-  });
+  const add = (key, point, theory) => {
+    let series = found.get(key);
+    if (!series) found.set(key, series = { theory, code: codeOf(point), points: [] });
+    series.points.push(point);
+  };
+  joined.forEach((point, i) => add(keys[i], point, isTheory(point.row)));
+  if (joined !== points) {
+    for (const point of points) if (isSingle(point)) add(-1 - codeOf(point), point, false);
+  }
   return [...found.values()];
 }
 
