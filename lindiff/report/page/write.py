@@ -27,7 +27,7 @@ UPLOT = _HERE.parent / "vendor" / "uplot"
 # In the order in which a browser runs them: each uses those before it.
 SCRIPTS = (
     "decode.js", "interval.js", "view.js", "paint.js", "axes.js", "chart.js", "save.js", "cell.js",
-    "explorer.js",
+    "account.js", "explorer.js",
 )  # fmt: skip
 Found = list[tuple[str, str, Sequence[Said]]]
 

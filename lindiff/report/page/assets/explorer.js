@@ -169,7 +169,7 @@ class Explorer {
         : "This config has no cell that is ok.");
     }
     this.drawLegend();
-    this.say(this.account());
+    this.say(accountOf(table, view, this.made, this.layout));
     this.root.dataset.drawn = String(Number(this.root.dataset.drawn ?? 0) + 1);
   }
 
@@ -232,59 +232,6 @@ class Explorer {
     }
   }
 
-  /** What is drawn and what is not, in words. */
-  account() {
-    const { made, view, table } = this;
-    const { low, high } = this.levels();
-    const words = [`${cells(made.cells)} drawn.`];
-    if (made.statistic === "cells" || high === 1) words.push("A point is a cell.");
-    else if (high > 1) {
-      words.push(`Points: ${STATISTICS[made.statistic].label} over seeds; bands: `
-        + `${(100 * table.level).toFixed(0)} % interval over ${low === high ? low : `${low} to ${high}`} cells a point.`);
-    }
-    const others = this.others();
-    if (others.length) words.push(`Points of one look differ in: ${others.join(", ")}.`);
-    if (made.without.metric) words.push(`${cells(made.without.metric)} without ${view.metric}.`);
-    if (made.without.x) words.push(`${cells(made.without.x)} without ${view.x}.`);
-    if (made.leftOut) words.push(`${made.leftOut} more panels are not shown: set filters.`);
-    if (this.atEdge()) words.push("At the upper edge: infinite; at the lower edge: not above 0.");
-    return words.join(" ");
-  }
-
-  levels() {
-    let [low, high] = [Infinity, 0];
-    for (const series of this.made.panels.flatMap((panel) => panel.series)) {
-      for (const { count } of series.theory ? [] : series.points) {
-        [low, high] = [Math.min(low, count), Math.max(high, count)];
-      }
-    }
-    return { low: Math.min(low, high), high };
-  }
-
-  /** Settings that differ among points of one panel and colour, beside the abscissa. */
-  others() {
-    const { table, view } = this;
-    const found = new Set();
-    for (const { series } of this.made.panels) {
-      const looks = new Map();
-      for (const { theory, code, points } of series) {
-        const rows = looks.get(`${theory} ${code}`) ?? [];
-        for (const point of points) rows.push(point.row);
-        looks.set(`${theory} ${code}`, rows);
-      }
-      for (const rows of looks.values()) {
-        for (const column of variedAmong(table, rows)) found.add(column);
-      }
-    }
-    return seriesColumns(table, view).filter((column) => found.has(column))
-      .map((column) => column.name);
-  }
-
-  atEdge() {
-    return this.charts.some(({ panel, layout }) => panel.series.some((series) => series.points.some(
-      ({ value }) => !Number.isFinite(value) || (layout.y.log && value <= 0))));
-  }
-
   title() {
     const configs = this.table.sources.map((source) => source.config).join(", ");
     return `${configs}: ${this.layout.yLabel} over ${this.layout.xLabel}`;
@@ -310,10 +257,6 @@ class Explorer {
       this.part("done").textContent = `${prefix}${error.message}`;
     }
   }
-}
-
-function cells(count) {
-  return `${count.toLocaleString("en")} cell${count === 1 ? "" : "s"}`;
 }
 
 function optionText(column) {
