@@ -1,7 +1,8 @@
-"""Memory of shards, estimated over measured, for every model over the range of d, N and metrics.
+"""Memory and time of shards, estimated over measured, for every model over d, N and metrics.
 
-Each shard runs in a process of its own; the figure is the peak of that process. Seconds are printed
-beside it: they say something only on a machine that does nothing else.
+Each shard runs in a process of its own. Memory is the peak of that process. Time is what its
+processor spent on the cells, without the start of Python and the loading of packages and data sets;
+of less than a second of both it says nothing, and other work on the machine makes it longer.
 Run: .venv/bin/python -m benchmarks.estimates [WORD …]    (only cases whose name has all words)
 """
 
@@ -21,17 +22,25 @@ from lindiff.sweep.plan import make_plan, store_of, write_plan
 
 # The peak is of this process's own memory: `ru_maxrss` counts what its parent had when it forked.
 MEASURED = """
-import json, re, resource, sys
+import json, re, sys, time
 from pathlib import Path
-from lindiff.sweep.run import run_spec
+from lindiff.sweep import run
 spec, part = map(Path, sys.argv[1:])
-begin = resource.getrusage(resource.RUSAGE_SELF)
-run_spec(spec, part)
-end = resource.getrusage(resource.RUSAGE_SELF)
-seconds = end.ru_utime - begin.ru_utime + end.ru_stime - begin.ru_stime
+computed, seconds = run.compute, 0.0
+def compute(*given):
+    global seconds
+    begin = time.process_time()
+    table = computed(*given)
+    seconds += time.process_time() - begin
+    return table
+run.compute = compute
+run.run_spec(spec, part)
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 print(json.dumps([seconds, peak * 1024]))
 """
+LEAST_SECONDS = 1.0
+# Estimated over measured.
+BARS = {"memory": (1.0, 1.5), "time": (0.5, 2.0)}
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,11 @@ class Taken:
     def memory(self) -> float:
         """Estimated over measured peak."""
         return self.bytes[0] / self.bytes[1]
+
+    @property
+    def time(self) -> float | None:
+        """Estimated over measured seconds; None of what is too short to tell."""
+        return self.seconds[0] / self.seconds[1] if max(self.seconds) >= LEAST_SECONDS else None
 
 
 def take(folder: Path, experiment: str) -> Taken:
@@ -173,14 +187,15 @@ def cases() -> Iterator[tuple[str, str]]:
     for d, n, steps, stops in (
         (16, 64, 200, "0"),
         (64, 256, 20, "0"),
+        (64, 128, 400, "0"),
         (200, 50, 5, "[2, 3, 0]"),
         (400, 50, 4, "0"),
     ):
-        for optimizer in ("adam", "gradient_descent"):
+        for optimizer, rate in (("adam", "1.0e-2"), ("gradient_descent", "1.0e-3")):
             yield (f"linear_trained {optimizer} d={d} n={n}",
                    f"{{model: linear_trained, {gauss}, d: {d}, n: {n}, draw: samples,"
                    f" timesteps: 50, sampler: ddim, steps: {steps}, stop_step: {stops},"
-                   f" learning_rate: 1.0e-2,"
+                   f" learning_rate: {rate},"
                    f" optimizer: {optimizer}, seed: {{range: [0, 2]}}}}")  # fmt: skip
     yield ("linear_trained levels, modes, agreement, bures",
            f"{{model: linear_trained, {gauss}, d: 64, n: 64, draw: samples, timesteps: 50,"
@@ -197,6 +212,12 @@ def cases() -> Iterator[tuple[str, str]]:
         yield (f"mlp d={d} n={n} width={width}",
                f"{{model: mlp, {gauss}, d: {d}, n: {n}, draw: samples, width: {width}, {net},"
                f" seed: {{range: [0, {seeds}]}}}}")  # fmt: skip
+    yield ("mlp many steps",
+           "{model: mlp, data: digits, n: 100, width: 96, steps: 400, learning_rate: 6.0e-3,"
+           " sampler: ddim, timesteps: 20, seed: {range: [0, 8]}}")  # fmt: skip
+    yield ("mlp memorized_fraction",
+           f"{{model: mlp, {gauss}, d: 64, n: 4000, draw: samples, width: 64, {net},"
+           " metrics: memorized_fraction, seed: {range: [0, 8]}}")  # fmt: skip
     yield ("mlp many stops",
            f"{{model: mlp, data: digits, n: 100, width: 96, {net}, stop_step: [1, 2, 4, 8, 16, 0],"
            " seed: {range: [0, 20]}}")  # fmt: skip
@@ -213,25 +234,30 @@ def cases() -> Iterator[tuple[str, str]]:
 
 
 def main(words: list[str]) -> None:
-    header("memory of shards: estimated over measured")
-    print("  ratio  estimated measured (MB)   seconds estimated, measured")
-    worst = []
+    header("shards: estimated over measured")
+    print("  memory  estimated measured (MB)    time  estimated measured (s)")
+    found: dict[str, list[float]] = {name: [] for name in BARS}
     for name, experiment in cases():
         if not all(word in name for word in words):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                taken = take(Path(folder), experiment)
-            except Exception as error:
-                print(f"  {name}: {error} {getattr(error, 'stderr', '')[-600:]}", flush=True)
-                continue
-        worst.append(taken.memory)
-        outside = " " if 1 <= taken.memory <= 1.5 else "*"
-        estimated, measured = (size / 1e6 for size in taken.bytes)
-        print(f" {outside}{taken.memory:5.2f}  {estimated:8.0f} {measured:8.0f}"
-              f"   {taken.seconds[0]:7.1f} {taken.seconds[1]:7.1f}  {name}",
+            taken = take(Path(folder), experiment)
+        ratios = {"memory": taken.memory, "time": taken.time}
+        outside = ""
+        for what, ratio in ratios.items():
+            if ratio is not None:
+                found[what].append(ratio)
+                low, high = BARS[what]
+                outside += "" if low <= ratio <= high else f" *{what}"
+        megabytes = [size / 1e6 for size in taken.bytes]
+        time = "    —" if taken.time is None else f"{taken.time:5.2f}"
+        print(f"   {taken.memory:5.2f}  {megabytes[0]:8.0f} {megabytes[1]:8.0f}"
+              f"        {time}  {taken.seconds[0]:8.1f} {taken.seconds[1]:8.1f}   {name}{outside}",
               flush=True)  # fmt: skip
-    print(f"  from {min(worst):.2f} to {max(worst):.2f} (bar 1 to 1.5)")
+    for what, every in found.items():
+        low, high = BARS[what]
+        print(f"  {what}: {min(every, default=0):.2f} to {max(every, default=0):.2f} "
+              f"of {len(every)} (bar {low:g} to {high:g})")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lindiff.advice.ask import advise
+    from lindiff.advice.ask import advise, advise_spectrum
     from lindiff.advice.result import Advice
     from lindiff.science.density import density
     from lindiff.science.draws import Draw, make_draw
@@ -34,6 +34,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Advice": "advice.result",
     "advise": "advice.ask",
+    "advise_spectrum": "advice.ask",
     "Draw": "science.draws",
     "make_draw": "science.draws",
     "linear_metrics": "science.exact",
@@ -69,6 +70,7 @@ __all__ = [
     "SpectrumEstimate",
     "Training",
     "advise",
+    "advise_spectrum",
     "best_ridge",
     "density",
     "estimate_spectrum",

@@ -99,14 +99,16 @@ _results = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON; infinities as texts.")
 _max_cells = click.option("--max-cells", type=int, help="Lift the limit on the size of the grid.")
 _path, _file = _Path(), _File()
+# Beside a config: what replaces its values.
+_settings = click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 # Points of a curve of the theory, unless asked for more: those of some minutes.
 MOST_POINTS = 10_000
 
 
-def _load(file: Path, max_cells: int | None = None) -> Config:
+def _load(file: Path, settings: tuple[str, ...] = (), max_cells: int | None = None) -> Config:
     from lindiff.config.resolve import load
 
-    return load(file, None if max_cells is None else {"max_cells": max_cells})
+    return load(file, settings if max_cells is None else (*settings, f"max_cells={max_cells}"))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -117,14 +119,15 @@ def main() -> None:
 
 @main.command()
 @click.argument("config", type=_file)
+@_settings
 @_max_cells
 @_json
-def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
+def validate(config: Path, settings: tuple[str, ...], max_cells: int | None, as_json: bool) -> None:
     """Check CONFIG and count its cells."""
     from lindiff.sweep.validate import validate as check
     from lindiff.sweep.validate import warnings as warn
 
-    loaded = _load(config, max_cells)
+    loaded = _load(config, settings, max_cells)
     grid = check(loaded)
     warnings = warn(loaded, grid)
     counts = {name: len(rows) for name, rows in grid.experiments.items()}
@@ -141,6 +144,7 @@ def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
 
 @main.command()
 @click.argument("config", type=_file)
+@_settings
 @_results
 @_max_cells
 @_json
@@ -148,6 +152,7 @@ def validate(config: Path, max_cells: int | None, as_json: bool) -> None:
 @click.option("--digest", help="With --write: refuse if the plan is not this one.")
 def plan(
     config: Path,
+    settings: tuple[str, ...],
     results: Path,
     max_cells: int | None,
     as_json: bool,
@@ -158,7 +163,7 @@ def plan(
     from lindiff.sweep.owner import check_owner
     from lindiff.sweep.plan import make_plan, write_plan_at
 
-    loaded = _load(config, max_cells)
+    loaded = _load(config, settings, max_cells)
     check_owner(loaded, config, results if write is None else write.parent.parent)
     if write is not None:
         written = write_plan_at(loaded, write, digest)
@@ -249,15 +254,18 @@ def page(plan_file: Path) -> None:
 
 @main.command()
 @click.argument("config", type=_file)
+@_settings
 @_results
 @_json
 @click.option("--watch", is_flag=True, help="Show it again every two seconds until all is done.")
-def status(config: Path, results: Path, as_json: bool, watch: bool) -> None:
+def status(
+    config: Path, settings: tuple[str, ...], results: Path, as_json: bool, watch: bool
+) -> None:
     """Show how far CONFIG is."""
     from lindiff.report.status import Watcher
     from lindiff.sweep.owner import check_owner
 
-    loaded = _load(config)
+    loaded = _load(config, settings)
     check_owner(loaded, config, results)
     watcher = Watcher(loaded, results)
     if as_json:
@@ -321,6 +329,7 @@ def cells(
 
     every = matching(folder, conditions)
     table = select(every, columns.split(",") if columns else ())
+    limit = min(limit, len(table))  # a slice takes no more than 64 bits
     if as_csv:
         write_csv(table, sys.stdout.buffer)
     elif as_json:
@@ -341,12 +350,17 @@ def cells(
 @click.option("--drop", multiple=True, help="A column to leave out; likewise.")
 @click.option("--standardize", is_flag=True, help="Divide columns by their standard deviation.")
 @click.option(
+    "--eigenvalues",
+    is_flag=True,
+    help="DATA is no sample, but the spectrum of a covariance: a text file, .npy, or 4,2,1,1.",
+)
+@click.option(
     "--out", type=_file, multiple=True, help="Write a page (.html) or picture (.pdf, .png)."
 )
 @click.option("--write", type=_file, help="Write a config that sweeps the same data.")
 @_json
 def advise(
-    data: str, gap: str, kl: float, ns: tuple[int, ...], out: tuple[Path, ...],
+    data: str, gap: str, kl: float, ns: tuple[int, ...], eigenvalues: bool, out: tuple[Path, ...],
     write: Path | None, as_json: bool, **how: Any,
 ) -> None:  # fmt: skip
     """How many samples DATA needs, which regularization, and when to stop.
@@ -357,30 +371,43 @@ def advise(
     \b
     lindiff advise digits
     lindiff advise table.csv --drop label --out advice.html --write config/mine.yaml
+    lindiff advise spectrum.txt --eigenvalues --n 500
     """
-    from lindiff.advice.ask import open_data, told
-    from lindiff.advice.make import make_advice
+    from lindiff.advice.config import write_config, write_config_of_spectrum
     from lindiff.advice.outputs import check_outputs, positive, share, write_outputs
 
     check_outputs(out, write, how["columns"])
     gap_share = share("--gap", gap)
     positive("--kl", kl)
-    found = open_data(data, **how)
-    with told(Path(data)):
-        advice = make_advice(
-            found.source, found.name, gap=gap_share, kl=kl, others=ns, notes=found.notes
-        )
-    given = shlex.join(["lindiff", "advise", data, "--write", str(write or "config/mine.yaml")])
-    write_outputs(advice, out, given)
-    if write is not None:
-        from lindiff.advice.config import write_config
+    given = ["lindiff", "advise", data, *(["--eigenvalues"] if eigenvalues else [])]
+    again = shlex.join([*given, "--write", str(write or "config/mine.yaml")])
+    if eigenvalues:
+        from lindiff.advice.ask import advise_spectrum, no_options, open_spectrum, told
 
+        no_options(how)
+        values, file = open_spectrum(data)
+        with told(Path(data)):
+            name = file.name if file else data
+            advice = advise_spectrum(values, name, gap=gap_share, kl=kl, n=ns)
+    else:
+        from lindiff.advice.ask import open_data, told
+        from lindiff.advice.make import make_advice
+
+        found = open_data(data, **how)
+        with told(Path(data)):
+            advice = make_advice(
+                found.source, found.name, gap=gap_share, kl=kl, others=ns, notes=found.notes
+            )
+    write_outputs(advice, out, again)
+    if write is not None and eigenvalues:
+        write_config_of_spectrum(advice, file if len(values) == advice.d else None, write)
+    elif write is not None:
         write_config(advice, found, how, write)
     click.echo(json_text(advice.to_dict(), 1) if as_json else printable(str(advice)))
     for path in (*out, *((write,) if write else ())):
         click.echo(printable(f"{path}: written"), err=as_json)
     if write is None and not as_json:
-        click.echo(printable(f"\nAs a sweep, with networks: {given}"))
+        click.echo(printable(f"\nAs a sweep, with networks: {again}"))
 
 
 @main.command()
@@ -455,16 +482,21 @@ class _Cores(click.ParamType):  # type: ignore[type-arg]
 
 @main.command(cls=_PassingOn)
 @click.argument("config", type=_file)
+@_settings
 @_results
 @click.option("--cores", type=_Cores(), metavar="N|all", help="Cores to use; by default all.")
 @click.pass_context
-def sweep(ctx: click.Context, config: Path, results: Path, cores: str | None) -> None:
+def sweep(
+    ctx: click.Context, config: Path, settings: tuple[str, ...], results: Path, cores: str | None
+) -> None:
     """Run CONFIG to its figures and report, with Snakemake.
 
-    The working directory is yours. What stands behind -- goes to Snakemake as it is:
+    KEY=VALUE replaces a value of the config: EXPERIMENT.SETTING, defaults.SETTING or a key at its
+    top; VALUE is YAML, or a list as 32,64. The working directory is yours. What stands behind --
+    goes to Snakemake as it is:
 
     \b
-    lindiff sweep mine.yaml --cores 4
+    lindiff sweep mine.yaml transition.d=32,64 'defaults.seed={range: [0, 5]}' --cores 4
     lindiff sweep mine.yaml -- -n
     lindiff sweep mine.yaml -- --workflow-profile slurm
     """
@@ -472,10 +504,10 @@ def sweep(ctx: click.Context, config: Path, results: Path, cores: str | None) ->
     from lindiff.sweep.owner import check_owner
     from lindiff.sweep.validate import validate as check
 
-    loaded = _load(config)
+    loaded = _load(config, settings)
     check_owner(loaded, config, results)
     check(loaded)
-    ctx.exit(run_all(config, results, cores, ctx.meta["passed_on"]))
+    ctx.exit(run_all(config, settings, results, cores, ctx.meta["passed_on"]))
 
 
 @main.command()

@@ -47,5 +47,5 @@ class Maker:
 def message(path: Path, **overrides: object) -> str:
     """What the user sees, without the folder of the file."""
     with pytest.raises(InputError) as caught:
-        validate(load(path, overrides or None))
+        validate(load(path, [f"{key}={value}" for key, value in overrides.items()]))
     return str(caught.value).replace(f"{path.parent}/", "")

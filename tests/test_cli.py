@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -457,8 +460,24 @@ def test_a_table_of_lists_and_a_foreign_one(finished: Sweep) -> None:
     pq.write_table(lists, finished.folder / "lists.parquet")
     assert "0.5, 1" in output("cells", "lists.parquet")
     assert '"0.5 1"' in output("cells", "lists.parquet", "--csv")
+
     pq.write_table(pa.table({"a": [1]}), finished.folder / "foreign.parquet")
     assert "it has no column cell_id" in call("cells", "foreign.parquet").stderr
+
+
+def test_any_limit_is_a_limit(finished: Sweep) -> None:
+    assert output("cells", "results/tiny", "--limit", 2**70) == output(
+        "cells", "results/tiny", "--limit", 10_000
+    )
+
+
+def test_csv_of_nested_rows_is_json(finished: Sweep) -> None:
+    rows = [[{"t": 1, "loss": 0.5}, {"t": 2, "loss": math.inf}], None]
+    nested = pa.table({"cell_id": ["a", "b"], "levels": rows})
+    pq.write_table(nested, finished.folder / "nested.parquet")
+    found = list(csv.DictReader(io.StringIO(output("cells", "nested.parquet", "--csv"))))
+    assert json.loads(found[0]["levels"])[1] == {"t": 2, "loss": "inf"}
+    assert found[1]["levels"] == ""
 
 
 @pytest.mark.parametrize("command", ["cells results/tiny --csv", "cells results/tiny --json"])

@@ -86,6 +86,10 @@ class Check:
         return np.exp(shift), np.hypot(width, shift / 2)
 
 
+# Of a population without rows.
+NOTHING = Check([], {}, {}, {})
+
+
 def check(
     source: Source, sample: Sample, ns: Sequence[int], value: Predicted, rng: np.random.Generator
 ) -> Check:

@@ -56,6 +56,62 @@ experiments:
 """
 
 
+_OF_SPECTRUM = """\
+# Made by lindiff advise from {name}; sweep it with: lindiff sweep {file}
+defaults:
+  spectrum: {{eigenvalues: {values}}}
+experiments:
+  linear:                        # exact, with the theory
+    model: linear_exact
+    n: {n}
+    seed: {{range: [0, 5]}}
+    ridge: {{log: [1.0e-5, 1, 11], also: [0]}}
+    sampler: ddim
+    theory: {{}}
+    figures: [kl, regularization]
+  early_stopping:
+    model: linear_exact
+    n: {n}
+    seed: {{range: [0, 5]}}
+    stop: {{log: [0.1, 1.0e+5, 25], also: [.inf]}}
+    sampler: ddim
+    metrics: [modes]
+    figures: [early_stopping]
+  networks:                      # from memorizing to generalizing
+    model: [linear_exact, mlp, empirical]
+    draw: samples
+    n: {few}
+    seed: {{range: [0, 2]}}
+    timesteps: 100
+    sampler: ddim
+    width: 128
+    steps: 2000
+    learning_rate: 6.0e-3
+    metrics: [memorized_fraction, agreement]
+    figures: [transition_models]
+"""
+_FAR, _FEW = 30.0, 4.0  # largest N of a sweep of a spectrum, in units of d: exact, networks
+
+
+def write_config_of_spectrum(advice: Advice, file: Path | None, path: Path) -> None:
+    """Write a config that sweeps Gaussian data of a spectrum, whole or not at all.
+
+    Args:
+        advice: What was found.
+        file: A file of these eigenvalues; None where there is none, and the config has them all.
+        path: The config.
+    """
+    values: Any = advice.spectrum[0].tolist()
+    if file is not None:
+        values = os.path.relpath(file.resolve(), path.parent.resolve())
+    text = _OF_SPECTRUM.format(
+        name=_comment(advice.name), file=_comment(str(path)),
+        values=json.dumps(values, ensure_ascii=False),
+        n=_between(advice.d, _FAR * advice.d, 8), few=_between(advice.d, _FEW * advice.d, 5),
+    )  # fmt: skip
+    _write(text, path)
+
+
 def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path) -> None:
     """Write a config that sweeps the same data, whole or not at all.
 
@@ -68,20 +124,16 @@ def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path)
     Raises:
         InputError: The data are too few for a sweep: a pool and held-out rows.
     """
+    most = _POOL * data.source.rows
     reference = data.name
     if data.path is not None:
         # JSON, which is YAML whatever is in a name.
         reference = json.dumps(_named(data.path, how, path), ensure_ascii=False)
     text = _TEXT.format(
         name=_comment(advice.name), file=_comment(str(path)), data=reference,
-        n=_spread(advice, 8, 0.6), few=_spread(advice, 5, 0.5),
+        n=_between(advice.d, 0.6 * most, 8), few=_between(advice.d, 0.5 * most, 5),
     )  # fmt: skip
-    files.write_text(text, path)
-    try:
-        validate(load(path))
-    except InputError:
-        path.unlink()
-        raise
+    _write(text, path)
 
 
 def _named(file: Path, how: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -98,9 +150,17 @@ def _comment(text: str) -> str:
     return " ".join(printable(text).split())
 
 
-def _spread(advice: Advice, count: int, share: float) -> list[int]:
-    """N from d/4 to what the pool of the data allows, evenly in ln N."""
-    most = share * _POOL * advice.sample.rows
-    least = min(max(4.0, advice.sample.d / 4), most / 2)
+def _write(text: str, path: Path) -> None:
+    files.write_text(text, path)
+    try:
+        validate(load(path))
+    except InputError:
+        path.unlink()
+        raise
+
+
+def _between(d: int, most: float, count: int) -> list[int]:
+    """N from d/4 to `most`, evenly in ln N."""
+    least = min(max(4.0, d / 4), most / 2)
     ratio = (most / least) ** (1 / (count - 1))
     return sorted({math.floor(least * ratio**i) for i in range(count)})

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lindiff.advice import words
-from lindiff.advice.check import Check, check
+from lindiff.advice.check import NOTHING, Check, check
 from lindiff.advice.model import METRICS, Model, Predicted
 from lindiff.advice.result import Advice, Best, Interval, Needed, PowerLaw
-from lindiff.advice.sample import Sample, Source, make_sample, scatter
+from lindiff.advice.sample import Sample, Scatter, Source, make_sample, scatter
 from lindiff.advice.spread import Spread
 from lindiff.science.filters import Bank, Training
 from lindiff.science.population import estimate_spectrum, sample_eigenvalues
@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 
 GAP, KL = 0.05, 0.01
 _REPLICATES = 20
+_FAR = 8  # of a population without a sample: N in units of d that are looked at beside d
 _STRAIGHT, _SHORTEST = 0.2, 5.0  # of a power law: largest residual of ln s, least range of j
 
 
@@ -64,6 +65,34 @@ def make_advice(
         return _advice(source, sample, name, gap, kl, others, notes, rng)
 
 
+def make_advice_on_spectrum(
+    eigenvalues: Float64[Array, " d"],
+    name: str,
+    *,
+    gap: float = GAP,
+    kl: float = KL,
+    ns: Sequence[int] = (),
+    notes: Sequence[str] = (),
+) -> Advice:
+    """Advice on a population whose covariance is known: nothing is estimated, nothing is unsure.
+
+    Args:
+        eigenvalues: s > 0, in any unit and order.
+        name: What the population is called.
+        gap: As in `make_advice`.
+        kl: As in `make_advice`.
+        ns: N for which the best regularization is wanted; d and 8 d by default.
+        notes: As in `make_advice`.
+    """
+    spectrum = np.sort(eigenvalues)[::-1] / eigenvalues.mean()
+    d = len(spectrum)
+    with threadpool_limits(1):
+        model = Model(spectrum, *(ns or (d, _FAR * d)))
+        value = model(spectrum)
+    certain = _Found(model.n, value, [value] * 2, NOTHING, Spread(1.0), gap, kl)
+    return certain.advice(name, spectrum, [spectrum] * 2, notes)
+
+
 def _advice(
     source: Source, sample: Sample, name: str, gap: float, kl: float, others: Sequence[int],
     notes: Sequence[str], rng: np.random.Generator,
@@ -77,33 +106,65 @@ def _advice(
         ).spectrum
         for _ in range(_REPLICATES)
     ]
-    model = Model(found.spectrum, sample.rows, others)
+    model = Model(found.spectrum, sample.rows, *others)
     value, replicates = model(found.spectrum), [model(s) for s in spectra]
     checked = check(source, sample, model.n, value, rng)
-    spread = Spread(rows.inflation)
-    curves = _curves(model.n, value, replicates, checked, spread)
-    advice = Advice(
-        name=name,
-        sample=sample,
-        scatter=rows,
-        spectrum=spread.of(found.spectrum, spectra),
-        power_law=_power_law(found.spectrum, spectra, spread),
-        n=model.n,
-        curves=curves,
-        optimal_loss=spread.interval(value.optimal_loss, [r.optimal_loss for r in replicates]),
-        needed=_needed(model.n, value, replicates, checked, spread, gap, kl),
-        best=[
-            Best(
-                *key,
-                spread.interval(strength, [r.best[key][0] for r in replicates]),
-                spread.interval(ratio, [r.best[key][1] for r in replicates]),
-            )
-            for key, (strength, ratio) in value.best.items()
-        ],
-        check=checked,
-        notes=tuple(notes),
-    )
-    return replace(advice, text=words.text(advice))
+    unsure = _Found(model.n, value, replicates, checked, Spread(rows.inflation), gap, kl)
+    return unsure.advice(name, found.spectrum, spectra, notes, sample, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was predicted and checked, on the way to advice.
+
+    Attributes:
+        n: N of the curves.
+        value: The prediction.
+        replicates: Those of spectra that the population may have as well.
+        checked: What the data themselves do.
+        spread: Makes intervals of the replicates.
+        gap: As in `make_advice`.
+        kl: As in `make_advice`.
+    """
+
+    n: list[int]
+    value: Predicted
+    replicates: list[Predicted]
+    checked: Check
+    spread: Spread
+    gap: float
+    kl: float
+
+    def advice(
+        self, name: str, spectrum: Float64[Array, " d"], spectra: Sequence[Float64[Array, " d"]],
+        notes: Sequence[str], sample: Sample | None = None, rows: Scatter | None = None,
+    ) -> Advice:  # fmt: skip
+        """All of it, with its words."""
+        value, spread = self.value, self.spread
+        advice = Advice(
+            name=name,
+            sample=sample,
+            scatter=rows,
+            spectrum=spread.of(spectrum, spectra),
+            power_law=_power_law(spectrum, spectra, spread),
+            n=self.n,
+            curves=_curves(self.n, value, self.replicates, self.checked, spread),
+            optimal_loss=spread.interval(
+                value.optimal_loss, [r.optimal_loss for r in self.replicates]
+            ),
+            needed=_needed(self.n, value, self.replicates, self.checked, spread, self.gap, self.kl),
+            best=[
+                Best(
+                    *key,
+                    spread.interval(strength, [r.best[key][0] for r in self.replicates]),
+                    spread.interval(ratio, [r.best[key][1] for r in self.replicates]),
+                )
+                for key, (strength, ratio) in value.best.items()
+            ],
+            check=self.checked,
+            notes=tuple(notes),
+        )
+        return replace(advice, text=words.text(advice))
 
 
 def _curves(

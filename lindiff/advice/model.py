@@ -57,15 +57,12 @@ class Model:
 
     Args:
         spectrum: s, shape (d,).
-        own: N of the sample.
-        others: N beside it for which the best regularization is wanted.
+        ns: N for which the best regularization is wanted, that of a sample among them.
     """
 
-    def __init__(
-        self, spectrum: Float64[Array, " d"], own: int, others: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, spectrum: Float64[Array, " d"], *ns: int) -> None:
         d = len(spectrum)
-        self._few = sorted({off_the_peak(n, d) for n in (own, *others)})
+        self._few = sorted({off_the_peak(n, d) for n in ns})
         self.n = _sizes(d, self._few)
         self._schedule = make_schedule()
         sampler = make_sampler(SAMPLER, self._schedule)

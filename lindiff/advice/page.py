@@ -10,7 +10,7 @@ from pathlib import Path
 from lindiff import files
 from lindiff.advice import words
 from lindiff.advice.picture import draw
-from lindiff.advice.result import Advice
+from lindiff.advice.result import Advice, Interval
 
 _STYLE = """body{max-width:46em;margin:2em auto;font:16px/1.5 serif;padding:0 1em}
 img{max-width:100%}table{border-collapse:collapse;font-size:14px}
@@ -61,8 +61,7 @@ def _table(advice: Advice) -> str:
     for i, n in enumerate(advice.n):
         cells = [f"{n:,}"]
         for name in names:
-            value, low, high = advice.curves[name][:, i].tolist()
-            cells.append(f"{words.number(value)} [{words.number(low)}, {words.number(high)}]")
+            cells.append(words.between(Interval(*advice.curves[name][:, i].tolist())))
         rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>\n{body}</table>"

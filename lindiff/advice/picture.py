@@ -9,6 +9,7 @@ import numpy as np
 from lindiff.advice.check import CURVES
 from lindiff.advice.result import Advice
 from lindiff.drawing import style
+from lindiff.drawing.ticks import label_logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,8 @@ def draw(advice: Advice) -> Figure:
     interval as band); (b) predicted losses over N, and those of denoisers trained on the data
     themselves (points, bars of two standard errors); (c) predicted KL over N, full lines for
     KL(generated‖population), dashed ones for KL(population‖generated). Bands are 95 % intervals for
-    what the rows leave open of the spectrum; the grey line is the N of the data.
+    what the rows leave open of the spectrum; the grey line is the N of the data. Where the spectrum
+    was given there are no points, bands and grey line.
     """
     figure, axes = style.panels(1, 3, height=2.5)
     spectrum, losses, divergences = axes[0]
@@ -46,22 +48,23 @@ def draw(advice: Advice) -> Figure:
 
 
 def _spectrum(ax: Axes, advice: Advice) -> None:
-    sample = advice.sample.eigenvalues
-    seen = sample[sample > 0]
     value, low, high = advice.spectrum
     rank = np.arange(1, len(value) + 1)
     ax.fill_between(rank, low, high, color=style.BLACK, alpha=0.2, linewidth=0)
-    some = np.unique(np.rint(np.geomspace(1, len(seen), 60)).astype(int))
-    ax.plot(
-        some, seen[some - 1], linestyle="none", marker="o", color=style.GREY,
-        markerfacecolor="white", markeredgewidth=0.7,
-    )  # fmt: skip
+    seen = value
+    if advice.sample is not None:
+        sample = advice.sample.eigenvalues[advice.sample.eigenvalues > 0]
+        some = np.unique(np.rint(np.geomspace(1, len(sample), 60)).astype(int))
+        ax.plot(
+            some, sample[some - 1], linestyle="none", marker="o", color=style.GREY,
+            markerfacecolor="white", markeredgewidth=0.7,
+        )  # fmt: skip
+        seen = np.concatenate([value, sample[some - 1]])
     style.line(ax, rank, value)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
+    _logarithmic(ax)
     ax.set_xlabel("rank $j$")
     ax.set_ylabel("variance $s_j$ (mean 1)")
-    style.fit(ax, np.concatenate([value, seen[some - 1]]), log=True)
+    style.fit(ax, seen, log=True)
 
 
 def _losses(ax: Axes, advice: Advice) -> None:
@@ -94,8 +97,15 @@ def _band(ax: Axes, n: np.ndarray, curve: np.ndarray, colour: str, dash: object)
 
 
 def _finish(ax: Axes, advice: Advice, label: str) -> None:
-    ax.axvline(advice.sample.rows, color=style.GREY, linewidth=0.8, zorder=0)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
+    if advice.sample is not None:
+        ax.axvline(advice.sample.rows, color=style.GREY, linewidth=0.8, zorder=0)
+    _logarithmic(ax)
     ax.set_xlabel("$N$")
     ax.set_ylabel(label)
+
+
+def _logarithmic(ax: Axes) -> None:
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    label_logarithmic(ax.xaxis, plain=True)
+    label_logarithmic(ax.yaxis, plain=False)

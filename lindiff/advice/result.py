@@ -29,6 +29,11 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def certain(self) -> bool:
+        """Whether its ends are the number itself, as where the spectrum was given."""
+        return self.low == self.value == self.high
+
 
 @dataclass(frozen=True)
 class Best:
@@ -88,20 +93,21 @@ class PowerLaw:
 
 @dataclass(frozen=True, eq=False)
 class Advice:
-    """What was found of a sample; its `str` says it in words.
+    """What was found of a sample, or of a spectrum; its `str` says it in words.
 
     Attributes:
         name: What the data are called.
-        sample: Their moments.
-        scatter: How their rows scatter.
-        spectrum: The population's eigenvalues: value, low, high, shape (3, d).
+        sample: Their moments; None of a population whose spectrum was given.
+        scatter: How their rows scatter; None likewise.
+        spectrum: The population's eigenvalues, 1 on average: value, low, high, shape (3, d). Where
+            it was given, all three are equal, here and in all intervals.
         power_law: Its fit by a power law; None where no range of j is straight.
         n: N of the curves, ascending; that of the sample is among them.
         curves: As in `lindiff.advice.model.Predicted`: value, low, high, shape (3, n) each.
         optimal_loss: Test loss of infinitely many samples.
         needed: Needed N.
         best: Best regularizations, at the sample's N and at others.
-        check: What the data themselves do, beside the prediction.
+        check: What the data themselves do, beside the prediction; without any N if not checked.
         notes: What is to be known of how the data were read.
         text: All of it in words.
 
@@ -118,8 +124,8 @@ class Advice:
     """
 
     name: str
-    sample: Sample
-    scatter: Scatter
+    sample: Sample | None
+    scatter: Scatter | None
     spectrum: Float64[Array, "3 d"]
     power_law: PowerLaw | None
     n: list[int]
@@ -131,6 +137,11 @@ class Advice:
     notes: tuple[str, ...]
     text: str = ""
 
+    @property
+    def d(self) -> int:
+        """Dimension."""
+        return int(self.spectrum.shape[1])
+
     def at(self, curve: str, n: int) -> Interval:
         """A curve at one of its N."""
         return Interval(*self.curves[curve][:, self.n.index(n)].tolist())
@@ -140,18 +151,12 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers as plain lists and mappings, for JSON."""
-        sample = self.sample
         return {
             "name": self.name,
-            "rows": sample.rows,
-            "columns": sample.columns,
-            "d": sample.d,
-            "constant_columns": sample.constant,
-            "dependent_directions": sample.dependent,
-            "unit": sample.unit,
+            "d": self.d,
+            **_of_sample(self.sample),
             "notes": list(self.notes),
-            "scatter": asdict(self.scatter),
-            "sample_eigenvalues": sample.eigenvalues.tolist(),
+            "scatter": None if self.scatter is None else asdict(self.scatter),
             "spectrum": _ends(self.spectrum),
             "power_law": None if self.power_law is None else asdict(self.power_law),
             "n": self.n,
@@ -166,6 +171,19 @@ class Advice:
                 "predicted": {k: v.tolist() for k, v in self.check.predicted.items()},
             },
         }
+
+
+def _of_sample(sample: Sample | None) -> dict[str, Any]:
+    if sample is None:
+        return {}
+    return {
+        "rows": sample.rows,
+        "columns": sample.columns,
+        "constant_columns": sample.constant,
+        "dependent_directions": sample.dependent,
+        "unit": sample.unit,
+        "sample_eigenvalues": sample.eigenvalues.tolist(),
+    }
 
 
 def _ends(values: Float64[Array, " 3 *any"]) -> dict[str, list[float]]:

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 FEWEST_ROWS = 8
 # Of the largest variance: what is below is no direction of the data, but a combination of others.
-_TOLERANCE = 1e-12
+TOLERANCE = 1e-12
 _BATCHES, _BATCH = 64, 64
 _BLOCK = 2**22  # numbers
 _CHANCE = 1e-3
@@ -171,7 +171,7 @@ def _decomposed(
     own = np.diag(covariance)
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    some = values > _TOLERANCE * values[0]
+    some = values > TOLERANCE * values[0]
     rank, few = int(some.sum()), source.rows - 1 < len(values)
     # Where rows are too few to show all directions, those without variance are not known to be
     # none; where they are enough, they are combinations of other columns.

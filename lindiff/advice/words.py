@@ -10,6 +10,7 @@ import numpy as np
 from lindiff.advice.check import CURVES
 from lindiff.advice.model import METRICS, SAMPLER
 from lindiff.advice.result import Advice, Best, Interval, Needed
+from lindiff.advice.sample import Sample, Scatter
 from lindiff.columns import SETTING
 from lindiff.config.yamlfile import shown
 from lindiff.report.claims import KL
@@ -21,11 +22,15 @@ _WIDE, _ORDERED, _DOMINANT = 1.2, 1.5, 0.8
 
 def sections(advice: Advice) -> Iterator[tuple[str, list[str]]]:
     """Heading and sentences, in the order in which a reader asks."""
-    yield "Your data", list(_data(advice))
-    yield "Do I have enough?", list(_enough(advice))
+    if advice.sample is None:
+        yield "Your spectrum", list(_given(advice))
+    else:
+        yield "Your data", list(_data(advice, advice.sample))
+        yield "Do I have enough?", list(_enough(advice, advice.sample))
     yield "How many samples do I need?", [_needed(advice, one) for one in advice.needed]
     yield "How should I regularize, and when should I stop?", list(_regularization(advice))
-    yield "Is this true of my data?", list(_checked(advice))
+    if advice.sample is not None and advice.scatter is not None:
+        yield "Is this true of my data?", list(_checked(advice, advice.sample, advice.scatter))
     yield "What this holds for", [_conditions(advice)]
 
 
@@ -46,7 +51,9 @@ def number(value: float) -> str:
 
 
 def between(interval: Interval) -> str:
-    """A number with its interval in brackets."""
+    """A number with its interval in brackets; of a number that is certain, the number."""
+    if interval.certain:
+        return number(interval.value)
     return f"{number(interval.value)} [{number(interval.low)} to {number(interval.high)}]"
 
 
@@ -56,18 +63,23 @@ def _whole(interval: Interval) -> str:
         f"{math.ceil(x):,}" if math.isfinite(x) else "∞"
         for x in (interval.value, interval.low, interval.high)
     )
-    return f"{value} [{low} to {high}]"
+    return value if interval.certain else f"{value} [{low} to {high}]"
 
 
 def _share(interval: Interval) -> str:
     """A share in percent with its interval."""
     values = [100 * x for x in (interval.value, interval.low, interval.high)]
     value, low, high = (f"{x:.2g}" if abs(x) < 10 else f"{x:,.0f}" for x in values)
-    return f"{value} % [{low} to {high} %]"
+    return f"{value} %" if interval.certain else f"{value} % [{low} to {high} %]"
 
 
-def _data(advice: Advice) -> Iterator[str]:
-    sample = advice.sample
+def _given(advice: Advice) -> Iterator[str]:
+    yield f"{advice.name}: the eigenvalues of a covariance, d = {advice.d:,}."
+    yield from _shape(advice)
+    yield from (f"Note: {note}." for note in advice.notes)
+
+
+def _data(advice: Advice, sample: Sample) -> Iterator[str]:
     yield (
         f"{advice.name}: {sample.rows:,} rows of {sample.columns:,} columns, d = {sample.d:,} "
         f"(N/d = {number(sample.rows / sample.d)})."
@@ -79,6 +91,17 @@ def _data(advice: Advice) -> Iterator[str]:
             f"{_count(sample.dependent, 'direction')} without variance, combinations of other "
             "columns: left out."
         )
+    yield from _shape(advice)
+    column, share = sample.widest
+    if share > _DOMINANT and sample.columns > 2:
+        yield (
+            f"The column {shown(column)} alone has {100 * share:.3g} % of the variance, which is "
+            "what a denoiser then learns; if columns have units of their own, standardize them."
+        )
+    yield from (f"Note: {note}." for note in advice.notes)
+
+
+def _shape(advice: Advice) -> Iterator[str]:
     law = advice.power_law
     s = advice.spectrum[0]
     if law is not None and law.exponent.high > 0.05:
@@ -93,20 +116,13 @@ def _data(advice: Advice) -> Iterator[str]:
     top = np.cumsum(s) / s.sum()
     yield (
         f"Nine tenths of the variance lie in {int(np.argmax(top >= 0.9)) + 1:,} of "
-        f"{sample.d:,} directions; the largest is {number(s[0])}, the smallest {number(s[-1])} "
+        f"{advice.d:,} directions; the largest is {number(s[0])}, the smallest {number(s[-1])} "
         "times the mean."
     )
-    column, share = sample.widest
-    if share > _DOMINANT and sample.columns > 2:
-        yield (
-            f"The column {shown(column)} alone has {100 * share:.3g} % of the variance, which is "
-            "what a denoiser then learns; if columns have units of their own, standardize them."
-        )
-    yield from (f"Note: {note}." for note in advice.notes)
 
 
-def _enough(advice: Advice) -> Iterator[str]:
-    n, best = _own(advice), advice.optimal_loss.value
+def _enough(advice: Advice, sample: Sample) -> Iterator[str]:
+    n, best = _own(advice, sample), advice.optimal_loss.value
     for curve in CURVES:
         # The optimal loss is as uncertain as the loss, and for the same reason.
         excess = advice.at(curve, n).value / best - 1
@@ -145,7 +161,7 @@ def _target(one: Needed) -> str:
 def _needed(advice: Advice, one: Needed) -> str:
     if one.n is None:
         # Of it about (d+3)/(4N) is for want of samples (docs/theory.md, "Needed N").
-        of_n = (advice.sample.d + 3) / (4 * one.largest)
+        of_n = (advice.d + 3) / (4 * one.largest)
         ruled = one.quantity in METRICS and one.left > 2 * of_n
         floor = ", most of it what the sampler leaves at N = ∞" if ruled else ""
         return (
@@ -154,10 +170,7 @@ def _needed(advice: Advice, one: Needed) -> str:
         )
     if one.n.value <= advice.n[0]:
         return f"{_target(one)}: at every N from {advice.n[0]:,} on."
-    return (
-        f"{_target(one)}: from N = {_whole(one.n)} on "
-        f"(N/d = {number(one.n.value / advice.sample.d)})."
-    )
+    return f"{_target(one)}: from N = {_whole(one.n)} on (N/d = {number(one.n.value / advice.d)})."
 
 
 def _regularization(advice: Advice) -> Iterator[str]:
@@ -178,8 +191,8 @@ def _one(one: Best) -> str:
     return f"{symbol} = {between(one.strength)} lowers it by {_share(saved)}"
 
 
-def _checked(advice: Advice) -> Iterator[str]:
-    check, sample = advice.check, advice.sample
+def _checked(advice: Advice, sample: Sample, scatter: Scatter) -> Iterator[str]:
+    check = advice.check
     if not check.n:
         yield "Not checked: too few rows to hold some out."
     for curve in CURVES if check.n else ():
@@ -198,20 +211,20 @@ def _checked(advice: Advice) -> Iterator[str]:
             f"{', '.join(f'{n:,}' for n in sizes)}: the losses above, and the N needed for them, "
             "were corrected by what was measured; KL and the best strengths were not."
         )
-    if advice.scatter.repeats > 0:
+    if scatter.repeats > 0:
         yield (
-            f"{100 * advice.scatter.repeats:.2g} % of the rows that were looked at repeat another "
+            f"{100 * scatter.repeats:.2g} % of the rows that were looked at repeat another "
             "one: you have fewer samples than rows, and held-out rows are partly those trained on."
         )
-    if advice.scatter.inflation > _WIDE:
+    if scatter.inflation > _WIDE:
         yield (
-            f"Your rows scatter {number(advice.scatter.inflation)} times as much as independent "
+            f"Your rows scatter {number(scatter.inflation)} times as much as independent "
             "Gaussian rows of this covariance: the intervals are that much wider."
         )
-    if advice.scatter.order > _ORDERED:
+    if scatter.order > _ORDERED:
         yield (
             f"Your rows are in an order that matters: neighbours are alike, and means over a part "
-            f"of the file scatter {number(advice.scatter.order)} times as much as over shuffled "
+            f"of the file scatter {number(scatter.order)} times as much as over shuffled "
             "rows. If the file is a part of more data, the rest may be unlike it."
         )
     if sample.rows <= sample.d:
@@ -222,19 +235,25 @@ def _checked(advice: Advice) -> Iterator[str]:
 
 
 def _conditions(advice: Advice) -> str:
+    if advice.sample is None:
+        unit = "The eigenvalues are divided by their mean: c is in that unit."
+    else:
+        unit = (
+            f"The data are multiplied by {advice.sample.unit:.4g}, so that a direction has "
+            "variance 1 on average: c is in that unit. Brackets: 95 % intervals for what your rows "
+            "leave open of the spectrum."
+        )
     return (
         "Linear denoisers, trained to the end but where a stop is said; linear noise schedule with "
         "T = 1000 levels, the mean over levels of the loss per dimension; mean estimated; KL of "
         f"the Gaussian that {SAMPLER.upper()} generates, in nats per dimension; theory of large "
-        "systems for Gaussian data. The data are multiplied by "
-        f"{advice.sample.unit:.4g}, so that a direction has variance 1 on average: c is in that "
-        "unit. Brackets: 95 % intervals for what your rows leave open of the spectrum."
+        f"systems for Gaussian data. {unit}"
     )
 
 
-def _own(advice: Advice) -> int:
+def _own(advice: Advice, sample: Sample) -> int:
     """N of the sample, or the next one that has a limit."""
-    return min(n for n in advice.n if n >= advice.sample.rows)
+    return min(n for n in advice.n if n >= sample.rows)
 
 
 def _count(number: int, what: str) -> str:

@@ -38,7 +38,19 @@ def read_eigenvalues(path: Path) -> list[float]:
     return _numbers(text, path)
 
 
-def _numbers(text: str, path: Path) -> list[float]:
+def read_list(text: str) -> list[float]:
+    """The numbers of one line, parted by commas, semicolons or white space.
+
+    Raises:
+        ValueError: A part is no number.
+
+    >>> read_list("4, 2, 1.5")
+    [4.0, 2.0, 1.5]
+    """
+    return _numbers(text, text)
+
+
+def _numbers(text: str, path: Path | str) -> list[float]:
     """The numbers of a text: one a line, or all in one line, with one separator.
 
     Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from lindiff.columns import DEFAULT_METRICS, REQUIRED, SETTINGS
 from lindiff.config import dimensions
 from lindiff.config.axes import Section
 from lindiff.config.dimensions import data_sets
-from lindiff.config.sheet import KEYS, MAX_CELLS, parse, setting_of
+from lindiff.config.overrides import overridden
+from lindiff.config.sheet import KEYS, MAX_CELLS, Sheet, parse, setting_of
 from lindiff.config.yamlfile import Document, Key, read, shown
 from lindiff.errors import InputError
 from lindiff.models import MODELS, THEORY
@@ -106,6 +107,7 @@ class Config(_Resolved):
         target_seconds: Time that a shard aims at.
         target_bytes: Memory that a shard aims at.
         max_cells: A grid of more cells is refused.
+        overrides: What was given beside the file, ``KEY=VALUE`` each.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Config(_Resolved):
     target_seconds: float
     target_bytes: int
     max_cells: int = MAX_CELLS
+    overrides: tuple[str, ...] = ()
     _document: Document = PrivateAttr(default_factory=_no_document)
 
     @property
@@ -133,7 +136,9 @@ class Config(_Resolved):
 
     def to_json(self) -> str:
         """The config as JSON with sorted keys; infinities are spelled ``Infinity``."""
-        return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        # A plan is named by this text: without overrides it is that of the versions before them.
+        content = self.model_dump(exclude=None if self.overrides else {"overrides"})
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Config:
@@ -148,12 +153,12 @@ class Config(_Resolved):
             raise InputError(f"not a resolved config: {error}") from None
 
 
-def load(path: str | Path, sweep_overrides: Mapping[str, Any] | None = None) -> Config:
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read a config file.
 
     Args:
         path: The YAML file. Files that it names (eigenvalues) are read too, relative to its folder.
-        sweep_overrides: Top-level keys that replace those of the file, such as ``max_cells``.
+        overrides: ``KEY=VALUE`` each, in place of the file's: `lindiff.config.overrides`.
 
     Returns:
         The resolved config.
@@ -162,30 +167,30 @@ def load(path: str | Path, sweep_overrides: Mapping[str, Any] | None = None) -> 
         InputError: The file cannot be read or has errors: one line for each.
     """
     path = Path(path)
-    document = read(path)
+    document = overridden(read(path), overrides, tuple(Sheet.model_fields))
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", path.stem):
         raise InputError(
             f"{path}: the name of a config names its results; "
             "it must hold letters, digits, '_', '-' and '.' only"
         )
-    return resolve(document, path.parent, path.stem, sweep_overrides or {})
+    config = resolve(document, path.parent, path.stem)
+    found = config.model_copy(update={"overrides": tuple(overrides)})
+    found._document = document
+    return found
 
 
-def resolve(
-    document: Document, folder: Path, name: str, sweep_overrides: Mapping[str, Any]
-) -> Config:
+def resolve(document: Document, folder: Path, name: str) -> Config:
     """The config that a document holds.
 
     Args:
         document: The sheet as plain data.
         folder: Where the paths in it start.
         name: Name of the config.
-        sweep_overrides: As in `load`.
 
     Raises:
         InputError: As `load`.
     """
-    sheet = parse(document, folder, sweep_overrides)
+    sheet = parse(document, folder)
     problems: list[str] = []
     experiments = {
         key: _experiment(key, own, sheet.defaults, document, problems)

@@ -7,7 +7,7 @@ hold what was written; `resolve` fills it in (defaults, neutral values, derived 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -242,13 +242,12 @@ class Sheet(Section):
     max_cells: item(_MAX_CELLS) = Field(default=MAX_CELLS, description=_MAX_CELLS.help)  # type: ignore[valid-type]
 
 
-def parse(document: Document, folder: Path, overrides: Mapping[str, Any]) -> Sheet:
+def parse(document: Document, folder: Path) -> Sheet:
     """The sheet that a document holds.
 
     Args:
         document: The YAML file.
         folder: Where the paths in it start.
-        overrides: Top-level keys that replace those of the file.
 
     Returns:
         The sheet, its values checked and its axes expanded.
@@ -260,16 +259,15 @@ def parse(document: Document, folder: Path, overrides: Mapping[str, Any]) -> She
         raise InputError(f"{document.file}: empty; a config needs the key `experiments`")
     if not isinstance(document.data, dict):
         raise InputError(document.line((), "a config must be a mapping with the key `experiments`"))
-    data = {**document.data, **overrides}
-    limit = data.get("max_cells")
+    limit = document.data.get("max_cells")
     room = Room(limit if type(limit) is int and 0 < limit <= _MAX_CELLS.high else MAX_CELLS)
     context = {"folder": folder, "room": room}
     try:
-        return Sheet.model_validate(data, context=context)
+        return Sheet.model_validate(document.data, context=context)
     except ValidationError as error:
         found = error.errors(include_url=False)
-    found.sort(key=lambda error: _position(document, error, overrides))
-    lines = [_line(document, error, overrides) for error in found[: MOST_LINES - 1]]
+    found.sort(key=lambda error: document.position(_path(error), key=_on_key(error)))
+    lines = [_line(document, error) for error in found[: MOST_LINES - 1]]
     if more := len(found) - len(lines):
         lines.append(f"… and {more:,} more errors")
     raise InputError("\n".join(lines))
@@ -283,22 +281,10 @@ def _on_key(error: ErrorDetails) -> bool:
     return error["type"] == "extra_forbidden" or "[key]" in error["loc"]
 
 
-def _position(
-    document: Document, error: ErrorDetails, overrides: Mapping[str, Any]
-) -> tuple[int, int]:
-    """Where in the file an error is; first what is not in the file."""
-    path = _path(error)
-    return (
-        (0, 0) if path[:1] and path[0] in overrides else document.position(path, key=_on_key(error))
-    )
-
-
-def _line(document: Document, error: ErrorDetails, overrides: Mapping[str, Any]) -> str:
+def _line(document: Document, error: ErrorDetails) -> str:
     """The text of one error."""
     path, on_key = _path(error), _on_key(error)
     message = _message(error, path)
-    if path and path[0] in overrides:
-        return f"{path[0]} = {shown(error['input'])} (given instead of the file's): {message}"
     value = "" if on_key or error["type"] == "missing" else shown(error["input"])
     return document.line(path, message, key=on_key, value=value)
 

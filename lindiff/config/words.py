@@ -78,7 +78,7 @@ def known_word(value: object, known: Iterable[str]) -> str:
     raise ValueError(f"not a known value; allowed: {', '.join(words)}{near}")
 
 
-def json_text(value: object, indent: int) -> str:
+def json_text(value: object, indent: int | None = None) -> str:
     """JSON that every program reads: infinities are the texts ``inf`` and ``-inf``, NaN is null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 

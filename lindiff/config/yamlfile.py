@@ -94,15 +94,26 @@ class Document:
         data: Dictionaries, lists, text, numbers, booleans and None.
         marks: Line and column (from 1) of the value at each path.
         keys: Line and column of the key at each path that ends in a key.
+        given: What messages name in place of the file for values that are not the file's.
     """
 
     file: str
     data: Any = None
     marks: dict[Key, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    given: dict[Key, str] = field(default_factory=dict)
+
+    def _given(self, path: Key) -> str | None:
+        starts = (path[:end] for end in range(1, len(path) + 1))
+        return next((self.given[start] for start in starts if start in self.given), None)
 
     def position(self, path: Key, *, key: bool = False) -> tuple[int, int]:
-        """Line and column of what is at `path`, or of the nearest thing around it."""
+        """Line and column of what is at `path`, or of the nearest thing around it.
+
+        (0, 0) where there is none, and of values that are not the file's.
+        """
+        if self._given(path) is not None:
+            return (0, 0)
         if key and path in self.keys:
             return self.keys[path]
         for end in range(len(path), -1, -1):
@@ -127,7 +138,7 @@ class Document:
     def head(self, path: Key, *, key: bool = False) -> str:
         """``FILE:LINE:COLUMN`` of what is at `path`."""
         line, column = self.position(path, key=key)
-        return f"{self.file}:{line}:{column}" if line else self.file
+        return f"{self.file}:{line}:{column}" if line else self._given(path) or self.file
 
     def line(self, path: Key, message: str, *, key: bool = False, value: str | None = None) -> str:
         """``FILE:LINE:COLUMN: path = value: message``.

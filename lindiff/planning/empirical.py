@@ -11,22 +11,18 @@ import pyarrow.compute as pc
 from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, column, each, with_cells
+from lindiff.planning.measured import of_samples
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.empirical import _BLOCK as WEIGHTS
-from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones. The
 # constants are counts of operations at the speed of the linear models, not fits.
 _LEVEL = 3e-5
-_PAIR = 2e-9
+_PAIR = 4e-9
 _PRODUCT = 8e-11
 _NUMBER = 1e-8
-_DIFFERENCE = 1e-9
 _CUBE = 1e-10
-# What a fit of the jackknife takes: the decompositions of a d × d factor.
-_DECOMPOSITIONS = 40
 _LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
-_DISTANCES = frozenset(("kl_model_data", "kl_data_model", "bures"))
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -52,10 +48,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         steps = np.where(steps > 0, steps, timesteps)
         halves = 1 + bool(asked & PAIR)
         work += halves * steps * (_LEVEL + SAMPLES * point)
-    if "memorized_fraction" in asked:
-        work += SAMPLES * n * d * _DIFFERENCE
-    if asked & _DISTANCES:
-        work += (BLOCKS + 1) * (_LEVEL + _CUBE * d**2 * (2 * SAMPLES + _DECOMPOSITIONS * d))
+    work += of_samples(asked, d, n)
     fit = each(fit_count, d)
     if "linearity" in asked:
         work += LEVELS * (_LEVEL + fit * (point + 4 * _CUBE * d**2))

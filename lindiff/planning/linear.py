@@ -32,14 +32,16 @@ from lindiff.science.pools import INDEPENDENT, make_pool
 Array = NDArray[np.float64]
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
-_FAMILY = 1.5e-3
-_CUBE = 3.5e-10
+_FAMILY = 2e-3
+_CUBE = 2e-10
 SAMPLE = 1.5e-8
-_CELL = 6e-5
+_CELL = 3.5e-5
+# A filter and level of a table, which families of one spectrum, d and N share (`shared`).
+FILTER = 4.5e-6
 _LEVEL = 6e-8
-_MODE = 1.5e-6
+_MODE = 1e-6
 _PAIR = 2e-10
-_BURES = 1e-9
+_BURES = 4e-10
 _MONTE_CARLO = 5e-7
 # Python with NumPy, SciPy and Arrow; every model starts from that.
 BASE_BYTES = 170e6
@@ -71,7 +73,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
     Args:
         families: One row a family with `data`, `d`, `n`, `draw`, `timesteps` and
-            `cells` (a count).
+            `cells` (a count); where it is known `sharing`, the families with the same tables.
         metrics: Metrics asked for.
     """
     d, n, cells = (column(families, name) for name in ("d", "n", "cells"))
@@ -81,6 +83,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     draw = _CUBE * (small**3 + d * small**2)
     draw += np.where(samples, SAMPLE * n * d * (1 + small / 256), 0)
     seconds = _FAMILY + draw + cells * _CELL * (1 + d / 256)
+    sharing = column(families, "sharing") if "sharing" in families.column_names else 1.0
+    seconds += cells * FILTER * timesteps / sharing
     drawing, kept = _draw_numbers(d, n, samples, _ill_conditioned(families, d, n))
     # What comes after the draw: the measure, the floors' population, the filters on the nodes.
     after = 2 * d * small + 513 * small + cells * (_TABLE + 10 * small + 3 * d)

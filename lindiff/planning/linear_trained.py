@@ -22,11 +22,11 @@ from lindiff.training.sizes import BLOCK, CHUNK
 _FAMILY = 0.02
 _STEP = 2e-5
 _NUMBER = 1e-8
-_PRODUCT = 1e-10
+_PRODUCT = 4e-11
 _UPDATE = 2e-9
 _EXACT_STEP = 3e-6
-_DESCENT = 2e-10
-_CUBE = 1e-9
+_DESCENT = 6e-11
+_CUBE = 2e-10
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:

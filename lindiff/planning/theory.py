@@ -9,15 +9,16 @@ import pyarrow as pa
 
 from lindiff.models.linear_cells import LEVELS
 from lindiff.planning.cells import Array, column
-from lindiff.planning.linear import BASE_BYTES, of_spectra
+from lindiff.planning.linear import BASE_BYTES, FILTER, of_spectra
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 0.3
 # One N: its limit, the overlap's integral and the mean part's pairs of modes.
-_SIZE = 0.02
+_SIZE = 0.012
 _SIZE_MODE = 8e-5
+_SIZE_PAIR = 2e-7
 _CELL = 2e-4
-_MODE = 4e-6
+_MODE = 2e-6
 # Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6.
 _NODES = 400
 # Arrays of nodes × distinct eigenvalues that are alive while the limit of one N is made.
@@ -26,6 +27,8 @@ _LIMIT = 9
 _FIELDS = 12
 # Points of a filter's table, in as many arrays as there are while it is made.
 _TABLE = 9 * 513
+# SciPy's optimizers, with which the overlap of a small N finds its root.
+_ROOT_BYTES = 20e6
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -39,15 +42,17 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     d, cells = (column(families, name) for name in ("d", "cells"))
     filters = np.minimum(cells, column(families, "filters" if _known(families) else "cells"))
     sizes = cells / np.maximum(filters, 1)
-    seconds = _FAMILY + sizes * (_SIZE + _SIZE_MODE * d) + cells * (_CELL + _MODE * d)
     modes = of_spectra(families, lambda s: len(np.unique(s)), float)
+    seconds = _FAMILY + filters * FILTER * column(families, "timesteps")
+    seconds += sizes * (_SIZE + _SIZE_MODE * modes + _SIZE_PAIR * modes**2)
+    seconds += cells * (_CELL + _MODE * modes)
     # Complex numbers on the contour; real ones at two nodes a rank, and in the table.
     complex_numbers = _NODES * (_LIMIT * modes + filters * _FIELDS)
     real_numbers = 2 * d * (513 + 4 * filters) + filters * _TABLE
     if "levels" in metrics:
-        seconds = seconds + cells * LEVELS * 2e-5
+        seconds = seconds + cells * LEVELS * 1e-5
         complex_numbers = complex_numbers + 2 * LEVELS * _NODES * filters
-    return seconds, BASE_BYTES + 16 * complex_numbers + 8 * real_numbers
+    return seconds, BASE_BYTES + _ROOT_BYTES + 16 * complex_numbers + 8 * real_numbers
 
 
 def _known(families: pa.Table) -> bool:

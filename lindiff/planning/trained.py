@@ -25,6 +25,7 @@ from lindiff.planning.cells import (
     text,
     with_cells,
 )
+from lindiff.planning.measured import of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED
 from lindiff.science.denoisers import fit_count, rounds_of
@@ -66,7 +67,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if OF_SAMPLES & set(metrics):
         visited = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
         visited = np.where(visited > 0, visited, timesteps)
-        work += halves * visited * (_CALL + SAMPLES * row) + SAMPLES * n * d * 2e-9
+        work += halves * visited * (_CALL + SAMPLES * row)
+    work += of_samples(set(metrics), d, n)
     if {"linearity", "directions"} & set(metrics):
         work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))
     numbers = np.zeros_like(n)

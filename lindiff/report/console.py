@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 
 from lindiff.columns.arrays import plain
-from lindiff.config.words import printable
+from lindiff.config.words import json_text, printable
 from lindiff.progress import duration
 from lindiff.report.curve import Curve
 from lindiff.report.ending import memory
@@ -223,9 +223,13 @@ def _reasons(table: pa.Table) -> dict[str, str]:
 
 
 def write_csv(table: pa.Table, file: BinaryIO) -> None:
-    """All rows as CSV; a list is joined by spaces."""
+    """All rows as CSV; a list is joined by spaces, one of rows with names written as JSON."""
     for index, field in enumerate(table.schema):
-        if pa.types.is_list(field.type):
+        if pa.types.is_list(field.type) and pa.types.is_nested(field.type.value_type):
+            rows = table[field.name].to_pylist()
+            texts = [None if row is None else json_text(row) for row in rows]
+            table = table.set_column(index, field.name, pa.array(texts, pa.string()))
+        elif pa.types.is_list(field.type):
             words = table[field.name].cast(pa.list_(pa.string()))
             joined = pc.binary_join(words, " ")
             table = table.set_column(index, field.name, joined)

@@ -133,8 +133,8 @@ def _config(arguments: Sequence[str], metrics: list[str], max_cells: int) -> Con
         own[key] = yamlfile.parse(value, f"{_COMMAND}: {key}").data
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
-    document = Document(_COMMAND, {"experiments": {_NAME: own}})
-    return resolve(document, Path(), _NAME, {"max_cells": max_cells})
+    document = Document(_COMMAND, {"experiments": {_NAME: own}, "max_cells": max_cells})
+    return resolve(document, Path(), _NAME)
 
 
 def _axes(experiment: Experiment, given: Collection[str]) -> tuple[str | None, str | None]:

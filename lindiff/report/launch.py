@@ -6,6 +6,7 @@ The wheel has the folders ``workflow/`` and ``config/`` of the repository inside
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -61,11 +62,14 @@ def write_config(file: Path) -> None:
     write_text(text, file)
 
 
-def sweep(config: Path, results: Path, cores: str | None, options: Sequence[str]) -> int:
+def sweep(
+    config: Path, settings: Sequence[str], results: Path, cores: str | None, options: Sequence[str]
+) -> int:
     """Run Snakemake on a config that has been checked, then make the HTML report, as `make` does.
 
     Args:
         config: The config file.
+        settings: ``KEY=VALUE`` each, in place of the file's.
         results: The results folder.
         cores: A number, or ``all``; None leaves it to the profile, for on a cluster it is a limit
             to all jobs together.
@@ -91,6 +95,7 @@ def sweep(config: Path, results: Path, cores: str | None, options: Sequence[str]
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(workflow / "Snakefile"),
         "--quiet", "rules", "host",
         "--config", f"sweep={_named(config)}", f"results={_named(results)}",
+        *([f"set={json.dumps(settings)}"] if settings else []),
         "--workflow-profile", str(workflow / "profiles/default"),
     ]  # fmt: skip
     if cores is not None:
@@ -99,7 +104,7 @@ def sweep(config: Path, results: Path, cores: str | None, options: Sequence[str]
     if code == 0 and not _only_looks(options):
         code = _report(command, results / config.stem)
     if code:
-        asked = f"{shlex.quote(str(config))} --results {shlex.quote(str(results))}"
+        asked = shlex.join([str(config), *settings, "--results", str(results)])
         lines = (
             "lindiff: the run did not finish; the same command goes on from here, and this says "
             f"why:\n    lindiff status {asked}"

@@ -26,6 +26,7 @@ from lindiff import figures
 from lindiff.columns import NESTED
 from lindiff.config import resolve
 from lindiff.config.words import few, message, printable, suggestion
+from lindiff.config.yamlfile import shown
 from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
 from lindiff.fingerprint import closure
@@ -34,6 +35,7 @@ from lindiff.planning.rows import lengths
 from lindiff.progress import duration
 from lindiff.report.ending import killed, no_space
 from lindiff.report.page.write import sources as page_assets
+from lindiff.report.polling import remember_jobs
 from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
 from lindiff.sweep.grid import count
@@ -43,7 +45,7 @@ from lindiff.sweep.plan import Plan, find_plan, make_plan
 from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
-KEYS = ("sweep", "results")
+KEYS = ("sweep", "results", "set")
 # Minutes of a job beside its estimate, and how wrong the estimate may be.
 _START_MINUTES = 5
 _MARGIN = 3
@@ -74,7 +76,7 @@ def _check_keys(settings: Mapping[str, object]) -> None:
     if wrong := [f"{key}{suggestion(str(key), KEYS)}" for key in settings if key not in KEYS]:
         raise InputError(
             f"--config: unknown {'key' if len(wrong) == 1 else 'keys'} {few(wrong)}; there are "
-            f"{' and '.join(KEYS)}: the rest of a sweep is in the file that sweep=FILE names"
+            f"{', '.join(KEYS)}: the rest of a sweep is in the file that sweep=FILE names"
         )
 
 
@@ -98,6 +100,14 @@ def _text(settings: Mapping[str, object], key: str, default: str, main: bool) ->
     return value
 
 
+def _settings(settings: Mapping[str, object]) -> tuple[str, ...]:
+    """What is set beside the file: ``set='["KEY=VALUE", …]'``, a list of texts."""
+    given = settings.get("set", [])
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+        raise InputError(f"set = {shown(given)}: write a list of texts: set='[\"KEY=VALUE\"]'")
+    return tuple(given)
+
+
 @dataclass(frozen=True)
 class Sweep:
     """A config and a results folder, as the rules see them.
@@ -119,7 +129,7 @@ class Sweep:
         """The sweep that ``--config sweep=FILE results=DIR`` names.
 
         Args:
-            settings: Snakemake's config; only these two keys are read.
+            settings: Snakemake's config; only the keys `KEYS` are read.
             main: Whether this is Snakemake's main process, which plans.
             own: Whether the config is this workflow's; another one's may have keys of its own.
         """
@@ -139,7 +149,7 @@ class Sweep:
                 )
             if not main:
                 return cls(file, results, find_plan(results, Path(file).stem), main)
-            config = resolve.load(file)
+            config = resolve.load(file, _settings(settings))
             check_owner(config, Path(file), results)
             plan = make_plan(config, results)
         print(printable("\n".join(summary(plan))), file=sys.stderr)
@@ -223,6 +233,8 @@ class Sweep:
                 for path in leftovers(self.results):
                     remove(path)
             stop_jobs_with_the_run()
+            if executor == "slurm":
+                remember_jobs()
 
     def failed(self) -> None:
         """Say what logs cannot: that there was no space for them, and which jobs were killed."""
@@ -284,9 +296,8 @@ def accounting() -> list[str]:
     return [
         f"this Slurm keeps no accounting (AccountingStorageType = {found[1]}), which Snakemake "
         "reads the ends of jobs from (sacct): with slurm-status-command: squeue it sees them as "
-        "long as the controller remembers them (MinJobAge), not those that end while the "
-        "controller is down. If it waits although squeue shows no job: end it and start it again; "
-        "what is finished is kept"
+        "long as the controller remembers them (MinJobAge). If it waits although squeue shows no "
+        "job: end it and start it again; what is finished is kept"
     ]
 
 

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff import planning
-from lindiff.columns.arrays import Rows, plain
-from lindiff.columns.groups import SPECTRUM
+from lindiff.columns.arrays import Rows, combinations, plain
+from lindiff.columns.groups import COVARIANCE, SPECTRUM
 from lindiff.fingerprint import joined
 from lindiff.models import MODELS, Model
 from lindiff.sweep.bits import Bits, names
@@ -123,6 +123,7 @@ def _units(
     rows = rows[np.argsort(rank[codes], kind="stable")]
     families, counts = cells.take(pa.array(rows[np.cumsum(counts[order]) - 1])), counts[order]
     families = families.append_column("filters", pa.array(_filters(cells, rows, model, counts)))
+    families = families.append_column("sharing", pa.array(_sharing(families)))
 
     seconds, size = _estimate(model, families, counts, metrics)
     fixed = _estimate(model, families, np.ones_like(counts), metrics)
@@ -148,6 +149,12 @@ def _units(
         planning.together(model, pieces_of, metrics),
         model,
     )
+
+
+def _sharing(families: pa.Table) -> Rows:
+    """How many families have the covariance, the d and the N of each: they share filter tables."""
+    codes, first = combinations(families, ("data", *COVARIANCE, "n"))
+    return np.asarray(np.bincount(codes, minlength=len(first))[codes])
 
 
 def _filters(cells: pa.Table, rows: Rows, model: Model, counts: Rows) -> Rows:

@@ -294,3 +294,76 @@ def test_a_config_that_is_there_is_not_overwritten(tmp_path):
     done = command("digits", "--write", config)
     assert done.exit_code == 2
     assert config.read_text() == "mine"
+
+
+SPECTRUM = (np.arange(1, D + 1) ** -1.0).tolist()
+
+
+@cache
+def of_spectrum():
+    return lindiff.advise_spectrum(SPECTRUM, "made up", n=[36, 400])
+
+
+def test_a_known_spectrum_is_what_the_theory_says_of_it():
+    found = of_spectrum()
+    s = lindiff.make_spectrum("eigenvalues", D, values=SPECTRUM)
+    sampler = lindiff.make_sampler("ddim", lindiff.make_schedule())
+    best = next(b for b in found.best if (b.regularizer, b.n) == ("ridge", 36))
+    trainings = [lindiff.Training(), lindiff.Training(ridge=best.strength.value)]
+    theory = lindiff.linear_theory(s, 36, trainings, sampler=sampler)
+    i = found.n.index(36)
+    for curve in ("train_loss", "test_loss", "kl_model_data", "kl_data_model"):
+        assert found.curves[curve][0, i] == pytest.approx(theory[curve][0], rel=1e-6)
+    without, least = theory["test_loss"]
+    assert 0 < best.ratio.value < 0.99
+    assert best.ratio.value == pytest.approx(least / without, rel=1e-3)
+    for ends in (*found.curves.values(), found.spectrum):
+        np.testing.assert_array_equal(ends[0], ends[1])
+        np.testing.assert_array_equal(ends[0], ends[2])
+
+
+def test_its_words_have_no_sample_and_no_interval():
+    text = str(of_spectrum())
+    for word in ("rows", "your data", "95 %", "[", "nan"):
+        assert word not in text
+    assert "made up: the eigenvalues of a covariance, d = 12." in text
+    assert {one.n for one in of_spectrum().best} == {36, 400}
+
+
+def test_unit_order_and_null_directions_do_not_matter():
+    given = [0.0, *(1e6 * np.array(SPECTRUM)[::-1]), 1e-12, -1e-12]
+    found = lindiff.advise_spectrum(given, "made up", n=[36, 400])
+    np.testing.assert_allclose(found.spectrum, of_spectrum().spectrum, rtol=1e-12)
+    assert "3 directions have no variance: left out" in str(found)
+
+
+@pytest.mark.parametrize("given", [[], [0, 0], [1, -1], [1, np.nan], [1, np.inf], [[1, 2]]])
+def test_what_is_no_spectrum_is_refused(given):
+    with pytest.raises(ValueError, match="eigenvalue"):
+        lindiff.advise_spectrum(given)
+
+
+def test_the_command_takes_a_file_or_a_list(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.txt").write_text("4 2 1 1 0")
+    run = CliRunner().invoke
+    outs = ["--out", "a.html", "--out", "a.png"]
+    done = run(main, ["advise", "s.txt", "--eigenvalues", *outs, "--write", "mine.yaml"])
+    assert done.exit_code == 0, done.output
+    listed = json.loads(run(main, ["advise", "4,2,1,1", "--eigenvalues", "--json"]).stdout)
+    assert listed["spectrum"]["value"] == [2, 1, 0.5, 0.5]
+    assert "rows" not in listed
+    config = load(tmp_path / "mine.yaml")
+    assert len(validate(config).cells) > 500
+    assert "s.txt: the eigenvalues" in (tmp_path / "a.html").read_text()
+    for words_of, wrong in {
+        "s.txt is text": ["s.txt"],
+        "a spectrum has no --drop": ["s.txt", "--eigenvalues", "--drop", "a"],
+        "no number": ["4,x", "--eigenvalues"],
+        "there is no file none.txt": ["none.txt", "--eigenvalues"],
+        "an eigenvalue is negative": ["1,-2", "--eigenvalues"],
+    }.items():
+        refused = run(main, ["advise", *wrong, "--out", "b.html"])
+        assert refused.exit_code == 2, wrong
+        assert words_of in refused.stderr
+    assert not (tmp_path / "b.html").exists()

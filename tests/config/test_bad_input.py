@@ -409,7 +409,7 @@ def test_a_grid_that_is_too_large(make):
     )
     small = make("ridge: [0, 1]", "max_cells: 1\n" + BASE)
     assert "c.yaml:1:12: max_cells: the grid has 2 cells (a 2), more than 1" in message(small)
-    assert validate(load(small, {"max_cells": 2})).cells.num_rows == 2
+    assert validate(load(small, ["max_cells=2"])).cells.num_rows == 2
 
 
 @pytest.mark.parametrize(
@@ -569,9 +569,7 @@ def test_what_is_allowed_but_odd_is_a_warning_with_its_place(make):
 
 
 def test_an_override_is_not_blamed_on_the_file(make):
-    assert message(make(), max_cells=-1) == (
-        "max_cells = -1 (given instead of the file's): must be at least 1"
-    )
+    assert message(make(), max_cells=-1) == ("command line: max_cells = -1: must be at least 1")
 
 
 # Bad input: sizes, and what no terminal should get

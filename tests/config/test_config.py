@@ -176,7 +176,7 @@ def test_the_top_of_the_file(make):
     config = load(make(base=text))
     assert (config.stale, config.max_cells) == ("keep", 7)
     assert (config.target_seconds, config.target_bytes) == (600.0, 3 * 2**29)
-    assert load(make(base=text), {"max_cells": 9, "stale": "rerun"}).max_cells == 9
+    assert load(make(base=text), ["max_cells=9", "stale=rerun"]).max_cells == 9
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from lindiff import planning
 from lindiff.models import MODELS, linear_cells, measured
 from lindiff.planning import empirical, linear, linear_trained, networks, theory, trained
+from lindiff.planning import measured as of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science import denoisers, samples
 from lindiff.science.named import names
@@ -49,7 +50,7 @@ def test_every_network_has_a_cost():
         (measured, "DIRECTION_POINTS", 16, {"empirical": 0}),
         (denoisers, "_NOISY", 64, {"mlp": 0, "unet": 0, "empirical": 0}),
         (denoisers, "_PER_DIMENSION", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (samples, "BLOCKS", 16, {"empirical": 0}),
+        (samples, "BLOCKS", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
         (linear_cells, "LEVELS", 16, {"linear_exact": 0, "linear_theory": 0}),
     ],
 )
@@ -60,7 +61,8 @@ def test_a_size_that_changes_changes_the_estimates(where, size, factor, users, m
     # `LEVELS` of the exact models are another size than those of the measured ones.
     others = {(measured, linear, theory), (linear_cells, empirical, trained)}
     apart = next((rest for first, *rest in others if first is where), [])
-    for module in (where, empirical, linear, linear_trained, networks, theory, trained):
+    users_of = (empirical, linear, linear_trained, networks, of_samples, theory, trained)
+    for module in (where, *users_of):
         if hasattr(module, size) and module not in apart:
             monkeypatch.setattr(module, size, value * factor)
     for name, which in users.items():

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -180,7 +181,8 @@ def test_what_is_wrong_is_said_before_anything_is_written(
         ("none.yaml",): "none.yaml: no such file",
         ("tiny.yaml", "--cores", "0"): "0 is not in the range x>=1",
         ("tiny.yaml", "--cores", "many"): "'many' is not a valid integer",
-        ("tiny.yaml", "d=4"): "unexpected extra argument (d=4)",
+        ("tiny.yaml", "d=4"): "a setting of all experiments is defaults.d",
+        ("tiny.yaml", "one.n=1"): "command line: experiments.one.n = 1: must be at least 2",
         ("tiny.yaml", "--", "--config", "sweep=bad.yaml"): "names the config itself",
         ("tiny.yaml", "--", "-C", "results=x"): "names the config itself",
     }.items():
@@ -237,9 +239,15 @@ def test_an_unknown_key_of_the_config_of_snakemake_is_refused(
         monkeypatch.setenv(name, os.environ.get(name, ""))
     (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     for settings, part in (
-        ({"sweeps": "tiny.yaml"}, "unknown key sweeps (did you mean sweep?); there are sweep and"),
+        (
+            {"sweeps": "tiny.yaml"},
+            "unknown key sweeps (did you mean sweep?); there are sweep, results, set",
+        ),
         ({"sweep": "tiny.yaml", "result": "x"}, "unknown key result (did you mean results?)"),
-        ({"sweep": "tiny.yaml", "zz": 1, 2: 3}, "unknown keys zz, 2; there are sweep and results"),
+        (
+            {"sweep": "tiny.yaml", "zz": 1, 2: 3},
+            "unknown keys zz, 2; there are sweep, results, set",
+        ),
     ):
         with pytest.raises(SystemExit, match="2"):
             Sweep.open(settings, main=True)  # type: ignore[arg-type]
@@ -247,3 +255,24 @@ def test_an_unknown_key_of_the_config_of_snakemake_is_refused(
     # Of another workflow, which takes this one as a module with its own config.
     monkeypatch.setattr(sys, "argv", ["snakemake"])
     assert Sweep.open({"sweep": "tiny.yaml", "zz": 1}, main=True, own=False).plan.wanted == 1
+
+
+@pytest.mark.slow
+def test_settings_beside_the_config_are_swept_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    given = ("one.n=8,16", "one.seed={range: [0, 3]}")
+    command = [sys.executable, "-m", "lindiff.cli", "sweep", "tiny.yaml", *given]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr
+    table = pq.read_table("results/tiny/metrics.parquet")
+    assert sorted(zip(table["n"].to_pylist(), table["seed"].to_pylist(), strict=True)) == [
+        (n, seed) for n in (8, 16) for seed in range(3)
+    ]
+    about = json.loads(table.schema.metadata[b"lindiff"])
+    assert about["config"]["overrides"] == list(given)
+    assert invoke("status", "tiny.yaml", *given)[0] == 0

@@ -356,6 +356,24 @@ def stop(state: Path) -> None:
 
 
 @contextmanager
+def controller_down(cluster: Cluster) -> Iterator[None]:
+    """The controller is down for the length of a ``with`` block; jobs on the node go on.
+
+    Raises:
+        ClusterError: It does not start again, or does not answer within 30 s.
+    """
+    pid = _daemon_pid(cluster.state, "slurmctld")
+    assert pid is not None
+    _end([pid], 30)
+    try:
+        yield
+    finally:
+        _launch(cluster.state, "slurmctld", "-f", str(cluster.state / "slurm.conf"))
+        if not _until(lambda: _node_state(cluster) in ("idle", "mixed", "allocated"), 30):
+            raise ClusterError(f"the node is {_node_state(cluster)!r}:\n{cluster.log_tail()}")
+
+
+@contextmanager
 def running(state: Path) -> Iterator[Cluster]:
     """A cluster for the length of a ``with`` block."""
     cluster = start(state)

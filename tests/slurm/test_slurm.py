@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from lindiff.config.resolve import load
-from tests.slurm.cluster import Cluster, missing, running
+from tests.slurm.cluster import Cluster, controller_down, missing, running
 from tests.sweeps import Sweep
 from tests.tables import compare
 
@@ -255,3 +256,40 @@ def test_jobs_of_a_killed_run_are_said_and_used(cluster: Cluster, tmp_path: Path
     assert done.returncode == 0, done.stdout
     assert "of an earlier run still compute" in done.stdout
     assert cluster.job_states()[job] == "COMPLETED"
+
+
+def test_a_restart_of_the_controller_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """A shard runs on while the controller is down, and its end is seen afterwards."""
+    since = set(cluster.job_states())
+    config = tmp_path / "one.yaml"
+    config.write_text(ONE.replace("600", "6000"))
+    log = tmp_path / "snakemake.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            through_slurm(config), cwd=tmp_path, env=cluster.environment(),
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+        )  # fmt: skip
+    reports = tmp_path / "results" / "store" / "progress"
+    try:
+        job = running_shard(cluster, since, process)
+        deadline = time.monotonic() + 120
+        while not list(reports.glob("[!.]*.json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        with controller_down(cluster):
+            # Until Snakemake has asked, in vain.
+            while b"Falling back to 'sacct'" not in log.read_bytes():
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            time.sleep(2)
+        assert cluster.job_states()[job] == "RUNNING"
+        code = process.wait(timeout=900)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=60)
+    assert code == 0, log.read_text()
+    assert cluster.job_states()[job] == "COMPLETED"
+    assert "Trying to restart job" not in log.read_text()
+    metrics = pq.read_table(tmp_path / "results/one/metrics.parquet", columns=["status"])
+    assert metrics["status"].to_pylist() == ["ok"] * 12_000

@@ -14,9 +14,11 @@ rule plan:
         "../envs/lindiff.yaml"
     params:
         file=lambda wildcards: sweep.path,  # as a text its braces would be wildcards
+        settings=lambda wildcards: list(sweep.plan.config.overrides),
         digest=sweep.plan.digest,
     shell:
-        "lindiff plan --write {output:q} --digest {params.digest:q} -- {params.file:q} > {log:q} 2>&1"
+        "lindiff plan --write {output:q} --digest {params.digest:q}"
+        " -- {params.file:q} {params.settings:q} > {log:q} 2>&1"
 
 
 # `update`: Snakemake would delete a part before its job, but the part that another process has just
