@@ -1,6 +1,7 @@
 # make                                  set up .venv, run config/default.yaml on all cores, write the report
 # make CONFIG=config/smoke.yaml         the same for another config (seconds)
 # make test                             set up .venv and run all tests but the slow ones
+# make docs                             build the documentation in build/site, with the figures of the smoke config
 # make faults                           attack a small sweep some thousand times (an hour; needs cc)
 # make lock                             pin the newest packages in constraints.txt (needs uv)
 # make clean                            remove .venv and caches; results stay
@@ -20,7 +21,7 @@ export PYTHON CONFIG CORES UV
 # A rule's commands find lindiff and Snakemake in .venv, whatever the caller has activated.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test faults setup lock clean
+.PHONY: run test docs faults setup lock clean
 .DEFAULT_GOAL := run
 
 run:
@@ -31,6 +32,11 @@ run:
 test:
 	@tools/setup.sh workflow,data,train,test
 	.venv/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST)
+
+docs:
+	@tools/setup.sh workflow,train,docs
+	@CONFIG=config/smoke.yaml tools/run.sh
+	.venv/bin/python -m sphinx -W --keep-going -q -b html docs build/site
 
 faults:
 	@tools/setup.sh workflow,data,train,test
@@ -43,7 +49,7 @@ setup:
 # hand, for uv would add gigabytes of CUDA; what it needs besides is named here.
 lock:
 	printf '%s\n' filelock fsspec jinja2 networkx safetensors sympy | \
-	"$$UV" pip compile --upgrade --universal --python-version 3.11 --extra workflow --extra data --extra test \
+	"$$UV" pip compile --upgrade --universal --python-version 3.11 --extra workflow --extra data --extra docs --extra test \
 	    --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    --quiet --output-file constraints.txt pyproject.toml -
 	echo torch==2.13.0 >>constraints.txt

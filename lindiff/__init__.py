@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lindiff.advice.ask import advise, advise_spectrum
     from lindiff.advice.result import Advice
+    from lindiff.errors import InputError
     from lindiff.science.density import density
     from lindiff.science.draws import Draw, make_draw
     from lindiff.science.exact import linear_metrics
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from lindiff.science.schedule import Schedule, make_schedule
     from lindiff.science.spectrum import make_spectrum
     from lindiff.science.theory import linear_theory
+    from lindiff.surface.read import read
+    from lindiff.surface.summary import summary
+    from lindiff.surface.train import TrainedDenoiser, train
 
 __version__ = "0.1.0"
 
@@ -35,6 +39,7 @@ _HOME = {
     "Advice": "advice.result",
     "advise": "advice.ask",
     "advise_spectrum": "advice.ask",
+    "InputError": "errors",
     "Draw": "science.draws",
     "make_draw": "science.draws",
     "linear_metrics": "science.exact",
@@ -56,18 +61,24 @@ _HOME = {
     "Schedule": "science.schedule",
     "make_schedule": "science.schedule",
     "make_spectrum": "science.spectrum",
+    "read": "surface.read",
+    "summary": "surface.summary",
+    "train": "surface.train",
+    "TrainedDenoiser": "surface.train",
 }
 
 __all__ = [
     "Advice",
     "Bank",
     "Draw",
+    "InputError",
     "Limit",
     "Measure",
     "Response",
     "Sampler",
     "Schedule",
     "SpectrumEstimate",
+    "TrainedDenoiser",
     "Training",
     "advise",
     "advise_spectrum",
@@ -83,6 +94,9 @@ __all__ = [
     "make_spectrum",
     "of_draw",
     "of_population",
+    "read",
+    "summary",
+    "train",
 ]
 
 
@@ -91,3 +105,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lindiff' has no attribute {name!r}")
     return getattr(import_module(f"lindiff.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    # For the Tab key in a notebook, and for the pages of the site.
+    return sorted({*globals(), *__all__})

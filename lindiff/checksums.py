@@ -20,6 +20,8 @@ from lindiff.errors import is_of_machine
 from lindiff.files import local, names_in, patiently, remove_leftovers, write_text
 
 FOLDER = "checksums"
+# The job that writes the tables.
+COLLECT = "collect"
 
 
 @contextmanager

@@ -7,6 +7,14 @@ class InputError(Exception):
     """Something that the user gave is wrong; ``str(error)`` is what the user sees.
 
     The command line prints each line of it to stderr and exits with 2, without a traceback.
+
+    Example:
+        >>> import lindiff
+        >>> try:
+        ...     lindiff.read("results/nowhere")
+        ... except lindiff.InputError as error:
+        ...     print(error)
+        results/nowhere: no such folder; results has results of: tiny
     """
 
 

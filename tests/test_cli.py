@@ -60,7 +60,8 @@ def parsed(*arguments: object) -> Any:
 
 def test_start_is_light() -> None:
     code = (
-        "import sys, lindiff.cli; heavy = {'numpy', 'pyarrow', 'pydantic', 'matplotlib', 'rich'};"
+        "import sys, lindiff.cli;"
+        "heavy = {'numpy', 'pyarrow', 'pydantic', 'matplotlib', 'rich', 'pandas', 'torch'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,6 +2,9 @@
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +23,17 @@ from lindiff.sweep.validate import validate
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "config/README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
-# Every fenced block of the pages: page, kind, file that it names, text.
+# Every fenced block of the pages: page, kind, file that it names, text. Those in braces are of the
+# site, which tests/test_site.py builds.
 BLOCKS = [
     (page, *block)
     for page in PAGES
     for block in re.findall(
-        r"^```(\w*) ?(\S*)\n(.*?)^```$",
+        r"^```(\{?[\w-]*\}?) ?(\S*)\n(.*?)^```$",
         (ROOT / page).read_text(encoding="utf-8"),
         flags=re.MULTILINE | re.DOTALL,
     )
+    if not block[0].startswith("{")
 ]
 TESTS = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py"))
 
@@ -77,6 +82,7 @@ ELSEWHERE = {
     ("docs/extending.md", "diff", "---"): "applied by tests/test_extending.py",
     ("docs/extending.md", "yaml", "experiments:"): "needs what the page adds: "
     "run by tests/test_extending.py",
+    ("docs/cluster.md", "console", "$"): "needs a cluster: tests/slurm/test_slurm.py",
     ("docs/snakemake.md", "python", "module"): "a Snakefile: tests/workflow/test_workflow.py",
 }
 # Commands of a block that is run: the same by their first two words.
@@ -97,6 +103,7 @@ def beside(tmp_path, monkeypatch):
     columns = {f"x{i}": rng.normal(size=400) for i in range(6)}
     table = pa.table(columns | {"label": rng.integers(0, 2, 400)})
     pq.write_table(table, "measurements.parquet")
+    shutil.copy(ROOT / "config/start.yaml", "config.yaml")
     return tmp_path
 
 
@@ -107,8 +114,17 @@ def test_every_config_of_a_page_is_one(page, text, beside):
     assert len(validate(load(beside / "mine.yaml")).cells)
 
 
+# Seconds each.
+SLOW = ("lindiff", "advise")
+LINES = [(page, line) for page, text in blocks("") for line in text.splitlines()]
+
+
 @pytest.mark.parametrize(
-    ("page", "line"), [(page, line) for page, text in blocks("") for line in text.splitlines()]
+    ("page", "line"),
+    [
+        pytest.param(*one, marks=[pytest.mark.slow] * (tuple(one[1].split()[:2]) == SLOW))
+        for one in LINES
+    ],
 )
 def test_every_command_of_a_page_runs(page, line, beside):
     program, *words = shlex.split(line, comments=True)
@@ -135,3 +151,36 @@ def test_every_block_of_a_page_is_run_or_listed():
 )
 def test_what_runs_elsewhere_runs_there(where):
     assert (ROOT / where).is_file()
+
+
+# Completion ------------------------------------------------------------------------------------
+
+
+def shells():
+    """The lines for a start-up file, by shell."""
+    text = (ROOT / "docs/sweep.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+)[^|]* \| `(.*?)` \| `~", text, re.MULTILINE)
+    return {shell: line.replace("\\|", "|") for shell, line in rows}
+
+
+def test_the_line_for_each_shell_is_one_that_click_has():
+    from click.shell_completion import _available_shells
+
+    assert {"bash", "zsh", "fish"} == set(shells()) <= set(_available_shells)
+    for shell, line in shells().items():
+        assert f"_LINDIFF_COMPLETE={shell}_source lindiff" in line
+
+
+def test_bash_completes_after_its_line():
+    """A verb, an option and nothing else: as the Tab key asks for it."""
+    asked = """
+    COMPREPLY=(); COMP_WORDS=(lindiff %s); COMP_CWORD=%d
+    _lindiff_completion lindiff; echo "${COMPREPLY[*]}"
+    """
+    script = shells()["bash"] + asked % ("va", 1) + asked % ("cells --js", 2)
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    run = subprocess.run(
+        ["bash", "-c", script], env={"PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert run.stdout.split("\n")[:2] == ["validate", "--json"]

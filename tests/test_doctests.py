@@ -8,12 +8,22 @@ import numpy as np
 import pytest
 
 import lindiff
+from tests.sweeps import Sweep
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory):
+    """A folder in which the sweep ``tiny.yaml`` has run."""
+    sweep = Sweep(tmp_path_factory.mktemp("beside"))
+    sweep.finish(sweep.config(shard="60"))
+    return sweep.folder
+
+
 @pytest.mark.parametrize("name", lindiff.__all__)
-def test_every_exported_name_has_an_example_that_runs(name):
+def test_every_exported_name_has_an_example_that_runs(name, beside, monkeypatch):
+    monkeypatch.chdir(beside)
     # The finder's own check of modules would pass over what the type checks have wrapped.
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(getattr(lindiff, name), name, module=False, globs={})

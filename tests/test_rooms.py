@@ -14,7 +14,7 @@ ROOT = Path(lindiff.__file__).parent
 ROOMS = (
     "errors", "progress", "session", "columns", "science", "files", "checksums", "training",
     "models", "fingerprint", "planning", "config", "drawing", "figures", "sweep", "report",
-    "advice", "cli",
+    "advice", "surface", "cli",
 )  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 
@@ -82,6 +82,7 @@ def test_only_training_imports_torch():
         trains = own.startswith("lindiff.training") or own in (
             "lindiff.models.trained",
             "lindiff.models.linear_trained",
+            "lindiff.models.fitting",
         )
         names = {
             alias.name

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from jaxtyping import TypeCheckError
 
@@ -19,6 +20,7 @@ def test_every_exported_name_is_there():
     for name in lindiff.__all__:
         assert getattr(lindiff, name).__doc__
     assert set(lindiff.__all__) == set(lindiff._HOME)
+    assert set(lindiff.__all__) <= set(dir(lindiff))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         lindiff.nothing  # noqa: B018
 
@@ -41,6 +43,16 @@ def test_five_lines_give_the_rows_of_a_sweep():
 def test_importing_lindiff_imports_no_numpy():
     code = "import lindiff, sys; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_the_snakefile_imports_is_light():
+    """Of lindiff's own; that pyarrow imports pandas where it makes an array is not in our hands."""
+    code = (
+        "import lindiff.report.workflow, lindiff.surface.read, lindiff.surface.summary, sys;"
+        "print(sorted({'matplotlib', 'pandas', 'torch'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
 
 
 def bare_arrays(path):
@@ -114,7 +126,7 @@ def test_theory_of_several_n_is_a_table(ns, known):
         for name, values in lindiff.linear_theory(s, n, trainings, known_centre=known).items():
             own = found[name].reshape(len(ns), 2)[row]
             np.testing.assert_allclose(own, values, rtol=1e-9, atol=1e-15)
-    frame = pytest.importorskip("pandas").DataFrame(found)
+    frame = pd.DataFrame(found)
     assert frame.shape == (2 * len(ns), len(found))
 
 

@@ -224,7 +224,7 @@ def collect(plan: Plan, out_dir: Path) -> Collected:
     table = merge.table()
     about = _about(plan)
     files = [out_dir / name for name in plan.tables]
-    with checksums.kept(out_dir, "collect", files):
+    with checksums.kept(out_dir, checksums.COLLECT, files):
         for path in files:
             remove_leftovers(path)
         write_table(table, files[0], about)

@@ -29,7 +29,7 @@ def made(folder: Path, tables: Sequence[str], drawn: Sequence[str]) -> dict[str,
         tables: File names of the tables.
         drawn: Names of the figures.
     """
-    found = {"collect": [folder / name for name in tables]}
+    found = {checksums.COLLECT: [folder / name for name in tables]}
     found |= {_job(name): list(figures.outputs(name, folder)) for name in drawn}
     found["page"] = [folder / PAGE]
     return found | ({"answers": [folder / ANSWERS]} if drawn else {})

@@ -70,7 +70,7 @@ def test_the_file_alone_keeps_the_name_of_its_plan(file):
     [
         ("one.d", "command line: 'one.d': write KEY=VALUE"),
         ("=3", "command line: '=3': write KEY=VALUE"),
-        ("onw.d=3", "no experiment and no key 'onw' (did you mean one?)"),
+        ("onne.d=3", "no experiment and no key 'onne' (did you mean one?)"),
         ("d=3", "a setting of all experiments is defaults.d"),
         ("one=3", "name a setting of the experiment, as one.d"),
         ("one.dd=3", "command line: experiments.one.dd: unknown key"),
