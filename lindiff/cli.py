@@ -240,6 +240,19 @@ def answers(plan_file: Path) -> None:
 
 
 @main.command()
+@click.argument("plan_file", type=_file)
+def page(plan_file: Path) -> None:
+    """Write the page of the plan in PLAN_FILE: answers, figures, an explorer of the table."""
+    from lindiff.report.page.write import write
+    from lindiff.sweep.derived import PAGE
+    from lindiff.sweep.plan import read_plan
+
+    plan, path = read_plan(plan_file), plan_file.parent / PAGE
+    write(plan_file.parent, plan.figures, plan.tables, path)
+    click.echo(printable(str(path)))
+
+
+@main.command()
 @click.argument("config", type=_file)
 @_settings
 @_results

@@ -408,7 +408,7 @@ def test_a_results_folder_may_have_any_name(
 
 
 @pytest.mark.parametrize(
-    "verb", ["validate", "plan", "status", "run", "collect", "figures", "answers"]
+    "verb", ["validate", "plan", "status", "run", "collect", "figures", "answers", "page"]
 )
 def test_folders_pipes_and_noise_are_refused(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -26,7 +26,7 @@ from lindiff.config.words import printable
 from lindiff.errors import InputError
 from lindiff.files import atomic, write_text
 from lindiff.report.live import Follower, follow
-from lindiff.sweep.derived import ANSWERS, REPORT
+from lindiff.sweep.derived import ANSWERS, PAGE, REPORT
 
 # Options with which Snakemake runs no sweep, or not all of it: no report then.
 _NO_RUN = (
@@ -144,7 +144,7 @@ def _report(command: Sequence[str], folder: Path) -> int:
         Snakemake's exit code.
     """
     report, kept = folder / REPORT, folder / FOLDER / "report"
-    drawn = [folder / ANSWERS, folder / "figures", *(folder / "figures").glob("*")]
+    drawn = [folder / ANSWERS, folder / PAGE, folder / "figures", *(folder / "figures").glob("*")]
     times = [path.stat().st_mtime_ns for path in drawn if path.exists()]
     if not times:
         return 0

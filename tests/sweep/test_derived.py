@@ -60,7 +60,7 @@ def test_without_figures_there_are_no_answers_and_without_the_metric_no_table(fo
     derived.tidy(folder, TABLES[:1], [])
     assert files(folder) == {
         "metrics.parquet", "figures/mine.pdf", "notes.txt", "figures/kl_talk.png",
-        "checksums/collect.json", "checksums/answers.json",
+        "checksums/collect.json", "checksums/answers.json", "checksums/page.json", "index.html",
     }  # fmt: skip
 
 
