@@ -110,7 +110,7 @@ def draw(data: pa.Table) -> Figure:
     style.titles(axes, [*above, *(f"{text}, {least}" for text in names)])
     facts = tables.facts(data)
     infinite = ", ".join(labels.number(value) for value in facts["infinite"])
-    note = f"infinite and left out: {labels.symbol(name)} = {infinite}, $N/d$ up to "
+    note = f"infinite and left out: {labels.label(name)} = {infinite}, $N/d$ up to "
     style.heading(figure, data, note=infinite and note + labels.number(facts["infinite_up_to"]))
     entries = [entry for *_, entry in series]
     of = " of Gaussian data" if labels.is_real(facts) else ""

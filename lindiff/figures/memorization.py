@@ -5,7 +5,7 @@ second-nearest, the ratio that stands below each picture; agreement is the corre
 population mean of the samples of two models trained on disjoint sets of N and given the same noise,
 open markers the mean cosine of the same samples not centred. Points are means over training sets,
 bands their 95 % t-intervals, drawn where at least 8 sets stand behind a point, the line the
-large-system theory of the linear model, dotted N = d; pictures are the first samples of one
+large-system theory of the linear model; pictures are the first samples of one
 training set, in the grey levels of the training points, above their nearest training points.
 """
 
@@ -95,6 +95,7 @@ def draw(data: pa.Table) -> Figure:
     )
     for row, strip in zip(images, strips, strict=True):
         _pictures(row, strip)
+        style.together([ax for ax in row if ax.get_visible()])
     compare.heading(figure, data)
     style.legend(
         figure, _entries(data), columns=4 if figure.get_figwidth() > style.ONE_COLUMN else 3
@@ -109,12 +110,12 @@ def _panels(columns: int, strips: int) -> tuple[Figure, NDArray[Any], NDArray[An
     wide = columns > 1 or strips
     heights = (2 * 1.85, 1.65 * strips) if strips else (2 * 2.1,)
     figure = Figure(figsize=(style.TWO_COLUMNS if wide else style.ONE_COLUMN, sum(heights)))
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    axes = parts[0].subplots(2, columns, squeeze=False, sharex="col", sharey="row")
+    parts = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    axes = parts[0].subgridspec(2, columns).subplots(squeeze=False, sharex="col", sharey="row")
     if not strips:
         return figure, axes, np.empty((0, _SIZES), object)
     apart = {"wspace": 0.08}
-    return figure, axes, parts[1].subplots(strips, _SIZES, squeeze=False, gridspec_kw=apart)
+    return figure, axes, parts[1].subgridspec(strips, _SIZES, **apart).subplots(squeeze=False)
 
 
 def _memorized(ax: Axes, data: pa.Table, population: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from matplotlib.ticker import FixedLocator
 
 from lindiff import figures
 from lindiff.columns.arrays import plain
-from lindiff.drawing import drawn, style
+from lindiff.drawing import drawn, output, style
 from lindiff.report import answers
 from tests.figures import any_table, synthetic
 
@@ -48,13 +48,13 @@ def test_any_table_is_drawn(name: str, data: st.DataObject):
             figure.draw_without_rendering()
             check(figure)
             outputs = figures.outputs(name, results)
-            outputs[2].parent.mkdir(exist_ok=True)
-            pq.write_table(found, outputs[2])
+            outputs.data.parent.mkdir(exist_ok=True)
+            pq.write_table(found, outputs.data)
             answers.write(results, [name], results / "answers.html")
             if whole:
-                style.save(figure, found, outputs)
-                assert all(path.stat().st_size > 1000 for path in outputs)
-                assert pq.read_table(outputs[2]).equals(found, check_metadata=True)
+                output.save(figure, found, outputs)
+                assert all(path.stat().st_size > 1000 for path in (outputs.pdf, outputs.png))
+                assert pq.read_table(outputs.data).equals(found, check_metadata=True)
     needed = [key for key in nested if key in figures.needs(name).metrics]
     none = figures.load(name).query(
         plain(metrics.slice(0, 0)), **{key: nested[key].slice(0, 0) for key in needed}

@@ -312,7 +312,7 @@ def test_killed_after_the_shards(
     made = {
         path.name for path in folder.rglob("*") if path.is_file() and path.parent.name != "logs"
     }
-    assert {"metrics.parquet", "kl.pdf", "kl.png", "kl.parquet", "answers.html"} <= made
+    assert {"metrics.parquet", "kl.pdf", "kl.png", "kl.tex", "kl.parquet", "answers.html"} <= made
     assert not [name for name in made if name.startswith(".")]
     assert len(workspace.rows()) == 12
     assert "Nothing to be done" in workspace.finish("-n").text

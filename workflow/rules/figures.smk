@@ -20,6 +20,8 @@ rule figure:
             labels={"figure": "{figure}", "file": "PDF"},
         ),
         png=f"{sweep.folder}/figures/{{figure}}.png",
+        text=f"{sweep.folder}/figures/{{figure}}.txt",
+        latex=f"{sweep.folder}/figures/{{figure}}.tex",
         data=f"{sweep.folder}/figures/{{figure}}.parquet",
     log:
         f"{sweep.folder}/logs/figure-{{figure}}.log",
@@ -29,7 +31,8 @@ rule figure:
         mem_mb=lambda wildcards, attempt: table_memory(sweep.plan, attempt),
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        caption=lambda wildcards: figure_caption(wildcards.figure),
+        # Of the output, so that no other caption runs it: what changes captions are inputs.
+        caption=lambda wildcards, output: figure_caption(wildcards.figure, output.text),
     shell:
         "lindiff figures -- {input.plan:q} {wildcards.figure:q} > {log:q} 2>&1"
 
