@@ -55,17 +55,18 @@ def plain(words: str) -> str:
 
 def _unicode(math: str) -> str:
     math = re.sub(r"\\mathrm\{([^{}]*)\}", r"\1", math)
-    # What ends a command is no space of the text.
-    math = re.sub(r"\\([A-Za-z]+|\|) ?", lambda m: _named(m[1]), math).replace(r"\,", " ")
+    math = re.sub(r"\\([A-Za-z]+|\|)( ?)", lambda m: _named(*m.groups()), math)
+    math = math.replace(r"\,", " ")
     math = re.sub(r"\0(.)(.)", r"\2\1", re.sub(r"\\(.)", r"\1", math))
     return unicodedata.normalize("NFC", re.sub(r"[{}]| (?=‖)|(?<=‖) ", "", math))
 
 
-def _named(name: str) -> str:
+def _named(name: str, space: str) -> str:
+    """The characters of a command; the space that ends it is one of the text after a word."""
     if name in SYMBOLS:
         return SYMBOLS[name]
     accents = {accent: mark for mark, accent in _ACCENTS.items()}
-    return f"\0{accents[name]}" if name in accents else name
+    return f"\0{accents[name]}" if name in accents else name + space
 
 
 def latex(words: str) -> str:

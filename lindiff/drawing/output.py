@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _METADATA: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
 }
 
 
@@ -47,17 +48,26 @@ def write(figure: Figure, path: Path, title: str | None = None) -> None:
     Neither time nor version goes into the file: the same data give the same bytes. `title` is
     that of the file's metadata.
     """
-    content = rendered(figure, path.suffix, title)
+    write_bytes(rendered(figure, path.suffix, Title=title), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a picture, whole or not at all."""
     with files.atomic(path) as temporary:
         temporary.write_bytes(content)
 
 
-def rendered(figure: Figure, suffix: str, title: str | None = None) -> bytes:
-    """The drawing as the bytes of a ``.pdf`` or ``.png``; as for `write`.
+def rendered(figure: Figure, suffix: str, **metadata: Any) -> bytes:
+    """The drawing as the bytes of a ``.pdf``, ``.png``, ``.svg`` or ``.pgf``, without a time.
 
     In memory: matplotlib's PDF writer turns a failing write into errors of its own.
+
+    Args:
+        figure: The drawing.
+        suffix: What the bytes are of.
+        metadata: Keys of the format's metadata as matplotlib names them; PGF has none.
     """
     content = io.BytesIO()
-    metadata = _METADATA[suffix] | {"Title": title}
-    figure.savefig(content, format=suffix[1:], metadata=metadata)
+    own: dict[str, Any] = {} if suffix == ".pgf" else {"metadata": _METADATA[suffix] | metadata}
+    figure.savefig(content, format=suffix[1:], **own)
     return content.getvalue()

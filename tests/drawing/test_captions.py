@@ -28,6 +28,7 @@ def test_every_label_has_a_plain_text():
     ("words", "plain", "latex"),
     [
         (r"ridge $c=0.01$", "ridge c=0.01", r"ridge $c=0.01$"),
+        (r"per $\ln t$", "per ln t", r"per $\ln t$"),
         (r"$1-\bar\alpha_t$", "1-ᾱ_t", r"$1-\bar\alpha_t$"),
         (r"$\mathrm{KL}(\rho\,\|\,\rho_N)$", "KL(ρ‖ρ_N)", r"$\mathrm{KL}(\rho\,\|\,\rho_N)$"),
         (r"$s_j\propto j^{-1}$", "s_j∝j^-1", r"$s_j\propto j^{-1}$"),
