@@ -269,6 +269,29 @@ def _figures_of_plan(plan_file: Path, names: tuple[str, ...], asked: dict[str, A
 
 
 @main.command()
+@click.argument("config", type=_file)
+@_results
+@click.option("--bibtex", is_flag=True, help="Print the works that CONFIG rests on instead.")
+def latex(config: Path, results: Path, bibtex: bool) -> None:
+    """Print LaTeX tables of the exponents and optima of CONFIG, from the data of its figures.
+
+    The document that takes them in needs the package booktabs.
+
+    \b
+    lindiff latex config/mine.yaml > tables.tex
+    lindiff latex config/mine.yaml --bibtex > lindiff.bib
+    """
+    from lindiff.report.latex import document, references
+    from lindiff.sweep.owner import check_owner
+    from lindiff.sweep.plan import find_plan
+
+    loaded = _load(config)
+    check_owner(loaded, config, results)
+    plan = find_plan(results, loaded.name)
+    click.echo(references(plan) if bibtex else document(plan), nl=False)
+
+
+@main.command()
 @click.argument("plan_file", type=_file)
 def answers(plan_file: Path) -> None:
     """Write the answers in words of the plan in PLAN_FILE, from the data of its figures."""
