@@ -315,7 +315,11 @@ def _common(figure: Figure, interval: str) -> list[Any]:
     shown = [c for ax in figure.axes for c in ax.collections if c.get_gid() == drawn.INTERVAL]
     if shown and interval:
         bars = all(isinstance(one, LineCollection) for one in shown)
-        look = {"marker": "|", "linestyle": "none"} if bars else {"linewidth": scaled(5)}
+        look = (
+            {"marker": "|", "linestyle": "none"}
+            if bars
+            else {"linewidth": scaled(5), "solid_capstyle": "butt"}
+        )
         found.append(Line2D([], [], color=GREY, alpha=1 if bars else 0.35, label=interval, **look))
     if drawn.has_dimension(figure):
         found.append(handle(GREY, "$N=d$", dash=DASHES[2]))

@@ -56,8 +56,8 @@ def test_numbers_of_arxiv_are_those_that_the_package_cites():
 def test_a_config_cites_what_it_names(tmp_path: Path):
     path = tmp_path / "a.yaml"
     path.write_text(
-        "experiments:\n  a:\n    model: [linear_exact, linear_theory]\n    d: 4\n    n: [8]\n    seed: [0]\n"
-        "    sampler: ddim\n    schedule: cosine\n"
+        "experiments:\n  a:\n    model: [linear_exact, linear_theory]\n    d: 4\n    n: [8]\n"
+        "    seed: [0]\n    sampler: ddim\n    schedule: cosine\n"
     )
     found = references.used(load(path).experiments.values())
     assert set(found) == {"merger2025", "song2021", "nichol2021", "bach2023", "silverstein1995"}
