@@ -23,8 +23,7 @@ class Width:
     """A width that figures are made for.
 
     Attributes:
-        inches: The width.
-        words: What it is, for a help text.
+        inches: The width: of a column or the text of a page, or of a slide, which is 16:9.
         columns: Panels side by side where the drawing's own grid is not kept.
         most: Most panels of a whole figure.
         panel: Height of a row of panels in inches, without title and legend.
@@ -33,7 +32,6 @@ class Width:
     """
 
     inches: float
-    words: str
     columns: int
     most: int
     panel: float
@@ -42,9 +40,9 @@ class Width:
 
 
 WIDTHS = {
-    "column": Width(style.ONE_COLUMN, "a column of a page", 1, 4, 2.1),
-    "text": Width(style.TWO_COLUMNS, "the text of a page", 3, len(record.LETTERS), 2.1),
-    "slide": Width(10.0, "16:9, with text of twice the size", 2, 4, 0, total=5.625, scale=2.0),
+    "column": Width(style.ONE_COLUMN, 1, 4, 2.1),
+    "text": Width(style.TWO_COLUMNS, 3, len(record.LETTERS), 2.1),
+    "slide": Width(10.0, 2, 4, 0, total=5.625, scale=2.0),
 }
 _WIDE = 3.1  # inches of the height of a single panel as wide as the text
 

@@ -153,6 +153,9 @@ def test_outside_a_checkout_the_code_is_its_version(monkeypatch: pytest.MonkeyPa
 def test_the_widths_of_the_command_line_are_those_of_the_layout():
     (option,) = (one for one in main.commands["figures"].params if one.name == "width")
     assert list(option.type.choices) == WIDTHS
+    for width in layout.WIDTHS.values():
+        assert f"{width.inches:g}" in option.help
+        assert f"{width.scale * style.RC['font.size']:g}" in option.help
 
 
 @pytest.mark.slow
