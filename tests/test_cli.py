@@ -170,7 +170,13 @@ def test_figures(sweep: Sweep) -> None:
     sweep.finish(config)
     plan = sweep.plan(config)
     files = output("figures", plan.file).split()
-    assert [Path(file).name for file in files] == ["kl.pdf", "kl.png", "kl.parquet"]
+    assert [Path(file).name for file in files] == [
+        "kl.pdf",
+        "kl.png",
+        "kl.txt",
+        "kl.tex",
+        "kl.parquet",
+    ]
     result = call("figures", plan.file, "lk")
     assert result.exit_code == 2
     assert "no figure named 'lk'" in result.stderr

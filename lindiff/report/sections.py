@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lindiff import figures
 from lindiff.columns import LABELS, METRIC, SETTING
+from lindiff.drawing import markup
 from lindiff.report.claims import KL, Claim, Missing, Said
 
 # Terms that are no column.
@@ -30,12 +31,6 @@ TERMS: dict[str, str] = {
 }
 # Columns that answers speak of.
 NAMED = ("d", "n", "model", "sampler", "ridge", "weight_decay", "stop")
-_WORDS = {
-    r"\mathrm{KL}": "KL", r"\|": "‖", r"\,": "", r"\rho": "ρ", r"\lambda": "λ", r"\nu": "ν",
-    r"\beta": "β", r"\gamma": "γ", r"\tau": "τ", r"\eta": "η", r"\mu": "μ", r"\infty": "∞",
-    r"\min": "min", r"\max": "max", "W_2^2": "W₂²", "-": "−",
-}  # fmt: skip
-_TEX = re.compile(r"\$[^$]*\$")
 
 
 def plain_label(name: str) -> str:
@@ -44,13 +39,7 @@ def plain_label(name: str) -> str:
     >>> plain_label("kl_model_data"), plain_label("weight_decay")
     ('KL(ρ_N‖ρ)/d', 'weight decay γ')
     """
-    return _TEX.sub(lambda found: _plain(found[0][1:-1]), LABELS[name].partition(" [")[0])
-
-
-def _plain(tex: str) -> str:
-    for word, plain in _WORDS.items():
-        tex = tex.replace(word, plain)
-    return tex.replace("{", "").replace("}", "")
+    return markup.plain(LABELS[name].partition(" [")[0])
 
 
 def marked(text: str) -> str:
@@ -115,7 +104,8 @@ def anchor(figure: str) -> str:
 def links(figure: str) -> str:
     """Links to the files of a figure, relative to the folder of the config."""
     folder = Path("config")
-    named = zip(("PDF", "PNG", "data"), figures.outputs(figure, folder), strict=True)
+    files = figures.outputs(figure, folder)
+    named = (("PDF", files.pdf), ("PNG", files.png), ("caption", files.text), ("data", files.data))
     found = " · ".join(
         f'<a href="{html.escape(path.relative_to(folder).as_posix())}">{word}</a>'
         for word, path in named

@@ -351,9 +351,14 @@ def page_sources() -> list[str]:
     return _from_here([*sorted(found), *page_assets()])
 
 
-def figure_caption(name: str) -> str:
-    """The caption of a figure in the report."""
-    return figures.caption(name)
+def figure_caption(name: str, written: str | Path) -> str:
+    """The caption of a figure in the report: the one `written` beside it, where it is drawn.
+
+    Its characters that reStructuredText would read as mark-up are escaped.
+    """
+    path = Path(written)
+    text = path.read_text(encoding="utf-8").strip() if path.is_file() else figures.caption(name)
+    return re.sub(r"([\\*`_|])", r"\\\1", text)
 
 
 def figure_category(name: str) -> str:

@@ -316,6 +316,7 @@ def test_killed_after_the_shards(
         "metrics.parquet",
         "kl.pdf",
         "kl.png",
+        "kl.tex",
         "kl.parquet",
         "answers.html",
         "index.html",

@@ -47,7 +47,7 @@ def test_odd_names_are_names(tmp_path: Path, repository: Path) -> None:
     assert outcome.code == 0, outcome.text
     results = tmp_path / RESULTS / "mine"
     figures = {path.name for path in (results / "figures").iterdir()}
-    assert figures == {"real_data.pdf", "real_data.png", "real_data.parquet"}
+    assert figures == {f"real_data.{ending}" for ending in ("pdf", "png", "txt", "tex", "parquet")}
     (name,) = set(pq.read_table(results / "metrics.parquet")["data"].to_pylist()) - {
         "gaussian", None,
     }  # fmt: skip

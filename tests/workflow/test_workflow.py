@@ -349,7 +349,7 @@ def test_figure_edited_draws_only_that_figure(tmp_path: Path, repository: Path) 
     workspace.write(metrics="[]", shard="{seconds: 60}", **figure)
     assert workspace.finish().jobs["shard"] == 1
     figures = {path.name for path in (workspace.results / "tiny/figures").iterdir()}
-    assert figures == {"kl.pdf", "kl.png", "kl.parquet"}
+    assert figures == {"kl.pdf", "kl.png", "kl.txt", "kl.tex", "kl.parquet"}
     source = copy / "lindiff/figures/kl.py"
     source.write_text(source.read_text() + "\n# edited\n")
     assert workspace.finish().jobs == {"figure": 1, "answers": 1, "page": 1}

@@ -26,6 +26,8 @@ rule figure:
             caption="../report/figure.rst",
             labels={"figure": "{figure}", "file": "PNG"},
         ),
+        text=f"{sweep.folder}/figures/{{figure}}.txt",
+        latex=f"{sweep.folder}/figures/{{figure}}.tex",
         data=report(
             f"{sweep.folder}/figures/{{figure}}.parquet",
             category=lambda wildcards: figure_category(wildcards.figure),
@@ -40,7 +42,8 @@ rule figure:
         mem_mb=lambda wildcards, attempt: table_memory(sweep.plan, attempt),
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        caption=lambda wildcards: figure_caption(wildcards.figure),
+        # Of the output, so that no other caption runs it: what changes captions are inputs.
+        caption=lambda wildcards, output: figure_caption(wildcards.figure, output.text),
     shell:
         "lindiff figures -- {input.plan:q} {wildcards.figure:q} > {log:q} 2>&1"
 

@@ -138,16 +138,18 @@ def _figure(name: str, folder: Path) -> str:
 
 def _picture(name: str, folder: Path) -> str:
     """A figure with its caption and links to its files."""
-    _, png, _ = figures.outputs(name, folder)
-    if not png.is_file():
-        raise InputError(f"{png} is missing: draw the figure {name} first")
-    content = files.patiently(png.read_bytes, png)
+    drawn = figures.outputs(name, folder)
+    for path in (drawn.png, drawn.text):
+        if not path.is_file():
+            raise InputError(f"{path} is missing: draw the figure {name} first")
+    content = files.patiently(drawn.png.read_bytes, drawn.png)
+    caption = files.patiently(drawn.text.read_bytes, drawn.text).decode().strip()
     with Image.open(io.BytesIO(content)) as picture:
         width, height = picture.size
     return (
         f'<figure><img alt="Figure {html.escape(name)}" width="{width}" height="{height}" '
         f'decoding="async" src="data:image/png;base64,{base64.b64encode(content).decode()}">\n'
-        f"<figcaption>{sections.marked(figures.caption(name))} {sections.links(name)}"
+        f"<figcaption>{sections.marked(caption)} {sections.links(name)}"
         "</figcaption></figure>\n"
     )
 
