@@ -29,11 +29,15 @@ from lindiff.report.live import Follower, follow
 from lindiff.sweep.derived import ANSWERS, PAGE, REPORT
 
 # Options with which Snakemake runs no sweep, or not all of it: no report then.
-_NO_RUN = (
-    "-h", "--help", "-v", "--version", "-n", "--dry-run", "--dryrun", "--lint", "--report",
-    "--unlock", "-t", "--touch", "--dag", "--rulegraph", "--filegraph", "-S", "--summary", "-D",
-    "--detailed-summary", "-l", "--list", "--list-rules", "--lt", "--list-target-rules", "-U",
-    "--until", "-O", "--omit-from", "--archive", "--delete-all-output", "--containerize",
+NO_RUN = (
+    "-h", "--help", "-v", "--version", "-n", "--dry-run", "--dryrun", "-t", "--touch", "--dag",
+    "-U", "--until", "-O", "--omit-from", "--print-compilation", "--list-conda-envs",
+    "--conda-create-envs-only", "--conda-cleanup-envs", "--report", "--lint",
+    "--generate-unit-tests", "--containerize", "--export-cwl", "--list-rules", "--list", "-l",
+    "--list-target-rules", "--lt", "--rulegraph", "--filegraph", "--d3dag", "--summary", "-S",
+    "--detailed-summary", "-D", "--archive", "--cleanup-metadata", "--cm", "--cleanup-shadow",
+    "--unlock", "--list-changes", "--lc", "--list-input-changes", "--li", "--list-params-changes",
+    "--lp", "--list-untracked", "--lu", "--delete-all-output", "--delete-temp-output",
 )  # fmt: skip
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PLACES = {"workflow": "workflow", "configs": "config"}
@@ -131,7 +135,7 @@ def _named(path: Path) -> str:
 def _only_looks(options: Sequence[str]) -> bool:
     """Whether Snakemake was asked for something else than the whole sweep."""
     names = {word.split("=")[0] for word in options}
-    return bool(names & set(_NO_RUN)) or any(word.startswith("-n") for word in names)
+    return bool(names & set(NO_RUN)) or any(word.startswith("-n") for word in names)
 
 
 def _report(command: Sequence[str], folder: Path) -> int:
