@@ -143,8 +143,9 @@ def named(figure: Figure, handles: Sequence[Any]) -> list[Any]:
 def _names(handle: Any, line: Any) -> bool:
     colour = _hex(handle.get_color())
     if line.axes is None or line.get_transform() != line.axes.transData:
-        # A guide across the panel: its dash is known to be one, not which.
-        return colour == GREY and "--" == handle.get_linestyle() == line.get_linestyle()
+        # A guide across the panel: its dash is known to be one, not which; or bars at an edge.
+        guide = "--" == handle.get_linestyle() == line.get_linestyle()
+        return colour == GREY and (guide or "_" == _marker(handle) == _marker(line))
     if not _shown(line):
         return False
     same = colour in (GREY, _hex(line.get_color()))
