@@ -16,17 +16,17 @@ from pathlib import Path
 from lindiff import figures
 
 
-def page(path: Path) -> str:
-    """The text of a local page after its scripts have run."""
+def dump(path: Path, *options: str) -> str:
+    """The HTML of a local page after its scripts have run, by a Chromium with more `options`."""
     with tempfile.TemporaryDirectory() as profile:
-        html = subprocess.run(
+        return subprocess.run(
             [
                 *("chromium", "--headless", "--disable-gpu", f"--user-data-dir={profile}"),
                 # Chromium refuses its sandbox to root.
                 *("--no-sandbox", "--disable-dev-shm-usage"),
                 # No address but the file's own is to be had.
-                *("--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=10000"),
-                *("--dump-dom", path.resolve().as_uri()),
+                *("--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=20000"),
+                *(*options, "--dump-dom", path.resolve().as_uri()),
             ],
             capture_output=True,
             text=True,
@@ -34,6 +34,11 @@ def page(path: Path) -> str:
             timeout=120,
             stdin=subprocess.DEVNULL,
         ).stdout
+
+
+def page(path: Path) -> str:
+    """The text of a local page after its scripts have run."""
+    html = dump(path)
     without_code = re.sub(r"<(script|style|noscript)\b.*?</\1>", "", html, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", without_code))
 

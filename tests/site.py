@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from tests.browser import dump
 
 # What a page loads by itself; a link that a reader follows is none of it.
 _LOADED = re.compile(
@@ -25,23 +26,11 @@ def opened(path: Path) -> tuple[str, list[str]]:
     """A local page after its scripts have run, and the addresses beyond files that it asked for."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "net.json"
-        html = subprocess.run(
-            [
-                *("chromium", "--headless", "--disable-gpu", f"--user-data-dir={folder}/profile"),
-                # Chromium refuses its sandbox to root.
-                *("--no-sandbox", "--disable-dev-shm-usage"),
-                # Requests of the browser's own are none of the page.
-                *("--disable-background-networking", "--disable-component-update"),
-                *("--disable-sync", "--no-first-run", f"--log-net-log={log}"),
-                *("--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=20000"),
-                *("--dump-dom", path.resolve().as_uri()),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-        ).stdout
+        # Requests of the browser's own are none of the page.
+        html = dump(
+            path, "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--no-first-run", f"--log-net-log={log}",
+        )  # fmt: skip
         return html, _asked(log.read_text(encoding="utf-8", errors="replace"))
 
 

@@ -21,54 +21,17 @@ from lindiff.sweep.validate import validate
 _POOL = 0.8  # of the rows: what a sweep of data trains on
 _TEXT = """\
 # Made by lindiff advise from {name}; sweep it with: lindiff sweep {file}
+defaults: {defaults}
 experiments:
-  linear:                        # exact, with the theory and Gaussian data of the same covariance
-    model: linear_exact
-    data: [{data}, gaussian]
+  linear:                        # exact, with the theory{beside}
+    model: linear_exact{both}
     n: {n}
     seed: {{range: [0, 5]}}
     ridge: {{log: [1.0e-5, 1, 11], also: [0]}}
-    sampler: ideal
+    sampler: {sampler}
     theory: {{}}
     metrics: [modes]
-    figures: [real_data]
-  early_stopping:
-    model: linear_exact
-    data: {data}
-    n: {n}
-    seed: {{range: [0, 5]}}
-    stop: {{log: [0.1, 1.0e+5, 25], also: [.inf]}}
-    sampler: ddim
-    metrics: [modes]
-    figures: [early_stopping]
-  networks:                      # from memorizing to generalizing
-    model: [linear_exact, mlp, empirical]
-    data: {data}
-    n: {few}
-    seed: {{range: [0, 2]}}
-    timesteps: 100
-    sampler: ddim
-    width: 128
-    steps: 2000
-    learning_rate: 6.0e-3
-    metrics: [memorized_fraction, agreement]
-    figures: [transition_models]
-"""
-
-
-_OF_SPECTRUM = """\
-# Made by lindiff advise from {name}; sweep it with: lindiff sweep {file}
-defaults:
-  spectrum: {{eigenvalues: {values}}}
-experiments:
-  linear:                        # exact, with the theory
-    model: linear_exact
-    n: {n}
-    seed: {{range: [0, 5]}}
-    ridge: {{log: [1.0e-5, 1, 11], also: [0]}}
-    sampler: ddim
-    theory: {{}}
-    figures: [kl, regularization]
+    figures: {figures}
   early_stopping:
     model: linear_exact
     n: {n}
@@ -78,8 +41,7 @@ experiments:
     metrics: [modes]
     figures: [early_stopping]
   networks:                      # from memorizing to generalizing
-    model: [linear_exact, mlp, empirical]
-    draw: samples
+    model: [linear_exact, mlp, empirical]{samples}
     n: {few}
     seed: {{range: [0, 2]}}
     timesteps: 100
@@ -104,10 +66,11 @@ def write_config_of_spectrum(advice: Advice, file: Path | None, path: Path) -> N
     values: Any = advice.spectrum[0].tolist()
     if file is not None:
         values = os.path.relpath(file.resolve(), path.parent.resolve())
-    text = _OF_SPECTRUM.format(
-        name=_comment(advice.name), file=_comment(str(path)),
-        values=json.dumps(values, ensure_ascii=False),
+    text = _TEXT.format(
+        name=_comment(advice.name), file=_comment(str(path)), beside="", both="",
+        defaults=f"{{spectrum: {{eigenvalues: {json.dumps(values, ensure_ascii=False)}}}}}",
         n=_between(advice.d, _FAR * advice.d, 8), few=_between(advice.d, _FEW * advice.d, 5),
+        sampler="ddim", figures="[kl, regularization]", samples="\n    draw: samples",
     )  # fmt: skip
     _write(text, path)
 
@@ -130,8 +93,11 @@ def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path)
         # JSON, which is YAML whatever is in a name.
         reference = json.dumps(_named(data.path, how, path), ensure_ascii=False)
     text = _TEXT.format(
-        name=_comment(advice.name), file=_comment(str(path)), data=reference,
+        name=_comment(advice.name), file=_comment(str(path)), defaults=f"{{data: {reference}}}",
+        beside=" and Gaussian data of the same covariance",
+        both=f"\n    data: [{reference}, gaussian]",
         n=_between(advice.d, 0.6 * most, 8), few=_between(advice.d, 0.5 * most, 5),
+        sampler="ideal", figures="[real_data]", samples="",
     )  # fmt: skip
     _write(text, path)
 
