@@ -27,7 +27,7 @@ from lindiff.planning.cells import (
 )
 from lindiff.planning.measured import of_samples
 from lindiff.planning.networks import DEMANDS
-from lindiff.science.datasets import BUNDLED
+from lindiff.science.datasets import BUNDLED, is_file, notes, title
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.pools import make_pool
 from lindiff.training.sizes import ACTIVATIONS, BLOCK, COPIES, HELD, PACK, pack_size
@@ -39,6 +39,8 @@ _CALL = 4e-4
 _NUMBER = 1e-8
 # Torch itself.
 TORCH_BYTES = 210e6
+# Of pictures that a U-Net, which halves them once, is planned for.
+SIDES = range(8, 33, 2)
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -151,13 +153,34 @@ def _pictures(values: dict[str, Any]) -> str | None:
     name = values["model"]
     if not MODELS[name].pictures:
         return None
-    shape = make_pool(values["data"]).picture if is_real(values["data"]) else None
+    pool = make_pool(values["data"]) if is_real(values["data"]) else None
+    shape = None if pool is None else pool.picture
     if shape is None:
         known = ", ".join(data for data, source in BUNDLED.items() if source.picture)
-        return f"{name} needs pictures; allowed: {known}"
-    if any(side % 2 or not 8 <= side <= 32 for side in shape):
-        return f"{name} needs pictures of even sides from 8 to 32, not {shape[0]}×{shape[1]}"
+        message = (
+            f"{name} needs pictures; allowed: {known}, a file of grey pictures N×H×W or N×H×W×1, "
+            "a folder of grey pictures; each without drop"
+        )
+        if pool is None or not is_file(values["data"]):
+            return message
+        own = f"{title(values['data'])} has rows of {pool.columns:,} numbers"
+        return "; ".join([message, own, *notes(values["data"])])
+    if any(side not in SIDES for side in shape):
+        nearest = " or ".join(
+            dict.fromkeys(f"{a}×{b}" for a, b in zip(*map(_nearest, shape), strict=True))
+        )
+        return (
+            f"{name} needs pictures of even sides from {SIDES[0]} to {SIDES[-1]}, not "
+            f"{shape[0]}×{shape[1]}; nearest: {nearest}"
+        )
     return None
+
+
+def _nearest(side: int) -> tuple[int, int]:
+    """The longest allowed side that is no longer, and the shortest that is no shorter."""
+    shorter = [own for own in SIDES if own <= side] or [SIDES[0]]
+    longer = [own for own in SIDES if own >= side] or [SIDES[-1]]
+    return shorter[-1], longer[0]
 
 
 _TRAINING: tuple[Check, ...] = (
