@@ -202,8 +202,7 @@ def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
 
     Returns:
         The name; of a file ``FILENAME@HASH``, whose matrix is remembered; the keys `drop` and
-        `standardize` add words to the file's name, and change the hash. Grey pictures add their
-        height and width.
+        `standardize` add words to the file's name, and change the hash. Pictures add their size.
 
     Raises:
         ValueError: There is no such data set, its package is missing, or the file does not hold a

@@ -14,7 +14,7 @@ import pyarrow as pa
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.config import values
-from lindiff.config.datafile import grey_picture
+from lindiff.config.datafile import picture_size
 from lindiff.config.resolve import Experiment, resolve
 from lindiff.config.words import suggestion
 from lindiff.config.yamlfile import Document, shown
@@ -163,10 +163,10 @@ def _of_array(
     shape = rows.shape[1:]
     _said(own, "the data say it", "data", "spectrum", "d", "population_mean", "draw")
     if model.pictures or picture:
-        own_picture: tuple[int, int] | None = _picture_of(shape, picture)
+        size: tuple[int, ...] | None = _picture_of(shape, picture)
     else:
-        own_picture = grey_picture(shape)
-    name = datasets.remember(rows.reshape(len(rows), -1), name, picture=own_picture)
+        size = picture_size(shape)
+    name = datasets.remember(rows.reshape(len(rows), -1), name, picture=size)
     try:
         pool = make_pool(name)
     except ValueError as error:
@@ -198,23 +198,23 @@ def _said(own: Mapping[str, Any], why: str, *names: str) -> None:
         raise InputError(f"{WHO}: {given[0]}: {why}")
 
 
-def _picture_of(shape: tuple[int, ...], picture: tuple[int, int] | None) -> tuple[int, int]:
-    """Height and width of samples of a shape.
+def _picture_of(shape: tuple[int, ...], picture: tuple[int, int] | None) -> tuple[int, ...]:
+    """The size of samples of a shape, as of `lindiff.science.datasets.Rows`.
 
     Raises:
-        InputError: They are no grey pictures, or `picture` says otherwise.
+        InputError: They are no pictures, or `picture` says otherwise.
     """
-    found = picture if picture is not None and len(shape) == 1 else grey_picture(shape)
+    found = picture if picture is not None and len(shape) == 1 else picture_size(shape)
     if found is None or int(np.prod(found)) != int(np.prod(shape)):
         raise InputError(
             f"{WHO}: data of samples of shape {shape}"
             + (f" with picture = {picture}" if picture is not None else "")
-            + ": grey pictures are needed, (rows, height, width), or picture=(height, width) "
-            "beside (rows, height · width)"
+            + ": pictures are needed, (rows, height, width), coloured (rows, height, width, 3), or "
+            "picture=(height, width) beside (rows, height · width)"
         )
-    if picture is not None and tuple(picture) != found:
+    if picture is not None and tuple(picture) != found[:2]:
         raise InputError(f"{WHO}: picture = {picture}: the samples are {found[0]} × {found[1]}")
-    return found[0], found[1]
+    return tuple(found)
 
 
 def _of_pool(cells: pa.Table, pool: Pool, shape: tuple[int, ...] | None) -> Given:

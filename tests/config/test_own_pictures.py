@@ -70,26 +70,33 @@ def test_height_and_width_follow_the_hash_of_the_same_matrix(make, tmp_path):
 @pytest.mark.parametrize(
     ("array", "drop"),
     [(pictures(8, 8).reshape(40, 64), ""), (pictures(8, 8), ", drop: 3"),
-     (pictures(8, 8, 3), ""), (pictures(8, 8, 2), ""), (values(), "")],
-    ids=["flat", "dropped", "coloured", "two channels", "matrix"],
+     (pictures(8, 8, 2), ""), (np.moveaxis(pictures(8, 8, 3), 3, 1), ""), (values(), "")],
+    ids=["flat", "dropped", "two channels", "channels first", "matrix"],
 )  # fmt: skip
-def test_what_is_no_grey_picture_is_named_as_before(make, tmp_path, array, drop):
+def test_what_is_no_picture_is_named_as_before(make, tmp_path, array, drop):
     written = saved(tmp_path / "m.npy", array).replace("}", drop + "}")
     name = name_of(make(f"data: {written}", FREE))
     rows = np.delete(array.reshape(40, -1), 2, axis=1) if drop else array.reshape(40, -1)
     assert name == f"m.npy{' -3' if drop else ''}@{datasets.digest(rows.astype(float))}"
     assert datasets.picture(name) is None
     found = message(make(f"data: {written}", UNET))
-    start = "unet needs pictures; allowed: digits, mnist, patches, a file of grey pictures N×H×W"
+    start = "unet needs pictures; allowed: digits, mnist, patches, a file of pictures N×H×W,"
     assert start in found
     assert f"each without drop; {datasets.title(name)} has rows of {rows.shape[1]} numbers" in found
     if drop:
         assert "left out (drop): column 3; rows without some of their pixels are no" in found
 
 
-def test_a_folder_of_coloured_pictures_is_refused(make, tmp_path):
-    found = message(make(f"data: {saved(tmp_path / 'photos', pictures(8, 8, 3))}", UNET))
-    assert found.endswith("40 coloured pictures, sorted by name, pixels from 0 to 255")
+def test_coloured_pictures_say_it(make, tmp_path):
+    array = pictures(8, 10, 3)
+    key = datasets.digest(array.reshape(40, 240).astype(float))
+    for name in ("a.npy", "folder"):
+        path = make(f"data: {saved(tmp_path / name, array)}", UNET)
+        assert name_of(path) == f"{name}@{key}:8x10x3"
+        assert datasets.load(name_of(path)).picture == (8, 10, 3)
+        assert len(validate(load(path)).cells) == 1
+    found = message(make(f"data: {saved(tmp_path / 'odd.npy', pictures(9, 8, 3))}", UNET))
+    assert found.endswith("not 9×8; nearest: 8×8 or 10×8")
 
 
 @pytest.mark.parametrize(
@@ -122,10 +129,12 @@ def forget(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["photos.npy", "photos"])
-def test_a_sweep_from_the_pictures_to_the_figure(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "shape"), [("photos.npy", (8, 12)), ("photos", (8, 12)), ("coloured", (8, 10, 3))]
+)
+def test_a_sweep_from_the_pictures_to_the_figure(tmp_path, monkeypatch, name, shape):
     """Jobs have the store alone; what is generated is of the size of the pictures."""
-    array = pictures(8, 12, count=60)
+    array = pictures(*shape, count=60)
     written = saved(tmp_path / name, array)
     sweep = Sweep(tmp_path)
     config = sweep.config(
@@ -138,16 +147,16 @@ def test_a_sweep_from_the_pictures_to_the_figure(tmp_path, monkeypatch, name):
     forget(monkeypatch)
     sweep.compute(plan)
     (matrix,) = sweep.store.data.iterdir()
-    assert matrix.name == f"{datasets.digest(array.reshape(60, 96).astype(float))}.npy"
-    np.testing.assert_array_equal(np.load(matrix), array.reshape(60, 96))
+    assert matrix.name == f"{datasets.digest(array.reshape(60, -1).astype(float))}.npy"
+    np.testing.assert_array_equal(np.load(matrix), array.reshape(60, -1))
     sweep.finish(config)
     rows = sweep.rows().values()
     assert {(row["model"], row["status"]) for row in rows} == {("mlp", "ok"), ("unet", "ok")}
     table = pq.read_table(sweep.results / "tiny" / "pictures.parquet").to_pylist()
     assert len(table) == 4 * 8
-    known = array.reshape(60, 96).astype(float)
+    known = array.reshape(60, -1).astype(float)
     for row in table:
-        assert (row["height"], len(row["generated"])) == (8, 96)
+        assert (row["height"], len(row["generated"])) == (8, known.shape[1])
         assert np.abs(known - row["nearest"]).max(axis=1).min() < 1e-3
     for figure in config.experiments["one"].figures:
         _, _, data = draw_figure(figure, sweep.results / "tiny", ["one"])
@@ -178,12 +187,14 @@ def test_the_shape_decides_what_the_network_learns(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["unet", "mlp"])
-def test_a_model_from_python_has_the_numbers_of_the_cell_of_the_file(tmp_path, model):
+@pytest.mark.parametrize(
+    ("model", "shape"), [("unet", (8, 10)), ("mlp", (8, 10)), ("unet", (8, 10, 3))]
+)
+def test_a_model_from_python_has_the_numbers_of_the_cell_of_the_file(tmp_path, model, shape):
     pytest.importorskip("torch")
     import lindiff
 
-    array = pictures(8, 10)
+    array = pictures(*shape)
     data, sweep = saved(tmp_path / "p.npy", array), Sweep(tmp_path)
     only = "metrics: {only: [train_loss]}"
     sweep.finish(
@@ -196,7 +207,8 @@ def test_a_model_from_python_has_the_numbers_of_the_cell_of_the_file(tmp_path, m
     assert found.settings["data"] == row["data"]
     assert found.metrics("train_loss")["train_loss"] == row["train_loss"]
     assert row["status"] == "ok"
-    if model == "unet":
+    assert found.sample(0, 2).shape == (2, *shape)
+    if (model, len(shape)) == ("unet", 2):
         flat = array.reshape(40, 80)
         other = lindiff.train(flat, model, n=10, name="p.npy", picture=(8, 10), **SETTINGS)
         assert other.metrics("train_loss")["train_loss"] == row["train_loss"]
