@@ -27,7 +27,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 run:
 	@test -f "$$CONFIG" || { echo "lindiff: CONFIG=$$CONFIG: no such file" >&2; exit 2; }
 	@tools/setup.sh workflow,train
-	@tools/run.sh $(SNAKEMAKE)
+	@.venv/bin/lindiff sweep "$$CONFIG" --cores "$$CORES" -- $(SNAKEMAKE)
 
 test:
 	@tools/setup.sh workflow,data,train,test
@@ -35,7 +35,7 @@ test:
 
 docs:
 	@tools/setup.sh workflow,train,docs
-	@CONFIG=config/smoke.yaml tools/run.sh
+	@.venv/bin/lindiff sweep config/smoke.yaml --cores "$$CORES"
 	.venv/bin/python -m sphinx -W --keep-going -q -b html docs build/site
 
 faults:

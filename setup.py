@@ -10,7 +10,7 @@ setup(
     package_dir=PACKED,
     include_package_data=False,
     package_data={
-        "lindiff": ["py.typed"],
+        "lindiff": ["py.typed", "report/page/assets/*", "report/vendor/*/*"],
         "lindiff._workflow": ["Snakefile", "rules/*", "profiles/*/*", "report/*", "envs/*"],
         "lindiff._configs": ["*"],
     },

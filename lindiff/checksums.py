@@ -1,4 +1,4 @@
-"""Checksums of the files of a config that can be made again: tables, figures, answers.
+"""Checksums of the files of a config that can be made again: tables, figures, pages.
 
 Whoever writes such files leaves ``results/<config>/checksums/JOB.json`` after them, with the BLAKE2
 of each. It is removed before they are written anew: files that are half old and half new have none.
@@ -30,7 +30,7 @@ def kept(folder: Path, job: str, paths: Iterable[Path]) -> Iterator[None]:
 
     Args:
         folder: The config's folder ``results/<config>``.
-        job: What makes them: ``collect``, ``figure-NAME``, ``answers``.
+        job: What makes them: ``collect``, ``figure-NAME``, ``answers``, ``page``.
         paths: The files.
     """
     path = folder / FOLDER / f"{job}.json"

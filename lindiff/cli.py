@@ -212,19 +212,88 @@ def collect(plan_file: Path) -> None:
 
 
 @main.command()
-@click.argument("plan_file", type=_file)
+@click.argument("file", type=_file, metavar="CONFIG")
 @click.argument("names", nargs=-1)
-def figures(plan_file: Path, names: tuple[str, ...]) -> None:
-    """Draw the figures NAMES (all by default) of the plan in PLAN_FILE from its tables."""
+@_results
+@click.option("--panel", help="One panel, by its letter.")
+@click.option(
+    "--width",
+    type=click.Choice(["column", "text", "slide"]),
+    help="3.4 or 7 inches with text of 8 points, or 10 inches in 16:9 with text of 16.",
+)
+@click.option("--format", "formats", help="Of pdf, svg, pgf, png; several with commas.")
+@click.option("--out", type=_Path(file_okay=False), help="The folder to write to.")
+def figures(file: Path, names: tuple[str, ...], results: Path, **asked: Any) -> None:
+    """Draw the figures NAMES (all by default) of CONFIG for a paper or a talk.
+
+    They are drawn from the data that the sweep left in results/CONFIG/figures, into the folder
+    papers there or --out, as PDF at the width of a page's text unless asked otherwise.
+
+    \b
+    lindiff figures config/mine.yaml kl --panel a --width column
+    lindiff figures config/mine.yaml transition --width slide --format svg,png --out talk
+
+    Of a plan file (results/CONFIG/plan-….json) instead of CONFIG, as the workflow calls it, the
+    figures of the sweep are drawn anew from its tables.
+    """
+    if file.suffix == ".json":
+        _figures_of_plan(file, names, asked)
+        return
+    from lindiff.report import papers
+    from lindiff.sweep.owner import check_owner
+    from lindiff.sweep.plan import find_plan
+
+    loaded = _load(file)
+    check_owner(loaded, file, results)
+    plan = find_plan(results, loaded.name)
+    width, formats = asked["width"] or "text", asked["formats"] or "pdf"
+    options = {"results": results, "panel": asked["panel"], "width": width, "format": formats}
+    options["out"] = asked["out"]
+    given = [f"--{key}={value}" for key, value in options.items() if value is not None]
+    command = shlex.join(["lindiff", "figures", *given, "--", str(file), *names])
+    request = papers.Request(width, papers.formats(formats), asked["panel"], asked["out"], command)
+    for path in papers.draw(plan, names or plan.figures, request):
+        click.echo(printable(str(path)))
+
+
+def _figures_of_plan(plan_file: Path, names: tuple[str, ...], asked: dict[str, Any]) -> None:
+    """The figures of a sweep, from its tables."""
     from lindiff.figures import check_listed, draw_figure
     from lindiff.sweep.plan import read_plan
 
+    if given := [key for key, value in asked.items() if value is not None]:
+        raise InputError(
+            f"{plan_file}: --{given[0].rstrip('s')} is for the figures of a config; name its file"
+        )
     plan = read_plan(plan_file)
     for name in names:
         check_listed(name, plan_file.parent, plan.config.feeding(name))
     for name in dict.fromkeys(names or plan.figures):
         for path in draw_figure(name, plan_file.parent, plan.config.feeding(name)):
             click.echo(printable(str(path)))
+
+
+@main.command()
+@click.argument("config", type=_file)
+@_results
+@click.option("--bibtex", is_flag=True, help="Print the works that CONFIG rests on instead.")
+def latex(config: Path, results: Path, bibtex: bool) -> None:
+    """Print LaTeX tables of the exponents and optima of CONFIG, from the data of its figures.
+
+    The document that takes them in needs the package booktabs.
+
+    \b
+    lindiff latex config/mine.yaml > tables.tex
+    lindiff latex config/mine.yaml --bibtex > lindiff.bib
+    """
+    from lindiff.report.latex import document, references
+    from lindiff.sweep.owner import check_owner
+    from lindiff.sweep.plan import find_plan
+
+    loaded = _load(config)
+    check_owner(loaded, config, results)
+    plan = find_plan(results, loaded.name)
+    click.echo(references(plan) if bibtex else document(plan), nl=False)
 
 
 @main.command()
@@ -236,6 +305,19 @@ def answers(plan_file: Path) -> None:
 
     path = plan_file.parent / "answers.html"
     write(plan_file.parent, read_plan(plan_file).figures, path)
+    click.echo(printable(str(path)))
+
+
+@main.command()
+@click.argument("plan_file", type=_file)
+def page(plan_file: Path) -> None:
+    """Write the page of the plan in PLAN_FILE: answers, figures, an explorer of the table."""
+    from lindiff.report.page.write import write
+    from lindiff.sweep.derived import PAGE
+    from lindiff.sweep.plan import read_plan
+
+    plan, path = read_plan(plan_file), plan_file.parent / PAGE
+    write(plan_file.parent, plan.figures, plan.tables, path)
     click.echo(printable(str(path)))
 
 
@@ -489,11 +571,14 @@ def sweep(
     """
     from lindiff.report.launch import sweep as run_all
     from lindiff.sweep.owner import check_owner
+    from lindiff.sweep.plan import plan_files
     from lindiff.sweep.validate import validate as check
 
     loaded = _load(config, settings)
     check_owner(loaded, config, results)
-    check(loaded)
+    # The workflow checks the cells too, but leaves a folder of Snakemake's where it refuses them.
+    if not plan_files(results / loaded.name):
+        check(loaded)
     ctx.exit(run_all(config, settings, results, cores, ctx.meta["passed_on"]))
 
 

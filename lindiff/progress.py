@@ -48,10 +48,11 @@ class Progress:
         host: Host of the process.
         pid: Its process id there.
         state: ``running``, ``finished`` or ``failed``.
-        message: Why it failed.
+        message: Why it failed; of a running one the last line of its training, if any.
         family_seconds: Seconds of each family, in the order of the spec; once finished.
         memory: Peak of the process's memory so far, bytes; 0 where the system does not tell.
         limit: Memory that its job may use, bytes; 0 where no cluster has set one.
+        part: Beside `done`: of the cells that are trained now, those that the steps made amount to.
     """
 
     shard: str
@@ -67,6 +68,12 @@ class Progress:
     family_seconds: tuple[float, ...] = ()
     memory: int = 0
     limit: int = 0
+    part: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Share of the shard that is computed."""
+        return (self.done + self.part) / max(self.total, 1)
 
     def broke_off(self) -> bool:
         """Whether its process ended without a word."""
@@ -157,13 +164,15 @@ class Heartbeat:
     """Writes the report of a shard while its block runs, by a thread, and a last one at its end.
 
     Attributes:
-        done: Cells computed so far; the block sets it.
+        done: Cells computed so far.
         family_seconds: Seconds of the families so far; the block appends to it.
     """
 
     def __init__(self, path: Path | None, shard: str, total: int) -> None:
         """Report to `path`, or nowhere if it is None."""
         self.done = 0
+        self._call = 0
+        self._heard = ("", 0.0)
         self.family_seconds: list[float] = []
         self._path = path
         self._shard = shard
@@ -172,6 +181,18 @@ class Heartbeat:
         self._works = True
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def hear(self, line: str, share: float) -> None:
+        """Report a line of the training, and the share of it that is made, with the next beat."""
+        self._heard = (line, share)
+
+    def start(self, cells: int) -> None:
+        """A call of `cells` cells begins."""
+        self._call, self._heard = cells, ("", 0.0)
+
+    def finish(self) -> None:
+        """The call has ended."""
+        self.done, self._call, self._heard = self.done + self._call, 0, ("", 0.0)
 
     def __enter__(self) -> Heartbeat:
         self._write("running")
@@ -196,6 +217,7 @@ class Heartbeat:
         if self._path is None or not self._works:
             return
         now = time.time()
+        line, share = self._heard
         report = Progress(
             shard=self._shard,
             done=self.done,
@@ -206,10 +228,11 @@ class Heartbeat:
             host=socket.gethostname(),
             pid=os.getpid(),
             state=state,
-            message=message,
+            message=message or (line if state == "running" else ""),
             family_seconds=tuple(self.family_seconds) if state == "finished" else (),
             memory=_peak(),
             limit=memory_limit(),
+            part=share * self._call,
         )
         temporary = self._path.with_name(f".{self._path.name}.{report.host}-{report.pid}.tmp")
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -60,15 +60,19 @@ class Session:
         device: One of `DEVICES`: where models are trained.
         checkpoints: Folder of the shard's checkpoints, or None for none.
         failures: Takes note of cells that fail.
+        heard: Told each line of the log, and the share of the call's training that is made.
     """
 
     device: str = "auto"
     checkpoints: Path | None = None
     failures: Failures = field(default_factory=Failures)
+    heard: Callable[[str, float], None] | None = None
 
-    def log(self, line: str) -> None:
-        """Add a line to the job's log."""
+    def log(self, line: str, share: float = 0.0) -> None:
+        """Add a line to the job's log, and report it with the share of the training made."""
         print(line, file=sys.stderr, flush=True)
+        if self.heard is not None:
+            self.heard(line, share)
 
 
 _current: ContextVar[Session | None] = ContextVar("session", default=None)

@@ -48,6 +48,8 @@ def problems(report: Path) -> list[str]:
         if not wanted or set(pdfs) != wanted:
             found.append(f"figures in the report: {sorted(pdfs)}, in the folder: {sorted(wanted)}")
         found += [f"{n}: not a PDF" for n, p in pdfs.items() if p.read_bytes()[:5] != b"%PDF-"]
+        if not list(Path(folder).glob("report/data/raw/*/index.html")):
+            found.append("the page of the config is not in the report")
         text = page(Path(folder) / "report" / "report.html")
     headings = {figures.category(Path(name).stem) for name in wanted}
     return found + [f"heading not shown: {h}" for h in sorted(headings) if h not in text]

@@ -170,7 +170,13 @@ def test_figures(sweep: Sweep) -> None:
     sweep.finish(config)
     plan = sweep.plan(config)
     files = output("figures", plan.file).split()
-    assert [Path(file).name for file in files] == ["kl.pdf", "kl.png", "kl.parquet"]
+    assert [Path(file).name for file in files] == [
+        "kl.pdf",
+        "kl.png",
+        "kl.txt",
+        "kl.tex",
+        "kl.parquet",
+    ]
     result = call("figures", plan.file, "lk")
     assert result.exit_code == 2
     assert "no figure named 'lk'" in result.stderr
@@ -408,7 +414,7 @@ def test_a_results_folder_may_have_any_name(
 
 
 @pytest.mark.parametrize(
-    "verb", ["validate", "plan", "status", "run", "collect", "figures", "answers"]
+    "verb", ["validate", "plan", "status", "run", "collect", "figures", "answers", "page"]
 )
 def test_folders_pipes_and_noise_are_refused(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -86,7 +86,11 @@ ELSEWHERE = {
     ("docs/snakemake.md", "python", "module"): "a Snakefile: tests/workflow/test_workflow.py",
 }
 # Commands of a block that is run: the same by their first two words.
-NOT_RUN = {("lindiff", "sweep"): "runs a whole sweep: tests/workflow/test_wheel.py"}
+NOT_RUN = {
+    ("lindiff", "sweep"): "runs a whole sweep: tests/workflow/test_wheel.py",
+    ("lindiff", "figures"): "needs a finished sweep: tests/report/test_papers.py",
+    ("lindiff", "latex"): "needs a finished sweep: tests/report/test_papers.py",
+}
 
 
 def blocks(kind):

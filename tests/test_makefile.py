@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -264,84 +264,6 @@ def test_absent_config_is_said_before_anything_is_installed(clone: Clone) -> Non
     assert code != 0
     assert sentence(err) == "lindiff: CONFIG=config/my sweep.yaml: no such file"
     assert not (clone.folder / ".venv").exists()
-
-
-ENGINE = """\
-#!/bin/sh
-# Snakemake as tools/run.sh calls it.
-report= last=
-for argument; do
-    if [ "$last" = --report ]; then report=$argument; fi
-    last=$argument
-done
-if [ -n "$report" ]; then
-    echo "$report" >>reports
-    echo zip >"$report"
-else
-    mkdir -p results/mine/figures
-    echo "table:    told by the workflow, LINDIFF_MAKE=$LINDIFF_MAKE"
-fi
-"""
-
-
-def test_run_says_only_where_the_report_is_and_makes_it_once(clone: Clone) -> None:
-    python = clone.folder / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(ENGINE)
-    python.chmod(0o755)
-    command = [clone.folder / "tools/run.sh"]
-    environment = clone.environment | {"CONFIG": "config/mine.yaml"}
-    for _ in range(2):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        assert done.stdout.splitlines() == [
-            "table:    told by the workflow, LINDIFF_MAKE=yes",
-            "report:   results/mine/report.zip (unzip it and open report/report.html)",
-        ]
-    assert (clone.folder / "results/mine/report.zip").read_text() == "zip\n"
-    assert len((clone.folder / "reports").read_text().splitlines()) == 1
-    assert [p.name for p in (clone.folder / "results/mine").glob(".*")] == []
-    for count, content in ((2, "zap\n"), (3, "")):
-        (clone.folder / "results/mine/report.zip").write_text(content)
-        subprocess.run(command, env=environment, check=True)
-        assert (clone.folder / "results/mine/report.zip").read_text() == "zip\n"
-        assert len((clone.folder / "reports").read_text().splitlines()) == count
-
-
-STOPPABLE = """\
-#!/bin/sh
-trap 'echo told >told; exit 1' TERM
-touch begun
-sleep 60 >/dev/null 2>&1 &
-wait
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_to_the_script_is_passed_on_and_its_end_is_waited_for(
-    clone: Clone, number: signal.Signals
-) -> None:
-    python = clone.folder / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(STOPPABLE)
-    python.chmod(0o755)
-    process = subprocess.Popen(
-        [clone.folder / "tools/run.sh"],
-        env=clone.environment | {"CONFIG": "config/mine.yaml"},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while not (clone.folder / "begun").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=30)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 1
-    assert (clone.folder / "told").exists()
-    assert "'make' again goes on from here" in err
 
 
 def test_clean_keeps_results(clone: Clone) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lindiff.advice import page
 from lindiff.advice.picture import draw
 from lindiff.advice.result import Advice
-from lindiff.drawing import style
+from lindiff.drawing import output, style
 from lindiff.errors import InputError
 
 ENDINGS = (".html", ".pdf", ".png")
@@ -80,6 +80,6 @@ def write_outputs(advice: Advice, out: Sequence[Path], command: str) -> None:
         figure = draw(advice)
         for path in out:
             if path.suffix == ".html":
-                page.write(advice, path, style.rendered(figure, ".png"), command)
+                page.write(advice, path, output.rendered(figure, ".png"), command)
             else:
-                style.write(figure, path, f"Advice on {advice.name}")
+                output.write(figure, path, f"Advice on {advice.name}")

@@ -10,7 +10,6 @@ spectrum and dimension.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -22,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lindiff.columns import EXACT_DESCENT, REQUIRED, SETTING, SETTINGS
 from lindiff.columns.groups import GAUSSIAN, NETWORK, REGULARIZATION, RUN, SPECTRUM
-from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing import labels, record, slices, style, tables
 from lindiff.drawing.intervals import Estimator, Interval, geometric_mean_interval, mean_interval
 from lindiff.models import MODELS, THEORY
 
@@ -45,7 +44,6 @@ TRAINED = tuple(
     )
 )
 FEWEST = 8  # training sets behind a point that has a band
-_LETTERS = 19  # an inch of a title
 
 
 def giving(*metrics: str) -> tuple[str, ...]:
@@ -223,9 +221,7 @@ def points(
 
 def mark_dimension(ax: Axes, population: Mapping[str, Any]) -> None:
     """A thin dotted line at N = d, on an axis of N."""
-    ax.axvline(
-        population["d"], color=style.GREY, linestyle=style.DASHES[2], linewidth=0.6, zorder=0
-    )
+    style.n_is_d(ax, population["d"])
 
 
 def entry(model: str, *, filled: bool = True) -> Any:
@@ -237,17 +233,10 @@ def entry(model: str, *, filled: bool = True) -> Any:
 
 
 def heading(figure: Figure, data: pa.Table, *, without: Iterable[str] = (), note: str = "") -> None:
-    """`style.heading` with the training of each trained model below it, in lines of its width."""
+    """`style.heading`, with the training of each trained model in the caption."""
     style.heading(figure, data, without=tuple(without), note=note)
-    lines = [figure.get_suptitle(), ""]
-    for text in budgets(data):
-        longer = f"{lines[-1]}; {text}" if lines[-1] else text
-        letters = len(re.sub(r"\\[a-z]+|[\\${}^]", "", longer))
-        if letters > _LETTERS * figure.get_figwidth() and lines[-1]:
-            lines.append(text)
-        else:
-            lines[-1] = longer
-    figure.suptitle("\n".join(line for line in lines if line))
+    if found := budgets(data):
+        record.of(figure).words.append(f"Training: {'; '.join(found)}.")
 
 
 def budgets(data: pa.Table) -> list[str]:

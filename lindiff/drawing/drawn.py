@@ -17,6 +17,7 @@ NOTHING = "nothing to draw"
 EDGES = {"^": "at the upper edge: infinite", "v": "at the lower edge: not above 0"}
 GREY = "#7F7F7F"  # the colour of a legend's entry that stands for any colour
 BLACK = "#000000"  # and of one whose marker comes in any colour
+INTERVAL, DIMENSION = "interval", "N = d"  # of bands and bars; of the line at N = d
 _EDGE, _DASH = "edge", "dash "
 _LETTERS = 16  # of a panel's inch
 
@@ -80,21 +81,30 @@ def _collected(collection: Any) -> bool:
     return isinstance(collection, QuadMesh)
 
 
-def mark_edges(figure: Figure) -> list[str]:
+def mark_edges(figure: Figure) -> None:
     """Mark at the edges of the panels the points that lie beyond them.
 
     At the upper edge those that are infinite, at the lower one those that a logarithmic axis cannot
     show.
-
-    Returns:
-        The markers that were used, of `EDGES`.
     """
-    found = {marker: [_mark_edge(ax, marker) for ax in figure.axes] for marker in EDGES}
-    return [marker for marker, marked in found.items() if any(marked)]
+    for marker in EDGES:
+        for ax in figure.axes:
+            _mark_edge(ax, marker)
 
 
-def _mark_edge(ax: Axes, marker: str) -> bool:
-    found = False
+def has_dimension(figure: Figure) -> bool:
+    """Whether the line at N = d is in a panel."""
+    return any(line.get_gid() == DIMENSION for ax in figure.axes for line in ax.lines)
+
+
+def edges(figure: Figure) -> list[str]:
+    """The markers of `EDGES` that are used in a figure."""
+    lines = (line for ax in figure.axes for line in ax.lines if line.get_gid() == _EDGE)
+    used = {line.get_marker() for line in lines}
+    return [marker for marker in EDGES if marker in used]
+
+
+def _mark_edge(ax: Axes, marker: str) -> None:
     for line in list(_own(ax)):
         if line.get_linestyle() != "None":
             continue
@@ -108,8 +118,6 @@ def _mark_edge(ax: Axes, marker: str) -> bool:
                 at, height, transform=ax.get_xaxis_transform(), color=line.get_color(),
                 marker=marker, linestyle="none", markersize=4, clip_on=False, zorder=5, gid=_EDGE,
             )  # fmt: skip
-            found = True
-    return found
 
 
 def dash_id(dash: Any) -> str:
@@ -135,8 +143,9 @@ def named(figure: Figure, handles: Sequence[Any]) -> list[Any]:
 def _names(handle: Any, line: Any) -> bool:
     colour = _hex(handle.get_color())
     if line.axes is None or line.get_transform() != line.axes.transData:
-        # A guide across the panel: its dash is known to be one, not which.
-        return colour == GREY and "--" == handle.get_linestyle() == line.get_linestyle()
+        # A guide across the panel: its dash is known to be one, not which; or bars at an edge.
+        guide = "--" == handle.get_linestyle() == line.get_linestyle()
+        return colour == GREY and (guide or "_" == _marker(handle) == _marker(line))
     if not _shown(line):
         return False
     same = colour in (GREY, _hex(line.get_color()))

@@ -78,11 +78,19 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     centre = float(np.mean(x))
     if x.size == 1 or math.isinf(centre):
         return Interval(centre, math.nan, math.nan, x.size)
+    half = t_quantile(x.size, level) * float(np.std(x, ddof=1)) / math.sqrt(x.size)
+    return Interval(centre, centre - half, centre + half, x.size)
+
+
+def t_quantile(count: int, level: float = LEVEL) -> float:
+    """The quantile of Student's t that the interval of a mean of `count` values has, at least 2.
+
+    >>> round(t_quantile(10), 3)
+    2.262
+    """
     from scipy.special import stdtrit
 
-    quantile = float(stdtrit(x.size - 1, (1 + level) / 2))
-    half = quantile * float(np.std(x, ddof=1)) / math.sqrt(x.size)
-    return Interval(centre, centre - half, centre + half, x.size)
+    return float(stdtrit(count - 1, (1 + level) / 2))
 
 
 def geometric_mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
@@ -127,7 +135,7 @@ def median_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     centre = _quantile(x, 0.5)
     if x.size == 1:
         return Interval(centre, math.nan, math.nan, 1)
-    k, weight = _order_statistics(x.size, level)
+    k, weight = order_statistics(x.size, level)
     low = _between(x[k - 1], x[min(k, x.size - 1)], weight)
     high = _between(x[x.size - k], x[max(x.size - k - 1, 0)], weight)
     return Interval(centre, low, high, x.size)
@@ -220,7 +228,7 @@ def _with_lack_of_fit(
 
 
 @lru_cache(maxsize=256)
-def _order_statistics(n: int, level: float) -> tuple[int, float]:
+def order_statistics(n: int, level: float = LEVEL) -> tuple[int, float]:
     """The order statistic k and the weight of the (k+1)-th in the interval of a median of n."""
     from scipy.special import bdtr
 

@@ -12,6 +12,8 @@ from lindiff.columns import LABELS, SETTING
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.science import datasets
 
+# Settings that say what the data are: the line above a drawing.
+DATA = ("data", "spectrum", "d", "scale")
 _LONGEST = 24  # characters of a file's name that a title has room for
 # Labels of what figures form from columns.
 _DERIVED = {
@@ -24,7 +26,7 @@ _DERIVED = {
     "emergence_step": "emergence step",
     "decay_gain": "least relative test loss",
     "best_decay": r"best weight decay $\gamma$",
-    "distance": "distance from linear",
+    "distance": r"mean square of $\hat\epsilon-\hat\epsilon_{\mathrm{linear}}$",
     "nonlinearity": "nonlinearity",
     "share": r"gap $\times\,t/T$ over mean gap",
     "rank": r"rank over $d$",
@@ -32,7 +34,6 @@ _DERIVED = {
     "mode_gap": r"$N/d\,\times$ gap of a mode",
     "mode_kl": r"KL of a mode [nats]",
     "expected_variance": r"$\lambda+c$",
-    "difference": "difference / standard error",
     "exact_gap": "test minus train loss",
     "null_share": "share of the null directions",
     "relative_loss": "test loss / optimal loss − 1",
@@ -73,8 +74,15 @@ def number(value: Any) -> str:
 
 
 def setting(name: str, value: Any) -> str:
-    """A setting and its value for a legend or a title: ``c = 0.01``."""
-    return f"{symbol(name)} = {number(value)}"
+    """A setting and its value for a legend or a title: ``ridge c = 0.01``."""
+    return equal(SETTING[name].label, number(value))
+
+
+def equal(left: str, right: str) -> str:
+    """``left = right``, in one piece of mathematics where a symbol is followed by a number."""
+    if left.endswith("$") and right.startswith("$"):
+        return f"{left[:-1]}={right[1:]}"
+    return f"{left} = {right}"
 
 
 def spectrum(kind: str, params: str) -> str:
@@ -114,17 +122,20 @@ def population(facts: Mapping[str, Any], kind: str, params: str) -> str:
     return data_set(facts["fixed"]["data"]) if is_real(facts) else spectrum(kind, params)
 
 
-def held(facts: Mapping[str, Any], *, without: Sequence[str] = ()) -> str:
-    """The title's account of the settings that the figure holds fixed.
+def held(
+    facts: Mapping[str, Any], *, without: Sequence[str] = (), only: Sequence[str] = tuple(SETTING)
+) -> str:
+    """The account of the settings that a figure holds fixed: in a caption, those of `DATA` above.
 
     Named are the data set or the spectrum, d and sampler, and every setting that the sweep varies
-    or that is not at its neutral value.
+    or that is not at its neutral value; of those, what is in `only` and not in `without`.
     """
     fixed, choice = facts.get("fixed", {}), facts.get("choice", {})
     real = is_real(facts)
     words = []
     for name in SETTING:
-        if name not in fixed or name in (*without, "model", "spectrum_params", "draw"):
+        left_out = (*without, "model", "spectrum_params", "draw")
+        if name not in fixed or name not in only or name in left_out:
             continue
         value = fixed[name]
         if name == "data":

@@ -7,7 +7,7 @@ minimum: the theory predicts the mean over training sets (`lindiff.science.optim
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,11 +47,16 @@ def curves(metrics: pa.Table, names: Sequence[str]) -> dict[str, tuple[pa.Table,
         own = cells
         for other in {*slices.REGULARIZERS} - {name}:
             own = tables.keep(own, other, [SETTING[other].neutral])
-        if sum(0 < x < math.inf for x in tables.distinct(own, name)) >= FEWEST_STRENGTHS:
+        if _enough(tables.distinct(own, name)):
             named = pa.array([name] * own.num_rows, pa.string())
             own = tables.with_columns(own, regularizer=named, strength=own[name])
             found[name] = (own, slices.theory(metrics, own, finer=("n", name)))
     return found
+
+
+def _enough(strengths: Iterable[float]) -> bool:
+    """Whether a least value over strengths says something: of few it is that of the axis."""
+    return sum(0 < x < math.inf for x in strengths) >= FEWEST_STRENGTHS
 
 
 def nothing(metrics: pa.Table) -> pa.Table:
@@ -111,10 +116,15 @@ def optima(cells: pa.Table, theory: pa.Table) -> list[dict[str, Any]]:
 def _matrices(
     table: pa.Table, metric: str
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.float64], NDArray[np.float64]]]:
-    """The keys of every N, its strengths and the whole curves over them, a row per seed."""
+    """The keys of every N, its strengths and the whole curves over them, a row per seed.
+
+    Left out are N at which fewer strengths were asked for, as by another experiment.
+    """
     for d, n, ratio in tables.distinct_keys(table, ("d", "n", "n_over_d")):
         part = tables.arrays(table, n=n)
         strengths, column = np.unique(part["strength"], return_inverse=True)
+        if not _enough(strengths):
+            continue
         seeds, row = np.unique(part["seed"].astype(float), return_inverse=True)
         Y = np.full((len(seeds), len(strengths)), np.nan)
         Y[row, column] = part[metric].astype(float)

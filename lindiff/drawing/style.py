@@ -1,4 +1,4 @@
-"""The look of every figure: fonts, colours, sizes, bands, legends, labels and saving.
+"""The look of every figure: fonts, colours, sizes, bands, legends and labels.
 
 Points are measurements, their bands intervals over seeds; lines are exact curves. Colours are the
 Okabe-Ito set and never stand alone: marker or dash says the same. matplotlib is imported inside
@@ -7,20 +7,17 @@ the functions, so that importing a figure's file stays cheap.
 
 from __future__ import annotations
 
-import io
 import logging
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lindiff import files
-from lindiff.drawing import drawn, slices, tables
+from lindiff.drawing import drawn, labels, record, slices, tables
 from lindiff.drawing.labels import held, label, setting, spectrum
 from lindiff.drawing.ticks import label_logarithmic
 from lindiff.science.pools import INDEPENDENT
@@ -35,10 +32,6 @@ BLACK, GREY = drawn.BLACK, drawn.GREY
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
-_METADATA: dict[str, dict[str, Any]] = {
-    ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-    ".png": {"Software": None},
-}
 _PAGE_LETTERS = 62  # of a line of a page of words
 _BEYOND = 1e6  # an infinite end is drawn this many times the centre away: out of every panel
 RC: dict[str, Any] = {
@@ -69,23 +62,39 @@ RC: dict[str, Any] = {
     "ytick.minor.width": 0.4,
 }
 
+_SIZES = [name for name in RC if name.endswith(("size", "width", "labelsize"))]
+
 
 @contextmanager
-def applied() -> Iterator[None]:
-    """The rc settings of all figures, for the time of a drawing and its saving."""
+def applied(scale: float = 1.0, **more: Any) -> Iterator[None]:
+    """The rc settings of all figures, for the time of a drawing and its saving.
+
+    Args:
+        scale: Factor on the sizes of text, lines and markers.
+        more: Further settings, their dots as double underscores.
+    """
     import matplotlib
 
     # The fonts of matplotlib carry dates that fontTools warns of when it embeds them.
     fonts = logging.getLogger("fontTools")
     level = fonts.level
     fonts.setLevel(logging.ERROR)
+    sizes = {name: RC[name] * scale for name in _SIZES}
+    own = {name.replace("__", "."): value for name, value in more.items()}
     try:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
-            matplotlib.rcParams.update(cast(Any, RC))
+            matplotlib.rcParams.update(cast(Any, RC | sizes | own))
             yield
     finally:
         fonts.setLevel(level)
+
+
+def scaled(points: float) -> float:
+    """A size in points under the `scale` of `applied`."""
+    import matplotlib
+
+    return points * float(matplotlib.rcParams["font.size"] / RC["font.size"])
 
 
 def panels(
@@ -104,8 +113,24 @@ def panels(
 
 def titles(axes: NDArray[Any], texts: Sequence[str]) -> None:
     """Letter the panels (a), (b), … and title each at its left."""
-    for letter, ax, text in zip("abcdefghijklmnopqrstuvwxyz", axes.flat, texts, strict=False):
+    for letter, ax, text in zip(record.LETTERS, axes.flat, texts, strict=False):
         ax.set_title(f"({letter}) {text}", loc="left")
+        known = record.of(ax.get_figure(root=True))
+        known.panels[letter] = record.Panel(text, [ax])
+
+
+def together(axes: Sequence[Axes]) -> None:
+    """Make one panel of the lettered first of `axes` and those after it, such as its pictures."""
+    figure: Any = axes[0].get_figure(root=True)
+    (panel,) = (one for one in record.of(figure).panels.values() if axes[0] in one.axes)
+    panel.axes = list(axes)
+
+
+def colour_bar(
+    figure: Figure, axes: Sequence[Axes], draw: Callable[[Sequence[Axes]], Axes]
+) -> None:
+    """Draw a colour bar of `axes` by `draw`, which is called again where only some are kept."""
+    record.of(figure).bars.append(record.Bar(list(axes), draw, draw(axes)))
 
 
 def points(
@@ -128,7 +153,7 @@ def points(
         filled: Full markers; open ones show what lies below them.
     """
     value, low, high = _interval(data)
-    ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+    ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0, gid=_seen(low, high))
     _markers(ax, x, value, colour, marker, filled)
 
 
@@ -138,8 +163,13 @@ def bars(
 ) -> None:  # fmt: skip
     """As `points`, with a bar for each interval where neighbours do not make a band."""
     value, low, high = _interval(data)
-    ax.vlines(x, low, high, colors=colour, linewidth=0.9)
+    ax.vlines(x, low, high, colors=colour, linewidth=scaled(0.9), gid=_seen(low, high))
     _markers(ax, x, value, colour, marker, filled)
+
+
+def _seen(low: NDArray[Any], high: NDArray[Any]) -> str | None:
+    """The gid of intervals of which a legend has something to say."""
+    return drawn.INTERVAL if np.isfinite(low + high).any() else None
 
 
 def _interval(data: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float64], ...]:
@@ -158,29 +188,37 @@ def _markers(
         marker=marker,
         color=colour,
         markerfacecolor=face,
-        markeredgewidth=0.7,
+        markeredgewidth=scaled(0.7),
     )
 
 
 def line(ax: Axes, x: Any, y: Any, colour: str = BLACK, dash: Any = "-", **more: Any) -> None:
     """An exact curve, above the points."""
+    if "linewidth" in more:
+        more["linewidth"] = scaled(more["linewidth"])
     ax.plot(x, y, color=colour, linestyle=dash, gid=drawn.dash_id(dash), **{"zorder": 3, **more})
 
 
 def axis(ax: Axes, x: str, y: str | None = None, *, log: str = "xy") -> None:
     """Label the axes by the columns `x` and `y`; those named in `log` are logarithmic.
 
-    An axis without a positive value stays linear. On N/d a thin line marks N = d.
+    An axis without a positive value stays linear. On N/d a thin dotted line marks N = d.
     """
     ax.set_xlabel(label(x))
     if y is not None:
         ax.set_ylabel(label(y))
     if x == "n_over_d":
-        ax.axvline(1, color=GREY, linewidth=0.5, zorder=0)
+        n_is_d(ax, 1)
     for name in log:
         if drawn.has_positive(ax, name):
             getattr(ax, f"set_{name}scale")("log")
             label_logarithmic(getattr(ax, f"{name}axis"), plain=x == "n_over_d" and name == "x")
+
+
+def n_is_d(ax: Axes, x: float) -> None:
+    """A thin dotted line where N = d, behind all else."""
+    look: dict[str, Any] = {"color": GREY, "linestyle": DASHES[2], "linewidth": scaled(0.6)}
+    ax.axvline(x, **look, zorder=0, gid=drawn.DIMENSION)
 
 
 def fit(ax: Axes, values: NDArray[Any], *, log: bool) -> None:
@@ -211,7 +249,7 @@ def handle(
         marker=marker or "none",
         linestyle="none" if dash is None else dash,
         gid=None if dash is None else drawn.dash_id(dash),
-        markeredgewidth=0.7,
+        markeredgewidth=scaled(0.7),
         markerfacecolor=colour if filled else "white",
     )
 
@@ -234,16 +272,29 @@ def spectra(data: pa.Table) -> list[tuple[tuple[str, str], str, str, Any]]:
     ]
 
 
-def legend(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
+def legend(
+    figure: Figure,
+    handles: Sequence[Any],
+    columns: int = 4,
+    interval: str = "95 % interval",
+) -> None:
     """One legend for all panels, below them and off the data: of `handles` those that are drawn.
 
-    What lies beyond the ends of a panel is marked there, and named after them.
+    What all figures have is named after them: `interval`, where bands or bars are seen, the line at
+    N = d, and what lies beyond the ends of a panel, which is marked there.
     """
-    beyond = [
-        handle(GREY, drawn.EDGES[marker], marker=marker, filled=True)
-        for marker in drawn.mark_edges(figure)
-    ]
-    entries = [*drawn.named(figure, handles), *beyond]
+    drawn.mark_edges(figure)
+    known = record.of(figure)
+    known.handles, known.columns, known.interval = list(handles), columns, interval
+    draw_legend(figure, columns)
+
+
+def draw_legend(figure: Figure, columns: int) -> None:
+    """The legend of what is in `figure` by now, in place of one before; as for `legend`."""
+    for old in figure.legends[:]:
+        old.remove()
+    known = record.of(figure)
+    entries = [*drawn.named(figure, known.handles), *_common(figure, known.interval)]
     if not entries:
         return
     figure.legend(
@@ -255,21 +306,57 @@ def legend(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
     )
 
 
+def _common(figure: Figure, interval: str) -> list[Any]:
+    """The entries that no figure names itself."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+
+    found = []
+    shown = [c for ax in figure.axes for c in ax.collections if c.get_gid() == drawn.INTERVAL]
+    if shown and interval:
+        bars = all(isinstance(one, LineCollection) for one in shown)
+        look = (
+            {"marker": "|", "linestyle": "none"}
+            if bars
+            else {"linewidth": scaled(5), "solid_capstyle": "butt"}
+        )
+        found.append(Line2D([], [], color=GREY, alpha=1 if bars else 0.35, label=interval, **look))
+    if drawn.has_dimension(figure):
+        found.append(handle(GREY, "$N=d$", dash=DASHES[2]))
+        found[-1].set_linewidth(scaled(0.6))
+    return found + [
+        handle(GREY, drawn.EDGES[marker], marker=marker, filled=True)
+        for marker in drawn.edges(figure)
+    ]
+
+
 def heading(figure: Figure, data: pa.Table, *, without: Sequence[str] = (), note: str = "") -> None:
-    """Title the figure with what it holds fixed, the training sets behind a point and a note."""
-    seeds = sorted({n for n in data["seeds"].to_pylist() if n is not None})
-    sets = ""
-    if seeds:
-        span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        sets = f"{span} training set{'s' * (seeds[-1] > 1)} a point"
+    """Title the figure with its data, and keep for the caption what it holds fixed and a note.
+
+    Args:
+        figure: The drawing.
+        data: What it draws.
+        without: Settings that it holds fixed and that neither title nor caption name.
+        note: A sentence of the caption, without its full stop.
+    """
     facts = tables.facts(data)
+    if title := labels.held(facts, without=without, only=labels.DATA):
+        figure.suptitle(title)
+    words = []
+    if fixed := held(facts, without=without):
+        words.append(f"Held fixed: {fixed}.")
+    if seeds := sorted({n for n in data["seeds"].to_pylist() if n is not None}):
+        span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        words.append(f"Training sets behind a point: {span}.")
     first = None if "pool_fraction" in without else facts.get("dependent_from")
-    words = [held(facts, without=without), sets, note]
     if first:
-        # Too much for one line beside the name of a data set.
-        share = f"1/{1 / INDEPENDENT:g} of the pool"
-        words[1] += f"\n$N\\geq{first}$: more than {share}, not like independent samples"
-    figure.suptitle(", ".join(word for word in words if word))
+        words.append(
+            f"From $N={first}$ on training sets are more than 1/{1 / INDEPENDENT:g} of the pool, "
+            "not like independent samples."
+        )
+    if note:
+        words.append(f"{note[:1].upper()}{note[1:]}.")
+    record.of(figure).words = words
 
 
 def page(sentences: Sequence[str]) -> Figure:
@@ -280,34 +367,3 @@ def page(sentences: Sequence[str]) -> Figure:
     figure = Figure(figsize=(ONE_COLUMN, 0.3 + 0.16 * len(lines)))
     figure.text(0.04, 0.5, "\n".join(lines), va="center")
     return figure
-
-
-def save(figure: Figure, data: pa.Table, outputs: tuple[Path, Path, Path]) -> None:
-    """Write the drawing as PDF and PNG and its data as Parquet, each whole or not at all."""
-    pdf, png, parquet = outputs
-    pdf.parent.mkdir(parents=True, exist_ok=True)
-    for path in (pdf, png):
-        write(figure, path)
-    files.write_table(data, parquet, data.schema.metadata or {})
-
-
-def write(figure: Figure, path: Path, title: str | None = None) -> None:
-    """Write the drawing as PDF or PNG, by the suffix of `path`, whole or not at all.
-
-    Neither time nor version goes into the file: the same data give the same bytes. `title` is
-    that of the file's metadata.
-    """
-    content = rendered(figure, path.suffix, title)
-    with files.atomic(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def rendered(figure: Figure, suffix: str, title: str | None = None) -> bytes:
-    """The drawing as the bytes of a ``.pdf`` or ``.png``; as for `write`.
-
-    In memory: matplotlib's PDF writer turns a failing write into errors of its own.
-    """
-    content = io.BytesIO()
-    metadata = _METADATA[suffix] | {"Title": title}
-    figure.savefig(content, format=suffix[1:], metadata=metadata)
-    return content.getvalue()

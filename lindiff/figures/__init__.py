@@ -28,6 +28,7 @@ from lindiff import checksums
 from lindiff.columns import NESTED
 from lindiff.columns.arrays import plain
 from lindiff.drawing.needs import Needs, reasons
+from lindiff.drawing.output import Outputs
 from lindiff.errors import InputError
 from lindiff.fingerprint import closure
 from lindiff.science import datasets
@@ -133,10 +134,12 @@ def sources(name: str) -> tuple[Path, ...]:
     return (own, *sorted(path for path in imported.values() if path != own))
 
 
-def outputs(name: str, results_dir: Path) -> tuple[Path, Path, Path]:
-    """The files of the figure `name` in ``results/<config>``: PDF, PNG and the data drawn."""
+def outputs(name: str, results_dir: Path) -> Outputs:
+    """The files of the figure `name` in ``results/<config>``: pictures, caption, the data drawn."""
     folder = Path(results_dir) / "figures"
-    return folder / f"{name}.pdf", folder / f"{name}.png", folder / f"{name}.parquet"
+    return Outputs(
+        *(folder / f"{name}.{ending}" for ending in ("pdf", "png", "txt", "tex", "parquet"))
+    )
 
 
 def check_listed(name: str, results_dir: Path, experiments: Sequence[str]) -> None:
@@ -215,22 +218,22 @@ def drawing(name: str, data: pa.Table) -> Figure:
     return figure
 
 
-def draw_figure(
-    name: str, results_dir: Path, experiments: Sequence[str]
-) -> tuple[Path, Path, Path]:
+def draw_figure(name: str, results_dir: Path, experiments: Sequence[str]) -> Outputs:
     """Draw what `figure_data` returns for these arguments: the same tables give the same bytes.
 
     Returns:
-        Paths of the PDF, the PNG and the Parquet file with the exact data drawn.
+        Paths of the PDF, the PNG, the caption as text and as LaTeX, and the Parquet file with the
+        exact data drawn.
 
     Raises:
         InputError: As `figure_data`.
     """
     from lindiff.drawing import style
+    from lindiff.drawing.output import save
 
     data = figure_data(name, results_dir, experiments)
     files = outputs(name, Path(results_dir))
     job = f"figure-{name}"
     with style.applied(), checksums.kept(Path(results_dir), job, files):
-        style.save(drawing(name, data), data, files)
+        save(drawing(name, data), data, files)
     return files

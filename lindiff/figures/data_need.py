@@ -2,7 +2,7 @@
 
 N is where a curve last falls below the level at its row (one that starts below is left out), with
 df_k = Σ_j (s_j/(s_j+κ))^k at κ = (1−ᾱ_t)/ᾱ_t, for the KL at the middle t. At large N, for Gaussian
-data without regularization and without a sampler's floor, a target is a/N: dash-dotted in the last
+data without regularization and without a sampler's floor, a target is a/N: dash-dotted in the first
 column. Points are geometric means over training sets with 95 % t-intervals, coloured lines theory;
 titles give the exponent of the black fit, to four or more abscissae with N > 10 d (full markers),
 with its 95 % interval over seeds and lack of fit, and the factor that those points scatter by.
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 TARGETS = ("residual_loss", "kl_model_data", "kl_data_model")
 AGAINST = ("d", "df1", "df2", "participation", "coefficient")
+DRAWN = ("coefficient", "d", "df1")  # what collapses them, and two that do not
 FAR = 10  # times d: the law of large N holds above
 FALL = Condition("curves that fall over n: n from below d to several d, with finite KL")
 NEEDS = Needs(axes=("d", "n"), metrics=(*TARGETS, "levels"), conditions=(FALL,))
@@ -138,9 +139,12 @@ def _abscissa(
 
 
 def draw(data: pa.Table) -> Figure:
-    """A row of panels per target, a column per abscissa."""
-    figure, axes = style.panels(len(TARGETS), len(AGAINST), height=1.65, sharex="col", sharey="row")
-    pairs = list(itertools.product(TARGETS, AGAINST))
+    """A row of panels per target, a column per abscissa of `DRAWN`, the first one wider."""
+    figure, axes = style.panels(
+        len(TARGETS), len(DRAWN), height=1.65, sharex="col", sharey="row",
+        width_ratios=[1.6, *[1] * (len(DRAWN) - 1)],
+    )  # fmt: skip
+    pairs = list(itertools.product(TARGETS, DRAWN))
     for ax, (target, against) in zip(axes.flat, pairs, strict=True):
         _panel(ax, data.sort_by("x"), target, against)
     for ax in axes[:-1].flat:
@@ -206,10 +210,11 @@ def _title(fit: dict[str, dict[str, Any]]) -> str:
         return ""
     exponent, scatter = fit["exponent"], fit["scatter"]["value"]
     if exponent["low"] is None:
-        return rf"${exponent['value']:.2f}$, $\times{scatter:.2f}$"
+        return rf"exponent ${exponent['value']:.2f}$, scatter $\times{scatter:.2f}$"
     half = (exponent["high"] - exponent["low"]) / 2
     digits = 2 if half >= 0.01 else 3
-    return rf"${exponent['value']:.{digits}f}\pm{half:.{digits}f}$, $\times{scatter:.2f}$"
+    value = rf"${exponent['value']:.{digits}f}\pm{half:.{digits}f}$"
+    return rf"exponent {value}, scatter $\times{scatter:.2f}$"
 
 
 def _entries(data: pa.Table) -> list[Any]:
@@ -220,7 +225,7 @@ def _entries(data: pa.Table) -> list[Any]:
     for (t, alpha_bar), dash in _times(data, TARGETS[0]):
         text = rf"theory, $t={t}$, $\kappa={(1 - alpha_bar) / alpha_bar:.2g}$"
         entries.append(style.handle(style.GREY, text, dash=dash))
-    fit = style.handle(style.BLACK, "power law: exponent, scatter in title", dash="-")
+    fit = style.handle(style.BLACK, "power law", dash="-")
     terms = r"(\mathrm{df}_1+1)(\mathrm{df}_1-\mathrm{df}_2)+\mathrm{df}_2-\mathrm{df}_3"
     text = rf"$a/N$; loss: $a=[{terms}]/d$, KL: $a=(d+3)/4$"
     return [*entries, fit, style.handle(style.GREY, text, dash=style.DASHES[3])]

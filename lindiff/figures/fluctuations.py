@@ -139,7 +139,9 @@ def draw(data: pa.Table) -> Figure:
     axes[2, 0].set_ylabel(labels.label(HEAVY))
     style.titles(axes, _titles(data, [strength for strength, *_ in series]))
     style.heading(figure, data, without=("d",))
-    style.legend(figure, _entries(data, [entry for *_, entry in series]), columns=3)
+    style.legend(
+        figure, _entries(data, [entry for *_, entry in series]), 3, "middle 80 % of the draws"
+    )
     return figure
 
 

@@ -35,6 +35,7 @@ LAWS = {  # line: colour, dash, label, law per direction
     "tail": (style.BLACK, style.DASHES[1], "$(d+3)/(4N)$", (laws.kl_tail, laws.kl_tail)),
     "leading": (style.GREY, style.DASHES[2], "$d/(4N)$", (laws.kl_tail_leading,) * 2),
 }  # fmt: skip
+DRAWN = ("mean", "tail")  # the leading term stays in the data
 
 
 def query(metrics: pa.Table) -> pa.Table:
@@ -105,18 +106,18 @@ def draw(data: pa.Table) -> Figure:
             _panel(ax, data, unit, direction, series)
     names = ("generated from population", "population from generated")
     least = labels.setting(name, series[0][0])
-    floors = [_floor(data, direction, series[0][0]) for direction in DIRECTIONS]
-    above = [f"{text}{floor}" for text, floor in zip(names, floors, strict=True)]
-    style.titles(axes, [*above, *(f"{text}, {least}" for text in names)])
+    style.titles(axes, [*names, *(f"{text}, {least}" for text in names)])
     facts = tables.facts(data)
     infinite = ", ".join(labels.number(value) for value in facts["infinite"])
-    note = f"infinite and left out: {labels.symbol(name)} = {infinite}, $N/d$ up to "
-    style.heading(figure, data, note=infinite and note + labels.number(facts["infinite_up_to"]))
+    up_to = labels.number(facts["infinite_up_to"])
+    notes = [f"infinite and left out: {labels.label(name)} = {infinite}, $N/d$ up to {up_to}"]
+    notes = notes * bool(infinite) + _floors(data, series[0][0], least)
+    style.heading(figure, data, note="; ".join(notes))
     entries = [entry for *_, entry in series]
     of = " of Gaussian data" if labels.is_real(facts) else ""
     if tables.has_theory(data):
         entries.append(style.handle(style.GREY, f"theory{of}", dash="-"))
-    for colour, dash, text, _ in LAWS.values():
+    for colour, dash, text, _ in (LAWS[law] for law in DRAWN):
         entries.append(style.handle(colour, text.replace("mean", f"mean{of}"), dash=dash))
     entries.append(style.handle(style.GREY, r"same model at $N=\infty$", dash=style.DASHES[3]))
     if any(len(_less_floor(data, direction)["value"]) for direction in DIRECTIONS):
@@ -125,14 +126,14 @@ def draw(data: pa.Table) -> Figure:
     return figure
 
 
-def _floor(data: pa.Table, direction: str, strength: float) -> str:
-    """The floor of the least regularized curve in words: it may lie far below the panel."""
-    quantity = f"{direction}_floor"
-    values = tables.arrays(data, unit="nats", strength=strength, quantity=quantity)["value"]
-    if not len(values):
-        return ""
-    name = labels.setting(slices.strengths(data)[0], strength)
-    return rf", at $N=\infty$ and {name}: " + labels.number(float(f"{values[0]:.2g}"))
+def _floors(data: pa.Table, strength: float, setting: str) -> list[str]:
+    """The floors of the least regularized curves in words: they may lie far below the panels."""
+    found = [
+        tables.arrays(data, unit="nats", strength=strength, quantity=f"{direction}_floor")["value"]
+        for direction in DIRECTIONS
+    ]
+    numbers = [labels.number(float(f"{values[0]:.2g}")) for values in found if len(values)]
+    return [f"at $N=\\infty$ and {setting} the KL are {' and '.join(numbers)}"] * bool(numbers)
 
 
 def _less_floor(data: pa.Table, direction: str) -> dict[str, Any]:
@@ -156,7 +157,8 @@ def _panel(ax: Axes, data: pa.Table, unit: str, direction: str, series: list[Any
         style.line(ax, theory["n_over_d"], theory["value"], colour, linewidth=0.8)
         floor = tables.arrays(data, unit=unit, strength=strength, quantity=f"{direction}_floor")
         style.line(ax, floor["n_over_d"], floor["value"], colour, style.DASHES[3], linewidth=0.8)
-    for law, (colour, dash, *_) in LAWS.items():
+    for law in DRAWN:
+        colour, dash, *_ = LAWS[law]
         part = tables.arrays(data, unit=unit, quantity=f"{direction}_{law}")
         style.line(ax, part["n_over_d"], part["value"], colour, dash)
     measured = tables.arrays(data, unit=unit, quantity=direction)

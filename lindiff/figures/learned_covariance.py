@@ -58,7 +58,7 @@ def draw(data: pa.Table) -> Figure:
     ends = np.array([ends.min(), ends.max()])
     figure, axes = style.panels(2, len(sizes), height=1.9, sharex=True, sharey="row")
     for (above, below), (n, _) in zip(axes.T, sizes, strict=True):
-        for strength, colour, marker, _ in series:
+        for strength, colour, marker, _ in reversed(series):  # the least regularized on top
             x, v, ratio = (
                 tables.arrays(data, n=n, strength=strength, quantity=q) for q in QUANTITIES
             )

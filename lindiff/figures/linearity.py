@@ -5,7 +5,7 @@ on noisy rows that it was not trained on (0: affine), dotted that of the empiric
 is the mean square of the difference of ε̂ and that of the linear model of the same training set,
 averaged over the leading or the trailing quarter of the modes of Σ0 with λ > 0. Points are means
 over training sets, with a 95 % t-interval as band from 8 on and else with a bar of one standard
-error of their measurement (of distances an upper bound); a dotted line marks N = d.
+error of their measurement (of distances an upper bound).
 """
 
 from __future__ import annotations

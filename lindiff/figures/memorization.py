@@ -2,11 +2,10 @@
 
 A sample is memorized where its distance to the nearest training point is below 1/3 of that to the
 second-nearest, the ratio that stands below each picture; agreement is the correlation about the
-population mean of the samples of two models trained on disjoint sets of N and given the same noise,
-open markers the mean cosine of the same samples not centred. Points are means over training sets,
-bands their 95 % t-intervals, drawn where at least 8 sets stand behind a point, the line the
-large-system theory of the linear model, dotted N = d; pictures are the first samples of one
-training set, in the levels of the training points, above their nearest training points.
+population mean of the samples of two models trained on disjoint sets of N and given the same noise.
+Points are means over training sets, bands their 95 % t-intervals, drawn where at least 8 sets stand
+behind a point, the line the large-system theory of the linear model; pictures are the first samples
+of one training set, in the levels of the training points, above their nearest training points.
 """
 
 from __future__ import annotations
@@ -97,6 +96,7 @@ def draw(data: pa.Table) -> Figure:
     )
     for row, strip in zip(images, strips, strict=True):
         _pictures(row, strip)
+        style.together([ax for ax in row if ax.get_visible()])
     compare.heading(figure, data)
     style.legend(
         figure, _entries(data), columns=4 if figure.get_figwidth() > style.ONE_COLUMN else 3
@@ -111,12 +111,12 @@ def _panels(columns: int, strips: int) -> tuple[Figure, NDArray[Any], NDArray[An
     wide = columns > 1 or strips
     heights = (2 * 1.85, 1.65 * strips) if strips else (2 * 2.1,)
     figure = Figure(figsize=(style.TWO_COLUMNS if wide else style.ONE_COLUMN, sum(heights)))
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    axes = parts[0].subplots(2, columns, squeeze=False, sharex="col", sharey="row")
+    parts = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    axes = parts[0].subgridspec(2, columns).subplots(squeeze=False, sharex="col", sharey="row")
     if not strips:
         return figure, axes, np.empty((0, _SIZES), object)
     apart = {"wspace": 0.08}
-    return figure, axes, parts[1].subplots(strips, _SIZES, squeeze=False, gridspec_kw=apart)
+    return figure, axes, parts[1].subgridspec(strips, _SIZES, **apart).subplots(squeeze=False)
 
 
 def _memorized(ax: Axes, data: pa.Table, population: dict[str, Any]) -> None:
@@ -127,15 +127,14 @@ def _memorized(ax: Axes, data: pa.Table, population: dict[str, Any]) -> None:
 
 
 def _agreement(ax: Axes, data: pa.Table, population: dict[str, Any]) -> None:
-    """Agreement in full markers, the uncentred cosine in open ones, theory as a line."""
+    """Agreement of the models, theory as a line."""
     theory = tables.arrays(data, quantity="agreement_theory", **population)
     style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, linewidth=0.8)
     values = [theory["value"]]
     for model in compare.names(data):
-        for quantity in ("uncentred_cosine", "agreement"):
-            part = tables.arrays(data, quantity=quantity, model=model, **population)
-            compare.points(ax, part["n"], part, model, filled=quantity == "agreement")
-            values.append(part["value"])
+        part = tables.arrays(data, quantity="agreement", model=model, **population)
+        compare.points(ax, part["n"], part, model, filled=True)
+        values.append(part["value"])
     _share(ax, population, "agreement", min(np.concatenate(values).min(initial=0.0), 0.0))
 
 
@@ -195,10 +194,4 @@ def _wall(own: dict[str, NDArray[Any]], *colours: int) -> tuple[NDArray[np.float
 
 
 def _entries(data: pa.Table) -> list[Any]:
-    entries = [compare.entry(model) for model in compare.names(data)]
-    if "uncentred_cosine" in data["quantity"].to_pylist():
-        for quantity in ("agreement", "uncentred_cosine"):
-            text = labels.label(quantity)
-            full = quantity == "agreement"
-            entries.append(style.handle(style.GREY, text, marker="o", filled=full))
-    return entries
+    return [compare.entry(model) for model in compare.names(data)]

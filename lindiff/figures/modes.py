@@ -192,7 +192,7 @@ def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:
 
 
 def draw(data: pa.Table) -> Figure:
-    """A panel of variances per trained series, then the emergence of the modes of all."""
+    """The emergence of the modes of all, then a panel of variances per trained series."""
     series = _series(data)
     followed = tables.keep(data, "quantity", ["generated_variance"])
     shown = [key for key in series if key in set(tables.keys_of(followed, _SERIES))]
@@ -200,10 +200,10 @@ def draw(data: pa.Table) -> Figure:
     rows = math.ceil((len(shown) + 1) / columns)
     figure, axes = style.panels(rows, columns, height=1.6 + 1.4 / rows)
     shades = _shades(followed)
-    for ax, (model, optimizer) in zip(axes.flat, shown, strict=False):
+    _emergence_panel(axes.flat[0], data, series)
+    for ax, (model, optimizer) in zip(axes.flat[1:], shown, strict=False):
         _variance_panel(ax, followed, model, optimizer, shades)
-    _emergence_panel(axes.flat[len(shown)], data, series)
-    style.titles(axes, [*(_name(*key) for key in shown), "emergence"])
+    style.titles(axes, ["emergence", *(_name(*key) for key in shown)])
     sets, trainings = max(data["seeds"].drop_null().to_pylist()), tables.facts(data)["trainings"]
     notes = [f"{trainings} trainings"] * (trainings > sets)
     notes += [compare.population_words(population) for population in compare.populations(data)]

@@ -1,8 +1,8 @@
 """Gap between test and train loss over N/d, by Monte Carlo and exact, and the null space's share.
 
-Points in (a) and (b) are the gap on noisy training and fresh samples, mean over training sets with
+Points in (a) are the gap on noisy training and fresh samples, mean over training sets with
 ±1.96 standard errors of the Monte Carlo noise as band, dashed lines the talk's formula
-Tr W²(Σ − Σ0) for the same training sets, solid lines the large-system theory; (c) has medians with
+Tr W²(Σ − Σ0) for the same training sets, solid lines the large-system theory; (b) has medians with
 their 95 % interval, above 1 where the learned directions, of too large λ, lower the gap.
 """
 
@@ -82,9 +82,9 @@ def _compare(group: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def draw(data: pa.Table) -> Figure:
-    """(a) both gaps, (b) their difference in standard errors, (c) the share of the null space."""
-    figure, axes = style.panels(1, 3, height=2.4)
-    names = ("monte_carlo_gap", "difference", "null_share")
+    """(a) both gaps, (b) the share of the null space."""
+    figure, axes = style.panels(1, 2, height=2.4)
+    names = ("monte_carlo_gap", "null_share")
     series = style.strengths(data)
     for strength, colour, marker, _ in series:
         for ax, name in zip(axes.flat, names, strict=True):
@@ -92,19 +92,16 @@ def draw(data: pa.Table) -> Figure:
             style.points(ax, part["n_over_d"], part, colour, marker)
         exact = tables.arrays(data, strength=strength, quantity="exact_gap")
         style.line(axes[0, 0], exact["n_over_d"], exact["value"], colour, style.DASHES[1])
-        for ax, name in ((axes[0, 0], "exact_gap"), (axes[0, 2], "null_share")):
+        for ax, name in ((axes[0, 0], "exact_gap"), (axes[0, 1], "null_share")):
             theory = tables.arrays(data, strength=strength, quantity=f"{name}_theory")
             style.line(ax, theory["n_over_d"], theory["value"], colour)
     style.axis(axes[0, 0], "n_over_d", "exact_gap")
-    style.axis(axes[0, 1], "n_over_d", "difference", log="x")
-    style.axis(axes[0, 2], "n_over_d", "null_share", log="x")
-    axes[0, 1].axhspan(-_SE, _SE, color=style.GREY, alpha=0.2, linewidth=0)
-    axes[0, 1].axhline(0, color=style.BLACK)
-    style.titles(axes, ["gap", f"Monte Carlo against exact, $\\pm{_SE}$", "null space"])
+    style.axis(axes[0, 1], "n_over_d", "null_share", log="x")
+    style.titles(axes, ["gap between test and train loss", "share of the null directions"])
     style.heading(figure, data, without=("sampler",))
     lines = [
         style.handle(style.GREY, "exact, same sets", dash=style.DASHES[1]),
         style.handle(style.GREY, "theory", dash="-"),
     ]
-    style.legend(figure, [*(entry for *_, entry in series), *lines], columns=6)
+    style.legend(figure, [*(entry for *_, entry in series), *lines], columns=5)
     return figure

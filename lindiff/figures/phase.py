@@ -8,6 +8,8 @@ training sets in the same colours: one that stands out departs. Infinite KL are 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,7 +86,6 @@ def _best(found: pa.Table) -> list[dict[str, Any]]:
 def draw(data: pa.Table) -> Figure:
     """A row of maps per spectrum, a column with one colour bar per quantity."""
     from matplotlib.colors import LogNorm
-    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     spectra = tables.distinct_keys(data, slices.SPECTRUM)
     figure, axes = style.panels(len(spectra), 3, height=2.2, sharex=True, sharey=True)
@@ -99,15 +100,9 @@ def draw(data: pa.Table) -> Figure:
         norm = LogNorm(values.min(), max(values.max(), values.min() * (1 + 1e-6)))
         for ax, (kind, params) in zip(column, spectra, strict=True):
             mesh = _panel(ax, data, name, norm, {"spectrum": kind, "spectrum_params": params})
-        bar = figure.colorbar(mesh, ax=column, location="bottom", aspect=25, pad=0.02)
-        bar.set_label(labels.label(name))
-        bar.set_ticks(_levels(norm), minor=False)
-        bar.ax.xaxis.set_major_formatter(
-            FuncFormatter(lambda value, _: labels.number(float(f"{value:.3g}")))
-        )
-        bar.ax.xaxis.set_minor_formatter(NullFormatter())
+        style.colour_bar(figure, column, partial(_bar, figure, mesh, norm, name))
     for ax, key in zip(axes[:, 0], spectra, strict=True):
-        ax.set_ylabel(labels.spectrum(*key) + "\n" + labels.symbol("ridge"))
+        ax.set_ylabel(labels.spectrum(*key) + "\n" + labels.label("ridge"))
     style.titles(
         axes, [labels.label(name).partition(" [")[0] for name in QUANTITIES] * len(spectra)
     )
@@ -116,6 +111,20 @@ def draw(data: pa.Table) -> Figure:
     cells = style.handle(style.BLACK, "training sets, colour as the map (theory)", marker="o")
     style.legend(figure, [best, cells])
     return figure
+
+
+def _bar(figure: Figure, mesh: Any, norm: Any, name: str, axes: Sequence[Axes]) -> Axes:
+    """The colour bar of a quantity below its maps."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    bar = figure.colorbar(mesh, ax=list(axes), location="bottom", aspect=25, pad=0.02)
+    bar.set_label(labels.label(name))
+    bar.set_ticks(_levels(norm), minor=False)
+    bar.ax.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: labels.number(float(f"{value:.3g}")))
+    )
+    bar.ax.xaxis.set_minor_formatter(NullFormatter())
+    return bar.ax
 
 
 def _panel(ax: Axes, data: pa.Table, name: str, norm: Any, own: dict[str, Any]) -> Any:

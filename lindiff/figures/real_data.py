@@ -42,7 +42,13 @@ _HELD = {c.name for c in SETTINGS} - {"model", "data", "draw", "n", "seed"}
 _SERIES = (
     ("surrogate", True, style.COLOURS[0], style.MARKERS[1], "Gaussian surrogate"),
     ("data", True, style.COLOURS[1], style.MARKERS[0], "data"),
-    ("data", False, style.GREY, style.MARKERS[0], f"data, $N>M/{1 / INDEPENDENT:g}$"),
+    (
+        "data",
+        False,
+        style.GREY,
+        style.MARKERS[0],
+        f"data, $N>M/{1 / INDEPENDENT:g}$, $M$ rows in the pool",
+    ),
 )
 _KEYS = (
     "spectrum_params", "d", "regularizer", "strength", "n", "n_over_d", "source", "comparable",
@@ -185,6 +191,5 @@ def _spectrum(ax: Axes, data: pa.Table) -> None:
     pool = tables.arrays(data, quantity="population")
     style.line(ax, pool["mode"], pool["value"])
     style.axis(ax, "mode", "mode_eigenvalue")
-    faces = ("open", "full") if len(sizes) > 1 else ("open",)
-    words = "\n".join(f"{face}: $N={n}$" for face, n in zip(faces, sizes, strict=True))
-    ax.text(0.05, 0.05, words, transform=ax.transAxes, fontsize=7)
+    words = [f"{face} $N={n}$" for face, n in zip(("open", "full"), sizes, strict=False)]
+    ax.set_xlabel(f"{labels.label('mode')}\n{', '.join(words)}")

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.drawing import compare, labels, slices, style, tables
+from lindiff.drawing import compare, drawn, labels, slices, style, tables
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS, THEORY
 
@@ -134,7 +134,7 @@ def _sizes(data: pa.Table) -> dict[int, tuple[Any, str]]:
     from matplotlib import colormaps
 
     found = tables.distinct(tables.keep(data, "quantity", LOSSES), "n")
-    colours = colormaps["viridis"](np.linspace(0, 0.85, len(found)))
+    colours = colormaps["viridis"](np.linspace(0, 0.75, len(found)))
     return dict(zip(found, zip(colours, style.MARKERS, strict=False), strict=False))
 
 
@@ -150,8 +150,11 @@ def _curves(ax: Axes, data: pa.Table, model: str, sizes: dict[int, tuple[Any, st
             style.line(ax, part["weight_decay"], part["value"], colour, linewidth=0.6, zorder=1)
             none = tables.arrays(own, n=n, quantity=loss, weight_decay=0.0)["value"]
             free += none.tolist()
-            for level in none:
-                ax.axhline(level, 0, 0.06, color=colour, linewidth=1.2 if filled else 0.6)
+            ax.plot(
+                np.full(len(none), 0.03), none, linestyle="none", marker="_", color=colour,
+                markersize=8, markeredgewidth=1.4 if filled else 0.7,
+                transform=ax.get_yaxis_transform(),
+            )  # fmt: skip
         theory = _inside(tables.arrays(exact, n=n, quantity="test_loss_theory"))
         style.line(
             ax, theory["weight_decay"], theory["value"], colour, style.DASHES[1], linewidth=0.8
@@ -186,7 +189,7 @@ def _best(ax: Axes, data: pa.Table, quantity: str, models: list[str]) -> None:
     shown = tables.keep(data, "quantity", [quantity, f"{quantity}_theory"]).num_rows
     style.axis(ax, "n", quantity, log="xy" if quantity == "best_decay" and shown else "x")
     if not shown:
-        ax.text(0.5, 0.5, "none inside its axis", transform=ax.transAxes, ha="center")
+        drawn.nothing(ax, "a least test loss inside the range of weight_decay: extend it")
     if quantity == "decay_gain":
         ax.axhline(1, color=style.GREY, linewidth=0.5, zorder=0)
 
@@ -199,6 +202,7 @@ def _entries(data: pa.Table, models: list[str], sizes: dict[int, tuple[Any, str]
     entries.append(style.handle(style.GREY, "test loss", marker="o", filled=True))
     entries.append(style.handle(style.GREY, "train loss", marker="o"))
     entries.append(style.handle(style.BLACK, "least test loss", marker="x"))
+    entries.append(style.handle(style.GREY, "without weight decay", marker="_"))
     entries += [compare.entry(model, filled=False) for model in models]
     if THEORY in compare.names(data):
         entries.append(style.handle(style.GREY, "linear, theory", dash=style.DASHES[1]))

@@ -1,7 +1,8 @@
 """What the spectrum of the data does to the gap and to both KL divergences, and why.
 
 Points are means (gap) with 95 % t-intervals and medians (KL) with 95 % intervals of the median as
-bands, lines the large-system theory, infinite KL left out; below, exactly, the spectra, what a mode
+bands, lines the large-system theory, those of
+one N moved apart, infinite KL left out; below, exactly, the spectra, what a mode
 adds to the gap at large N without ridge (little once its variance is below the noise's, where KL
 counts all modes alike) and what a ridge c costs it in KL at N = ∞ without sampling error.
 """
@@ -39,6 +40,7 @@ _EXPLAINED = (
 _KEYS = (*slices.SPECTRUM, "d", "regularizer", "strength", "n", "n_over_d")
 _SPECTRUM_D = (*slices.SPECTRUM, "d")
 _SPECTRA = 6
+_APART = 1.07  # factor on N/d from the points of one spectrum to those of the next
 
 
 def query(metrics: pa.Table) -> pa.Table:
@@ -117,10 +119,12 @@ def draw(data: pa.Table) -> Figure:
 
 
 def _panel(ax: Axes, data: pa.Table, strength: float, quantity: str, spectra: list[Any]) -> None:
-    for (kind, params), colour, marker, _ in spectra:
+    for i, ((kind, params), colour, marker, _) in enumerate(spectra):
         own = {"spectrum": kind, "spectrum_params": params, "strength": strength}
         part = tables.arrays(data, **own, quantity=quantity)
-        style.points(ax, part["n_over_d"], part, colour, marker)
+        # Those of one N would hide each other, as without regularization all KL are alike.
+        apart = _APART ** (i - (len(spectra) - 1) / 2)
+        style.points(ax, part["n_over_d"] * apart, part, colour, marker)
         theory = tables.arrays(data, **own, quantity=f"{quantity}_theory")
         style.line(ax, theory["n_over_d"], theory["value"], colour)
     style.axis(ax, "n_over_d", quantity)

@@ -105,6 +105,8 @@ def draw(data: pa.Table) -> Figure:
         style.handle(style.BLACK, labels.label(time), marker=MARKS[time]) for time in times.TIMES
     ]
     entries.append(style.handle(style.BLACK, "power law", dash="-"))
+    level = "levels of onset and fixed quality"
+    entries.append(style.handle(style.GREY, level, dash=style.DASHES[2]))
     style.legend(figure, entries, columns=5)
     return figure
 
@@ -153,7 +155,7 @@ def _marks(
             curve = tables.arrays(data, quantity="test_loss", n=n, **population)
             y = [min(curve["value"], default=np.nan) if height is None else height] * len(x)
             ax.scatter(
-                x, y, s=34, c=colour, marker=MARKS[time], edgecolors=style.BLACK, linewidths=0.7,
+                x, y, s=22, c=colour, marker=MARKS[time], edgecolors=style.BLACK, linewidths=0.5,
                 zorder=5,
             )  # fmt: skip
 

@@ -2,10 +2,9 @@
 
 Points are means over training sets, bands their 95 % t-intervals, drawn where at least 8 sets stand
 behind a point; coloured lines the large-system theory of the linear model, thin black ones the loss
-of the linear optimum for the population, or on held-out rows that for the pool, dotted N = d. The
-networks are trained by
-the budget that the title gives, on which their losses at small N depend; losses are means over all
-noise levels, per dimension, of data sets the test loss on held-out rows.
+of the linear optimum for the population, or on held-out rows that for the pool. The networks are
+trained by the budget given below, on which their losses at small N depend; losses are means over
+all noise levels, per dimension, of data sets the test loss on held-out rows.
 """
 
 from __future__ import annotations

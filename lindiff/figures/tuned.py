@@ -2,9 +2,9 @@
 
 Points are minima of the means over training sets with a 95 % jackknife interval (Ledoit–Wolf,
 which has nothing to tune: the mean with its t-interval), coloured lines the large-system theory of
-Gaussian data with the same covariance, solid black lines what no regularization costs. The first
-row has the values of one spectrum; below, a row per spectrum, all are divided by the theory of the
-best ridge of that spectrum: which regularization is best depends on it.
+Gaussian data with the same covariance, solid black lines what no regularization costs. In a row per
+spectrum all are divided by the theory of the best ridge of that spectrum: which regularization is
+best depends on it; the last row has the values of the first spectrum.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _is_value(quantity: str, metric: str) -> bool:
 
 
 def draw(data: pa.Table) -> Figure:
-    """A column per metric: the values of one spectrum, then each over its best ridge."""
+    """A column per metric: each spectrum over its best ridge, then the values of the first."""
     names = [name for name in LOOK if name in tables.distinct(data, "regularizer")]
     rows = _rows(data)
     figure, axes = style.panels(len(rows), 3, height=2.1 if len(rows) < 3 else 1.5, sharex=True)
@@ -204,7 +204,7 @@ def draw(data: pa.Table) -> Figure:
     entries += [
         style.handle(colour, text, dash=dash)
         for name, (colour, dash, text) in LINES.items()
-        if name != "floor" or any(len(_floor(rows[0][1], metric, near=True)) for metric in KL)
+        if name != "floor" or any(len(_floor(rows[-1][1], metric, near=True)) for metric in KL)
     ]
     style.legend(figure, entries)
     return figure
@@ -219,7 +219,7 @@ def _rows(data: pa.Table) -> list[tuple[str, pa.Table]]:
     of = {key: _of(data, *key) for key in keys}
     ratios = [("ridge", own) for own in of.values() if "ridge" in tables.distinct(own, "unit")]
     values = [("absolute", own) for own in of.values()]
-    return [*values[:1], *ratios] if ratios else values
+    return [*ratios, *values[:1]] if ratios else values
 
 
 def _panel(ax: Axes, data: pa.Table, unit: str, metric: str, names: list[str]) -> None:

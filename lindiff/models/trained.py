@@ -152,7 +152,7 @@ def as_denoiser(network: Network, parameters: Tensor, run: Run, schedule: Schedu
 
 
 def _log(watch: Watch) -> None:
-    session.current().log(line(watch))
+    session.current().log(line(watch), watch.share)
 
 
 def _measured(

@@ -23,6 +23,7 @@ from lindiff.drawing import compare, tables
 from lindiff.drawing.needs import FEWEST_STRENGTHS
 from lindiff.errors import InputError
 from lindiff.models import SHRINKAGE, THEORY
+from lindiff.report import sections
 from lindiff.report.claims import (
     FEWEST_POINTS,
     KL,
@@ -39,6 +40,7 @@ from lindiff.report.claims import (
 )
 from lindiff.science.pools import INDEPENDENT
 from lindiff.science.scaling import crossing
+from lindiff.sweep.derived import PAGE
 
 _FEW = 0.02  # a share of memorized samples that counts as none
 _FLOOR = 0.05  # a share of the KL from which on a floor rules it
@@ -456,31 +458,45 @@ def answers(results_dir: Path, drawn: Sequence[str]) -> list[tuple[Answer, list[
 
 
 def write(results_dir: Path, drawn: Sequence[str], path: Path) -> None:
-    """Write the answers as one page of HTML."""
-    parts = []
-    for answer, said in answers(results_dir, drawn):
-        body = "".join(f"<p>{html.escape(str(one))}</p>\n" for one in said)
-        where = html.escape(answer.figure)
-        parts.append(
-            f"<h2>{html.escape(answer.question)}</h2>\n{body}<p><i>Figure {where}</i></p>\n"
-        )
-    name = html.escape(results_dir.name)
-    page = _PAGE.format(name=name, body="".join(parts) or f"<p>{html.escape(_none())}</p>")
+    """Write the answers as one page of HTML, with links to the page of the config and figures."""
+    found = [(one.question, one.figure, said) for one, said in answers(results_dir, drawn)]
+    body = "".join(
+        f'<h2 id="{sections.anchor(figure)}">{html.escape(question)}</h2>\n'
+        f"{sections.paragraphs(said)}<p><i>Figure {html.escape(figure)}</i>: "
+        f'<a href="{PAGE}#{sections.anchor(figure)}">here</a> · '
+        f"{sections.links(figure)}</p>\n"
+        for question, figure, said in found
+    )
+    page = _PAGE.format(
+        name=html.escape(results_dir.name),
+        page=PAGE,
+        count=sections.counted(found) if found else "",
+        summary=sections.summary(found),
+        body=body or f"<p>{html.escape(none())}</p>",
+        terms=sections.terms(sections.NAMED, ()),
+    )
     with checksums.kept(results_dir, "answers", [path]):
         files.write_text(page, path)
 
 
-def _none() -> str:
+def none() -> str:
+    """That no figure answers, and which do."""
     answering = ", ".join(answer.figure for answer in ANSWERS)
     return f"No figure of this config answers; add some to figures: of {answering}."
 
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Answers of {name}</title>
-<style>body {{ max-width: 42em; margin: 2em auto; font: 16px/1.5 serif; padding: 0 1em }}</style>
+<meta name="viewport" content="width=device-width">
+<style>body {{ max-width: 42em; margin: 2em auto; font: 16px/1.5 serif; padding: 0 1em }}
+.missing {{ color: #555 }} dt {{ font-weight: bold }}</style>
 </head><body><h1>Answers of {name}</h1>
 <p>Every number on this page was taken from the data of the figure named below it. Before the colon
 stands what a sentence holds for, and how many training sets are behind each of its numbers; ranges
-in brackets are 95 % intervals over training sets.</p>
-{body}</body></html>
+in brackets are 95 % intervals over training sets. The figures themselves, and all cells, are on
+<a href="{page}">the page of {name}</a>.</p>
+<h2>Summary</h2>
+<p>{count}</p>
+{summary}{body}<h2>Terms</h2>
+{terms}</body></html>
 """

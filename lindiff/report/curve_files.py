@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lindiff import files
 from lindiff.columns import METRIC, SETTING
-from lindiff.drawing import labels, style, tables
+from lindiff.drawing import labels, output, style, tables
 from lindiff.errors import InputError
 from lindiff.report.curve import Curve
 
@@ -93,7 +93,7 @@ def write_curve(curve: Curve, path: Path) -> None:
             write_csv(curve.table, file)
     else:
         with style.applied():
-            style.write(draw(curve), path, _TITLE)
+            output.write(draw(curve), path, _TITLE)
 
 
 def draw(curve: Curve) -> Figure:

@@ -25,14 +25,19 @@ from lindiff.checksums import FOLDER
 from lindiff.config.words import printable
 from lindiff.errors import InputError
 from lindiff.files import atomic, write_text
-from lindiff.sweep.derived import ANSWERS, REPORT
+from lindiff.report.live import Follower, follow
+from lindiff.sweep.derived import ANSWERS, PAGE, REPORT
 
 # Options with which Snakemake runs no sweep, or not all of it: no report then.
-_NO_RUN = (
-    "-h", "--help", "-v", "--version", "-n", "--dry-run", "--dryrun", "--lint", "--report",
-    "--unlock", "-t", "--touch", "--dag", "--rulegraph", "--filegraph", "-S", "--summary", "-D",
-    "--detailed-summary", "-l", "--list", "--list-rules", "--lt", "--list-target-rules", "-U",
-    "--until", "-O", "--omit-from", "--archive", "--delete-all-output", "--containerize",
+NO_RUN = (
+    "-h", "--help", "-v", "--version", "-n", "--dry-run", "--dryrun", "-t", "--touch", "--dag",
+    "-U", "--until", "-O", "--omit-from", "--print-compilation", "--list-conda-envs",
+    "--conda-create-envs-only", "--conda-cleanup-envs", "--report", "--lint",
+    "--generate-unit-tests", "--containerize", "--export-cwl", "--list-rules", "--list", "-l",
+    "--list-target-rules", "--lt", "--rulegraph", "--filegraph", "--d3dag", "--summary", "-S",
+    "--detailed-summary", "-D", "--archive", "--cleanup-metadata", "--cm", "--cleanup-shadow",
+    "--unlock", "--list-changes", "--lc", "--list-input-changes", "--li", "--list-params-changes",
+    "--lp", "--list-untracked", "--lu", "--delete-all-output", "--delete-temp-output",
 )  # fmt: skip
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PLACES = {"workflow": "workflow", "configs": "config"}
@@ -90,27 +95,36 @@ def sweep(
             "lindiff sweep runs Snakemake, which is not installed: pip install 'lindiff[workflow]'"
         )
     workflow = packed("workflow")
+    # On a terminal one live line says more than a line a job.
+    live = sys.stderr.isatty() and not _only_looks(options)
     # -P: the working directory is the user's, and its random.py is no module of Python's.
     command = [
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(workflow / "Snakefile"),
-        "--quiet", "rules", "host",
+        "--quiet", "rules", "host", *(["progress"] if live else []),
         "--config", f"sweep={_named(config)}", f"results={_named(results)}",
         *([f"set={json.dumps(settings)}"] if settings else []),
         "--workflow-profile", str(workflow / "profiles/default"),
     ]  # fmt: skip
     if cores is not None:
         command += ["--cores", cores]
-    code = _run([*command, *options])
+    follower = Follower(results, config.stem) if live else None
+    code = _run([*command, *options], follower)
     if code == 0 and not _only_looks(options):
         code = _report(command, results / config.stem)
     if code:
         asked = shlex.join([str(config), *settings, "--results", str(results)])
         lines = (
             "lindiff: the run did not finish; the same command goes on from here, and this says "
-            f"why:\n    lindiff status {asked}"
+            f"why:\n    {_called()} status {asked}"
         )
         print(printable(lines), file=sys.stderr)
     return code
+
+
+def _called() -> str:
+    """How this program was called: where no environment is active, by its path."""
+    program = Path(sys.argv[0])
+    return shlex.quote(str(program)) if program.name == "lindiff" else "lindiff"
 
 
 def _named(path: Path) -> str:
@@ -121,20 +135,20 @@ def _named(path: Path) -> str:
 def _only_looks(options: Sequence[str]) -> bool:
     """Whether Snakemake was asked for something else than the whole sweep."""
     names = {word.split("=")[0] for word in options}
-    return bool(names & set(_NO_RUN)) or any(word.startswith("-n") for word in names)
+    return bool(names & set(NO_RUN)) or any(word.startswith("-n") for word in names)
 
 
 def _report(command: Sequence[str], folder: Path) -> int:
     """Make the report where it is not there, not what was written, or older than a thing in it.
 
     It takes seconds. Snakemake expands variables in its path and names the folder inside after it,
-    hence a folder of its own. Its checksum is the one that tools/run.sh writes.
+    hence a folder of its own.
 
     Returns:
         Snakemake's exit code.
     """
     report, kept = folder / REPORT, folder / FOLDER / "report"
-    drawn = [folder / ANSWERS, folder / "figures", *(folder / "figures").glob("*")]
+    drawn = [folder / ANSWERS, folder / PAGE, folder / "figures", *(folder / "figures").glob("*")]
     times = [path.stat().st_mtime_ns for path in drawn if path.exists()]
     if not times:
         return 0
@@ -160,10 +174,11 @@ def _sum(path: Path) -> str:
         ).stdout
 
 
-def _run(command: Sequence[str]) -> int:
+def _run(command: Sequence[str], follower: Follower | None = None) -> int:
     """The exit code of Snakemake, which is stopped by whoever stops this process, and waited for.
 
-    An interrupt is passed on as SIGTERM. Snakemake itself is started deaf to it, for a terminal
+    With a `follower`, which needs a terminal, a live line stands below what it prints. An interrupt
+    is passed on as SIGTERM. Snakemake itself is started deaf to it, for a terminal
     sends it to both.
     """
     stopped = False
@@ -178,11 +193,13 @@ def _run(command: Sequence[str]) -> int:
     with _handling(stop):
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         # The workflow's last lines say how to get the report, unless it is made here.
-        child = subprocess.Popen(command, env=os.environ | {"LINDIFF_MAKE": "yes"})
+        out, err = (subprocess.PIPE, subprocess.STDOUT) if follower else (None, None)
+        environment = os.environ | {"LINDIFF_MAKE": "yes"}
+        child = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
         signal.signal(signal.SIGINT, interrupt)
         if stopped:
             child.terminate()
-        code = child.wait()
+        code = child.wait() if follower is None else follow(child, follower)
     return code if code >= 0 else 128 - code
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lindiff.columns.arrays import Rows, as_text, places
 from lindiff.config.resolve import Config
 from lindiff.progress import Progress
+from lindiff.report.pace import pace_of
 from lindiff.sweep.coverage import Coverage, Stale, cover
 from lindiff.sweep.grid import Wanted, wanted
 from lindiff.sweep.packing import Target, pack
@@ -91,7 +92,8 @@ class Status:
         shards: Number of shards that are not finished.
         seconds_left: Estimated computation that is left, on one core.
         time_left: The same divided by the processes that run now, or else the cores.
-        calibration: Measured over estimated seconds of finished shards; 1 where none is known.
+        calibration: Measured over estimated seconds of finished shards and of what running ones
+            have computed; 1 where none is known.
     """
 
     config: str
@@ -180,26 +182,28 @@ def _bad(
 
 def _status(config: Config, grid: Wanted, store: Store, logs: Path, seen: _Seen) -> Status:
     now = time.time()
-    calibration = _calibration(store, seen.found.reuse)
     running = np.zeros(len(grid.cells), bool)
     computed = np.zeros(len(grid.cells), bool)
-    jobs, left = [], 0.0
+    jobs: list[Job] = []
+    reports: list[Progress | None] = []
     for shard, rows in seen.shards:
         report = store.read_progress(shard.name)
         job = _job(shard, report, logs / f"{shard.name}.log", now)
-        share = 1.0
+        works = job is not None and job.state == "running"
+        reports.append(report if works else None)
         if job is not None:
             jobs.append(job)
             if job.state == "running":
                 running[rows] = True
                 computed[rows[: job.done]] = True
-                share = 1 - job.done / max(job.total, 1)
-        left += shard.seconds * share * calibration
+    pace = pace_of(
+        zip((shard for shard, _ in seen.shards), reports, strict=True),
+        times=_times(store, seen.found.reuse),
+    )
     done = seen.found.missing == 0
     running &= ~done
     everything = np.arange(len(grid.cells))
     rows_of = [*grid.experiments.items(), ("all", everything)]
-    active = sum(job.state == "running" for job in jobs)
     failures = {message: len(rows) for (_, message), rows in seen.bad.items()}
     return Status(
         config=config.name,
@@ -212,9 +216,9 @@ def _status(config: Config, grid: Wanted, store: Store, logs: Path, seen: _Seen)
         stale=seen.found.stale,
         damaged=tuple(sorted(seen.found.damaged)),
         shards=len(seen.shards),
-        seconds_left=left,
-        time_left=left / (active or min(os.cpu_count() or 1, max(len(seen.shards), 1))),
-        calibration=calibration,
+        seconds_left=pace.left,
+        time_left=pace.left / (pace.active or min(os.cpu_count() or 1, max(len(seen.shards), 1))),
+        calibration=pace.calibration,
     )
 
 
@@ -267,8 +271,7 @@ def _tail(log: Path) -> str:
     return "\n".join(lines[-_TAIL:])
 
 
-def _calibration(store: Store, names: tuple[str, ...]) -> float:
-    """Measured over estimated seconds of the finished parts, a sample of them."""
+def _times(store: Store, names: tuple[str, ...]) -> tuple[float, float]:
+    """Estimated and measured seconds of the finished parts, a sample of them."""
     step = max(1, len(names) // _SAMPLE)
-    estimated, measured = store.times(store.find_parts(names[::step])[0].values())
-    return measured / estimated if estimated > 0 and measured > 0 else 1.0
+    return store.times(store.find_parts(names[::step])[0].values())

@@ -34,6 +34,7 @@ from lindiff.models import MODELS
 from lindiff.planning.rows import lengths
 from lindiff.progress import duration
 from lindiff.report.ending import killed, no_space
+from lindiff.report.page.write import sources as page_assets
 from lindiff.report.polling import remember_jobs
 from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
@@ -193,7 +194,12 @@ class Sweep:
     @property
     def answers(self) -> list[str]:
         """The page of answers, where figures give any."""
-        return [f"{self.folder}/answers.html"] if self.drawn else []
+        return [f"{self.folder}/{derived.ANSWERS}"] if self.drawn else []
+
+    @property
+    def page(self) -> str:
+        """The page of the config."""
+        return f"{self.folder}/{derived.PAGE}"
 
     @property
     def drawn_data(self) -> list[str]:
@@ -248,6 +254,7 @@ class Sweep:
         if self.drawn:
             lines.append(f"figures:  {self.folder}/figures/ ({', '.join(self.plan.figures)})")
             lines.append(f"answers:  {self.answers[0]}")
+        lines.append(f"page:     {self.page} (open it in a browser)")
         if "LINDIFF_MAKE" not in os.environ:
             usual = (self.file, self.results) == (DEFAULT, Path("results"))
             ask = "" if usual else self._as_config()
@@ -328,16 +335,30 @@ def _from_here(paths: Iterable[Path]) -> list[str]:
     return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in paths]
 
 
+_ANSWERS = ("lindiff.report.answers", "lindiff.report.claims", "lindiff.report.sections")
+_BELOW = ("lindiff.drawing", "lindiff.science")
+
+
 def answers_sources() -> list[str]:
     """The files whose editing writes the answers anew."""
-    module = "lindiff.report.answers"
-    rooms = (module, "lindiff.report.claims", "lindiff.drawing", "lindiff.science")
-    return _from_here(sorted(closure(module, rooms).values()))
+    return _from_here(sorted(closure(_ANSWERS[0], (*_ANSWERS, *_BELOW)).values()))
 
 
-def figure_caption(name: str) -> str:
-    """The caption of a figure in the report."""
-    return figures.caption(name)
+def page_sources() -> list[str]:
+    """The files whose editing writes the page anew."""
+    rooms = ("lindiff.report.page", *_ANSWERS, *_BELOW)
+    found = closure("lindiff.report.page.write", rooms).values()
+    return _from_here([*sorted(found), *page_assets()])
+
+
+def figure_caption(name: str, written: str | Path) -> str:
+    """The caption of a figure in the report: the one `written` beside it, where it is drawn.
+
+    Its characters that reStructuredText would read as mark-up are escaped.
+    """
+    path = Path(written)
+    text = path.read_text(encoding="utf-8").strip() if path.is_file() else figures.caption(name)
+    return re.sub(r"([\\*`_|])", r"\\\1", text)
 
 
 def figure_category(name: str) -> str:
@@ -365,7 +386,8 @@ def summary(plan: Plan) -> list[str]:
         lines.append(f"{name}: part {part} is damaged ({reason}); its cells run again")
     for path, reason in plan.damaged_derived.items():
         lines.append(
-            f"{name}: {path} is damaged ({reason}); tables, figures and answers are made again"
+            f"{name}: {path} is damaged ({reason}); tables, figures, answers and page "
+            "are made again"
         )
     folder = plan.file.parent
     if not plan.written and (outdated := derived.outdated(folder, plan.tables, plan.figures)):

@@ -18,6 +18,7 @@ from lindiff.files import free_name
 
 REPORT = "report.zip"
 ANSWERS = "answers.html"
+PAGE = "index.html"
 
 
 def made(folder: Path, tables: Sequence[str], drawn: Sequence[str]) -> dict[str, list[Path]]:
@@ -30,6 +31,7 @@ def made(folder: Path, tables: Sequence[str], drawn: Sequence[str]) -> dict[str,
     """
     found = {checksums.COLLECT: [folder / name for name in tables]}
     found |= {_job(name): list(figures.outputs(name, folder)) for name in drawn}
+    found["page"] = [folder / PAGE]
     return found | ({"answers": [folder / ANSWERS]} if drawn else {})
 
 

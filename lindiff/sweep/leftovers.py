@@ -14,7 +14,7 @@ from lindiff.sweep.store import Store
 
 # Seconds after which a file that nobody writes to has no writer, though its number is in use again.
 _QUIET = 600.0
-# As lindiff.files, lindiff.progress and tools/run.sh name them.
+# As lindiff.files and lindiff.progress name them; a report is one that `make` of 0.1 left.
 _NAMES = (
     re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp"),
     re.compile(r"\.(?P<name>.+\.json)\..+-(?P<pid>\d+)\.tmp"),

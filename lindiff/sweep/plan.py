@@ -49,7 +49,7 @@ class Plan:
         done: Number of them that finished parts cover.
         stale: Finished cells of older code.
         damaged: What is wrong with damaged parts, by name.
-        damaged_derived: What is wrong with damaged tables, figures and answers, by path.
+        damaged_derived: What is wrong with damaged tables, figures and pages, by path.
         new: Rows of the cells of each shard of `pending` that has no spec yet.
         grid: The wanted cells; None where they were not needed.
     """

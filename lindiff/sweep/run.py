@@ -90,8 +90,8 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
             _load_data(cells, spec_path, store.data)
             run = _load_model(model, device, spec_path)
             with (
-                session(Session(device, checkpoints)),
                 Heartbeat(report, shard.name, shard.cells) as beat,
+                session(Session(device, checkpoints, heard=beat.hear)),
             ):
                 table = compute(cells, shard, run, beat, model)
                 write_part(part_path, shard, table)
@@ -208,6 +208,7 @@ def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, model: Mod
         start = time.perf_counter()
         rows = np.concatenate([families[member] for member in members])
         own = cells.slice(rows[0], len(rows)) if len(members) == 1 else cells.take(pa.array(rows))
+        beat.start(len(rows))
         found.append(_isolated(run, own, metrics, failures))
         order.append(rows)
         if len(found) == _TOGETHER:
@@ -215,7 +216,7 @@ def compute(cells: pa.Table, shard: Shard, run: Run, beat: Heartbeat, model: Mod
             joined_tables.append(pa.concat_tables(found).unify_dictionaries().combine_chunks())
             found.clear()
         seconds[members] = (time.perf_counter() - start) / len(members)
-        beat.done += len(rows)
+        beat.finish()
     failures.sum_up()
     beat.family_seconds = seconds.tolist()
     results, back = pa.concat_tables([*joined_tables, *found]), np.argsort(np.concatenate(order))

@@ -40,6 +40,11 @@ class Watch:
     high: float
     left: float
 
+    @property
+    def share(self) -> float:
+        """Share of the training that is made, over all packs."""
+        return (self.pack - 1 + self.step / self.steps) / self.packs
+
 
 def silent(watch: Watch) -> None:
     """Says nothing."""

@@ -26,7 +26,7 @@ NASTY = {
 def test_a_file_is_named_as_it_is_called(name, shown):
     population = {"data": f"{name}@0123456789abcdef", "spectrum": "dataset", "d": 4}
     words = compare.population_words(population)
-    assert words == f"{shown}, $d$ = $4$"
+    assert words == f"{shown}, $d=4$"
     with style.applied():
         figure = Figure()
         figure.suptitle(words)

@@ -135,7 +135,7 @@ def test_numbers_in_words(value: object, text: str):
 
 
 def test_settings_in_words():
-    assert labels.setting("ridge", 0.01) == "$c$ = $0.01$"
+    assert labels.setting("ridge", 0.01) == "ridge $c=0.01$"
     assert labels.spectrum("power_law", '{"exponent":1.0}') == r"power law $s_j\propto j^{-1}$"
     assert labels.spectrum("power_law", '{"exponent":0.0}') == "isotropic"
     assert labels.spectrum("two_level", '{"fraction":0.5,"ratio":4.0}') == (
@@ -145,5 +145,5 @@ def test_settings_in_words():
         "fixed": {"sampler": "ddim", "d": 8, "ridge": 0.0, "timesteps": 100, "stop": math.inf},
         "choice": {"ridge": [0.0, 1.0]},
     }
-    assert labels.held(facts) == "$d$ = $8$, $T$ = $100$, sampler ddim, $c$ = $0$"
-    assert labels.held(facts, without=("sampler", "d", "ridge")) == "$T$ = $100$"
+    assert labels.held(facts) == "$d=8$, $T=100$, sampler ddim, ridge $c=0$"
+    assert labels.held(facts, without=("sampler", "d", "ridge")) == "$T=100$"

@@ -16,7 +16,9 @@ from lindiff import files, progress
 from lindiff.config.resolve import load
 from lindiff.figures import draw_figure, outputs
 from lindiff.report import answers
+from lindiff.report.page import write as page
 from lindiff.sweep.collect import collect
+from lindiff.sweep.derived import ANSWERS, PAGE
 from lindiff.sweep.plan import make_plan, read_plan, write_plan_at
 from lindiff.sweep.run import run_spec
 from tests.sweeps import Sweep
@@ -88,9 +90,11 @@ class Victim(Sweep):
             feeds = [e.name for e in config.experiments.values() if name in e.figures]
             if not newer(outputs(name, folder), tables):
                 draw_figure(name, folder, feeds)
-        page = folder / "answers.html"
-        if not newer([page], [path for name in plan.figures for path in outputs(name, folder)]):
-            answers.write(folder, plan.figures, page)
+        drawn = [path for name in plan.figures for path in outputs(name, folder)]
+        if not newer([folder / ANSWERS], drawn):
+            answers.write(folder, plan.figures, folder / ANSWERS)
+        if not newer([folder / PAGE], [*tables, *drawn, folder / ANSWERS]):
+            page.write(folder, plan.figures, plan.tables, folder / PAGE)
 
     def rows(self, name: str = "victim") -> dict[str, dict[str, Any]]:
         return super().rows(name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,7 +23,7 @@ from matplotlib.ticker import FixedLocator
 
 from lindiff import figures
 from lindiff.columns.arrays import plain
-from lindiff.drawing import drawn, style
+from lindiff.drawing import drawn, layout, output, style
 from lindiff.report import answers
 from tests.figures import any_table, synthetic
 
@@ -47,19 +48,33 @@ def test_any_table_is_drawn(name: str, data: st.DataObject):
                 figure.set_layout_engine("none")
             figure.draw_without_rendering()
             check(figure)
+            if found.num_rows:
+                check(one_panel(name, found, data))
             outputs = figures.outputs(name, results)
-            outputs[2].parent.mkdir(exist_ok=True)
-            pq.write_table(found, outputs[2])
+            outputs.data.parent.mkdir(exist_ok=True)
+            pq.write_table(found, outputs.data)
             answers.write(results, [name], results / "answers.html")
             if whole:
-                style.save(figure, found, outputs)
-                assert all(path.stat().st_size > 1000 for path in outputs)
-                assert pq.read_table(outputs[2]).equals(found, check_metadata=True)
+                output.save(figure, found, outputs)
+                assert all(path.stat().st_size > 1000 for path in (outputs.pdf, outputs.png))
+                assert pq.read_table(outputs.data).equals(found, check_metadata=True)
     needed = [key for key in nested if key in figures.needs(name).metrics]
     none = figures.load(name).query(
         plain(metrics.slice(0, 0)), **{key: nested[key].slice(0, 0) for key in needed}
     )
     assert found.schema.equals(none.schema), "the columns depend on the rows"
+
+
+def one_panel(name: str, found: pa.Table, data: st.DataObject) -> Figure:
+    """One panel at one width, without finding where it lies."""
+    figure = figures.load(name).draw(found)
+    letter = data.draw(st.sampled_from(sorted(layout.panels(figure))))
+    width = layout.WIDTHS[data.draw(st.sampled_from(sorted(layout.WIDTHS)))]
+    layout.arrange(figure, name, width, letter)
+    drawn.finish(figure)
+    figure.set_layout_engine("none")
+    figure.draw_without_rendering()
+    return figure
 
 
 def check(figure: Figure) -> None:

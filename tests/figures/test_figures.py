@@ -119,17 +119,21 @@ def test_files_hold_what_was_drawn(
     monkeypatch.setattr(module, "draw", lambda data: (drawn.append(data), original(data))[1])
     outputs = figures.draw_figure(name, folder, FEEDS_ALL)
     assert outputs == figures.outputs(name, folder)
-    pdf, png, _ = (path.read_bytes() for path in outputs)
+    pdf, png = (path.read_bytes() for path in (outputs.pdf, outputs.png))
     assert pdf.startswith(b"%PDF")
     assert b"CreationDate" not in pdf
     assert b"/Type3" not in pdf.replace(b" ", b"")
     assert png.startswith(b"\x89PNG")
-    saved = pq.read_table(outputs[2])
+    saved = pq.read_table(outputs.data)
     assert saved.equals(drawn[0])
     assert saved.num_rows > 0
     facts = tables.facts(saved)
     assert facts["experiments"] == ["one"]
     assert facts["caption"] == figures.caption(name)
+    text = outputs.text.read_text()
+    assert text.startswith(facts["caption"])
+    assert text.endswith(".\n")
+    assert not set("\\${}") & set(text)
     assert facts["fingerprints"] == ["0" * 16]
     left = {path.name for path in (folder / "figures").iterdir() if path.name.startswith(".")}
     assert left == set()
@@ -224,10 +228,11 @@ def test_a_figure_with_nothing_to_draw_is_a_page_that_says_why(
         outputs = figures.draw_figure(name, tmp_path, FEEDS_ALL)
     assert f"figure {name}: nothing to draw. " in caplog.text
     assert words in caplog.text
-    data = pq.read_table(outputs[2])
+    data = pq.read_table(outputs.data)
     assert data.num_rows == 0
     assert words in " ".join(tables.facts(data)["reasons"])
-    assert all(path.stat().st_size > 1000 for path in outputs)
+    assert all(path.stat().st_size > 1000 for path in (outputs.pdf, outputs.png, outputs.data))
+    assert "Nothing to draw: " in outputs.text.read_text()
     page = figures.drawing(name, data)
     assert not page.axes
     answers.write(tmp_path, [name], tmp_path / "answers.html")

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import compare, crossings, style, tables
+from lindiff.drawing import caption, compare, crossings, style, tables
 from lindiff.figures import modes
 from lindiff.science.emergence import learning_constant
 from tests.figures import synthetic
@@ -68,7 +68,7 @@ def test_trainings_of_one_set_are_told_from_sets():
     assert tables.facts(found)["trainings"] == 3
     assert np.isfinite(of(found, "exponent")["low"]).all()
     with style.applied():
-        assert "3 trainings" in modes.draw(found).get_suptitle()
+        assert "3 trainings" in caption.words(modes.draw(found), found)
     # Of two sets with three trainings each there are two independent values: no interval.
     found = query(*as_tables(cells("mlp", "sgd", seed=[0, 1], train_seed=[0, 1, 2])))
     assert of(found, "exponent")["value"] == pytest.approx([-0.95], abs=0.01)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from lindiff import figures
-from lindiff.drawing import drawn, style, tables
+from lindiff.drawing import caption, drawn, style, tables
 from tests.once import once
 from tests.sweeps import Sweep
 
@@ -70,10 +70,11 @@ def test_the_theory_of_own_data_is_drawn_under_their_name(results: Path, name: s
     data = data_of(results, "own", name)
     assert tables.has_theory(data)
     figure = drawing(name, data)
-    heading = figure.get_suptitle()
-    assert heading.startswith("measurements.npy, ")
-    assert "@" not in heading
-    assert r"$N\geq48$: more than 1/10 of the pool, not like independent samples" in heading
+    assert figure.get_suptitle().startswith("measurements.npy")
+    words = caption.words(figure, data)
+    assert "Held fixed: measurements.npy, " in words
+    assert "@" not in words
+    assert "From $N=48$ on training sets are more than 1/10 of the pool, not like" in words
     assert not any(drawn.empty(ax) for ax in figure.axes)
     assert "theory" in " ".join(words_of(figure))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import style, tables
+from lindiff.drawing import caption, style, tables
 from lindiff.figures import regularization_models
 from tests.figures import synthetic
 from tests.figures.feeds import regularization_models as feed
@@ -83,8 +83,8 @@ def test_what_is_best_at_an_end_is_left_out_and_counted():
     best = {r["n"] for r in found.to_pylist() if r["quantity"] == "best_decay"}
     assert best == {256}
     with style.applied():
-        title = regularization_models.draw(found).get_suptitle()
-    assert "left out: 3 best values" in title
+        words = caption.words(regularization_models.draw(found), found)
+    assert "left out: 3 best values" in words
 
 
 def test_without_none_there_is_no_gain():

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import compare, style, tables
+from lindiff.drawing import caption, compare, style, tables
 from lindiff.drawing.intervals import mean_interval
 from lindiff.figures import transition_models
 from lindiff.models import MODELS
@@ -103,7 +103,7 @@ def test_what_sets_a_model_apart_is_said():
         if row["model"] == "mlp":
             row |= {"stop_step": 10, "preconditioning": "none"}
     linear, *others = compare.budgets(query(rows))
-    assert linear == "linear: $c$ = $0.1$"
+    assert linear == "linear: ridge $c=0.1$"
     own = [text for text in others if text.startswith("MLP")]
     assert own
     assert all("taken after $10$" in text and "not preconditioned" in text for text in own)
@@ -149,9 +149,9 @@ def test_training_is_held_for_each_model_and_place_and_said():
     assert budgets[3].endswith(r"learning rate $3\times10^{-3}$ (cosine)")
     held = [own for own in tables.facts(data)["training"] if own["model"] == "mlp"]
     assert [own["steps"] for own in held] == [4000, 2000]
-    title = transition_models.draw(data).get_suptitle()
-    assert "1 to 8 training sets a point" in title
-    assert all(budget in title for budget in budgets)
+    words = caption.words(transition_models.draw(data), data)
+    assert "Training sets behind a point: 1 to 8." in words
+    assert all(budget in words for budget in budgets)
 
 
 def test_the_task_is_held_where_most_models_meet():
@@ -182,8 +182,8 @@ def test_the_places_with_the_most_models_are_shown_gaussian_first():
         ("gaussian", 4), ("gaussian", 16), ("digits", 61),
     ]  # fmt: skip
     words = [compare.population_words(own) for own in compare.populations(data)]
-    assert words[0] == "Gaussian, isotropic, $d$ = $4$"
-    assert words[2] == "digits, $d$ = $61$"
+    assert words[0] == "Gaussian, isotropic, $d=4$"
+    assert words[2] == "digits, $d=61$"
 
 
 def test_a_surrogate_s_theory_stands_beside_its_data():

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import tables
+from lindiff.drawing import optima, tables
 from lindiff.figures import tuned
 from tests.figures import synthetic
 from tests.figures.feeds import planted
@@ -83,3 +83,18 @@ def test_without_theory_there_are_minima_but_no_ratios():
     found = tuned.query(tables.plain(synthetic.table(made)))
     assert tables.distinct(found, "unit") == ["absolute"]
     assert one(found, quantity="kl_data_model_tail", n=8)["value"] == 11 / 32
+
+
+def test_an_n_with_few_strengths_has_no_optimum():
+    """The finer N of another experiment's theory have the neutral stop alone."""
+    x = [0.1, 1.0, 10.0, math.inf]
+    rows = [{"n": n, "strength": s} for n in (8, 32) for s in x] + [{"n": 16, "strength": math.inf}]
+    table = pa.table(
+        {
+            "regularizer": ["stop"] * len(rows), "d": [16] * len(rows), "seed": [0] * len(rows),
+            "n": [row["n"] for row in rows], "strength": [row["strength"] for row in rows],
+            "n_over_d": [row["n"] / 16 for row in rows],
+            **{metric: [1.0 + i % 3 for i in range(len(rows))] for metric in optima.METRICS},
+        }
+    )  # fmt: skip
+    assert {row["n"] for row in optima.optima(table, table)} == {8, 32}

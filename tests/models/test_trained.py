@@ -234,7 +234,7 @@ def test_a_part_after_a_kill_is_the_part_without_one(tmp_path: Path, monkeypatch
     monkeypatch.setattr(watch, "WATCH_SECONDS", 0.0)
 
     def die(step: int):
-        def log(self: Session, line: str) -> None:
+        def log(self: Session, line: str, share: float = 0.0) -> None:
             if f"step {step} " in line:
                 raise Killed
 
@@ -247,7 +247,7 @@ def test_a_part_after_a_kill_is_the_part_without_one(tmp_path: Path, monkeypatch
             sweep.compute(plan)
         assert list(folder.rglob("*.safetensors"))
         assert not sweep.store.part(shard.name).exists()
-    monkeypatch.setattr(Session, "log", lambda self, line: None)
+    monkeypatch.setattr(Session, "log", lambda self, line, share=0.0: None)
     capsys.readouterr()
     sweep.compute(plan)
     assert "going on from step" in capsys.readouterr().err
@@ -266,7 +266,7 @@ def test_a_part_after_a_kill_is_the_part_without_one(tmp_path: Path, monkeypatch
 def test_progress_goes_to_the_log(monkeypatch):
     lines: list[str] = []
     monkeypatch.setattr(watch, "WATCH_SECONDS", 0.0)
-    monkeypatch.setattr(Session, "log", lambda self, line: lines.append(line))
+    monkeypatch.setattr(Session, "log", lambda self, line, share: lines.append(line))
     with session(Session("cpu")):
         rows(cells(seed=[0, 1]), ("test_loss",))
     assert lines

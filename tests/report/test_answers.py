@@ -278,6 +278,8 @@ def test_the_page(smoke: Path, tmp_path: Path):
     text = page.read_text(encoding="utf-8")
     assert "How many does the distribution need?" in text
     assert "(d+3)/(4N)" in text
-    assert text.count("<h2>") == 1
+    assert text.count("<h2 id=") == 1
+    assert '<a href="#figure-kl">How many does the distribution need?</a>' in text
+    assert '<a href="index.html#figure-kl">' in text
     with pytest.raises(InputError, match=r"transition\.parquet is missing"):
         answers.write(tmp_path, ["transition"], page)

@@ -276,3 +276,14 @@ def test_settings_beside_the_config_are_swept_and_recorded(
     about = json.loads(table.schema.metadata[b"lindiff"])
     assert about["config"]["overrides"] == list(given)
     assert invoke("status", "tiny.yaml", *given)[0] == 0
+
+
+def test_the_options_with_which_snakemake_runs_nothing_are_its_own():
+    parser = pytest.importorskip("snakemake.cli").get_argument_parser()
+    known = {word for action in parser._actions for word in action.option_strings}
+    assert set(launch.NO_RUN) <= known
+    (group,) = (group for group in parser._action_groups if group.title == "UTILITIES")
+    utilities = {word for action in group._group_actions for word in action.option_strings}
+    # These change how a sweep runs, and it runs.
+    runs = {"--skip-script-cleanup", "--keep-incomplete", "--drop-metadata"}
+    assert utilities - runs <= set(launch.NO_RUN)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lindiff import checksums
+from lindiff import checksums, figures
 from lindiff.report.workflow import summary
 from lindiff.sweep import derived
 from tests.sweeps import Sweep
@@ -32,7 +32,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-KL = {f"figures/kl.{ending}" for ending in ("pdf", "png", "parquet")}
+KL = {f"figures/{path.name}" for path in figures.outputs("kl", Path())}
 REPORT = {"report.zip"}
 
 
@@ -60,7 +60,7 @@ def test_without_figures_there_are_no_answers_and_without_the_metric_no_table(fo
     derived.tidy(folder, TABLES[:1], [])
     assert files(folder) == {
         "metrics.parquet", "figures/mine.pdf", "notes.txt", "figures/kl_talk.png",
-        "checksums/collect.json", "checksums/answers.json",
+        "checksums/collect.json", "checksums/answers.json", "checksums/page.json", "index.html",
     }  # fmt: skip
 
 

@@ -264,13 +264,18 @@ def test_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 0.01)
     path = tmp_path / "progress/s.json"
     with Heartbeat(path, "s", 3) as beat:
-        beat.done = 2
+        beat.start(2)
+        beat.finish()
+        beat.start(1)
+        beat.hear("step 5 of 10", 0.5)
         deadline = time.monotonic() + 10
-        while (report := read_progress(path)) is None or report.done < 2:
+        while (report := read_progress(path)) is None or not report.part:
             assert time.monotonic() < deadline
         assert (report.state, report.total, report.family_seconds) == ("running", 3, ())
         assert report.alive(time.time())
-        beat.done, beat.family_seconds = 3, [0.25, 0.5]
+        assert (report.message, report.share) == ("step 5 of 10", pytest.approx(2.5 / 3))
+        beat.finish()
+        beat.family_seconds = [0.25, 0.5]
     report = read_progress(path)
     assert report is not None
     assert (report.state, report.done, report.family_seconds) == ("finished", 3, (0.25, 0.5))

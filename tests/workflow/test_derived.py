@@ -1,4 +1,4 @@
-"""Damaged and outdated tables, figures and answers, through Snakemake: one plain run mends them."""
+"""Damaged and outdated tables, figures and pages, through Snakemake: one plain run mends them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,14 @@ def contents(workspace: Workspace) -> dict[str, bytes]:
 
 def test_damaged_files_are_said_and_made_again(workspace: Workspace) -> None:
     before, files = contents(workspace), workspace.files()
-    damaged = ["metrics.parquet", "figures/kl.parquet", "figures/kl.png", "answers.html"]
-    for name, where in zip(damaged, (50, -100, 200, 30), strict=True):
+    damaged = [
+        "metrics.parquet",
+        "figures/kl.parquet",
+        "figures/kl.png",
+        "answers.html",
+        "index.html",
+    ]
+    for name, where in zip(damaged, (50, -100, 200, 30, 3000), strict=True):
         path = workspace.results / "tiny" / name
         content = bytearray(path.read_bytes())
         content[where] ^= 4
@@ -55,14 +61,14 @@ def test_damaged_files_are_said_and_made_again(workspace: Workspace) -> None:
     broken = workspace.files()
     assert broken.keys() == files.keys()
     dry = workspace.finish("-n")
-    assert dry.jobs == {"plan": 1, "collect": 1, "figure": 1, "answers": 1}
+    assert dry.jobs == {"plan": 1, "collect": 1, "figure": 1, "answers": 1, "page": 1}
     for name in (*damaged, "figures/kl.pdf"):
         assert f"tiny: results/tiny/{name} is damaged (it is not what was written)" in dry.text
     assert workspace.files() == broken
     assert workspace.finish().jobs == dry.jobs
     after = contents(workspace)
     aside = {name for name in after if name.startswith("damaged/")}
-    assert len(aside) == 5
+    assert len(aside) == 6
     # The table holds times, which the figures and answers do not.
     same = before.keys() - {"metrics.parquet", "checksums/collect.json"}
     assert {name: after[name] for name in same} == {name: before[name] for name in same}

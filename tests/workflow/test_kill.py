@@ -284,12 +284,12 @@ def test_status_before_during_after_a_kill_and_at_the_end(
     assert counts() == after | {"left": False}
 
 
-@pytest.mark.parametrize("stage", ["collect", "figures", "answers"])
+@pytest.mark.parametrize("stage", ["collect", "figures", "answers", "page"])
 @pytest.mark.parametrize("delay", [0.1, 0.6])
 def test_killed_after_the_shards(
     stage: str, delay: float, tmp_path: Path, repository: Path
 ) -> None:
-    """Killed while tables, a figure or the answers are made: one plain run makes them whole."""
+    """Killed while tables, a figure or a page are made: one plain run makes them whole."""
     workspace = Workspace(tmp_path, repository)
     figure = {"n": "[3, 8, 16]", "seed": "[0, 1]", "experiments": "    figures: [kl]\n"}
     workspace.write(metrics="[]", shard="{seconds: 60}", **figure)
@@ -312,7 +312,15 @@ def test_killed_after_the_shards(
     made = {
         path.name for path in folder.rglob("*") if path.is_file() and path.parent.name != "logs"
     }
-    assert {"metrics.parquet", "kl.pdf", "kl.png", "kl.parquet", "answers.html"} <= made
+    assert {
+        "metrics.parquet",
+        "kl.pdf",
+        "kl.png",
+        "kl.tex",
+        "kl.parquet",
+        "answers.html",
+        "index.html",
+    } <= made
     assert not [name for name in made if name.startswith(".")]
     assert len(workspace.rows()) == 12
     assert "Nothing to be done" in workspace.finish("-n").text

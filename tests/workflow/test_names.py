@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from lindiff.report.page.table import safe_json
 from tests.workflow.workspace import Workspace
 
 CONFIG = """\
@@ -46,13 +47,16 @@ def test_odd_names_are_names(tmp_path: Path, repository: Path) -> None:
     assert outcome.code == 0, outcome.text
     results = tmp_path / RESULTS / "mine"
     figures = {path.name for path in (results / "figures").iterdir()}
-    assert figures == {"real_data.pdf", "real_data.png", "real_data.parquet"}
+    assert figures == {f"real_data.{ending}" for ending in ("pdf", "png", "txt", "tex", "parquet")}
     (name,) = set(pq.read_table(results / "metrics.parquet")["data"].to_pylist()) - {
         "gaussian", None,
     }  # fmt: skip
     assert name.startswith(f"{FILE}@")
     page = (results / "answers.html").read_text(encoding="utf-8")
     assert f"rows of {html.escape(FILE)}, d = " in page
+    page = (results / "index.html").read_text(encoding="utf-8")
+    assert f"rows of {html.escape(FILE)}, d = " in page
+    assert safe_json(FILE) in page
     report = workspace.call([*command, "--report", "report.zip"])
     assert report.code == 0, report.text
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,46 @@ def test_the_sdist_has_each_file_once_and_neither_tests_nor_docs(sdist: Path) ->
     asked = {f"{place}/{name}" for place in PACKED for name in files(ROOT / place)}
     own = {"pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE"}
     assert sorted(found) == sorted({*asked, *own, "PKG-INFO"})
+
+
+RECIPES = ("containers/Dockerfile", "containers/lindiff.def")
+
+
+def copied(recipe: str) -> list[str]:
+    """What a recipe of a container copies from the repository."""
+    lines = (ROOT / recipe).read_text(encoding="utf-8").splitlines()
+    if recipe.endswith(".def"):
+        return [words[0] for line in lines if len(words := line.split()) == 2 and
+                words[1] == "/opt/lindiff/"]  # fmt: skip
+    return [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_container_has_what_the_wheel_is_built_from(
+    recipe: str, wheel: Path, tmp_path: Path
+) -> None:
+    """As far as that goes without an engine: the same wheel, from nothing but what is copied."""
+    source, target = tmp_path / "source", tmp_path / "wheel"
+    target.mkdir()
+    for name in copied(recipe):
+        path = ROOT / name
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        source.mkdir(exist_ok=True)
+        copy(path, source / name)
+    built = build("wheel", source, target)
+    with zipfile.ZipFile(built) as own, zipfile.ZipFile(wheel) as other:
+        assert {n for n in own.namelist() if "__pycache__" not in n} == set(other.namelist())
+    text = (ROOT / recipe).read_text(encoding="utf-8")
+    assert 'pip install --no-cache-dir -c constraints.txt ".[workflow,data,train]"' in text
+    assert "constraints.txt" in copied(recipe)
+
+
+def test_the_recipes_of_containers_copy_the_same_from_the_same_base() -> None:
+    docker, apptainer = RECIPES
+    assert copied(docker) == copied(apptainer)
+    bases = {re.search(r"(?m)^From:? (\S+)$", (ROOT / r).read_text("utf-8"), re.I)[1]
+             for r in RECIPES}  # fmt: skip
+    assert len(bases) == 1
 
 
 @pytest.fixture(scope="module")

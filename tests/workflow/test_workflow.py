@@ -30,9 +30,10 @@ def base(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
         workspace = Workspace(folder, repository)
         workspace.write()
         outcome = workspace.finish()
-        assert outcome.jobs == {"plan": 1, "shard": 2, "collect": 1}
+        assert outcome.jobs == {"plan": 1, "shard": 2, "collect": 1, "page": 1}
         farewell = (
             "table:    results/tiny/metrics.parquet\n"
+            "page:     results/tiny/index.html (open it in a browser)\n"
             "report:   snakemake --config sweep=tiny.yaml results=results "
             "--report results/tiny/report.zip"
         )
@@ -57,7 +58,7 @@ def less(tmp_path_factory: pytest.TempPathFactory, base: Path, repository: Path)
         workspace.write(weight_decay="[0]")
         path = workspace.folder / "tiny.yaml"
         path.write_text(path.read_text().replace("  one:", "  two:"))
-        assert workspace.finish().jobs == {"plan": 1, "collect": 1}
+        assert workspace.finish().jobs == {"plan": 1, "collect": 1, "page": 1}
         assert workspace.parts == before
         after = workspace.rows()
         assert len(after) == 2
@@ -82,7 +83,14 @@ def test_farewell_leaves_the_report_to_make(
     sweep = Sweep.open({"sweep": "tiny.yaml"}, main=False)
     alone = sweep.farewell().splitlines()
     monkeypatch.setenv("LINDIFF_MAKE", "yes")
-    assert sweep.farewell().splitlines() == alone[:-1] == ["table:    results/tiny/metrics.parquet"]
+    assert (
+        sweep.farewell().splitlines()
+        == alone[:-1]
+        == [
+            "table:    results/tiny/metrics.parquet",
+            "page:     results/tiny/index.html (open it in a browser)",
+        ]
+    )
 
 
 def test_second_run_does_nothing(finished: Workspace) -> None:
@@ -98,7 +106,7 @@ def test_dry_run_writes_nothing(snakefile: str, tmp_path: Path, repository: Path
     workspace.write()
     before = workspace.files()
     outcome = workspace.finish("-n", snakefile=snakefile)
-    assert outcome.jobs == {"plan": 1, "shard": 2, "collect": 1}
+    assert outcome.jobs == {"plan": 1, "shard": 2, "collect": 1, "page": 1}
     assert workspace.files() == before
     assert {p.name for p in tmp_path.iterdir()} == {"tiny.yaml", ".snakemake"}
 
@@ -106,7 +114,7 @@ def test_dry_run_writes_nothing(snakefile: str, tmp_path: Path, repository: Path
 def test_value_added_runs_only_its_cells(finished: Workspace) -> None:
     parts, rows = finished.parts, finished.rows()
     finished.write(weight_decay="[0, 0.1, 0.2]", seed="[0, 1]")
-    assert finished.finish().jobs == {"plan": 1, "shard": 4, "collect": 1}
+    assert finished.finish().jobs == {"plan": 1, "shard": 4, "collect": 1, "page": 1}
     assert {name: data for name, data in finished.parts.items() if name in parts} == parts
     after = finished.rows()
     assert {cell: after[cell] for cell in rows} == rows
@@ -118,7 +126,7 @@ def test_value_added_runs_only_its_cells(finished: Workspace) -> None:
 def test_value_and_name_put_back(reduced: Workspace, base: Path, repository: Path) -> None:
     before = reduced.files()
     reduced.write()
-    assert reduced.finish().jobs == {"plan": 1, "collect": 1}
+    assert reduced.finish().jobs == {"plan": 1, "collect": 1, "page": 1}
     assert differences(Workspace(base, repository).table(), reduced.table()) == []
     assert NOTHING in reduced.finish("-n").text
     parts = {name: stat for name, stat in before.items() if "store/parts" in name}
@@ -130,7 +138,7 @@ def test_value_and_name_put_back(reduced: Workspace, base: Path, repository: Pat
 def test_metric_added_runs_only_that_metric(finished: Workspace) -> None:
     parts, rows = finished.parts, finished.rows()
     finished.write(metrics="{only: [test_loss, kl_model_data, train_loss]}")
-    assert finished.finish().jobs == {"plan": 1, "shard": 2, "collect": 1}
+    assert finished.finish().jobs == {"plan": 1, "shard": 2, "collect": 1, "page": 1}
     new = set(finished.parts) - set(parts)
     assert len(new) == 2
     for cell, row in finished.rows().items():
@@ -146,7 +154,7 @@ def test_metric_added_runs_only_that_metric(finished: Workspace) -> None:
 def test_second_config_shares_the_store(finished: Workspace) -> None:
     parts = finished.parts
     finished.write("other", n="[3]", seed="[0, 5]")
-    assert finished.finish(name="other").jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert finished.finish(name="other").jobs == {"plan": 1, "shard": 1, "collect": 1, "page": 1}
     assert parts.items() <= finished.parts.items()
     shared = set(finished.rows()) & set(finished.rows("other"))
     assert len(shared) == 2
@@ -166,7 +174,7 @@ def test_part_deleted(finished: Workspace) -> None:
     parts, table = finished.parts, finished.table()
     name = sorted(parts)[0]
     (finished.results / f"store/parts/{name}.parquet").unlink()
-    assert finished.finish().jobs == {"shard": 1, "collect": 1}
+    assert finished.finish().jobs == {"shard": 1, "collect": 1, "page": 1}
     assert finished.parts == parts, "the same spec gives the same bytes"
     assert differences(table, finished.table()) == []
     assert NOTHING in finished.finish("-n").text
@@ -176,7 +184,7 @@ def test_part_deleted(finished: Workspace) -> None:
 def test_part_deleted_that_has_cells_not_wanted_any_more(reduced: Workspace) -> None:
     name = sorted(reduced.parts)[0]
     (reduced.results / f"store/parts/{name}.parquet").unlink()
-    assert reduced.finish().jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert reduced.finish().jobs == {"plan": 1, "shard": 1, "collect": 1, "page": 1}
     assert name not in reduced.parts
     assert len(reduced.rows()) == 2
     assert NOTHING in reduced.finish("-n").text
@@ -189,7 +197,7 @@ def test_truncated_part_is_moved_aside_and_run_again(finished: Workspace) -> Non
     content = parts[name][:-100]
     (finished.results / f"store/parts/{name}.parquet").write_bytes(content)
     dry = finished.finish("-n")
-    assert dry.jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert dry.jobs == {"plan": 1, "shard": 1, "collect": 1, "page": 1}
     assert f"part {name} is damaged" in dry.text
     finished.finish()
     assert (finished.results / f"store/damaged/{name}.parquet").read_bytes() == content
@@ -198,7 +206,7 @@ def test_truncated_part_is_moved_aside_and_run_again(finished: Workspace) -> Non
     assert differences(table, finished.table()) == []
     # The same again: the plan file's name must not be the one that is there.
     (finished.results / f"store/parts/{name}.parquet").write_bytes(b"")
-    assert finished.finish().jobs == {"plan": 1, "shard": 1, "collect": 1}
+    assert finished.finish().jobs == {"plan": 1, "shard": 1, "collect": 1, "page": 1}
     assert finished.parts == parts
     assert NOTHING in finished.finish("-n").text
 
@@ -341,13 +349,13 @@ def test_figure_edited_draws_only_that_figure(tmp_path: Path, repository: Path) 
     workspace.write(metrics="[]", shard="{seconds: 60}", **figure)
     assert workspace.finish().jobs["shard"] == 1
     figures = {path.name for path in (workspace.results / "tiny/figures").iterdir()}
-    assert figures == {"kl.pdf", "kl.png", "kl.parquet"}
+    assert figures == {"kl.pdf", "kl.png", "kl.txt", "kl.tex", "kl.parquet"}
     source = copy / "lindiff/figures/kl.py"
     source.write_text(source.read_text() + "\n# edited\n")
-    assert workspace.finish().jobs == {"figure": 1, "answers": 1}
+    assert workspace.finish().jobs == {"figure": 1, "answers": 1, "page": 1}
     assert NOTHING in workspace.finish("-n").text
     (workspace.results / "tiny/figures/kl.png").unlink()
-    assert workspace.finish("-n").jobs == {"figure": 1, "answers": 1}
+    assert workspace.finish("-n").jobs == {"figure": 1, "answers": 1, "page": 1}
 
 
 def test_memory_and_time_grow_with_the_attempt() -> None:

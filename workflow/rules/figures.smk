@@ -3,6 +3,7 @@ from lindiff.report.workflow import (
     figure_caption,
     figure_category,
     figure_sources,
+    page_sources,
     table_memory,
 )
 
@@ -19,8 +20,20 @@ rule figure:
             caption="../report/figure.rst",
             labels={"figure": "{figure}", "file": "PDF"},
         ),
-        png=f"{sweep.folder}/figures/{{figure}}.png",
-        data=f"{sweep.folder}/figures/{{figure}}.parquet",
+        png=report(
+            f"{sweep.folder}/figures/{{figure}}.png",
+            category=lambda wildcards: figure_category(wildcards.figure),
+            caption="../report/figure.rst",
+            labels={"figure": "{figure}", "file": "PNG"},
+        ),
+        text=f"{sweep.folder}/figures/{{figure}}.txt",
+        latex=f"{sweep.folder}/figures/{{figure}}.tex",
+        data=report(
+            f"{sweep.folder}/figures/{{figure}}.parquet",
+            category=lambda wildcards: figure_category(wildcards.figure),
+            caption="../report/figure.rst",
+            labels={"figure": "{figure}", "file": "data"},
+        ),
     log:
         f"{sweep.folder}/logs/figure-{{figure}}.log",
     conda:
@@ -29,7 +42,8 @@ rule figure:
         mem_mb=lambda wildcards, attempt: table_memory(sweep.plan, attempt),
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        caption=lambda wildcards: figure_caption(wildcards.figure),
+        # Of the output, so that no other caption runs it: what changes captions are inputs.
+        caption=lambda wildcards, output: figure_caption(wildcards.figure, output.text),
     shell:
         "lindiff figures -- {input.plan:q} {wildcards.figure:q} > {log:q} 2>&1"
 
@@ -53,3 +67,29 @@ rule answers:
         "../envs/lindiff.yaml"
     shell:
         "lindiff answers -- {input.plan:q} > {log:q} 2>&1"
+
+
+# All of it on one page, with an explorer of the table.
+rule page:
+    input:
+        plan=str(sweep.plan.file),
+        tables=sweep.tables,
+        drawn=sweep.drawn,
+        answers=sweep.answers,
+        sources=page_sources(),
+    output:
+        report(
+            sweep.page,
+            category="Page",
+            caption="../report/page.rst",
+            labels={"figure": "answers, figures, explorer", "file": "HTML"},
+        ),
+    log:
+        f"{sweep.folder}/logs/page.log",
+    conda:
+        "../envs/lindiff.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: table_memory(sweep.plan, attempt),
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    shell:
+        "lindiff page -- {input.plan:q} > {log:q} 2>&1"

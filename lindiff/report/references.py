@@ -1,0 +1,171 @@
+"""The sources of what a config may name, as BibTeX: one place for each work, one for who needs it.
+
+They are works that docs/theory.md and docstrings cite; what has no single source has none here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lindiff.config.resolve import Experiment
+
+# Key: kind, then the fields of BibTeX.
+WORKS: dict[str, tuple[str, dict[str, str]]] = {
+    "merger2025": ("misc", {
+        "author": "Merger, Claudia and Goldt, Sebastian", "year": "2025",
+        "title": "Generalization Dynamics of Linear Diffusion Models", "eprint": "2505.24769"}),
+    "ho2020": ("inproceedings", {
+        "author": "Ho, Jonathan and Jain, Ajay and Abbeel, Pieter", "year": "2020",
+        "title": "Denoising Diffusion Probabilistic Models", "eprint": "2006.11239",
+        "booktitle": "Advances in Neural Information Processing Systems"}),
+    "song2021": ("inproceedings", {
+        "author": "Song, Jiaming and Meng, Chenlin and Ermon, Stefano", "year": "2021",
+        "title": "Denoising Diffusion Implicit Models", "eprint": "2010.02502",
+        "booktitle": "International Conference on Learning Representations"}),
+    "nichol2021": ("inproceedings", {
+        "author": "Nichol, Alexander Quinn and Dhariwal, Prafulla", "year": "2021",
+        "title": "Improved Denoising Diffusion Probabilistic Models", "eprint": "2102.09672",
+        "booktitle": "International Conference on Machine Learning"}),
+    "karras2022": ("inproceedings", {
+        "author": "Karras, Tero and Aittala, Miika and Aila, Timo and Laine, Samuli",
+        "title": "Elucidating the Design Space of Diffusion-Based Generative Models",
+        "year": "2022", "eprint": "2206.00364",
+        "booktitle": "Advances in Neural Information Processing Systems"}),
+    "bach2023": ("misc", {
+        "author": "Bach, Francis", "year": "2023", "eprint": "2303.01372",
+        "title": "High-dimensional analysis of double descent for linear regression with random "
+        "projections"}),
+    "silverstein1995": ("article", {
+        "author": "Silverstein, Jack W. and Choi, Sang-Il", "year": "1995",
+        "title": "Analysis of the Limiting Spectral Distribution of Large Dimensional Random "
+        "Matrices", "journal": "Journal of Multivariate Analysis", "volume": "54"}),
+    "ledoit2004": ("article", {
+        "author": "Ledoit, Olivier and Wolf, Michael", "year": "2004",
+        "title": "A well-conditioned estimator for large-dimensional covariance matrices",
+        "journal": "Journal of Multivariate Analysis", "volume": "88"}),
+    "kingma2015": ("inproceedings", {
+        "author": "Kingma, Diederik P. and Ba, Jimmy", "year": "2015", "eprint": "1412.6980",
+        "title": "Adam: A Method for Stochastic Optimization",
+        "booktitle": "International Conference on Learning Representations"}),
+    "loshchilov2019": ("inproceedings", {
+        "author": "Loshchilov, Ilya and Hutter, Frank", "year": "2019", "eprint": "1711.05101",
+        "title": "Decoupled Weight Decay Regularization",
+        "booktitle": "International Conference on Learning Representations"}),
+    "ronneberger2015": ("inproceedings", {
+        "author": "Ronneberger, Olaf and Fischer, Philipp and Brox, Thomas", "year": "2015",
+        "title": "U-Net: Convolutional Networks for Biomedical Image Segmentation",
+        "eprint": "1505.04597",
+        "booktitle": "Medical Image Computing and Computer-Assisted Intervention"}),
+    "perez2018": ("inproceedings", {
+        "author": "Perez, Ethan and Strub, Florian and de Vries, Harm and Dumoulin, Vincent and "
+        "Courville, Aaron", "year": "2018", "eprint": "1709.07871",
+        "title": "FiLM: Visual Reasoning with a General Conditioning Layer",
+        "booktitle": "AAAI Conference on Artificial Intelligence"}),
+    "alpaydin1998": ("misc", {
+        "author": "Alpaydin, E. and Kaynak, C.", "year": "1998",
+        "title": "Optical Recognition of Handwritten Digits",
+        "howpublished": "UCI Machine Learning Repository"}),
+    "lecun1998": ("article", {
+        "author": "LeCun, Yann and Bottou, L{\\'e}on and Bengio, Yoshua and Haffner, Patrick",
+        "title": "Gradient-Based Learning Applied to Document Recognition", "year": "1998",
+        "journal": "Proceedings of the IEEE", "volume": "86"}),
+    "vanderwalt2014": ("article", {
+        "author": "van der Walt, St{\\'e}fan and others", "year": "2014", "journal": "PeerJ",
+        "title": "scikit-image: image processing in Python", "volume": "2"}),
+    "kadkhodaie2024": ("inproceedings", {
+        "author": "Kadkhodaie, Zahra and Guth, Florentin and Simoncelli, Eero P. and "
+        "Mallat, St{\\'e}phane", "year": "2024", "eprint": "2310.02557",
+        "title": "Generalization in diffusion models arises from geometry-adaptive harmonic "
+        "representations", "booktitle": "International Conference on Learning Representations"}),
+    "wang2025": ("misc", {
+        "author": "Wang, Binxu and Pehlevan, Cengiz", "year": "2025", "eprint": "2503.03206",
+        "title": "An Analytical Theory of Spectral Bias in the Learning Dynamics of Diffusion "
+        "Models"}),
+    "bonnaire2025": ("misc", {
+        "author": "Bonnaire, Tony and Urfin, Rapha{\\\"e}l and Biroli, Giulio and "
+        "M{\\'e}zard, Marc",
+        "title": "Why Diffusion Models Don't Memorize: The Role of Implicit Dynamical "
+        "Regularization in Training", "year": "2025", "eprint": "2505.17638"}),
+}  # fmt: skip
+ALWAYS = ("merger2025",)  # the setting that all of lindiff is about
+# Of every value of these settings the works that it is from.
+SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
+    "model": {
+        "linear_exact": (), "linear_theory": ("bach2023", "silverstein1995"),
+        "linear_trained": (), "mlp": ("perez2018",), "unet": ("ronneberger2015", "perez2018"),
+        "empirical": ("karras2022",), "ledoit_wolf": ("ledoit2004",),
+    },
+    "sampler": {
+        "ideal": (), "ddpm_beta": ("ho2020",), "ddpm_beta_tilde": ("ho2020",),
+        "ddim": ("song2021",),
+    },
+    "schedule": {"linear": ("ho2020",), "cosine": ("nichol2021",), "constant": ()},
+    "spectrum": {
+        "isotropic": (), "power_law": (), "spiked": (), "two_level": (), "eigenvalues": (),
+        "dataset": (),
+    },
+    "data": {
+        "gaussian": (), "digits": ("alpaydin1998",), "mnist": ("lecun1998",),
+        "patches": ("vanderwalt2014",),
+    },
+    "optimizer": {
+        "adam": ("kingma2015",), "adamw": ("loshchilov2019",), "sgd": (), "gradient_descent": (),
+    },
+    "preconditioning": {"edm": ("karras2022",), "none": ()},
+}  # fmt: skip
+METRIC_SOURCES: dict[str, tuple[str, ...]] = {"uncentred_cosine": ("kadkhodaie2024",)}
+FIGURE_SOURCES: dict[str, tuple[str, ...]] = {
+    "modes": ("wang2025",),
+    "training_time": ("bonnaire2025",),
+}
+
+
+def used(experiments: Iterable[Experiment]) -> list[str]:
+    """Keys of the works that experiments rest on, in the order of `WORKS`."""
+    found = set(ALWAYS)
+    for experiment in experiments:
+        axes = [experiment.axes_of(model) for model in experiment.axes["model"]]
+        for setting, sources in SOURCES.items():
+            values = {str(_name(v)) for one in axes for v in one.get(setting, ())}
+            found |= {key for value in values for key in sources.get(value, ())}
+        for names, sources in (
+            (experiment.metrics, METRIC_SOURCES), (experiment.figures, FIGURE_SOURCES),
+        ):  # fmt: skip
+            found |= {key for name in names for key in sources.get(name, ())}
+        sets = {p["name"] for p in experiment.axes.get("spectrum", ()) if _of_data_set(p)}
+        found |= {key for name in sets for key in SOURCES["data"].get(str(name), ())}
+    return [key for key in WORKS if key in found]
+
+
+def _name(value: object) -> object:
+    return value.get("kind") if isinstance(value, dict) else value
+
+
+def _of_data_set(value: object) -> bool:
+    return isinstance(value, dict) and "name" in value
+
+
+def bibtex(keys: Iterable[str]) -> str:
+    """The entries of works, titles in braces so that no style changes their capitals.
+
+    Example:
+        >>> from lindiff.report import references
+        >>> print(references.bibtex(["merger2025"]))
+        @misc{merger2025,
+          author = {Merger, Claudia and Goldt, Sebastian},
+          year = {2025},
+          title = {{Generalization Dynamics of Linear Diffusion Models}},
+          eprint = {2505.24769},
+          archiveprefix = {arXiv},
+        }
+    """
+    return "\n\n".join(_entry(key, *WORKS[key]) for key in keys)
+
+
+def _entry(key: str, kind: str, fields: dict[str, str]) -> str:
+    arxiv = {"archiveprefix": "arXiv"} if "eprint" in fields else {}
+    lines = [
+        f"  {name} = {{{f'{{{value}}}' if name == 'title' else value}}},"
+        for name, value in (fields | arxiv).items()
+    ]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
