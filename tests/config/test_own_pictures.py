@@ -159,7 +159,7 @@ def test_a_sweep_from_the_pictures_to_the_figure(tmp_path, monkeypatch, name, sh
         assert (row["height"], len(row["generated"])) == (8, known.shape[1])
         assert np.abs(known - row["nearest"]).max(axis=1).min() < 1e-3
     for figure in config.experiments["one"].figures:
-        _, _, data = draw_figure(figure, sweep.results / "tiny", ["one"])
+        data = draw_figure(figure, sweep.results / "tiny", ["one"]).data
         quantities = set(pq.read_table(data)["quantity"].to_pylist())
         assert ("picture" in quantities) == (figure == "memorization")
 
