@@ -215,7 +215,7 @@ METRICS: tuple[Column, ...] = (
         "pictures",
         "pictures",
         "The first 8 generated samples as pictures with their nearest training points, for data "
-        "sets of pictures; `pictures.parquet`.",
+        "sets of pictures, row by row, the colours of a pixel side by side; `pictures.parquet`.",
         default=False,
     ),
 )

@@ -28,10 +28,13 @@ class Matrix:
         values: One row a sample, shape (rows, columns), finite.
         notes: What the user should know of how it was read, and of columns that may be no
             features; one sentence each.
+        picture: Height and width of its rows where they are pictures, with 3 of coloured ones; else
+            None.
     """
 
     values: Array
     notes: tuple[str, ...]
+    picture: tuple[int, ...] | None = None
 
 
 def read_matrix(
@@ -54,4 +57,19 @@ def read_matrix(
     # What is dense in the file, its reader has asked already.
     check_memory(path, (source.rows, source.columns), 8 * source.rows * source.columns)
     values = np.concatenate(list(source.blocks()))
-    return Matrix(values, source.notes)
+    return Matrix(values, source.notes, picture_size(source.picture or ()))
+
+
+def picture_size(shape: Sequence[int]) -> tuple[int, ...] | None:
+    """The size of a sample that is a picture by its shape, else None.
+
+    Grey is H×W or H×W×1, whose size is H×W; coloured is H×W×3.
+
+    >>> picture_size((8, 6)), picture_size((8, 6, 1)), picture_size((8, 6, 3))
+    ((8, 6), (8, 6), (8, 6, 3))
+    >>> picture_size((48,)), picture_size((3, 8, 6))
+    (None, None)
+    """
+    if len(shape) == 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return tuple(shape) if len(shape) == 2 or (len(shape) == 3 and shape[-1] == 3) else None

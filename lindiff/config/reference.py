@@ -20,6 +20,7 @@ from lindiff.config.sheet import FIGURES_HELP, KEYS, METRICS_HELP, Shard, Sheet
 from lindiff.config.values import SPECTRA
 from lindiff.config.yamlfile import shown
 from lindiff.files import write_text
+from lindiff.planning.trained import SIDES
 from lindiff.science.datasets import BUNDLED
 from lindiff.science.pools import FEWEST_ROWS, INDEPENDENT, SHARE
 from lindiff.science.principal import TOLERANCE
@@ -119,7 +120,12 @@ unpickled.
 
 What comes of it is known by its content: the table's column `data` holds `FILENAME@HASH`, where
 `drop` and `standardize` change the hash and add to the name (`m.npy -65 standardized@…`), and the
-plan copies the matrix to `results/store/data/`, where jobs find it.
+plan copies the matrix to `results/store/data/`, where jobs find it. Pictures, grey ones N×H×W or
+N×H×W×1, coloured ones N×H×W×3, or a folder of them, add their size to it (`photos.npy@HASH:16x24`,
+`photos@HASH:32x32x3`), unless `drop` takes pixels away: the same numbers in another size are other
+data, of the same split. The model `unet` takes them where both sides are even and from {SIDES[0]}
+to {SIDES[-1]}, and the metric `pictures` shows them; other models see rows of numbers. Pixels that
+are constant in the pool stay pixels.
 
 `mnist` and `patches` need `pip install 'lindiff[data]'`; nothing is downloaded when they are used.
 """

@@ -209,6 +209,8 @@ def _of_array(
     names = tuple((kept + 1).tolist())
     whole = len(kept) == rows.columns
     picture = rows.shape[1:] if whole and len(rows.shape) in (3, 4) else None
+    if len(rows.shape) in (3, 4) and not whole:
+        notes.append("rows without some of their pixels are no pictures")
     picked = None if whole else kept
     count, told = rows.shape[0], tuple(notes)
     return Source(path, count, len(kept), names, told, picture, rows, picked, _spelling=spelling)

@@ -202,7 +202,7 @@ def data_set(value: object, folder: Path, also: tuple[str, ...] = ()) -> str:
 
     Returns:
         The name; of a file ``FILENAME@HASH``, whose matrix is remembered; the keys `drop` and
-        `standardize` add words to the file's name, and change the hash.
+        `standardize` add words to the file's name, and change the hash. Pictures add their size.
 
     Raises:
         ValueError: There is no such data set, its package is missing, or the file does not hold a
@@ -245,7 +245,7 @@ def _file_of_data(value: Mapping[str, object], folder: Path) -> tuple[str, Path]
     # Figures and tables tell the versions of one file apart by these words.
     words = [f"-{cut(str(column), 20)}" for column in drop[:3]] + ["-…"] * (len(drop) > 3)
     title = " ".join([path.name, *words, *["standardized"] * standardize])
-    return remember(matrix.values, title, matrix.notes), path
+    return remember(matrix.values, title, matrix.notes, matrix.picture), path
 
 
 def _columns(drop: object) -> list[str | int]:

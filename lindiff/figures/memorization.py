@@ -5,11 +5,12 @@ second-nearest, the ratio that stands below each picture; agreement is the corre
 population mean of the samples of two models trained on disjoint sets of N and given the same noise.
 Points are means over training sets, bands their 95 % t-intervals, drawn where at least 8 sets stand
 behind a point, the line the large-system theory of the linear model; pictures are the first samples
-of one training set, in the grey levels of the training points, above their nearest training points.
+of one training set, in the levels of the training points, above their nearest training points.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from lindiff.drawing import compare, labels, slices, style, tables
 from lindiff.drawing.needs import Needs
 from lindiff.models import MODELS, THEORY
+from lindiff.science.datasets import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,7 +164,10 @@ def _pictures(row: NDArray[Any], strip: dict[str, NDArray[Any]]) -> None:
         ax.set_visible(False)
     for ax, n in zip(row, sizes, strict=False):
         own = {name: column[strip["n"] == n] for name, column in strip.items()}
-        wall, width, height = _wall(own)
+        wall, width, height = _wall(own, *(picture(str(own["data"][0])) or ())[2:])
+        if wall.ndim == 3:
+            # Coloured pixels have no limits of their own.
+            wall = np.nan_to_num(np.clip((wall - low) / ((high - low) or 1), 0, 1), nan=1.0)
         ax.imshow(wall, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
         ax.set_xticks((np.arange(len(own["n"])) + 0.5) * (width + 1) - 1,
                       [f"{ratio:.2f}" for ratio in own["value"]])  # fmt: skip
@@ -176,15 +181,15 @@ def _pictures(row: NDArray[Any], strip: dict[str, NDArray[Any]]) -> None:
             ax.set_title(_size(n), loc="left")
 
 
-def _wall(own: dict[str, NDArray[Any]]) -> tuple[NDArray[np.float64], int, int]:
+def _wall(own: dict[str, NDArray[Any]], *colours: int) -> tuple[NDArray[np.float64], int, int]:
     """Samples above their nearest points, nan between them; width and height of a picture."""
     height = int(own["height"][0])
-    width = len(own["generated"][0]) // height
-    wall = np.full((2 * height + 1, len(own["n"]) * (width + 1) - 1), np.nan)
+    width = len(own["generated"][0]) // math.prod((height, *colours))
+    wall = np.full((2 * height + 1, len(own["n"]) * (width + 1) - 1, *colours), np.nan)
     for i, pair in enumerate(zip(own["generated"], own["nearest"], strict=True)):
-        for j, picture in enumerate(pair):
+        for j, pixels in enumerate(pair):
             top, left = j * (height + 1), i * (width + 1)
-            wall[top : top + height, left : left + width] = picture.reshape(height, width)
+            wall[top : top + height, left : left + width] = pixels.reshape(height, width, *colours)
     return wall, width, height
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import EXACT_DESCENT, SAMPLERS_WITH_NETWORK, SETTING
+from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import MODELS
 from lindiff.models.linear_cells import IDEAL
 from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR, SAMPLES
@@ -20,6 +22,7 @@ from lindiff.planning.cells import (
     Finding,
     column,
     each,
+    each_word,
     find,
     is_real,
     text,
@@ -27,7 +30,7 @@ from lindiff.planning.cells import (
 )
 from lindiff.planning.measured import of_samples
 from lindiff.planning.networks import DEMANDS
-from lindiff.science.datasets import BUNDLED
+from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.pools import make_pool
 from lindiff.training.sizes import ACTIVATIONS, BLOCK, COPIES, HELD, PACK, pack_size
@@ -39,6 +42,8 @@ _CALL = 4e-4
 _NUMBER = 1e-8
 # Torch itself.
 TORCH_BYTES = 210e6
+# Of pictures that a U-Net, which halves them once, is planned for.
+SIDES = range(8, 33, 2)
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -49,14 +54,11 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
             `sampling_steps`, `width`, `steps`, `batch_size`, `precision` and `cells` (a count).
         metrics: Metrics asked for.
     """
-    names = ("d", "n", "cells", "timesteps", "width", "steps", "batch_size")
-    d, n, cells, timesteps, width, steps, batch = (column(families, name) for name in names)
+    names = ("d", "n", "cells", "timesteps", "steps", "batch_size")
+    d, n, cells, timesteps, steps, batch = (column(families, name) for name in names)
     # The draw of the linear models, with none of the cells' own work.
     seconds, _ = linear.estimate(with_cells(families, 0 * n), ())
-    named = text(families, "model")
-    operations, _, kept = np.array(
-        [DEMANDS[m](a, b) for m, a, b in zip(named, d, width, strict=True)]
-    ).T
+    operations, _, kept = _demands(families)
     row = _ROW + _OPERATION * operations + d * _NUMBER
     halves = 1 + bool(PAIR & set(metrics))
     # A step is forward and twice that backward.
@@ -82,6 +84,27 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     return seconds + training + cells * work, size
 
 
+def _demands(families: pa.Table) -> Array:
+    """`Demand` of each family, shape (3, families).
+
+    What works on pictures has their pixels, of which there may be more than directions; the few
+    weights that colours add are left out.
+    """
+    d, width = column(families, "d"), column(families, "width")
+    pixels = each_word(_pixels, pc.fill_null(families["data"].cast("string"), GAUSSIAN))
+    found = [
+        DEMANDS[model](p if p and MODELS[model].pictures else own, b)
+        for model, own, p, b in zip(text(families, "model"), d, pixels, width, strict=True)
+    ]
+    return np.array(found).T
+
+
+def _pixels(data: str) -> int:
+    """Pixels of a picture of a data set, 0 of what is no pictures."""
+    size = picture(data)
+    return math.prod(size[:2]) if size else 0
+
+
 def together(families: pa.Table, metrics: Sequence[str]) -> Array:
     """Bytes of each family in a pack, and of its snapshots and training sets, shape (families, 2).
 
@@ -89,12 +112,8 @@ def together(families: pa.Table, metrics: Sequence[str]) -> Array:
         families: As `estimate`.
         metrics: Metrics asked for.
     """
-    names = ("d", "n", "cells", "width", "batch_size")
-    d, n, cells, width, batch = (column(families, name) for name in names)
-    named = text(families, "model")
-    _, weights, kept = np.array(
-        [DEMANDS[m](a, b) for m, a, b in zip(named, d, width, strict=True)]
-    ).T
+    d, n, cells, batch = (column(families, name) for name in ("d", "n", "cells", "batch_size"))
+    _, weights, kept = _demands(families)
     halves = 1 + bool(PAIR & set(metrics))
     # What is trained, its snapshots and, thrice, the noise of a block of steps.
     pack = COPIES * weights + batch * kept + cells * weights + 3 * BLOCK * batch * d
@@ -151,13 +170,34 @@ def _pictures(values: dict[str, Any]) -> str | None:
     name = values["model"]
     if not MODELS[name].pictures:
         return None
-    shape = make_pool(values["data"]).picture if is_real(values["data"]) else None
+    pool = make_pool(values["data"]) if is_real(values["data"]) else None
+    shape = None if pool is None else pool.picture
     if shape is None:
         known = ", ".join(data for data, source in BUNDLED.items() if source.picture)
-        return f"{name} needs pictures; allowed: {known}"
-    if any(side % 2 or not 8 <= side <= 32 for side in shape):
-        return f"{name} needs pictures of even sides from 8 to 32, not {shape[0]}×{shape[1]}"
+        message = (
+            f"{name} needs pictures; allowed: {known}, a file of pictures N×H×W, N×H×W×1 or "
+            "N×H×W×3, a folder of pictures; each without drop"
+        )
+        if pool is None or not is_file(values["data"]):
+            return message
+        own = f"{title(values['data'])} has rows of {pool.columns:,} numbers"
+        return "; ".join([message, own, *notes(values["data"])])
+    if any(side not in SIDES for side in shape[:2]):
+        nearest = " or ".join(
+            dict.fromkeys(f"{a}×{b}" for a, b in zip(*map(_nearest, shape[:2]), strict=True))
+        )
+        return (
+            f"{name} needs pictures of even sides from {SIDES[0]} to {SIDES[-1]}, not "
+            f"{shape[0]}×{shape[1]}; nearest: {nearest}"
+        )
     return None
+
+
+def _nearest(side: int) -> tuple[int, int]:
+    """The longest allowed side that is no longer, and the shortest that is no shorter."""
+    shorter = [own for own in SIDES if own <= side] or [SIDES[0]]
+    longer = [own for own in SIDES if own >= side] or [SIDES[-1]]
+    return shorter[-1], longer[0]
 
 
 _TRAINING: tuple[Check, ...] = (

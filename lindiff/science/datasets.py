@@ -3,7 +3,8 @@
 The data sets that lindiff knows by name are files inside packages: nothing is downloaded. They are
 read without importing the package, and held to the content that lindiff was written for, so that
 a name means the same numbers everywhere. A matrix of the user is known by its content: its name is
-``FILENAME@HASH``. It is in memory where it was read; a job finds it in the store by its hash.
+``FILENAME@HASH``, of pictures ``FILENAME@HASH:HxW``, of coloured ones ``FILENAME@HASH:HxWx3``. It
+is in memory where it was read; a job finds it in the store by its hash.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ class Rows:
     Attributes:
         values: One row a sample, shape (rows, columns), finite.
         held_out: Which rows are held out, shape (rows,), where the data set says so; else None.
-        picture: Height and width, where the columns are pixels, row by row; else None.
+        picture: Height and width, where the columns are pixels, row by row, and of coloured ones
+            the number of colours, those of a pixel side by side; else None.
     """
 
     values: Float64[Array, "rows columns"]
     held_out: Bool[NDArray[np.bool_], " rows"] | None = None
-    picture: tuple[int, int] | None = None
+    picture: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Bundled:
     digest: str
     title: str
     licence: str
-    picture: tuple[int, int] | None = None
+    picture: tuple[int, ...] | None = None
 
 
 def _digits(folder: Path) -> Rows:
@@ -156,7 +158,7 @@ def is_file(name: str) -> bool:
 
 def identity(name: str) -> str:
     """What a data set is, whatever its file is called: the hash of its content, or its name."""
-    return name.rpartition("@")[2]
+    return name.rpartition("@")[2].partition(":")[0]
 
 
 def title(name: str) -> str:
@@ -165,7 +167,10 @@ def title(name: str) -> str:
 
 
 def remember(
-    values: Float64[Array, "rows columns"], filename: str, notes: tuple[str, ...] = ()
+    values: Float64[Array, "rows columns"],
+    filename: str,
+    notes: tuple[str, ...] = (),
+    picture: tuple[int, ...] | None = None,
 ) -> str:
     """Keep a matrix of the user in memory for `load`.
 
@@ -173,13 +178,14 @@ def remember(
         values: The matrix, shape (rows, columns).
         filename: What its file is called.
         notes: What is to be known of how it was read, for `notes`.
+        picture: As of `Rows`.
 
     Returns:
-        Its name, ``FILENAME@HASH``.
+        Its name, ``FILENAME@HASH``, with the size of pictures at its end.
     """
     key = digest(values)
     _known[key] = values
-    name = f"{filename}@{key}"
+    name = f"{filename}@{key}" + (f":{'x'.join(map(str, picture))}" if picture else "")
     _notes[name] = notes
     return name
 
@@ -205,7 +211,7 @@ def load(name: str) -> Rows:
             matrix of the user is not where it should be.
     """
     if is_file(name):
-        return Rows(_matrix(name))
+        return Rows(_matrix(name), picture=picture(name))
     if name not in BUNDLED:
         raise ValueError(f"no data set {name!r}; there are: {', '.join(BUNDLED)}")
     source = BUNDLED[name]
@@ -221,9 +227,12 @@ def load(name: str) -> Rows:
     return replace(rows, picture=source.picture)
 
 
-def picture(name: str) -> tuple[int, int] | None:
-    """Height and width of the pictures of a bundled data set; None of all else."""
-    return BUNDLED[name].picture if name in BUNDLED else None
+def picture(name: str) -> tuple[int, ...] | None:
+    """The size of the pictures of a data set, as of `Rows`; None of what is no pictures."""
+    if not is_file(name):
+        return BUNDLED[name].picture if name in BUNDLED else None
+    size = name.rpartition("@")[2].partition(":")[2]
+    return tuple(map(int, size.split("x"))) if size else None
 
 
 def matrix(name: str) -> Float64[Array, "rows columns"]:

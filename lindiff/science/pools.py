@@ -59,7 +59,7 @@ class Pool:
             columns that are constant in the pool.
         origin: The pool's mean in the data's own columns, shape (columns,), in units of the pool.
         unit: One unit of the pool, in units of the data.
-        picture: Height and width of the pictures that the data's columns are, row by row.
+        picture: The size of the pictures that the data's columns are, as of `Rows`.
         own_split: Whether the data set says which rows are held out, because rows of the two parts
             are not like independent draws from one set.
     """
@@ -79,7 +79,7 @@ class Pool:
     axes: Float64[Array, "columns d"]
     origin: Float64[Array, " columns"]
     unit: float
-    picture: tuple[int, int] | None = None
+    picture: tuple[int, ...] | None = None
     own_split: bool = False
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.config import values
+from lindiff.config.datafile import picture_size
 from lindiff.config.resolve import Experiment, resolve
 from lindiff.config.words import suggestion
 from lindiff.config.yamlfile import Document, shown
@@ -161,16 +162,19 @@ def _of_array(
     rows = as_numbers(data, f"{WHO}: data")
     shape = rows.shape[1:]
     _said(own, "the data say it", "data", "spectrum", "d", "population_mean", "draw")
-    picture = _picture_of(shape, picture) if model.pictures or picture else None
-    name = datasets.remember(rows.reshape(len(rows), -1), name)
+    if model.pictures or picture:
+        size: tuple[int, ...] | None = _picture_of(shape, picture)
+    else:
+        size = picture_size(shape)
+    name = datasets.remember(rows.reshape(len(rows), -1), name, picture=size)
     try:
         pool = make_pool(name)
     except ValueError as error:
         raise InputError(f"{WHO}: data: {error}") from None
     if "n" not in own and "n_over_d" not in own:
         own = own | {"n": pool.size}
-    # What a config has no form for: a matrix in memory, and that its rows are pictures. So the
-    # checks are of Gaussian data of as many dimensions and of a model that takes them.
+    # What a config has no form for: a matrix in memory. So the checks are of Gaussian data of as
+    # many dimensions and of a model that takes them.
     like = next(m for m in MODELS.values() if m.module == model.module and not m.pictures)
     experiment = _experiment(like, own | {"d": pool.d, "draw": "samples"})
     axes = experiment.axes | {
@@ -181,8 +185,7 @@ def _of_array(
     cells = expand(experiment.model_copy(update={"axes": axes, "sizes": {name: pool.d}}))
     if (n := cells["n"][0].as_py()) > pool.size:
         raise InputError(f"{WHO}: n = {n}: of {len(rows):,} rows {pool.size:,} are to train on")
-    scaled = replace(scaled_pool(name, cells["scale"][0].as_py()), picture=picture)
-    return _of_pool(cells, scaled, shape)
+    return _of_pool(cells, scaled_pool(name, cells["scale"][0].as_py()), shape)
 
 
 def _said(own: Mapping[str, Any], why: str, *names: str) -> None:
@@ -195,24 +198,23 @@ def _said(own: Mapping[str, Any], why: str, *names: str) -> None:
         raise InputError(f"{WHO}: {given[0]}: {why}")
 
 
-def _picture_of(shape: tuple[int, ...], picture: tuple[int, int] | None) -> tuple[int, int]:
-    """Height and width of samples of a shape.
+def _picture_of(shape: tuple[int, ...], picture: tuple[int, int] | None) -> tuple[int, ...]:
+    """The size of samples of a shape, as of `lindiff.science.datasets.Rows`.
 
     Raises:
-        InputError: They are no grey pictures, or `picture` says otherwise.
+        InputError: They are no pictures, or `picture` says otherwise.
     """
-    own = shape[:-1] if len(shape) == 3 and shape[-1] == 1 else shape
-    found = tuple(picture) if picture is not None and len(shape) == 1 else own
-    if len(found) != 2 or int(np.prod(found)) != int(np.prod(shape)):
+    found = picture if picture is not None and len(shape) == 1 else picture_size(shape)
+    if found is None or int(np.prod(found)) != int(np.prod(shape)):
         raise InputError(
             f"{WHO}: data of samples of shape {shape}"
             + (f" with picture = {picture}" if picture is not None else "")
-            + ": grey pictures are needed, (rows, height, width), or picture=(height, width) "
-            "beside (rows, height · width)"
+            + ": pictures are needed, (rows, height, width), coloured (rows, height, width, 3), or "
+            "picture=(height, width) beside (rows, height · width)"
         )
-    if picture is not None and tuple(picture) != found:
+    if picture is not None and tuple(picture) != found[:2]:
         raise InputError(f"{WHO}: picture = {picture}: the samples are {found[0]} × {found[1]}")
-    return found[0], found[1]
+    return tuple(found)
 
 
 def _of_pool(cells: pa.Table, pool: Pool, shape: tuple[int, ...] | None) -> Given:

@@ -158,8 +158,8 @@ def train(
             `make_draw` with samples; or a data set as a config names it: ``"digits"``,
             ``{"file": "measurements.parquet", "drop": ["label"]}``, or ``"gaussian"`` with the
             settings `d`, `spectrum` and ``draw="samples"``.
-        model: ``mlp``, ``unet`` (for pictures: samples of shape (height, width) with even sides) or
-            ``linear_trained``.
+        model: ``mlp``, ``unet`` (for pictures: samples of shape (height, width), or (height, width,
+            3) of coloured ones, with even sides) or ``linear_trained``.
         n: Size of the training set; None is all that is not held out.
         seed: Of the training set, and part of what the noises hang on.
         name: What a matrix is called. Noises hang on it: with the name of the file that a config

@@ -133,6 +133,40 @@ def test_a_wall_has_samples_above_their_nearest_points():
     )
 
 
+def test_a_wall_of_coloured_pictures():
+    own = {
+        "n": np.array([4]),
+        "height": np.array([2]),
+        "generated": [np.arange(12.0)],
+        "nearest": [np.arange(12.0) + 20],
+    }
+    wall, width, height = memorization._wall(own, 3)
+    assert (width, height, wall.shape) == (2, 2, (5, 2, 3))
+    assert wall[0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert wall[4].tolist() == [[26, 27, 28], [29, 30, 31]]
+    assert np.isnan(wall[2]).all()
+
+
+@pytest.mark.parametrize("spread", [0.0, 100.0])
+def test_coloured_pictures_have_the_levels_of_their_training_points(spread):
+    """White between them; beyond the levels the nearest one, and one level alone is no error."""
+    rows = feed.rows()
+    pictures = feed.pictures(rows)
+    for row in pictures:
+        low, high = 10.0, 10.0 + spread
+        row |= {"nearest": [low] * 95 + [high] + [low] * 96, "generated": [low - 5, high + 5] * 96}
+    data = query(rows, pictures)
+    names = [name if name != "digits" else "x.png@00:8x8x3" for name in data["data"].to_pylist()]
+    data = data.set_column(data.schema.get_field_index("data"), "data", pa.array(names))
+    figure = memorization.draw(data)
+    images = [ax.images[0].get_array() for ax in figure.axes if ax.images]
+    assert [image.shape for image in images] == [(17, 35, 3)] * 4
+    for image in images:
+        assert image[:8, :8].ravel().tolist() == [0, 1] * 96
+        assert (image[8] == 1).all()
+        assert sorted(set(image[9:, :8].ravel().tolist())) == ([0, 1] if spread else [0])
+
+
 def test_the_sampler_is_the_one_without_noise_where_there_is_one():
     rows = feed.rows()
     for row in feed.rows():

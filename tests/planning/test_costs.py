@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lindiff import planning
@@ -11,6 +12,7 @@ from lindiff.planning import empirical, linear, linear_trained, networks, theory
 from lindiff.planning import measured as of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science import denoisers, samples
+from lindiff.science.datasets import remember
 from lindiff.science.named import names
 from lindiff.science.pools import make_pool
 from lindiff.training import sizes
@@ -67,6 +69,24 @@ def test_a_size_that_changes_changes_the_estimates(where, size, factor, users, m
             monkeypatch.setattr(module, size, value * factor)
     for name, which in users.items():
         assert abs(estimate(name)[which] / before[name][which] - 1) > 1e-3, name
+
+
+def test_a_u_net_works_on_pixels_of_which_there_may_be_more_than_directions():
+    """Of few rows, and of coloured ones; a perceptron on the directions."""
+    few = np.random.default_rng(0).standard_normal((30, 24 * 16 * 3))
+    cells = []
+    for picture in ((24, 16, 3), (24, 48), None):
+        name = remember(few, "few.npy", picture=picture)
+        own = {"data": name, "spectrum": "dataset", "d": make_pool(name).d, "n": 10}
+        own |= {"spectrum_params": f'{{"name": "{name}"}}', "population_mean": None, "draw": None}
+        own |= {"width": 4, "steps": 3, "learning_rate": 0.01, "sampler": "ddim"}
+        cells += [make_cells(model=model, **own) for model in ("unet", "mlp")]
+    found = trained._demands(pa.concat_tables(cells))
+    for index, pixels in ((0, 24 * 16), (2, 24 * 48)):
+        expected = DEMANDS["unet"](float(pixels), 4.0)
+        assert found[:, index].tolist() == list(expected)
+    for index in (1, 3, 5):
+        assert found[:, index].tolist() == list(DEMANDS["mlp"](float(make_pool(name).d), 4.0))
 
 
 @pytest.mark.parametrize("width", [4, 8, 32, 96])

@@ -68,7 +68,7 @@ def plain(p, picture, sigma):
         z = factors[own, None, None] * convolved(p[name], h) + shifts[own, None, None]
         return z / (1 + np.exp(-z))
 
-    h = layer("enter", picture[None])
+    h = layer("enter", picture)
     for i in range(FINE):
         h = h + layer(f"fine_{i}", h)
     c = (h[:, ::2, ::2] + h[:, 1::2, ::2] + h[:, ::2, 1::2] + h[:, 1::2, 1::2]) / 4
@@ -79,20 +79,22 @@ def plain(p, picture, sigma):
     h = layer("up", np.concatenate([h, c.repeat(2, axis=1).repeat(2, axis=2)]))
     for i in range(FINE):
         h = h + layer(f"end_{i}", h)
-    return convolved(p["output"], h)[0] + p["output_bias"][0]
+    return convolved(p["output"], h) + p["output_bias"][:, None, None]
 
 
-def test_the_network_pixel_by_pixel():
+@pytest.mark.parametrize("colours", [1, 3])
+def test_the_network_pixel_by_pixel(colours):
     d, height, breadth = 20, 6, 4
-    picture = Picture(height, breadth, turned(d, height * breadth))
+    picture = Picture(height, breadth, turned(d, height * breadth * colours), colours)
     network = make_unet(picture, 2, "none")
     p, (x, sigma) = start(network, 2, d), inputs(2, 2, d)
     found = network.predict(p, x, sigma, torch.ones(2))
     for m in range(2):
         own = {key: view[m].numpy() for key, view in p.items()}
         for k in range(2):
-            pixels = (x[m, k].numpy() @ picture.embed).reshape(height, breadth)
-            expected = picture.embed @ plain(own, pixels, float(sigma[m, k])).ravel()
+            pixels = (x[m, k].numpy() @ picture.embed).reshape(height, breadth, colours)
+            made = plain(own, np.moveaxis(pixels, -1, 0), float(sigma[m, k]))
+            expected = picture.embed @ np.moveaxis(made, 0, -1).ravel()
             np.testing.assert_allclose(found[m, k].numpy(), expected, rtol=1e-9, atol=1e-9)
 
 

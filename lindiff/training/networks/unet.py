@@ -34,10 +34,10 @@ MODULATION_GAIN, OUTPUT_GAIN = 0.3, 0.1
 Modulation = Mapping[str, tuple[Tensor, Tensor]]
 
 
-def _channels(width: int) -> dict[str, tuple[int, int]]:
+def _channels(width: int, colours: int = 1) -> dict[str, tuple[int, int]]:
     """Channels in and out of each modulated layer, in the order of the network."""
     return {
-        "enter": (1, width),
+        "enter": (colours, width),
         **{f"fine_{i}": (width, width) for i in range(FINE)},
         "down": (width, 2 * width),
         **{f"coarse_{i}": (2 * width, 2 * width) for i in range(COARSE)},
@@ -46,15 +46,15 @@ def _channels(width: int) -> dict[str, tuple[int, int]]:
     }
 
 
-def _shapes(width: int) -> dict[str, tuple[int, ...]]:
-    channels = _channels(width)
+def _shapes(width: int, colours: int) -> dict[str, tuple[int, ...]]:
+    channels = _channels(width, colours)
     total = sum(out for _, out in channels.values())
     return {
         **{name: (out, into, SIDE, SIDE) for name, (into, out) in channels.items()},
         "modulation": (FEATURES, 2 * total),
         "modulation_bias": (1, 2 * total),
-        "output": (1, width, SIDE, SIDE),
-        "output_bias": (1,),
+        "output": (colours, width, SIDE, SIDE),
+        "output_bias": (colours,),
     }
 
 
@@ -117,7 +117,14 @@ def _join(one: Tensor, other: Tensor, models: int) -> Tensor:
 
 
 def _pictures(parameters: Parameters, pictures: Tensor, sigma: Tensor, width: int) -> Tensor:
-    """F on pictures, shape (batch, models, height, width): from these and σ, (models, batch)."""
+    """F on pictures, shape (batch, models · colours, height, width): from these and σ.
+
+    Args:
+        parameters: Of all models.
+        pictures: Shape (batch, models · colours, height, width).
+        sigma: Shape (models, batch).
+        width: Channels of the finer level.
+    """
     modulation = _modulation(parameters, sigma, width)
 
     def layer(name: str, h: Tensor) -> Tensor:
@@ -131,9 +138,9 @@ def _pictures(parameters: Parameters, pictures: Tensor, sigma: Tensor, width: in
 
     fine = residuals("fine", FINE, layer("enter", pictures))
     coarse = residuals("coarse", COARSE, layer("down", avg_pool2d(fine, 2)))
-    h = layer("up", _join(fine, interpolate(coarse, scale_factor=2.0), pictures.shape[1]))
+    h = layer("up", _join(fine, interpolate(coarse, scale_factor=2.0), len(sigma)))
     h = residuals("end", FINE, h)
-    return _convolve(parameters["output"], h) + parameters["output_bias"][..., None]
+    return _convolve(parameters["output"], h) + parameters["output_bias"].reshape(-1, 1, 1)
 
 
 def make_unet(picture: Picture, width: int = 8, preconditioning: str = "edm") -> Network:
@@ -147,10 +154,10 @@ def make_unet(picture: Picture, width: int = 8, preconditioning: str = "edm") ->
     Raises:
         ValueError: A side is odd.
     """
-    height, breadth = picture.height, picture.width
+    height, breadth, colours = picture.height, picture.width, picture.colours
     if height % 2 or breadth % 2:
         raise ValueError(f"pictures of {height} × {breadth}: a U-Net halves both sides once")
-    shapes = _shapes(width)
+    shapes = _shapes(width, colours)
 
     @cache
     def embed(dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -160,9 +167,10 @@ def make_unet(picture: Picture, width: int = 8, preconditioning: str = "edm") ->
         # A copy of the map for each model: one product for all would be rounded by their number.
         to_pixels = embed(x.dtype, x.device).expand(len(x), -1, -1)
         pixels = torch.bmm(x, to_pixels).transpose(0, 1)
-        pictures = pixels.reshape(*pixels.shape[:2], height, breadth)
-        found = _pictures(parameters, pictures, sigma, width).flatten(2).transpose(0, 1)
-        return torch.bmm(found, to_pixels.mT)
+        pictures = pixels.reshape(*pixels.shape[:2], height, breadth, colours)
+        found = _pictures(parameters, pictures.movedim(-1, 2).flatten(1, 2), sigma, width)
+        rows = found.reshape(len(found), len(x), colours, -1).movedim(2, -1).flatten(2)
+        return torch.bmm(rows.transpose(0, 1), to_pixels.mT)
 
     return Network(
         shapes,
