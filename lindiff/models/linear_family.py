@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lindiff.columns import METRIC
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models.linear_cells import Filters, spectrum
-from lindiff.science import measure, metrics, vectors
+from lindiff.science import datasets, measure, metrics, vectors
 from lindiff.science.agreement import Halves, make_halves
 from lindiff.science.draws import Draw, make_draw
 from lindiff.science.exact import divergences
@@ -79,6 +79,11 @@ def scaled_pool(data: str, scale: float) -> Pool:
     return pool if scale == 1 else pool.scaled(scale)
 
 
+def spectrum_key(row: dict[str, Any]) -> dict[str, Any]:
+    """What of a spectrum the random numbers of a draw hang on."""
+    return {"spectrum": row["spectrum"], "params": datasets.plain(row["spectrum_params"])}
+
+
 def _draw(row: dict[str, Any], half: int) -> Draw:
     """The training set of a family (half 0), or the set disjoint from it (half 1)."""
     known = row["centre"] == "known"
@@ -87,7 +92,7 @@ def _draw(row: dict[str, Any], half: int) -> Draw:
         return pool.draw(row["n"], row["seed"], known, start=half * row["n"])
     *covariance, mean = population_of(row)
     s = spectrum(*covariance)
-    key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
+    key = spectrum_key(row)
     if half:
         # Not in the key of the first: it keeps its numbers whether or not there is a second.
         key["half"] = half
@@ -99,7 +104,7 @@ def make_family(cells: pa.Table) -> Family:
     row = cells.slice(0, 1).to_pylist()[0]
     d, n = row["d"], row["n"]
     draw = _draw(row, half=0)
-    key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
+    key = spectrum_key(row)
     key = {**key, "d": d, "n": n, "seed": row["seed"]}
     span = node_range(draw.spectrum, n)
     return Family(row, population_of(row), draw, measure.of_draw(draw), span, key)
@@ -211,7 +216,7 @@ def training_key(row: dict[str, Any], key: dict[str, object]) -> str:
         row: Settings of the family.
         key: What names the training set.
     """
-    named = {**key, "data": row["data"], "train_seed": row["train_seed"]}
+    named = {**key, "data": datasets.plain(row["data"]), "train_seed": row["train_seed"]}
     return json.dumps(named, sort_keys=True)
 
 

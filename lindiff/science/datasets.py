@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -138,6 +139,7 @@ BUNDLED: dict[str, Bundled] = {
     ),
 }
 
+_SIZE = re.compile(r"(?<=@[0-9a-f]{16}):\d+(?:x\d+)+(?=\"|$)")
 _known: dict[str, Array] = {}
 _notes: dict[str, tuple[str, ...]] = {}
 _folder: ContextVar[Path | None] = ContextVar("folder", default=None)
@@ -159,6 +161,20 @@ def is_file(name: str) -> bool:
 def identity(name: str) -> str:
     """What a data set is, whatever its file is called: the hash of its content, or its name."""
     return name.rpartition("@")[2].partition(":")[0]
+
+
+def plain(text: str) -> str:
+    """A name, or a text with names in quotes, without the sizes of pictures.
+
+    For whatever takes pictures as rows of numbers: ids and random numbers of such cells are those
+    that they had before pictures had sizes.
+
+    >>> plain("photos.npy@0123456789abcdef:8x12"), plain("digits")
+    ('photos.npy@0123456789abcdef', 'digits')
+    >>> plain('{"name":"photos.npy@0123456789abcdef:8x12x3"}')
+    '{"name":"photos.npy@0123456789abcdef"}'
+    """
+    return _SIZE.sub("", text)
 
 
 def title(name: str) -> str:

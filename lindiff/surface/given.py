@@ -20,7 +20,13 @@ from lindiff.config.words import suggestion
 from lindiff.config.yamlfile import Document, shown
 from lindiff.errors import InputError
 from lindiff.models import MODELS, Model
-from lindiff.models.linear_family import Family, make_family, population_of, scaled_pool
+from lindiff.models.linear_family import (
+    Family,
+    make_family,
+    population_of,
+    scaled_pool,
+    spectrum_key,
+)
 from lindiff.science import datasets, measure
 from lindiff.science.draws import Draw
 from lindiff.science.pictures import Picture, picture_of
@@ -244,7 +250,7 @@ def _of_draw(
     }
     cells = expand(_experiment(model, own))
     row = cells.to_pylist()[0]
-    key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
+    key = spectrum_key(row)
     key = {**key, "d": draw.d, "n": draw.n, "seed": row["seed"]}
     span = node_range(draw.spectrum, draw.n)
     family = Family(row, population_of(row), draw, measure.of_draw(draw), span, key)

@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import REQUIRED, SETTING, SETTINGS, Column
+from lindiff.columns.arrays import as_text
 from lindiff.models import MODELS
+from lindiff.science import datasets
 
 _DIGEST_BYTES = 16
 # Texts are made and hashed in pieces of about this size: a grid's own texts may not fit in memory.
@@ -85,8 +87,27 @@ def family_ids(table: pa.Table) -> pa.Array:
     return pa.concat_arrays(pieces).take(pa.array(back))
 
 
+def _unshaped(table: pa.Table) -> pa.Table:
+    """The cells without the sizes of pictures in names of data, but where the model is of pictures.
+
+    Other cells had ids before pictures had sizes, and have the same numbers.
+    """
+    of_pictures = pa.array([name for name, model in MODELS.items() if model.pictures])
+    for name in ("data", "spectrum_params"):
+        texts = as_text(table[name]).combine_chunks().dictionary_encode()
+        given = pa.array(texts.dictionary.to_pylist(), pa.string())
+        plain = pa.array([text and datasets.plain(text) for text in given.to_pylist()], pa.string())
+        if given.equals(plain):
+            continue
+        keep = pc.is_in(as_text(table["model"]).combine_chunks(), value_set=of_pictures)
+        column = pc.if_else(keep, given.take(texts.indices), plain.take(texts.indices))
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
+
+
 def _ids(table: pa.Table, names: Iterable[str]) -> pa.Array:
     """Ids over the settings `names`: fragments once a distinct value, one hash a distinct text."""
+    table = _unshaped(table)
     encoded = [_encoded(table[name], SETTING[name]) for name in sorted(names)]
     varying = [(codes, texts) for codes, texts, longest in encoded if longest]
     width = 2 + sum(longest + 1 for _, _, longest in encoded)

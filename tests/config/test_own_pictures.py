@@ -212,3 +212,28 @@ def test_a_model_from_python_has_the_numbers_of_the_cell_of_the_file(tmp_path, m
         flat = array.reshape(40, 80)
         other = lindiff.train(flat, model, n=10, name="p.npy", picture=(8, 10), **SETTINGS)
         assert other.metrics("train_loss")["train_loss"] == row["train_loss"]
+
+
+@pytest.mark.slow
+def test_what_is_no_model_of_pictures_keeps_its_ids_and_random_numbers(make, tmp_path):
+    """As before pictures had sizes: the cells of a flat copy with the same file name."""
+    array = pictures(8, 10)
+    ids, rows = {}, {}
+    for kind, matrix in (("flat", array.reshape(40, 80)), ("shaped", array)):
+        folder = tmp_path / kind
+        folder.mkdir()
+        np.save(folder / "a.npy", matrix)
+        config = folder / "c.yaml"
+        config.write_text(
+            "experiments:\n  a: {model: [linear_exact, mlp], data: [{file: a.npy}, gaussian],"
+            f"\n    n: 16, draw: samples, seed: 0, {NETWORK}}}\n"
+        )
+        sweep = Sweep(folder)
+        sweep.finish(load(config))
+        table = pq.read_table(sweep.results / "c/metrics.parquet")
+        ids[kind] = sorted(table["cell_id"].to_pylist())
+        rows[kind] = dict(zip(table["cell_id"].to_pylist(), table["test_loss"].to_pylist(),
+                              strict=True))  # fmt: skip
+    assert ids["flat"] == ids["shaped"]
+    assert rows["flat"] == rows["shaped"]
+    assert len(set(rows["flat"].values())) == len(rows["flat"]) == 4
