@@ -317,7 +317,8 @@ def _ranking(rows: Rows, order: dict[tuple[str, str], dict[str, list[str]]]) -> 
         yield Missing(f"{text}; {more}.", holds)
         return
     spectra = "; ".join(spectrum(*key) for key in keys)
-    holds = rows.holds(spectrum=None, spectrum_params=f"spectra {spectra}", d=sizes)
+    gaussian = "" if rows.real else "Gaussian data, "
+    holds = rows.holds(spectrum=None, spectrum_params=f"{gaussian}spectra {spectra}", d=sizes)
     counts = [row for row in rows.table.to_pylist() if row["seeds"] is not None]
     for (words, other), sides in order.items():
         said = [f"{side} by the best ridge for {'; '.join(names)}" for side, names in sides.items()]
