@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -123,7 +124,8 @@ def test_an_order_within_chance_is_none_and_repeated_rows_are_counted():
     assert (found.order, found.repeats) == (1.0, 0.0)
     source = InMemory(np.repeat(values[:16], 4, axis=0))
     assert scatter(source, make_sample(source), np.ones(D), rng).repeats == 0.75
-    assert "75 % of the rows that were looked at repeat" in str(lindiff.advise(source.values))
+    repeating = replace(advice(), scatter=replace(advice().scatter, repeats=0.75))
+    assert "75 % of the rows that were looked at repeat" in words.text(repeating)
 
 
 def test_a_floor_is_said_where_there_is_one():
@@ -162,7 +164,10 @@ def test_a_prediction_is_corrected_by_what_is_beyond_chance():
 
 def test_as_many_degrees_of_freedom_as_dimensions_are_stepped_over():
     assert [off_the_peak(n, 12) for n in (12, 13, 14)] == [12, 14, 14]
-    assert lindiff.advise(rows(13)).n[0] >= 4
+    found = lindiff.advise_spectrum(SPECTRUM, n=[D + 1]).n
+    assert found[0] >= 4
+    assert D + 1 not in found
+    assert D + 2 in found
 
 
 def test_curves_have_the_order_that_they_must():

@@ -108,7 +108,15 @@ def test_missing_lists_axes_metrics_and_settings():
     assert figures.missing("learned_covariance", {"ridge": [0, 1]}, ("modes",)) == ()
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
+# Of many panels: seconds each.
+_LONG = ("data_need", "early_stopping", "fluctuations", "linearity", "phase", "regularization",
+         "spectrum", "transition")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in _LONG)) for n in figures.FIGURES],
+)
 def test_files_hold_what_was_drawn(
     name: str, results: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ):

@@ -292,7 +292,7 @@ def test_the_estimate_follows_the_work():
         assert of(**more)[0][0] > 3 * base
     assert of(("agreement",))[0][0] > 1.5 * base
     assert of(count=50)[0][0] > base
-    (few, many), _ = of(optimizer="gradient_descent", d=[16, 64], steps=1000)
+    (few, many), _ = of(optimizer="gradient_descent", d=[16, 256], steps=1000)
     assert many > 10 * few
 
 

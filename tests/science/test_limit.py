@@ -68,7 +68,9 @@ TRAININGS = [
 
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("n", [30, 90, 101, 130, 600])
+@pytest.mark.parametrize(
+    "n", [30, 101, 600, *(pytest.param(n, marks=pytest.mark.slow) for n in (90, 130))]
+)
 @pytest.mark.parametrize(("name", "params"), [SPECTRA[1], SPECTRA[3]], ids=["power", "spiked"])
 def test_theory_meets_seed_means(name, params, n, known):
     s, schedule = make_spectrum(name, 100, **params), make_schedule("linear", 40)

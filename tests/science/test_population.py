@@ -27,7 +27,14 @@ def normalized(name):
 
 
 @pytest.mark.parametrize("name", SPECTRA)
-@pytest.mark.parametrize(("ratio", "bar"), [(0.5, 0.10), (1.5, 0.05), (10, 0.02)])
+@pytest.mark.parametrize(
+    ("ratio", "bar"),
+    [
+        (0.5, 0.10),
+        pytest.param(1.5, 0.05, marks=pytest.mark.slow),
+        pytest.param(10, 0.02, marks=pytest.mark.slow),
+    ],
+)
 def test_predicted_losses_from_a_sample_are_near_those_of_its_population(name, ratio, bar):
     """Mean error of the test loss at N = 10 d over samples; a plug-in is off by half at M = d/2."""
     s, n = normalized(name), round(ratio * D)

@@ -308,6 +308,7 @@ def test_void_comes_before_conflict():
     assert table["learning_rate"].to_pylist() == [None]
 
 
+@pytest.mark.slow
 def test_a_conflict_among_a_million_rows_is_said_once():
     with pytest.raises(InputError) as caught:
         expand(experiment(sampler=["ideal", "ddim"], stop=[1.0], seed=list(range(500_000))))
