@@ -28,7 +28,8 @@ version = release = lindiff.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
 exclude_patterns = ["_static"]
 # Snakemake's rules are not quite Python.
-suppress_warnings = ["misc.highlighting_failure"]
+# And a word of code such as `d` may be an attribute of two classes: then it links to one of them.
+suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
