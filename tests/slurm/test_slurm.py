@@ -259,7 +259,7 @@ def test_jobs_of_a_killed_run_are_said_and_used(cluster: Cluster, tmp_path: Path
 
 
 def test_a_restart_of_the_controller_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """A shard runs on, perhaps to its end, while the controller is down; that is seen afterwards."""
+    """A shard runs on, perhaps to its end, while the controller is down; that is seen later."""
     since = set(cluster.job_states())
     config = tmp_path / "one.yaml"
     config.write_text(ONE.replace("600", "6000"))
