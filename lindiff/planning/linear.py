@@ -33,18 +33,18 @@ Array = NDArray[np.float64]
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FAMILY = 2e-3
-_CUBE = 2e-10
+_CUBE = 1.6e-10
 SAMPLE = 1.5e-8
-_CELL = 3.5e-5
+_CELL = 2e-5
 # A filter and level of a table, which families of one spectrum, d and N share (`shared`).
 FILTER = 4.5e-6
 _LEVEL = 6e-8
-_MODE = 1e-6
+_MODE = 5e-7
 _PAIR = 2e-10
 _BURES = 4e-10
 _MONTE_CARLO = 5e-7
 # Python with NumPy, SciPy and Arrow; every model starts from that.
-BASE_BYTES = 170e6
+BASE_BYTES = 178e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
 # SciPy's sparse and spatial parts, with which a pool looks for repeated rows.

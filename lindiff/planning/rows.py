@@ -20,6 +20,7 @@ _ROW = 2400
 _COPIES = 6
 # A row of a list is a Python dictionary before it is a column, and a number in it an object.
 _DICTIONARY, _NUMBER = 232, 32
+_LATE = 0.6
 
 
 def kept(families: pa.Table, metrics: Sequence[str]) -> Array:
@@ -29,8 +30,8 @@ def kept(families: pa.Table, metrics: Sequence[str]) -> Array:
         families: The settings of one cell of each family.
         metrics: Metrics asked for.
     """
-    # What the lists' Python objects have taken Python gives back late: it counts as if kept.
-    size = _ROW + objects(families, metrics)
+    # What the lists' Python objects have taken Python gives back late: most counts as if kept.
+    size = _ROW + _LATE * objects(families, metrics)
     for name, count in _lengths(families, metrics).items():
         width = sum(field.type.bit_width // 8 for field in _plain(name))
         size += _COPIES * count * width

@@ -28,7 +28,7 @@ _FIELDS = 12
 # Points of a filter's table, in as many arrays as there are while it is made.
 _TABLE = 9 * 513
 # SciPy's optimizers, with which the overlap of a small N finds its root.
-_ROOT_BYTES = 20e6
+_ROOT_BYTES = 14e6
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:

@@ -37,7 +37,7 @@ from lindiff.training.sizes import ACTIVATIONS, BLOCK, COPIES, HELD, PACK, pack_
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _ROW = 1e-6
-_OPERATION = 8.5e-11
+_OPERATION = 8e-11
 _CALL = 4e-4
 _NUMBER = 1e-8
 # Torch itself.

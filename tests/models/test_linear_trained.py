@@ -288,7 +288,7 @@ def test_the_estimate_follows_the_work():
 
     (base,), (size,) = of()
     assert size > 100e6
-    for more in ({"steps": 3000}, {"batch_size": 800}, {"timesteps": 1000}, {"d": 256}):
+    for more in ({"steps": 3000}, {"batch_size": 8000}, {"timesteps": 1000}, {"d": 256}):
         assert of(**more)[0][0] > 3 * base
     assert of(("agreement",))[0][0] > 1.5 * base
     assert of(count=50)[0][0] > base
