@@ -96,7 +96,8 @@ def sweep(
         )
     workflow = packed("workflow")
     # On a terminal one live line says more than a line a job.
-    live = sys.stderr.isatty() and not _only_looks(options)
+    looks = _only_looks(options)
+    live = sys.stdout.isatty() and sys.stderr.isatty() and not looks
     # -P: the working directory is the user's, and its random.py is no module of Python's.
     command = [
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(workflow / "Snakefile"),
@@ -109,7 +110,7 @@ def sweep(
         command += ["--cores", cores]
     follower = Follower(results, config.stem) if live else None
     code = _run([*command, *options], follower)
-    if code == 0 and not _only_looks(options):
+    if code == 0 and not looks:
         code = _report(command, results / config.stem)
     if code:
         asked = shlex.join([str(config), *settings, "--results", str(results)])

@@ -13,7 +13,7 @@ from typing import Any
 from lindiff.config.words import printable
 from lindiff.errors import InputError
 from lindiff.progress import duration
-from lindiff.report.pace import Pace, look
+from lindiff.report.pace import Look, Pace
 from lindiff.sweep.plan import Plan, find_plan, plan_files, store_of
 
 INTERVAL = 1.0
@@ -28,18 +28,19 @@ class Follower:
         """Of the config `name`."""
         self._results, self._name = results, name
         self._plan: Plan | None = None
+        self._look: Look | None = None
         self._seen: deque[tuple[float, float]] = deque()
 
     def look(self) -> Pace | None:
-        """The pace now; None as long as there is no plan, or nothing to run in it."""
-        files = plan_files(self._results / self._name)
-        if self._plan is None or [self._plan.file] != files:
-            try:
+        """The pace now; None where it is not known: no plan yet, nothing to run, a failing disk."""
+        try:
+            files = plan_files(self._results / self._name)
+            if self._plan is None or [self._plan.file] != files:
                 self._plan = find_plan(self._results, self._name)
-            except (InputError, OSError):
-                return None  # not yet written, or just replaced by that of this run
-        pending = self._plan.pending
-        return look(pending, store_of(self._results)) if pending else None
+                self._look = Look(self._plan.pending, store_of(self._results))
+            return self._look.now() if self._look and self._plan.pending else None
+        except (InputError, OSError):
+            return None  # The plan is just replaced, say. The run itself hears of what matters.
 
     def words(self, pace: Pace, now: float) -> str:
         """``1,200 of 4,000 cells, 35 a second, 80 s left``, at the rate of the last seconds."""

@@ -1,6 +1,6 @@
 """The sources of what a config may name, as BibTeX: one place for each work, one for who needs it.
 
-They are works that docs/theory.md and docstrings cite; what has no single source has none here.
+What has no single source has none here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -217,7 +216,7 @@ def _status(config: Config, grid: Wanted, store: Store, logs: Path, seen: _Seen)
         damaged=tuple(sorted(seen.found.damaged)),
         shards=len(seen.shards),
         seconds_left=pace.left,
-        time_left=pace.left / (pace.active or min(os.cpu_count() or 1, max(len(seen.shards), 1))),
+        time_left=pace.seconds,
         calibration=pace.calibration,
     )
 

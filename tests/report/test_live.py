@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import re
@@ -18,6 +19,7 @@ from lindiff.progress import Progress
 from lindiff.report.live import Follower
 from lindiff.report.pace import Pace, pace_of
 from lindiff.sweep.store import Shard
+from tests.sweeps import Sweep
 
 
 def shard(name: str, cells: int, seconds: float) -> Shard:
@@ -37,12 +39,12 @@ def test_what_is_left_goes_by_what_was_measured():
     assert (nothing.done, nothing.total, nothing.left, nothing.active) == (0, 50, 500.0, 0)
     # Twice as slow as estimated, by the finished one and by half of the one that runs.
     reports = [(shards[1], report("b", 15.0, 30, 300.0)), (shards[2], None)]
-    half = pace_of(reports, finished=shards[:1], times=(100.0, 200.0))
+    half = pace_of(reports, finished=10, times=(100.0, 200.0))
     assert (half.done, half.total, half.active) == (25, 50, 1)
     assert half.calibration == 2
     assert half.left == half.seconds == 2 * (150 + 100)
-    # On all cores where nothing runs yet.
-    assert nothing.seconds == 500 / (os.cpu_count() or 1)
+    # On as many cores as have a shard, where nothing runs yet.
+    assert nothing.seconds == 500 / min(os.cpu_count() or 1, 3)
 
 
 def test_a_training_of_one_call_counts_by_its_steps():
@@ -55,7 +57,7 @@ def test_a_training_of_one_call_counts_by_its_steps():
 def test_the_line_has_cells_rate_and_time_left():
     follower = Follower(Path("nowhere"), "tiny")
     assert follower.look() is None
-    pace = Pace(done=100, total=4000, left=100.0, active=2, calibration=1.0)
+    pace = Pace(done=100, total=4000, left=100.0, active=2, waiting=5, calibration=1.0)
     assert follower.words(pace, 10.0) == "100 of 4,000 cells, 50 s left"
     pace = replace(pace, done=800, left=80.0)
     assert follower.words(pace, 20.0) == "800 of 4,000 cells, 70 a second, 40 s left"
@@ -64,6 +66,29 @@ def test_the_line_has_cells_rate_and_time_left():
     assert follower.words(pace, 50.0) == "803 of 4,000 cells, 6.0 a minute, 40 s left"
     assert follower.words(replace(pace, done=4000), 51.0).startswith("4,000 of 4,000 cells, ")
     assert "left" not in follower.words(replace(pace, done=4000), 52.0)
+
+
+def test_a_look_counts_finished_shards_once_and_outlives_a_failing_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = Sweep(tmp_path)
+    config = sweep.config("{d: 4, n: [3, 8, 16]}", shard="1.0e-3")
+    plan = sweep.write(config)
+    follower = Follower(sweep.results, config.name)
+    before = follower.look()
+    assert before is not None
+    assert (before.done, before.total, before.active) == (0, plan.wanted, 0)
+    sweep.compute(plan)
+    for _ in range(2):
+        after = follower.look()
+        assert after is not None
+        assert (after.done, after.total, after.left) == (plan.wanted, plan.wanted, 0)
+
+    def fail(self: object) -> None:
+        raise OSError(errno.EIO, "it fails")
+
+    monkeypatch.setattr("lindiff.report.live.Look.now", fail)
+    assert follower.look() is None
 
 
 CONFIG = """\
