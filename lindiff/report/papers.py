@@ -224,6 +224,7 @@ def _pgf(figure: Figure, known: dict[str, str]) -> bytes:
         )
     for collection in (c for ax in figure.axes for c in ax.collections):
         collection.set_rasterized(False)
-    head = [f"%% {key}: {value}" for key, value in known.items()]
+    # A line break in a name would end the comment, and what follows would be TeX.
+    head = [f"%% {key}: {' '.join(value.split())}" for key, value in known.items()]
     head.append(r"\providecommand{\mathdefault}[1]{#1}%")
     return "\n".join([*head, ""]).encode() + output.rendered(figure, ".pgf")
