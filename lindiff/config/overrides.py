@@ -59,9 +59,10 @@ def _path(key: str, data: Any, top: Sequence[str]) -> Key:
     if first in names:
         raise InputError(f"{WHERE}: {key}: name a setting of the experiment, as {key}.d")
     near = suggestion(first, known)
+    of_all = "" if rest else f" (a setting of all experiments is defaults.{first})"
     raise InputError(
         f"{WHERE}: {key}: there is no experiment and no key {first!r}{near}; there are: "
-        f"{', '.join(known)} (a setting of all experiments is defaults.{first})"
+        f"{', '.join(known)}{of_all}"
     )
 
 

@@ -250,14 +250,15 @@ def read_plan(path: Path) -> Plan:
 
 
 def find_plan(results: Path, name: str) -> Plan:
-    """The plan of the config `name`, for a job that must not plan.
+    """The plan of the config `name`, for a job that must not plan and for what reads results.
 
     Raises:
         InputError: There is no plan file, or more than one.
     """
     files = plan_files(Path(results) / name)
     if len(files) != 1:
-        raise InputError(f"{Path(results) / name}: {len(files)} plan files instead of one")
+        how = "" if files else ": run the sweep first (lindiff sweep CONFIG)"
+        raise InputError(f"{Path(results) / name}: {len(files)} plan files instead of one{how}")
     return read_plan(files[0])
 
 
