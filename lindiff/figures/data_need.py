@@ -210,11 +210,11 @@ def _title(fit: dict[str, dict[str, Any]]) -> str:
         return ""
     exponent, scatter = fit["exponent"], fit["scatter"]["value"]
     if exponent["low"] is None:
-        return rf"exponent ${exponent['value']:.2f}$, scatter $\times{scatter:.2f}$"
+        return f"exponent ${exponent['value']:.2f}$,\nscatter $\\times{scatter:.2f}$"
     half = (exponent["high"] - exponent["low"]) / 2
     digits = 2 if half >= 0.01 else 3
     value = rf"${exponent['value']:.{digits}f}\pm{half:.{digits}f}$"
-    return rf"exponent {value}, scatter $\times{scatter:.2f}$"
+    return f"exponent {value},\nscatter $\\times{scatter:.2f}$"
 
 
 def _entries(data: pa.Table) -> list[Any]:

@@ -82,7 +82,7 @@ def draw(data: pa.Table) -> Figure:
         ax.set_ylabel("")
     for ax in axes[0]:
         ax.set_xlabel("")
-    above = [f"{labels.spectrum(*key)}, {labels.setting(name, c)}" for key, c in columns]
+    above = [f"{labels.spectrum(*key)},\n{labels.setting(name, c)}" for key, c in columns]
     style.titles(axes, [*above, *(["share per $\\ln t$"] * len(columns))])
     style.heading(figure, data, without=("sampler",))
     entries = [
