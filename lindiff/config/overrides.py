@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -44,6 +45,15 @@ def overridden(document: Document, arguments: Sequence[str], top: Sequence[str])
         data = _with(data, path, _value(text, f"{WHERE}: {key.strip()}"))
         given[path] = WHERE
     return replace(document, data=data, given=given)
+
+
+def for_snakemake(arguments: Sequence[str]) -> list[str]:
+    """Words for Snakemake's ``--config`` that hand the arguments on; none where there are none.
+
+    >>> for_snakemake(["one.d=32,64"]), for_snakemake([])
+    (['set=["one.d=32,64"]'], [])
+    """
+    return [f"set={json.dumps(list(arguments))}"] if arguments else []
 
 
 def _path(key: str, data: Any, top: Sequence[str]) -> Key:

@@ -6,7 +6,6 @@ The wheel has the folders ``workflow/`` and ``config/`` of the repository inside
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -22,6 +21,7 @@ from types import FrameType
 
 from lindiff import __file__ as package
 from lindiff.checksums import FOLDER
+from lindiff.config.overrides import for_snakemake
 from lindiff.config.words import printable
 from lindiff.errors import InputError
 from lindiff.files import atomic, write_text
@@ -103,7 +103,7 @@ def sweep(
         sys.executable, "-P", "-m", "snakemake", "--snakefile", str(workflow / "Snakefile"),
         "--quiet", "rules", "host", *(["progress"] if live else []),
         "--config", f"sweep={_named(config)}", f"results={_named(results)}",
-        *([f"set={json.dumps(settings)}"] if settings else []),
+        *for_snakemake(settings),
         "--workflow-profile", str(workflow / "profiles/default"),
     ]  # fmt: skip
     if cores is not None:

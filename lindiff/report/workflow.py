@@ -25,6 +25,7 @@ from lindiff import __file__ as package
 from lindiff import figures
 from lindiff.columns import NESTED
 from lindiff.config import resolve
+from lindiff.config.overrides import for_snakemake
 from lindiff.config.words import few, message, printable, suggestion
 from lindiff.config.yamlfile import shown
 from lindiff.errors import InputError, is_of_machine, machine_text
@@ -256,7 +257,8 @@ class Sweep:
             lines.append(f"answers:  {self.answers[0]}")
         lines.append(f"page:     {self.page} (open it in a browser)")
         if "LINDIFF_MAKE" not in os.environ:
-            usual = (self.file, self.results) == (DEFAULT, Path("results"))
+            settings = self.plan.config.overrides
+            usual = (self.file, self.results, settings) == (DEFAULT, Path("results"), ())
             ask = "" if usual else self._as_config()
             # Snakemake expands variables in this path, and takes one with a dash for an option.
             odd = "$" in self.folder or self.folder.startswith("-")
@@ -265,7 +267,9 @@ class Sweep:
         return "\n".join(lines)
 
     def _as_config(self) -> str:
-        return f" --config sweep={shlex.quote(self.file)} results={shlex.quote(str(self.results))}"
+        settings = map(shlex.quote, for_snakemake(self.plan.config.overrides))
+        place = f"sweep={shlex.quote(self.file)} results={shlex.quote(str(self.results))}"
+        return " ".join([" --config", place, *settings])
 
 
 def earlier(store: Store, shards: Iterable[Shard]) -> list[str]:

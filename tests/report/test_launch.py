@@ -276,6 +276,12 @@ def test_settings_beside_the_config_are_swept_and_recorded(
     about = json.loads(table.schema.metadata[b"lindiff"])
     assert about["config"]["overrides"] == list(given)
     assert invoke("status", "tiny.yaml", *given)[0] == 0
+    monkeypatch.delenv("LINDIFF_MAKE", raising=False)
+    for name in ("PATH", "LINDIFF_SOURCE"):  # a sweep that is opened sets them
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    opened = Sweep.open({"sweep": "tiny.yaml", "set": list(given)}, main=True)
+    # What gets the report asks for what was swept.
+    assert f"'set={json.dumps(list(given))}' --report" in opened.farewell()
 
 
 def test_the_options_with_which_snakemake_runs_nothing_are_its_own():
