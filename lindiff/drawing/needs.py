@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.columns import METRIC
-from lindiff.drawing.tables import distinct, keep, keys_of
+from lindiff.columns import METRIC, delivered, with_standard_errors
+from lindiff.drawing.tables import distinct, distinct_keys, keep
 from lindiff.models import EXACT, MODELS
 
 FEWEST_STRENGTHS = 3  # strengths between which a curve can have a minimum
@@ -45,12 +45,19 @@ class Needs:
         metrics: Names of `lindiff.columns.REQUESTABLE` that must be asked for.
         settings: ``(setting, value)`` pairs: values that must be among that setting's.
         conditions: What the cells must have besides, for nothing to stay empty.
+        also: Metrics that it draws where they are.
     """
 
     axes: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     settings: tuple[tuple[str, object], ...] = ()
     conditions: tuple[Condition, ...] = ()
+    also: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The metrics that its query gets: those above with their parts and standard errors."""
+        return delivered(with_standard_errors((*self.metrics, *self.also, "pool_fraction")))
 
     def unmet(self, cells: pa.Table) -> tuple[str, ...]:
         """The words of the conditions that the settings of `cells` do not meet."""
@@ -101,7 +108,7 @@ def ratio_between(low: float, high: float) -> Condition:
 
     def met(cells: pa.Table) -> bool:
         return any(
-            low < n / d < high for n, d in keys_of(keep(cells, "model", [EXACT]), ("n", "d"))
+            low < n / d < high for n, d in distinct_keys(keep(cells, "model", [EXACT]), ("n", "d"))
         )
 
     return Condition(f"values of n or n_over_d with N/d between {low:g} and {high:g}", met)
@@ -111,7 +118,7 @@ def one_ratio_at_several_d() -> Condition:
     """Cells of several d at one N/d."""
 
     def met(cells: pa.Table) -> bool:
-        sizes = set(keys_of(keep(cells, "model", [EXACT]), ("n", "d")))
+        sizes = distinct_keys(keep(cells, "model", [EXACT]), ("n", "d"))
         return any(count > 1 for count in Counter(n / d for n, d in sizes).values())
 
     return Condition("one value of n_over_d at two values of d or more", met)
@@ -124,9 +131,10 @@ def finite_kl(*, least: str = "") -> Condition:
         if least:
             cells = keep(cells, least, distinct(keep(cells, "model", [EXACT]), least)[:1])
         names = ("n", "d", "ridge", "weight_decay", "stop", "final_noise")
+        keys = distinct_keys(keep(cells, "model", [EXACT]), names)
         return any(
             n > d or (ridge or 0) > 0 or (decay or 0) > 0 or math.isfinite(stop or 0) or bool(noise)
-            for n, d, ridge, decay, stop, noise in keys_of(keep(cells, "model", [EXACT]), names)
+            for n, d, ridge, decay, stop, noise in keys
         )
 
     at = f" at the least {least}" if least else ""
@@ -152,7 +160,7 @@ def modes_at_least(count: int) -> Condition:
     """Training sets whose covariance has enough modes with λ > 0."""
 
     def met(cells: pa.Table) -> bool:
-        return any(min(n - 1, d) >= count for n, d in keys_of(cells, ("n", "d")))
+        return any(min(n - 1, d) >= count for n, d in distinct_keys(cells, ("n", "d")))
 
     return Condition(f"{count} modes with λ > 0: n of at least {count + 1} and d of {count}", met)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -21,9 +22,10 @@ from lindiff.columns import REQUIRED, SETTINGS
 from lindiff.columns.groups import SPECTRUM as SPECTRUM
 from lindiff.drawing.tables import (
     distinct,
+    distinct_keys,
     facts,
     keep,
-    keys_of,
+    only,
     with_columns,
     with_facts,
     with_ratio,
@@ -188,16 +190,29 @@ def strengths(table: pa.Table) -> tuple[str, list[float]]:
 
 
 def spectra(table: pa.Table, count: int) -> pa.Table:
-    """Rows of at most `count` spectra: isotropic first, then power laws from exponent 1 on."""
+    """Rows of at most `count` spectra, those of `first_spectra`."""
+    chosen = [_is_spectrum(table, *key) for key in first_spectra(table, count)]
+    return only(table, reduce(pc.or_, chosen)) if chosen else table.slice(0, 0)
+
+
+def first_spectra(table: pa.Table, count: int) -> list[tuple[str, str]]:
+    """At most `count` spectra: isotropic first, then power laws from exponent 1 on."""
 
     def rank(key: tuple[str, str]) -> tuple[bool, bool, float, str]:
         kind, params = key
         flat = kind == "isotropic" or _exponent(params) == 0
         return not flat, kind != "power_law", abs(_exponent(params) - 1), params
 
-    keys = keys_of(table, SPECTRUM)
-    chosen = sorted(set(keys), key=rank)[:count]
-    return table.filter(pa.array([key in chosen for key in keys], pa.bool_()))
+    return sorted(distinct_keys(table, SPECTRUM), key=rank)[:count]
+
+
+def of_spectrum(table: pa.Table, kind: str, params: str) -> pa.Table:
+    """The rows of one spectrum."""
+    return only(table, _is_spectrum(table, kind, params))
+
+
+def _is_spectrum(table: pa.Table, kind: str, params: str) -> pa.ChunkedArray:
+    return pc.and_(pc.equal(table["spectrum"], kind), pc.equal(table["spectrum_params"], params))
 
 
 def scale(cells: pa.Table) -> float:

@@ -7,7 +7,7 @@ of the table, from where the title takes them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from lindiff.columns import METRIC
 from lindiff.columns.arrays import plain
 from lindiff.drawing.intervals import Estimator
 from lindiff.errors import InputError
 from lindiff.files import local
 
 _KEY = b"lindiff"
-# Columns of the table that no figure looks at.
-_UNSEEN = ("message", "numpy", "torch")
+# Columns that no figure looks at.
+_UNSEEN = {"message", "numpy", "torch", "seconds"}
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Source:
     fingerprints: list[str]
 
 
-def read_metrics(results_dir: Path, experiments: Sequence[str]) -> Source:
-    """Rows of ``metrics.parquet`` that feed a figure.
+def read_metrics(
+    results_dir: Path, experiments: Sequence[str], metrics: Collection[str] = tuple(METRIC)
+) -> Source:
+    """Rows of ``metrics.parquet`` that feed a figure, with the columns of `metrics` only.
 
     Raises:
         InputError: The table is missing.
@@ -54,7 +57,8 @@ def read_metrics(results_dir: Path, experiments: Sequence[str]) -> Source:
     with pq.ParquetFile(local(path)) as file:
         # Group by group: a table of a million cells with its texts is to be held once.
         fields = plain(file.schema_arrow.empty_table()).schema
-        names = [name for name in fields.names if name not in _UNSEEN]
+        unseen = _UNSEEN | ({*METRIC} - {*metrics})
+        names = [name for name in fields.names if name not in unseen]
         for group in range(file.num_row_groups):
             table = _with_values(file.read_row_group(group, names))
             lists = table["experiments"].combine_chunks()
@@ -103,9 +107,13 @@ def distinct(table: pa.Table, name: str) -> list[Any]:
 def keep(table: pa.Table, name: str, values: Sequence[Any]) -> pa.Table:
     """The rows whose column `name` has one of `values`."""
     column = table[name]
-    kept = pc.is_in(column, value_set=pa.array(values, column.type))
-    # Not a copy where all are kept, as of the model in a sweep of one.
-    return table if pc.all(kept, min_count=0).as_py() else table.filter(kept)
+    return only(table, pc.is_in(column, value_set=pa.array(values, column.type)))
+
+
+def only(table: pa.Table, kept: pa.ChunkedArray | pa.Array) -> pa.Table:
+    """The rows where `kept` is true: no copy where all are, as of the model in a sweep of one."""
+    whole = pc.all(kept, skip_nulls=False, min_count=0).as_py()
+    return table if whole else table.filter(kept)
 
 
 def keys_of(table: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -119,7 +127,8 @@ def distinct_keys(table: pa.Table, names: Sequence[str]) -> list[tuple[Any, ...]
     def rank(key: tuple[Any, ...]) -> list[tuple[bool, Any]]:
         return [(value is not None, 0 if value is None else value) for value in key]
 
-    return sorted(set(keys_of(table, names)), key=rank)
+    found = table.select(names).group_by(list(names), use_threads=False).aggregate([])
+    return sorted(keys_of(found, names), key=rank)
 
 
 def with_columns(table: pa.Table, **columns: Any) -> pa.Table:
@@ -130,8 +139,9 @@ def with_columns(table: pa.Table, **columns: Any) -> pa.Table:
 
 
 def with_nulls(table: pa.Table, **types: pa.DataType) -> pa.Table:
-    """The table with columns of nothing, of the types given."""
-    return with_columns(table, **{k: pa.nulls(table.num_rows, t) for k, t in types.items()})
+    """The table with columns of nothing, of the types given; those of one type share memory."""
+    of = {kind: pa.nulls(table.num_rows, kind) for kind in set(types.values())}
+    return with_columns(table, **{name: of[kind] for name, kind in types.items()})
 
 
 def join(rows: pa.Table, cells: pa.Table) -> pa.Table:

@@ -176,7 +176,7 @@ def figure_data(name: str, results_dir: Path, experiments: Sequence[str]) -> pa.
 
     check_listed(name, results_dir, experiments)
     module = load(name)
-    source = tables.read_metrics(Path(results_dir), experiments)
+    source = tables.read_metrics(Path(results_dir), experiments, module.NEEDS.columns)
     if source.left_out:
         _log.warning("figure %s: %d cells are not ok and not drawn", name, source.left_out)
     ids = source.table["cell_id"]

@@ -85,7 +85,7 @@ def _curves(groups: list[pa.Table], levels: pa.Table) -> need.Curves:
     curves: need.Curves = defaultdict(lambda: defaultdict(list))
     for cells in groups:
         cells = cells.sort_by("n")
-        single = tables.join(levels, cells.drop_columns(["train_loss", "test_loss"]))
+        single = tables.join(levels, cells)
         names = (*where, "t", "alpha_bar", "test_loss")
         for *population, seed, n, t, alpha_bar, loss in tables.keys_of(single.sort_by("n"), names):
             spectrum = slices.eigenvalues(*population, scale=scale)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTITIES = ("memorized_fraction", "agreement", "uncentred_cosine")
-NEEDS = Needs(axes=("n",), metrics=("memorized_fraction", "agreement", "pictures"))
+NEEDS = Needs(axes=("n",), metrics=("memorized_fraction", "agreement", "pictures"),
+              also=("uncentred_cosine",))  # fmt: skip
 CATEGORY = "Networks"
 _MODELS = tuple(name for name, model in MODELS.items() if model.metrics & set(QUANTITIES[:2]))
 _KEYS = ("model", *compare.POPULATION, "n")

@@ -53,7 +53,7 @@ def query(metrics: pa.Table) -> pa.Table:
     """Per spectrum the minima of every regularization over N, Ledoit–Wolf, bounds, and ratios."""
     found = []
     for kind, params in _spectra(metrics):
-        minima = _named(_of_spectrum(_of(metrics, kind, params)), kind, params)
+        minima = _named(_of_spectrum(slices.of_spectrum(metrics, kind, params)), kind, params)
         if minima.num_rows:
             found.append(minima)
     # All of one task: of the first spectrum, which is the one whose values are drawn.
@@ -75,16 +75,9 @@ def _named(minima: pa.Table, kind: str, params: str) -> pa.Table:
 
 def _spectra(metrics: pa.Table) -> list[tuple[str, str]]:
     """A few spectra that minima are measured for, s ∝ 1/j first."""
-    cells = slices.spectra(slices.measured(metrics), _SPECTRA)
-    keys = set(tables.keys_of(cells, slices.SPECTRUM))
+    keys = slices.first_spectra(slices.measured(metrics), _SPECTRA)
     first = slices.POWER_LAW["spectrum_params"]([params for _, params in keys]) if keys else ""
     return sorted(keys, key=lambda key: (key[1] != first, key[0] != "isotropic", key))
-
-
-def _of(table: pa.Table, kind: str, params: str) -> pa.Table:
-    """The rows of one spectrum."""
-    same = pc.equal(table["spectrum"], kind), pc.equal(table["spectrum_params"], params)
-    return table.filter(pc.and_(*same))
 
 
 def _task(found: pa.Table) -> dict[str, Any]:
@@ -216,7 +209,7 @@ def _rows(data: pa.Table) -> list[tuple[str, pa.Table]]:
     Without the theory of a best ridge there are no ratios: values of each.
     """
     keys = dict.fromkeys(tables.keys_of(data, slices.SPECTRUM))
-    of = {key: _of(data, *key) for key in keys}
+    of = {key: slices.of_spectrum(data, *key) for key in keys}
     ratios = [("ridge", own) for own in of.values() if "ridge" in tables.distinct(own, "unit")]
     values = [("absolute", own) for own in of.values()]
     return [*ratios, *values[:1]] if ratios else values
