@@ -1,17 +1,22 @@
-"""What pyproject.toml cannot say: the package has the workflow and the example configs in it."""
+"""What pyproject.toml cannot say: workflow, example configs and claims are in the package."""
 
 from setuptools import find_packages, setup
 
 # Where the wheel has each folder: `lindiff.report.launch` finds them there, or in the checkout.
-PACKED = {"lindiff._workflow": "workflow", "lindiff._configs": "config"}
+PACKED = {
+    "lindiff._workflow": "workflow",
+    "lindiff._configs": "config",
+    "lindiff._claims": "config/claims",
+}
 
 setup(
     packages=[*find_packages(include=["lindiff*"]), *PACKED],
     package_dir=PACKED,
     include_package_data=False,
     package_data={
-        "lindiff": ["py.typed", "report/page/assets/*", "report/vendor/*/*"],
+        "lindiff": ["py.typed", "claims/page.html", "report/page/assets/*", "report/vendor/*/*"],
         "lindiff._workflow": ["Snakefile", "rules/*", "profiles/*/*", "report/*", "envs/*"],
         "lindiff._configs": ["*"],
+        "lindiff._claims": ["*", "sweeps/*"],
     },
 )

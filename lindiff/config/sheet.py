@@ -7,7 +7,7 @@ hold what was written; `resolve` fills it in (defaults, neutral values, derived 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -265,12 +265,25 @@ def parse(document: Document, folder: Path) -> Sheet:
     try:
         return Sheet.model_validate(document.data, context=context)
     except ValidationError as error:
-        found = error.errors(include_url=False)
+        raise refusal(document, error, _unknown_key) from None
+
+
+def refusal(
+    document: Document, error: ValidationError, unknown_key: Callable[[Key], str]
+) -> InputError:
+    """The error that says, a line each and in the order of the file, what pydantic found in it.
+
+    Args:
+        document: The YAML file.
+        error: What was raised.
+        unknown_key: What is said of a key that is not known, from its path.
+    """
+    found = error.errors(include_url=False)
     found.sort(key=lambda error: document.position(_path(error), key=_on_key(error)))
-    lines = [_line(document, error) for error in found[: MOST_LINES - 1]]
+    lines = [_line(document, error, unknown_key) for error in found[: MOST_LINES - 1]]
     if more := len(found) - len(lines):
         lines.append(f"… and {more:,} more errors")
-    raise InputError("\n".join(lines))
+    return InputError("\n".join(lines))
 
 
 def _path(error: ErrorDetails) -> Key:
@@ -281,10 +294,10 @@ def _on_key(error: ErrorDetails) -> bool:
     return error["type"] == "extra_forbidden" or "[key]" in error["loc"]
 
 
-def _line(document: Document, error: ErrorDetails) -> str:
+def _line(document: Document, error: ErrorDetails, unknown_key: Callable[[Key], str]) -> str:
     """The text of one error."""
     path, on_key = _path(error), _on_key(error)
-    message = _message(error, path)
+    message = unknown_key(path) if error["type"] == "extra_forbidden" else _message(error, path)
     value = "" if on_key or error["type"] == "missing" else shown(error["input"])
     return document.line(path, message, key=on_key, value=value)
 
@@ -293,8 +306,6 @@ def _message(error: ErrorDetails, path: Key) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
-    if kind == "extra_forbidden":
-        return _unknown_key(path)
     if kind == "missing":
         return "missing"
     if kind in ("model_type", "model_attributes_type", "dict_type"):

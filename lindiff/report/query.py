@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def matching(folder: Path, conditions: Sequence[str]) -> pa.Table:
         raise InputError(f"{path}: no such table; run snakemake first")
     try:
         schema = _with_ratio(pq.read_schema(local(path)).empty_table()).schema
-        filters = [_condition(text, schema) for text in conditions]
+        filters = conditions_on(schema, conditions)
         table = pq.read_table(local(path))
     except (pa.ArrowException, OSError) as error:
         if is_of_machine(error):
@@ -91,6 +91,17 @@ def matching(folder: Path, conditions: Sequence[str]) -> pa.Table:
     for keep in filters:
         table = table.filter(keep(table))
     return _sorted(table)
+
+
+def conditions_on(
+    schema: pa.Schema, conditions: Sequence[str]
+) -> list[Callable[[pa.Table], pa.ChunkedArray]]:
+    """The conditions of `matching` as functions from a table to a mask of its rows.
+
+    Raises:
+        InputError: There is no such column, or a value is not of its column's type.
+    """
+    return [_condition(text, schema) for text in conditions]
 
 
 def _with_ratio(table: pa.Table) -> pa.Table:
@@ -116,7 +127,7 @@ def _known(name: str, schema: pa.Schema) -> None:
         raise InputError(f"no column {name!r}{hint}")
 
 
-def _condition(text: str, schema: pa.Schema) -> Any:
+def _condition(text: str, schema: pa.Schema) -> Callable[[pa.Table], pa.ChunkedArray]:
     """The condition as a function from the table to a mask."""
     parsed = _SHAPE.fullmatch(text)
     if parsed is None:

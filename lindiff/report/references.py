@@ -86,6 +86,17 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "M{\\'e}zard, Marc",
         "title": "Why Diffusion Models Don't Memorize: The Role of Implicit Dynamical "
         "Regularization in Training", "year": "2025", "eprint": "2505.17638"}),
+    "favero2025": ("misc", {
+        "author": "Favero, Alessandro and Sclocchi, Antonio and Wyart, Matthieu", "year": "2025",
+        "title": "Bigger Isn't Always Memorizing: Early Stopping Overparameterized Diffusion "
+        "Models", "eprint": "2505.16959"}),
+    "gu2025": ("article", {
+        "author": "Gu, Xiangming and Du, Chao and Pang, Tianyu and Li, Chongxuan and Lin, Min and "
+        "Wang, Ye", "year": "2025", "title": "On Memorization in Diffusion Models",
+        "journal": "Transactions on Machine Learning Research", "eprint": "2310.02664"}),
+    # Their authors and titles are not known here.
+    "arxiv2605_21402": ("misc", {"eprint": "2605.21402", "year": "2026"}),
+    "arxiv2608_23938": ("misc", {"eprint": "2608.23938", "year": "2026"}),
 }  # fmt: skip
 ALWAYS = ("merger2025",)  # the setting that all of lindiff is about
 # Of every value of these settings the works that it is from.

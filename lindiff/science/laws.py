@@ -111,6 +111,50 @@ def gap_tail(alpha_bar: Numbers, eigenvalues: Vector) -> Float64[Array, "*any d"
     return np.asarray(pairs + 2 * m * v + 2 * v)
 
 
+def isotropic_agreement(n_over_d: Numbers) -> Float64[Array, "*any"]:
+    """Agreement of two unregularized linear models of isotropic data, without a sampler: q(γ).
+
+    Two halves turn the same noise by the roots of independent Σ0, so in the limit of large systems
+    their samples have the correlation (∫√λ dρ_γ(λ))², ρ_γ the law of Marchenko and Pastur at
+    γ = d/N, the atom at 0 included (docs/theory.md, "Agreement"; arXiv 2605.21402).
+
+    Args:
+        n_over_d: N/d, positive, of each half; shape (...).
+
+    Example:
+        >>> from lindiff.science.laws import isotropic_agreement
+        >>> round(float(isotropic_agreement(1.0)), 4)  # (8/3π)²
+        0.7205
+    """
+    ratio = 1 / np.asarray(n_over_d, np.float64)[..., None]
+    # λ = 1 + γ + 2√γ cos θ, in which the integrand is smooth, at γ = 1 too.
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    theta = np.pi * (nodes + 1) / 2
+    root = np.sqrt(1 + ratio + 2 * np.sqrt(ratio) * np.cos(theta))
+    mean = np.sum(weights * np.sin(theta) ** 2 / root, axis=-1)
+    return np.asarray(mean**2)
+
+
+def spike_overlap(n_over_d: Numbers, spike: Numbers) -> Float64[Array, "*any"]:
+    """Squared overlap of the leading eigenvector of Σ0 with a spike, in units of the bulk.
+
+    (1 − γ/(s−1)²)/(1 + γ/(s−1)) above the threshold N/d = 1/(s−1)², γ = d/N, and 0 below it (Baik,
+    Ben Arous and Péché, Ann. Probab. 33, 1643, 2005; Paul, Statist. Sinica 17, 1617, 2007).
+
+    Args:
+        n_over_d: N/d, positive; shape (...).
+        spike: s > 1, the spike's variance over that of the other modes.
+
+    Example:
+        >>> from lindiff.science.laws import spike_overlap
+        >>> float(spike_overlap(1.0, 3.0)), float(spike_overlap(0.2, 3.0))
+        (0.5, 0.0)
+    """
+    above = np.asarray(spike, np.float64) - 1
+    ratio = 1 / np.asarray(n_over_d, np.float64)
+    return np.asarray(np.maximum(1 - ratio / above**2, 0) / (1 + ratio / above))
+
+
 def _minus_half_log_det(n: int, d: int) -> float:
     """−E ln det(Σ⁻¹Σ0)/(2d) for N samples with an estimated mean."""
     if n <= d:

@@ -1,0 +1,318 @@
+"""The number of a statement, read off a table: one interval for each point where it is stated.
+
+The curve is the mean over training sets, and what is taken of it (a crossing, a minimum, a ratio)
+is taken of that mean, as theory predicts it. Intervals are Student's t on the jackknife's values,
+one a training set (Tukey 1958; Miller, Biometrika 61, 1, 1974); a power law is fitted to those, so
+that its interval has its lack of fit (`lindiff.drawing.intervals.power_fit`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.claims.expression import Expression
+from lindiff.claims.statement import Statement, Take
+from lindiff.columns import SETTINGS
+from lindiff.columns.arrays import plain
+from lindiff.drawing.intervals import Interval, geometric_mean_interval, mean_interval, power_fit
+from lindiff.drawing.need import FEWEST
+from lindiff.science import optima
+
+Array = NDArray[np.float64]
+Row = dict[str, Any]
+Key = tuple[tuple[str, Any], ...]
+FEWEST_SETS = 3  # training sets behind an interval
+_REPEATS = ("seed", "train_seed")
+_SIZES = ("n", "n_over_d")
+_FOUND = ("value", "low", "high", "seeds", "quantity")  # columns of a figure that are no setting
+
+
+class Undecided(Exception):
+    """Why a number cannot be read, in words."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was found at one point.
+
+    Attributes:
+        settings: What tells the point from the others of its statement.
+        interval: The number, with its interval; of theory alone it has no width.
+        sets: Training sets; 0 for theory.
+        cells: Rows behind it.
+        reason: Why there is no number, or no interval; else empty.
+    """
+
+    settings: dict[str, Any]
+    interval: Interval
+    sets: int
+    cells: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """One number of a point: the estimate, and its jackknife values by training set."""
+
+    value: float
+    by_seed: dict[Any, float]
+    cells: int
+
+
+def points(table: pa.Table, other: pa.Table, statement: Statement, level: float) -> list[Point]:
+    """The number of a statement at each of its points.
+
+    Args:
+        table: The rows that `statement.where` takes, with ``n_over_d``.
+        other: The rows of `statement.against`, if it has that.
+        statement: What to read.
+        level: Nominal coverage of each interval.
+
+    Returns:
+        A point for each combination of the settings that vary, but for seeds and for those that the
+        statement runs along.
+    """
+    own = _varying([table, other] if statement.against else [table])
+    names = _names(own, statement)
+    found = _numbers(plain(table).to_pylist(), names, statement.quantity, statement.take)
+    if statement.against:
+        against = statement.against
+        formula, take = against.quantity or statement.quantity, against.take or statement.take
+        below = _numbers(plain(other).to_pylist(), names, formula, take)
+        found = _ratios(found, below)
+    return list(_points(found, statement, level))
+
+
+def _takes(statement: Statement) -> list[Take]:
+    inner = statement.against.take if statement.against else None
+    return [take for take in (statement.take, inner) if take is not None]
+
+
+def _varying(tables: Sequence[pa.Table]) -> list[str]:
+    """Settings that have several values in one of the tables."""
+    names = [c.name for c in SETTINGS if c.name not in _REPEATS]
+    return [
+        name
+        for name in [*names, "n_over_d"]
+        if any(len(plain(t.select([name]))[name].unique()) > 1 for t in tables)
+    ]
+
+
+def _names(varying: Sequence[str], statement: Statement) -> list[str]:
+    """The settings that tell curves apart: what varies, but for what is taken along.
+
+    N and N/d are one axis: beside an exponent along d, or a curve along it, it is N/d.
+    """
+    taken, exponent = {take.along for take in _takes(statement)}, statement.exponent
+    if taken & set(_SIZES):
+        gone = set(_SIZES)
+    elif exponent in _SIZES:
+        gone = set(_SIZES) - {exponent}
+    else:
+        gone = {"n"} if "d" in taken | {exponent} else {"n_over_d"}
+    kept = [name for name in varying if name not in taken | gone | {exponent}]
+    return [*kept, exponent] if exponent else kept
+
+
+def _numbers(
+    rows: Iterable[Row], names: Sequence[str], formula: Expression, take: Take | None
+) -> dict[Key, _Numbers]:
+    groups: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple((name, row[name]) for name in names)].append(row)
+    return {key: _number(own, formula, take) for key, own in groups.items()}
+
+
+def _number(rows: Sequence[Row], formula: Expression, take: Take | None) -> _Numbers:
+    """What is taken of the mean curve of some rows, and the jackknife's values."""
+    values: dict[Any, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        x = 0.0 if take is None else _setting(row, take.along)
+        values[row["seed"]][x].append(_of(formula, row))
+    grids = {tuple(sorted(curve)) for curve in values.values()}
+    if len(grids) > 1:
+        raise Undecided("some training sets lack a point of the curve")
+    grid = np.array(sorted(next(iter(values.values()))))
+    curves = {seed: np.array([np.mean(curve[x]) for x in grid]) for seed, curve in values.items()}
+    return _jackknifed(grid, curves, _reduction(take), len(rows))
+
+
+def _setting(row: Row, name: str) -> float:
+    # The stop 0 is the end of the run.
+    value = row[name] or (row["steps"] if name == "stop_step" else row[name])
+    if value is None:
+        raise Undecided(f"{name} is null in a cell")
+    return float(value)
+
+
+def _of(formula: Expression, row: Row) -> float:
+    missing = [name for name in formula.columns if row[name] is None]
+    if missing:
+        raise Undecided(f"{', '.join(missing)} is null in a cell")
+    return formula(row)
+
+
+def _reduction(take: Take | None) -> Callable[[Array, Array], float]:
+    if take is None:
+        return lambda x, y: float(y[0])
+    if take.of in ("falls", "rises"):
+        return lambda x, y: _crossing(x, y, float(take.level), take.of == "falls")
+
+    def least(x: Array, y: Array) -> float:
+        if not np.isfinite(y).any():
+            raise Undecided("the curve is nowhere finite")
+        found = optima.minimum(x, y)
+        if take.of == "argmin" and not found.inside:
+            raise Undecided(f"the least value over {take.along} is at an end of it")
+        return found.x if take.of == "argmin" else found.value
+
+    return least
+
+
+def _crossing(x: Array, y: Array, level: float, falls: bool) -> float:
+    """Where a curve last falls below a level, or first rises above it; linear over ln x."""
+    if not np.isfinite(y).all():
+        raise Undecided("the curve is not finite everywhere")
+    low = y <= level if falls else y >= level
+    if low.all() or not (low[-1] if falls else low.any()):
+        raise Undecided("the curve does not cross its level inside the axis")
+    i = int(np.flatnonzero(~low)[-1]) + 1 if falls else int(np.argmax(low))
+    if i == 0:
+        raise Undecided("the curve is beyond its level from the start")
+    ends = y[i - 1 : i + 1]
+    # A fall over decades is a power law between points; what reaches 0 is not.
+    share = (
+        math.log(level / ends[0]) / math.log(ends[1] / ends[0])
+        if level > 0 and ends.min() > 0
+        else (level - ends[0]) / (ends[1] - ends[0])
+    )
+    return float(x[i - 1] * (x[i] / x[i - 1]) ** share)
+
+
+def _jackknifed(
+    x: Array, curves: Mapping[Any, Array], reduce: Callable[[Array, Array], float], cells: int
+) -> _Numbers:
+    Y = np.array(list(curves.values()))
+    n, value = len(Y), reduce(x, Y.mean(axis=0))
+    if n == 1:
+        return _Numbers(value, {next(iter(curves)): value}, cells)
+    without = np.array([reduce(x, np.delete(Y, i, axis=0).mean(axis=0)) for i in range(n)])
+    # In logarithms where all is positive: a ratio, a crossing and an optimum are.
+    if value > 0 and (without > 0).all():
+        kept = np.exp(n * math.log(value) - (n - 1) * np.log(without))
+    else:
+        kept = n * value - (n - 1) * without
+    return _Numbers(value, dict(zip(curves, kept.tolist(), strict=True)), cells)
+
+
+def _ratios(above: dict[Key, _Numbers], below: dict[Key, _Numbers]) -> dict[Key, _Numbers]:
+    """Each number over that of the other cells which differ least: by what these do not vary."""
+    found = {}
+    for key, own in above.items():
+        fits = [k for k in below if all(v == dict(key)[n] for n, v in _shared(k, below))]
+        if len(fits) != 1:
+            raise Undecided(f"{len(fits)} cells instead of one to divide by")
+        found[key] = _ratio(own, below[fits[0]])
+    return found
+
+
+def _shared(key: Key, below: Mapping[Key, _Numbers]) -> list[tuple[str, Any]]:
+    """The settings of a key that vary among the keys."""
+    return [
+        (name, value) for i, (name, value) in enumerate(key) if len({k[i][1] for k in below}) > 1
+    ]
+
+
+def _ratio(own: _Numbers, other: _Numbers) -> _Numbers:
+    if set(own.by_seed) != set(other.by_seed):
+        raise Undecided("the two sides have other training sets")
+    if other.value == 0 or 0 in other.by_seed.values():
+        raise Undecided("what it is divided by is 0")
+    by_seed = {seed: value / other.by_seed[seed] for seed, value in own.by_seed.items()}
+    return _Numbers(own.value / other.value, by_seed, own.cells + other.cells)
+
+
+def _points(found: dict[Key, _Numbers], statement: Statement, level: float) -> Iterable[Point]:
+    if statement.exponent is None:
+        for key, numbers in found.items():
+            yield _point(dict(key), numbers, level)
+        return
+    laws: dict[Key, dict[float, _Numbers]] = defaultdict(dict)
+    for key, numbers in found.items():
+        rest = tuple(item for item in key if item[0] != statement.exponent)
+        laws[rest][float(dict(key)[statement.exponent])] = numbers
+    for key, law in laws.items():
+        yield _exponent(dict(key), law, level)
+
+
+def _point(settings: dict[str, Any], numbers: _Numbers, level: float) -> Point:
+    values, theory = np.array(list(numbers.by_seed.values())), None in numbers.by_seed
+    sets = 0 if theory else len(values)
+    if theory:
+        interval = Interval(numbers.value, numbers.value, numbers.value, 0)
+        return Point(settings, interval, 0, numbers.cells)
+    if not np.isfinite(values).all():
+        return _none(settings, sets, numbers.cells, "the value is not finite for all training sets")
+    if sets < FEWEST_SETS:
+        reason = f"{sets} training sets only, an interval takes {FEWEST_SETS}"
+        return _none(settings, sets, numbers.cells, reason)
+    estimator = geometric_mean_interval if (values > 0).all() else mean_interval
+    found = estimator(values, level)
+    interval = Interval(numbers.value, found.low, found.high, sets)
+    return Point(settings, interval, sets, numbers.cells)
+
+
+def _exponent(settings: dict[str, Any], law: Mapping[float, _Numbers], level: float) -> Point:
+    x = np.array(sorted(law))
+    own = [law[at] for at in x]
+    cells = sum(numbers.cells for numbers in own)
+    theory = None in own[0].by_seed
+    shared = sorted(set.intersection(*(set(n.by_seed) for n in own)) - {None})
+    sets = 0 if theory else len(shared)
+    if len(x) < FEWEST:
+        return _none(settings, sets, cells, f"{len(x)} points only, a power law takes {FEWEST}")
+    if not theory and sets < FEWEST_SETS:
+        reason = f"{sets} training sets only, an interval takes {FEWEST_SETS}"
+        return _none(settings, sets, cells, reason)
+    y = np.array([[n.by_seed[seed] for n in own] for seed in ([None] if theory else shared)])
+    if not (np.isfinite(y) & (y > 0)).all() or x[0] <= 0:
+        return _none(settings, sets, cells, "a power law takes positive, finite numbers")
+    found = power_fit(x, y, level).exponent
+    if theory:
+        found = Interval(found.value, found.value, found.value, 0)
+    return Point(settings, found, sets, cells)
+
+
+def _none(settings: dict[str, Any], sets: int, cells: int, reason: str) -> Point:
+    return Point(settings, Interval(math.nan, math.nan, math.nan, sets), sets, cells, reason)
+
+
+def points_of_figure(rows: pa.Table) -> list[Point]:
+    """The numbers that a figure has, each with the interval that it draws.
+
+    Args:
+        rows: Rows of a figure's data, with ``value``, ``low`` and ``high``.
+    """
+    varying = [
+        name
+        for name in rows.column_names
+        if name not in _FOUND and len(plain(rows.select([name]))[name].unique()) > 1
+    ]
+    return [_drawn({name: row[name] for name in varying}, row) for row in plain(rows).to_pylist()]
+
+
+def _drawn(settings: dict[str, Any], row: Row) -> Point:
+    ends = (row[name] for name in ("value", "low", "high"))
+    value, low, high = (math.nan if x is None else float(x) for x in ends)
+    sets = row.get("seeds") or 0
+    without = math.isnan(low) or math.isnan(high)
+    reason = "the figure has no interval for it" if without else ""
+    return Point(settings, Interval(value, low, high, sets), sets, 0, reason)
