@@ -13,8 +13,8 @@ ROOT = Path(lindiff.__file__).parent
 # From the ground up: a room imports only itself and rooms before it.
 ROOMS = (
     "errors", "progress", "session", "columns", "science", "files", "checksums", "training",
-    "models", "fingerprint", "planning", "config", "drawing", "figures", "sweep", "report", "claims",
-    "advice", "surface", "cli",
+    "models", "fingerprint", "planning", "config", "drawing", "figures", "sweep", "report",
+    "claims", "advice", "surface", "cli",
 )  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 
