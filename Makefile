@@ -1,6 +1,7 @@
 # make                                  set up .venv, run config/default.yaml on all cores, write the report
 # make CONFIG=config/smoke.yaml         the same for another config (seconds)
 # make test                             set up .venv and run all tests but the slow ones
+# make claims                           decide the published claims of config/claims (under an hour on two cores)
 # make docs                             build the documentation in build/site, with the figures of the smoke config
 # make faults                           attack a small sweep some thousand times (an hour; needs cc)
 # make lock                             pin the newest packages in constraints.txt (needs uv)
@@ -21,7 +22,7 @@ export PYTHON CONFIG CORES UV
 # A rule's commands find lindiff and Snakemake in .venv, whatever the caller has activated.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run test docs faults setup lock clean
+.PHONY: run test claims docs faults setup lock clean
 .DEFAULT_GOAL := run
 
 run:
@@ -32,6 +33,10 @@ run:
 test:
 	@tools/setup.sh workflow,data,train,test
 	.venv/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST)
+
+claims:
+	@tools/setup.sh workflow,train
+	@.venv/bin/lindiff claims --cores "$$CORES" -- $(SNAKEMAKE)
 
 docs:
 	@tools/setup.sh workflow,train,docs

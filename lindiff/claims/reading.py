@@ -202,11 +202,11 @@ def _jackknifed(
 ) -> _Numbers:
     Y = np.array(list(curves.values()))
     n, value = len(Y), reduce(x, Y.mean(axis=0))
-    if n == 1:
-        return _Numbers(value, {next(iter(curves)): value}, cells)
+    if n == 1 or not math.isfinite(value):
+        return _Numbers(value, dict.fromkeys(curves, value), cells)
     without = np.array([reduce(x, np.delete(Y, i, axis=0).mean(axis=0)) for i in range(n)])
-    # In logarithms where all is positive: a ratio, a crossing and an optimum are.
-    if value > 0 and (without > 0).all():
+    # In logarithms where all is positive, so that a ratio is one of means and has its own interval.
+    if (Y > 0).all() and value > 0 and (without > 0).all():
         kept = np.exp(n * math.log(value) - (n - 1) * np.log(without))
     else:
         kept = n * value - (n - 1) * without

@@ -267,8 +267,9 @@ def _unfed(statement: Statement, config: Config) -> list[tuple[Key, str]]:
     """What the sweep of a config does not give to a statement: path and message each."""
     drawn = {figure for experiment in config.experiments.values() for figure in experiment.figures}
     if statement.figure:
-        known = statement.figure in drawn
-        return [] if known else [(("figure",), f"the sweep draws {', '.join(sorted(drawn))} only")]
+        known = ", ".join(sorted(drawn)) or "none"
+        wrong = f"the sweep draws no figure {statement.figure}, but {known}"
+        return [] if statement.figure in drawn else [(("figure",), wrong)]
     asked = {metric for experiment in config.experiments.values() for metric in experiment.metrics}
     given = {*delivered(asked), *AXES}
     against = statement.against

@@ -1,0 +1,214 @@
+"""Confirmed, refuted or undecided, and what the table and the page say of it."""
+
+import json
+import math
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from lindiff.claims import page
+from lindiff.claims import table as kept
+from lindiff.claims.reading import Point
+from lindiff.claims.run import Run, run, sources
+from lindiff.claims.verdict import CONFIRMED, REFUTED, UNDECIDED, verdict_at
+from lindiff.drawing.intervals import Interval
+from lindiff.errors import InputError
+from tests.claims.helpers import statement
+from tests.sweeps import Sweep
+
+CLAIMS = Path(__file__).parents[2] / "config/claims"
+SWEEP = """
+defaults: {model: linear_exact, d: 8, spectrum: isotropic, seed: [0, 1, 2, 3], sampler: ideal, metrics: {only: [kl_model_data, test_loss]}}
+experiments:
+  one: {n: [64, 128, 256, 512], ridge: [0, 0.1]}
+"""
+FILE = """
+source: merger2025
+sweep: tiny.yaml
+cluster: ["one.n=[64, 128, 256, 512, 1024]"]
+claims:
+  tail:
+    says: The KL falls as 1/N (d < 9 & no "ridge").
+    quantity: kl_model_data
+    where: ["ridge=0"]
+    exponent: n
+    expected: {value: -1, within: 0.6}
+  ridge_helps:
+    says: A ridge of a tenth halves the loss.
+    quantity: test_loss
+    where: ["ridge=0.1", "n=512"]
+    against: {where: ["ridge=0", "n=512"]}
+    expected: {below: 0.5}
+    authors: Theirs.
+    ours: Ours.
+    remark: It does not.
+  nobody:
+    says: Nothing has this n.
+    quantity: test_loss
+    where: ["n=7"]
+    expected: {above: 0}
+"""
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected", "verdict"),
+    [
+        ((0.9, 1.1), {"value": 1, "within": 0.2}, CONFIRMED),
+        ((0.7, 1.1), {"value": 1, "within": 0.2}, UNDECIDED),
+        ((1.3, 1.5), {"value": 1, "within": 0.2}, REFUTED),
+        ((1.3, 1.5), {"value": 1, "within": "60 %"}, CONFIRMED),
+        ((-2.3, -2.1), {"value": -2, "within": "20 %"}, CONFIRMED),
+        ((0.9, 1.1), {"above": 0.8}, CONFIRMED),
+        ((0.9, 1.1), {"above": 1}, UNDECIDED),
+        ((0.9, 1.1), {"above": 1.2}, REFUTED),
+        ((0.9, 1.1), {"above": 0.5, "below": 0.8}, REFUTED),
+        ((1.3, 1.5), {"other_than": 1, "within": 0.2}, CONFIRMED),
+        ((0.9, 1.1), {"other_than": 1, "within": 0.2}, REFUTED),
+        ((1.1, 1.5), {"other_than": 1, "within": 0.2}, UNDECIDED),
+        ((math.nan, math.nan), {"above": 0.8}, UNDECIDED),
+    ],
+)
+def test_a_verdict_is_no_better_than_its_interval(ends, expected, verdict):
+    point = Point({}, Interval(sum(ends) / 2, *ends, 5), 5, 5)
+    assert verdict_at(point, statement(expected=expected)) == verdict
+
+
+@pytest.fixture
+def decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The verdicts of `FILE` from the tables of `SWEEP`, swept in this process."""
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    (tmp_path / "some.yaml").write_text(FILE)
+    (source,) = sources([tmp_path / "some.yaml"])
+
+    def sweep(file, settings, results, cores, options):
+        Sweep(tmp_path).finish(source.config)
+        return 0
+
+    monkeypatch.setattr("lindiff.claims.run.sweep", sweep)
+    code, verdicts = run([source], Run(tmp_path / "results"))
+    assert code == 0
+    return {one.name: one for one in verdicts}, tmp_path / "results/claims"
+
+
+def test_claims_are_decided_by_their_sweep(decided):
+    verdicts, folder = decided
+    assert {k: v.verdict for k, v in verdicts.items()} == {
+        "tail": CONFIRMED, "ridge_helps": REFUTED, "nobody": UNDECIDED,
+    }  # fmt: skip
+    assert verdicts["nobody"].reason == "no cell of the sweep meets the conditions"
+    rows = pq.read_table(folder / "claims.parquet")
+    assert rows.schema.equals(kept.SCHEMA)
+    tail, helps, nobody = rows.to_pylist()
+    assert (tail["quantity"], tail["sets"]) == ("exponent along n of kl_model_data", 4)
+    assert tail["low"] < tail["value"] < tail["high"]
+    assert (tail["expected_low"], tail["expected_high"]) == (-1.6, -0.4)
+    assert helps["quantity"] == "test_loss over test_loss at ridge=0, n=512"
+    assert (helps["cells"], json.loads(helps["point"])) == (8, {})
+    assert (nobody["value"], nobody["verdict_here"]) == (None, UNDECIDED)
+    assert len(tail["fingerprints"]) == 1
+
+
+class _Texts(HTMLParser):
+    """The text of a page, and its tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text, self.tags = "", []
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+
+def test_the_page_says_what_was_found_with_its_evidence(decided):
+    verdicts, folder = decided
+    found = _Texts()
+    found.feed((folder / "index.html").read_text())
+    for text in (
+        "3 claims: 1 confirmed, 1 refuted, 1 undecided.", 'The KL falls as 1/N (d < 9 & no "ridge").',
+        "Merger and Goldt, 2025", "expected -1.6 to -0.4", "expected below 0.5", "✓ confirmed",
+        "✗ refuted", "? undecided", "4 training sets, 16 cells", "The authors: Theirs.",
+        "Here: Ours.", "Remark: It does not.", "no cell of the sweep meets the conditions",
+    ):  # fmt: skip
+        assert text in found.text, text
+    assert "script" not in found.tags
+    assert len(verdicts) == found.text.count("Read: ")
+
+
+def test_several_points_hold_together(decided):
+    """Bonferroni: the interval of one of four points is of 98.75 %."""
+    verdicts, folder = decided
+    source = verdicts["tail"].source
+    claim = statement(quantity="kl_model_data", where=["ridge=0"], expected={"above": 0})
+    of = source.sheet.model_copy(update={"claims": {"all": claim}})
+    from dataclasses import replace
+
+    from lindiff.claims.verdict import decide
+
+    (verdict,) = decide(replace(source, sheet=of), folder.parent)
+    assert verdict.level == pytest.approx(0.9875)
+    assert [point.settings for point in verdict.points] == [{"n": n} for n in (64, 128, 256, 512)]
+    assert verdict.verdict == CONFIRMED
+
+
+def test_the_claims_that_come_with_lindiff_are_read_at_both_sizes():
+    """Every file is named by the work that it is of, and every sweep is of one file's folder."""
+    files = sorted(CLAIMS.glob("*.yaml"))
+    for cluster in (False, True):
+        found = sources([], cluster=cluster)
+        assert [source.file for source in found] == files
+        assert sum(len(source.sheet.claims) for source in found) >= 20
+        assert all(source.sheet.cluster for source in found)
+    swept = {source.sweep.resolve() for source in found}
+    assert swept == {path.resolve() for path in (CLAIMS / "sweeps").glob("*.yaml")}
+    assert {page.cited(source) for source in found} >= {"Merger and Goldt, 2025", "Gu et al., 2025"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("merger2025", "nobody1999", r"some.yaml:2:9: source = .*not a known value"),
+        ("tiny.yaml", "none.yaml", r"some.yaml:3:8: sweep = .*there is no file"),
+        ("quantity: kl_model_data\n", "quantity: kl_model\n", r"no number 'kl_model' in the table"),
+        ("quantity: kl_model_data\n", "quantity: bures\n", r"the sweep does not compute bures"),
+        ("quantity: kl_model_data\n", "quantity: n.real\n", r"is not allowed"),
+        ("quantity: kl_model_data\n", "figure: kl\n", r"is of a `quantity`; a `figure` has its own"),
+        ("quantity: test_loss\n    where: [\"n=7\"]", "figure: kl", r"the sweep draws no figure kl"),
+        ("exponent: n", "exponent: test_loss", r"exponent = 'test_loss': not a known value"),
+        ("exponent: n", "expnent: n", r"unknown key \(did you mean exponent\?\)"),
+        ("within: 0.6", "within: wide", r"must be a number above 0, or a share"),
+        (", within: 0.6", "", r"`within` is of a `value`"),
+        ("{below: 0.5}", "{}", r"say one of"),
+        ("{below: 0.5}", "{below: 0, above: 1}", r"nothing is above and below"),
+        ('"ridge=0"', '"rigde=0"', r"no column 'rigde'; did you mean ridge\?"),
+        ('"ridge=0"', '"ridge=big"', r"is not a number"),
+        ("exponent: n", "take: {along: n, of: falls}", r"need a `level`"),
+        ("  tail:", "  Tail:", r"small letters"),
+        ("{n: [64", "{n: [0", r"tiny.yaml"),
+        ("says: Nothing has this n.", "says:", r"must be a sentence"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_before_anything_runs(tmp_path, old, new, message):
+    assert old in SWEEP + FILE
+    (tmp_path / "tiny.yaml").write_text(SWEEP.replace(old, new))
+    (tmp_path / "some.yaml").write_text(FILE.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        sources([tmp_path / "some.yaml"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["some.yaml", "tiny.yaml"]
+
+
+def test_two_sweeps_of_one_name_are_refused(tmp_path):
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        (folder / "tiny.yaml").write_text(SWEEP)
+        (folder / "some.yaml").write_text(FILE)
+    with pytest.raises(InputError, match="have one name"):
+        sources([tmp_path / "a/some.yaml", tmp_path / "b/some.yaml"])
+    (tmp_path / "a/claims.yaml").write_text(SWEEP)
+    (tmp_path / "a/other.yaml").write_text(FILE.replace("tiny.yaml", "claims.yaml"))
+    with pytest.raises(InputError, match="rename it"):
+        sources([tmp_path / "a/other.yaml"])
