@@ -97,6 +97,13 @@ _results = click.option(
     help="The results folder.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON; infinities as texts.")
+_device = click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="Where models are trained.",
+)
 _max_cells = click.option("--max-cells", type=int, help="Lift the limit on the size of the grid.")
 _path, _file = _Path(), _File()
 # Beside a config: what replaces its values.
@@ -185,13 +192,7 @@ def plan(
 @main.command()
 @click.argument("spec", type=_file)
 @click.option("--out", required=True, type=_file, help="The part to write.")
-@click.option(
-    "--device",
-    type=click.Choice(DEVICES),
-    default="auto",
-    show_default=True,
-    help="Where models are trained.",
-)
+@_device
 def run(spec: Path, out: Path, device: str) -> None:
     """Compute the shard of SPEC."""
     from lindiff.sweep.run import run_spec
@@ -407,6 +408,39 @@ def cells(
         print_cells(table, limit)
     else:
         print_listing(every, limit)
+
+
+@main.command()
+@click.argument("folder", type=_path)
+@click.argument("cell_id")
+@_device
+@_json
+@click.pass_context
+def recompute(ctx: click.Context, folder: Path, cell_id: str, device: str, as_json: bool) -> None:
+    """Compute one cell of results/CONFIG again and compare it with the table.
+
+    CELL_ID is its id as lindiff cells prints it, or its first digits where no other cell begins
+    so. The settings are those of its row, values beside the config included. It is computed as in
+    a sweep, on one core; nothing is written. A model that is trained is trained again, which costs
+    what its training costs.
+
+    The exit code is 0 where every metric agrees: equal, or as near as rounding in other company
+    leaves it (docs/sweep.md); else 1, and 2 where there is nothing to compute.
+
+    \b
+    lindiff recompute results/mine 3f29a0c1
+    lindiff recompute results/mine 3f29a0c1 --json
+    """
+    from lindiff.report.recompute import recompute as compute_again
+
+    found = compute_again(folder, cell_id, device)
+    if as_json:
+        click.echo(json_text(found.to_dict(), 2))
+    else:
+        from lindiff.report.console import print_recomputed
+
+        print_recomputed(found)
+    ctx.exit(0 if found.agrees else 1)
 
 
 @main.command()
