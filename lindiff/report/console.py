@@ -31,6 +31,8 @@ from lindiff.sweep.plan import Plan
 _INTERVAL = 2.0
 _MOST_SHARDS = 12
 _MOST_MESSAGES = 10
+# Characters of a line with a metric's name, two numbers of all digits and their difference.
+_ALL_DIGITS = 100
 
 
 def _table(*columns: str, left: int = 1) -> Table:
@@ -207,7 +209,8 @@ def print_recomputed(found: Recomputed) -> None:
     for metric in found.metrics:
         values = (_in_full(metric.now), _in_full(metric.table))
         table.add_row(*map(Text, (metric.name, *values, _off(metric))))
-    console.print(table)
+    # No number is broken in two, however narrow the terminal.
+    Console(highlight=False, width=max(_ALL_DIGITS, console.width)).print(table)
     for line in (*found.notes, found.verdict()):
         console.print(_plain(line), soft_wrap=True)
 

@@ -31,8 +31,8 @@ from lindiff.sweep.ids import cell_ids
 from lindiff.sweep.run import compute, load_data, load_model
 from lindiff.sweep.store import Shard, Store
 
-# How far a number may be off, relative to it and, below 1, in itself, since rounding hangs on what
-# is computed in one batch: of an exact cell in any packing, and of one that is trained, by its
+# How far a number may be off, relative to it or, below 1, to 1, since rounding hangs on what is
+# computed in one batch: of an exact cell in any packing, and of one that is trained, by its
 # precision. Held by tests/models/test_company.py and tests/report/test_recompute.py.
 EXACT = 1e-12
 TRAINED = {"float32": 1e-5, "float64": 1e-10}
@@ -46,9 +46,9 @@ class Compared:
         name: Its column.
         now: Its value, None where it is undefined; of a nested metric a list of rows.
         table: Its value in the table.
-        difference: The largest relative difference of two of its numbers; infinite where one of
-            them is missing or infinite.
-        agrees: Whether all its numbers are within the tolerance.
+        difference: The largest difference of two of its numbers, relative to the larger of them or,
+            where both are below 1, to 1; infinite where one of them is missing or infinite.
+        agrees: Whether it is within the tolerance.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Recomputed:
                 metric.name: {
                     "now": metric.now,
                     "table": metric.table,
-                    "relative_difference": metric.difference,
+                    "difference": metric.difference,
                     "agrees": metric.agrees,
                 }
                 for metric in self.metrics
@@ -126,7 +126,7 @@ class Recomputed:
         outcome = "agrees" if now == "ok" else f"agrees ({now}: {self.message[0]})"
         if all(metric.difference == 0 for metric in self.metrics):
             return f"{outcome}: {count}, equal to the last digit"
-        return f"{outcome}: {count}, each to {self.tolerance:g}, relative or, below 1, absolute"
+        return f"{outcome}: {count}, each to {self.tolerance:g}, relative to it or, below 1, to 1"
 
 
 def recompute(folder: Path, start: str, device: str = "auto") -> Recomputed:
@@ -221,13 +221,8 @@ def compared(name: str, now: Any, table: Any, tolerance: float) -> Compared:
     if one.keys() != other.keys():
         return Compared(name, now, table, math.inf, False)
     pairs = [(one[key], other[key]) for key in one]
-    return Compared(
-        name,
-        now,
-        table,
-        max((_difference(*pair) for pair in pairs), default=0.0),
-        all(_close(*pair, tolerance) for pair in pairs),
-    )
+    off = max((_difference(*pair) for pair in pairs), default=0.0)
+    return Compared(name, now, table, off, off <= tolerance)
 
 
 def _numbers(value: Any, place: tuple[object, ...] = ()) -> Iterator[tuple[object, Any]]:
@@ -246,13 +241,7 @@ def _difference(one: float | None, other: float | None) -> float:
         return 0.0
     if one is None or other is None or not (math.isfinite(one) and math.isfinite(other)):
         return math.inf
-    return abs(one - other) / max(abs(one), abs(other))
-
-
-def _close(one: float | None, other: float | None, tolerance: float) -> bool:
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
+    return abs(one - other) / max(1.0, abs(one), abs(other))
 
 
 def _notes(now: dict[str, Any], then: dict[str, Any]) -> Sequence[str]:
