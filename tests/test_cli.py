@@ -70,7 +70,7 @@ def test_start_is_light() -> None:
 
 def test_every_verb_has_help() -> None:
     verbs = ("validate", "plan", "run", "collect", "figures", "status", "cells", "theory")
-    for verb in (*verbs, "sweep", "init"):
+    for verb in (*verbs, "recompute", "sweep", "init"):
         assert f"Usage: main {verb}" in output(verb, "--help")
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from torch import Tensor
 
 from lindiff.columns.arrays import steps_made
 from lindiff.models import linear_trained, trained
 from lindiff.models.linear_cells import Filters, common, groups
 from lindiff.models.linear_family import Family, to_table
-from lindiff.models.measured import diverged, finite, training_points
+from lindiff.models.measured import PAIR, diverged, finite, training_points
 from lindiff.science import matrices
 from lindiff.science.denoisers import Denoiser
 from lindiff.science.pictures import Picture
@@ -28,6 +30,7 @@ from lindiff.session import Session, session
 from lindiff.training.devices import prepare
 from lindiff.training.engine import train
 from lindiff.training.forms import Form, make_network
+from lindiff.training.task import Run
 
 Array = NDArray[np.float64]
 
@@ -39,7 +42,8 @@ class Fitted:
     Attributes:
         denoise: Its denoiser, of points less the centre of the training set.
         filters: Its schedule and sampler.
-        measure: From names of metric columns to the cell's row, as a model's `run` returns it.
+        measure: From names of metric columns to the cell's row, as a model's `run` returns it. What
+            compares two models trains the one on the other half when it is first asked for.
         failed: Why it was not trained to the end, or None.
     """
 
@@ -92,15 +96,29 @@ def _network(cells: pa.Table, family: Family, picture: Picture | None) -> Fitted
     run = trained._make_run(row, points, family.key, dtype)
     recipe = trained._recipe(common(cells), [stop])
     schedule = filters.make_schedule()
-    found = train(network, [run], recipe, schedule, watch=trained._log)
-    snapshots, failed = {stop: found.parameters[0]}, [found.failed.get(0)]
-    task = trained.Task(cells, family, (run,))
-    return Fitted(
-        trained.as_denoiser(network, found.parameters[0, 0], run, schedule),
-        filters,
-        lambda wanted: trained._measured(task, network, snapshots, failed, wanted),
-        failed[0],
-    )
+
+    def trained_together(*runs: Run) -> tuple[trained.Task, Tensor, list[str | None]]:
+        found = train(network, runs, recipe, schedule, watch=trained._log)
+        failed = [found.failed.get(i) for i in range(len(runs))]
+        return trained.Task(cells, family, runs), found.parameters[0], failed
+
+    @cache
+    def pair() -> tuple[trained.Task, Tensor, list[str | None]]:
+        # Both again, as in a sweep: a batch of two may round otherwise than two of one.
+        other = family.halves.other.centred
+        assert other is not None
+        key = {**family.key, "half": 1}
+        return trained_together(run, trained._make_run(row, other, key, dtype))
+
+    first = trained_together(run)
+
+    def measure(wanted: Sequence[str]) -> pa.Table:
+        task, parameters, failed = pair() if PAIR & set(wanted) else first
+        return trained._measured(task, network, {stop: parameters}, failed, wanted)
+
+    _, parameters, (failed,) = first
+    denoise = trained.as_denoiser(network, parameters[0], run, schedule)
+    return Fitted(denoise, filters, measure, failed)
 
 
 def _linear(cells: pa.Table, family: Family) -> Fitted:
@@ -114,16 +132,26 @@ def _linear(cells: pa.Table, family: Family) -> Fitted:
         if found.failed is not None:
             failed = min(found.failed, failed or found.failed)
 
+    @cache
+    def partner() -> linear_trained.Measured:
+        key = {**family.key, "half": 1}
+        return linear_trained._measure(row, family.halves.other, key, [filters], stops)
+
     def measure(wanted: Sequence[str]) -> pa.Table:
         measured = _measured(family, filters, weights, failed)
-        result = linear_trained._cell(family, filters, [measured], 0, frozenset(wanted))
+        halves, message = [measured], None
+        if PAIR & set(wanted) and measured.unstable is None:
+            message = partner().reason(stops[0])
+            halves += [partner()] if message is None else []
+        result = linear_trained._cell(family, filters, halves, 0, frozenset(wanted))
         reason = measured.unstable or diverged(result)
         if reason is None and np.isnan([result[n][0] for n in linear_trained._ESSENTIAL]).any():
             reason = "a divergence is not a number"
         if reason is not None:
             reason, result = f"{reason} (after step {stops[0]})", finite(result)
         status = "ok" if reason is None else "diverged"
-        return to_table(cells, wanted, [([0], result)], [status], [reason])
+        message = reason or (message and f"the other half: {message}")
+        return to_table(cells, wanted, [([0], result)], [status], [message])
 
     # Of W_t x the rows, as every denoiser has them.
     reason = None if failed is None else f"the loss is not finite at step {failed}"

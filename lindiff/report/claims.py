@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from lindiff.science.pools import INDEPENDENT
 
 # The two divergences as sentences call them.
 KL = {"kl_model_data": "KL(generated‖population)", "kl_data_model": "KL(population‖generated)"}
+# What data are needed for, and regularized for.
+TARGETS = {"residual_loss": "test loss above the optimum", **KL}
 FEWEST_SETS = 3  # training sets behind a claim
 FEWEST_POINTS = 4  # N over which a claim says how something goes
 NEAR = 0.2  # |ln| of the ratio of two N/d that are taken for one another
@@ -133,6 +135,11 @@ def between(row: Mapping[str, Any]) -> str:
         for name in ("value", "low", "high")
     )
     return f"{value} ({low} to {high})" if low and high and low != high else value
+
+
+def listed(rows: Iterable[Mapping[str, Any]], name: str) -> str:
+    """The values of a column, each once, ascending."""
+    return ", ".join(str(value) for value in sorted({row[name] for row in rows}))
 
 
 def spectrum(kind: str, params: str) -> str:

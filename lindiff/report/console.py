@@ -15,12 +15,14 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
+from lindiff.columns import SETTING
 from lindiff.columns.arrays import plain
 from lindiff.config.words import json_text, printable
 from lindiff.progress import duration
 from lindiff.report.curve import Curve
 from lindiff.report.ending import memory
 from lindiff.report.listing import as_words, listing
+from lindiff.report.recompute import Compared, Recomputed
 from lindiff.report.status import Status, Watcher
 from lindiff.report.workflow import summary
 from lindiff.sweep.garbage import Garbage
@@ -29,6 +31,8 @@ from lindiff.sweep.plan import Plan
 _INTERVAL = 2.0
 _MOST_SHARDS = 12
 _MOST_MESSAGES = 10
+# Characters of a line with a metric's name, two numbers of all digits and their difference.
+_ALL_DIGITS = 100
 
 
 def _table(*columns: str, left: int = 1) -> Table:
@@ -191,6 +195,35 @@ def _filled(words: Sequence[str], width: int) -> str:
 def _count(table: pa.Table, limit: int) -> str:
     first = f", the first {limit:,} shown" if len(table) > limit else ""
     return f"{len(table):,} cell{'s' * (len(table) != 1)}{first}"
+
+
+def print_recomputed(found: Recomputed) -> None:
+    """Settings of the cell, a line a metric, what has changed since, and whether it agrees."""
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    settings = found.cell.select([n for n in found.cell.column_names if n in SETTING])
+    words = (f"cell_id = {found.cell_id}", *listing(settings, 1, console.width).shared)
+    console.print(Text(_filled(words, console.width)), end="\n\n")
+    table = _table("metric", "now", "in the table", "difference")
+    for metric in found.metrics:
+        values = (_in_full(metric.now), _in_full(metric.table))
+        table.add_row(*map(Text, (metric.name, *values, _off(metric))))
+    # No number is broken in two, however narrow the terminal.
+    Console(highlight=False, width=max(_ALL_DIGITS, console.width)).print(table)
+    for line in (*found.notes, found.verdict()):
+        console.print(_plain(line), soft_wrap=True)
+
+
+def _in_full(value: object) -> str:
+    """A number with all its digits, of rows their number."""
+    if isinstance(value, list):
+        return f"{len(value):,} row{'s' * (len(value) != 1)}"
+    return "–" if value is None else repr(value)
+
+
+def _off(metric: Compared) -> str:
+    return "none" if metric.difference == 0 else f"{metric.difference:.1e}"
 
 
 def print_curve(curve: Curve) -> None:

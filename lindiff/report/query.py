@@ -6,7 +6,10 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,14 @@ import pyarrow.parquet as pq
 
 from lindiff.columns import SETTING, SETTINGS
 from lindiff.columns.arrays import as_text
+from lindiff.config.words import few
 from lindiff.config.yamlfile import shown
 from lindiff.errors import InputError, is_of_machine
 from lindiff.files import local
 
 _NULL = "null"
+# After every digit of an id; ids of a message.
+_AFTER, _SOME = "~", 3
 _RATIO = "n_over_d"
 # Settings in the order in which one reads them: sizes first, what is repeated last.
 READING = (
@@ -73,20 +79,12 @@ def matching(folder: Path, conditions: Sequence[str]) -> pa.Table:
     Raises:
         InputError: There is no table, no such column, or a value is not of its column's type.
     """
-    path = Path(folder)
-    path = path / "metrics.parquet" if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"{path}: no such table; run snakemake first")
-    try:
+    path = table_path(folder)
+    with readable(path):
         schema = _with_ratio(pq.read_schema(local(path)).empty_table()).schema
         filters = conditions_on(schema, conditions)
         table = pq.read_table(local(path))
-    except (pa.ArrowException, OSError) as error:
-        if is_of_machine(error):
-            raise
-        raise InputError(f"{path}: not a table of lindiff ({error})") from None
-    if "cell_id" not in schema.names:
-        raise InputError(f"{path}: not a table of cells: it has no column cell_id")
+    _check_ids(path, schema)
     table = _with_ratio(table)
     for keep in filters:
         table = table.filter(keep(table))
@@ -102,6 +100,72 @@ def conditions_on(
         InputError: There is no such column, or a value is not of its column's type.
     """
     return [_condition(text, schema) for text in conditions]
+
+
+def table_path(folder: Path) -> Path:
+    """Path of the table of ``results/<config>``, or of a table.
+
+    Raises:
+        InputError: There is none.
+    """
+    path = Path(folder)
+    path = path / "metrics.parquet" if path.is_dir() else path
+    if path.suffix in (".yaml", ".yml"):
+        raise InputError(f"{path}: a config, no table; name its results, as results/{path.stem}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such table; run snakemake first")
+    return path
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """A block that reads a table of Parquet: what it cannot read is the user's."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if is_of_machine(error):
+            raise
+        raise InputError(f"{path}: not a table of lindiff ({error})") from None
+
+
+def cell_with_id(folder: Path, start: str) -> pa.Table:
+    """The row of ``metrics.parquet`` of one cell, a table of one row with its metadata.
+
+    Args:
+        folder: As in `matching`.
+        start: The id, or as many of its first digits as no other cell has.
+
+    Raises:
+        InputError: As `matching`, or there is no such cell, or more than one.
+    """
+    path = table_path(folder)
+    with readable(path):
+        schema = pq.read_schema(local(path))
+        _check_ids(path, schema)
+        column = pq.read_table(local(path), columns=["cell_id"])["cell_id"]
+        ids = sorted(as_text(column).cast(pa.string()).unique().drop_null().to_pylist())
+    first = bisect_left(ids, start)
+    found = ids[first : bisect_left(ids, start + _AFTER)] if start else []
+    if len(found) > 1:
+        some = few(found[:_SOME]) + (", …" if len(found) > _SOME else "")
+        raise InputError(f"{shown(start)}: {len(found):,} cells of {path} begin so: {some}")
+    if not found:
+        # By their first digits: a digest has no other likeness.
+        near = max(ids[max(0, first - 1) : first + 1], key=lambda i: _common(i, start), default="")
+        hint = f"; the nearest is {near}" if near and _common(near, start) else ""
+        raise InputError(f"{shown(start)}: no cell of {path} has an id that begins so{hint}")
+    with readable(path):
+        return pq.read_table(local(path), filters=[("cell_id", "=", found[0])])
+
+
+def _common(one: str, other: str) -> int:
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _check_ids(path: Path, schema: pa.Schema) -> None:
+    if "cell_id" not in schema.names:
+        raise InputError(f"{path}: not a table of cells: it has no column cell_id")
 
 
 def _with_ratio(table: pa.Table) -> pa.Table:

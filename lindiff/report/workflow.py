@@ -339,7 +339,10 @@ def _from_here(paths: Iterable[Path]) -> list[str]:
     return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in paths]
 
 
-_ANSWERS = ("lindiff.report.answers", "lindiff.report.claims", "lindiff.report.sections")
+_ANSWERS = (
+    "lindiff.report.answers", "lindiff.report.claims", "lindiff.report.questions",
+    "lindiff.report.sections",
+)  # fmt: skip
 _BELOW = ("lindiff.drawing", "lindiff.science")
 
 

@@ -242,9 +242,12 @@ def _of_draw(
         if own.setdefault(name, of_draw) != of_draw:
             raise InputError(f"{WHO}: {name} = {own[name]}: the draw has {of_draw}")
     _said(own, "the draw says it", *_OF_DRAW)
+    scale = float(np.sqrt(draw.spectrum.mean()))
     own |= {
         "spectrum": {"eigenvalues": draw.spectrum.tolist()},
-        "scale": float(np.sqrt(draw.spectrum.mean())),
+        "scale": scale,
+        # A setting has one for all axes; the numbers hang on the mean of the draw itself.
+        "population_mean": float(draw.mean.mean()) / scale,
         "centre": "estimated" if draw.offset.any() else "known",
         "draw": "wishart" if draw.centred is None else "samples",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -15,6 +15,7 @@ from lindiff.config.words import few, known_word, suggestion
 from lindiff.errors import InputError
 from lindiff.models import MODELS
 from lindiff.models.measured import PAIR
+from lindiff.planning import check
 from lindiff.science import denoisers
 from lindiff.science.draws import Draw, generator
 from lindiff.science.numbers import whole
@@ -111,16 +112,22 @@ class TrainedDenoiser:
 
         Args:
             names: Metrics by name (config/README.md); none are all that the model gives as one
-                number. Of a list, as ``levels``, the value is a list of rows.
+                number and that need no second model. Of a list, as ``levels``, the value is a list
+                of rows. ``agreement`` trains the model on a disjoint training set of as many
+                samples too, a network as a sweep does together with the first once more: twice the
+                training, when it is first asked for. That set is drawn from the same rows, or, of a
+                draw, from its population.
 
         Returns:
             Numbers by name, each metric with its standard error where there is one; NaN where it is
             undefined, with a warning that says why.
 
         Raises:
-            InputError: There is no such metric, or the model does not give it.
+            InputError: There is no such metric, or the model does not give it; there are no rows
+                for a second training set, or the sampler draws noise of its own.
         """
         wanted = _metrics(self.settings["model"], names)
+        self._check_pair({name.removesuffix("_se") for name in PAIR & set(wanted)})
         with self._alone():
             table = self._fitted.measure(wanted)
         row = table.to_pylist()[0]
@@ -129,6 +136,17 @@ class TrainedDenoiser:
         if row["message"] is not None:
             warnings.warn(f"{row['status']}: {row['message']}", stacklevel=2)
         return {n: np.nan if row[n] is None and n not in NESTED else row[n] for n in wanted}
+
+    def _check_pair(self, asked: Set[str]) -> None:
+        """Refuse what compares two models where there can be no second one to compare with."""
+        for _, key, why in check(self._own.cells, sorted(asked)) if asked else ():
+            raise InputError(f"metrics: {key} = {self.settings[key]!r}: {why}")
+        mean = self._own.family.draw.mean
+        if asked and np.any(mean != mean[0]):
+            raise InputError(
+                f"metrics: {min(asked)} needs a second training set, and there is none of a draw "
+                "whose population mean is not the same along all axes"
+            )
 
     def _alone(self) -> Any:
         from lindiff.models.fitting import alone
@@ -207,16 +225,14 @@ def train(
 
 def _metrics(model: str, names: Sequence[str]) -> tuple[str, ...]:
     """Metric columns that the model gives, with their standard errors."""
-    there = MODELS[model].metrics - PAIR
+    there = MODELS[model].metrics
     for name in names:
-        if name in PAIR:
-            raise InputError(f"metrics: {name} compares two models: ask a sweep for it")
         if name not in there:
             what = f"{model} does not give it" if name in METRIC else "no such metric"
             known = [metric for metric in REQUESTABLE if metric in there]
             near = suggestion(name, known) or f"; there are: {few(known)}"
             raise InputError(f"metrics: {name!r}: {what}{near}")
-    asked = set(names) or {name for name in there if name not in NESTED}
+    asked = set(names) or there - PAIR - set(NESTED)
     asked |= {f"{name}_se" for name in asked} & there
     return tuple(name for name in METRIC if name in asked)
 

@@ -87,8 +87,8 @@ def run_spec(spec_path: Path, part_path: Path, device: str = "auto") -> bool:
             print(f"{spec_path}: {earlier.epitaph()}; it is computed again", file=sys.stderr)
         model = MODELS[shard.model]
         with threadpool_limits(1), datasets.folder(store.data):
-            _load_data(cells, spec_path, store.data)
-            run = _load_model(model, device, spec_path)
+            load_data(cells, str(spec_path), store.data)
+            run = load_model(model, device, str(spec_path))
             with (
                 Heartbeat(report, shard.name, shard.cells) as beat,
                 session(Session(device, checkpoints, heard=beat.hear)),
@@ -105,25 +105,43 @@ def _drop(checkpoints: Path | None) -> None:
         shutil.rmtree(checkpoints)
 
 
-def _load_model(model: Model, device: str, spec_path: Path) -> Run:
-    """The model's `run`; a trained one needs torch, and the device that it is told."""
+def load_model(model: Model, device: str, asker: str) -> Run:
+    """The model's `run`; a trained one needs torch, and the device that it is told.
+
+    Args:
+        model: The model.
+        device: One of `lindiff.session.DEVICES`.
+        asker: The spec or cell that needs it, for messages.
+
+    Raises:
+        InputError: torch is not installed, or there is no such device.
+    """
     if model.trained:
         try:
             from lindiff.training import devices
         except ModuleNotFoundError as error:
             raise InputError(
-                f"{spec_path}: {model.name} is trained and needs the package {error.name}: "
+                f"{asker}: {model.name} is trained and needs the package {error.name}: "
                 "pip install 'lindiff[train]'"
             ) from None
         try:
             devices.prepare(device)
         except ValueError as error:
-            raise InputError(f"{spec_path}: {error}") from None
+            raise InputError(f"{asker}: {error}") from None
     return model.load()
 
 
-def _load_data(cells: pa.Table, spec_path: Path, folder: Path) -> None:
-    """Load the data sets that the cells name: without them none of those can be computed."""
+def load_data(cells: pa.Table, asker: str, folder: Path) -> None:
+    """Load the data sets that the cells name: without them none of those can be computed.
+
+    Args:
+        cells: The cells.
+        asker: The spec or cell that needs them, for messages.
+        folder: Where the matrices of users are.
+
+    Raises:
+        InputError: One cannot be loaded.
+    """
     names = set(cells["data"].unique().to_pylist()) - {None, GAUSSIAN}
     surrogates = cells.filter(pc.equal(cells["spectrum"], "dataset"))["spectrum_params"]
     names |= {json.loads(params)["name"] for params in surrogates.unique().to_pylist()}
@@ -131,7 +149,7 @@ def _load_data(cells: pa.Table, spec_path: Path, folder: Path) -> None:
         try:
             patiently(partial(make_pool, name), folder)
         except ValueError as error:
-            raise InputError(f"{spec_path}: data set {name}: {error}") from None
+            raise InputError(f"{asker}: data set {name}: {error}") from None
 
 
 def _read_spec(path: Path, store: Store) -> Shard:

@@ -123,7 +123,7 @@ def test_an_error_of_the_machine_is_no_result(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "_load_model", lambda *arguments: run)
+        patched.setattr(running, "load_model", lambda *arguments: run)
         with pytest.raises(type(error)):
             run_spec(sweep.store.spec(shard.name), sweep.store.part(shard.name))
     assert not sweep.store.part(shard.name).exists()

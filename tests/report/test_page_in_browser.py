@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shlex
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
@@ -17,9 +19,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from lindiff import figures
+from lindiff.cli import main
 from lindiff.drawing import intervals, tables
 from lindiff.files import write_table
 from lindiff.report.page import write
@@ -27,6 +31,7 @@ from lindiff.report.page.cells import read_cells
 from lindiff.report.query import matching
 from tests.figures import synthetic
 from tests.report import pages
+from tests.sweeps import Sweep
 
 pytestmark = pytest.mark.slow
 PHONE = {"width": 390, "height": 844}
@@ -243,6 +248,11 @@ def places(page: Any) -> list[dict[str, float]]:
     return found
 
 
+def commands(cell: Any) -> list[str]:
+    """The commands that stand above a cell: what computes it again, and what shows it."""
+    return [str(text) for text in cell.locator("p > code").all_text_contents()]
+
+
 def test_a_click_on_a_point_shows_its_cells(opened: Any, small: Path):
     page = opened(small)
     page.locator(".panel").scroll_into_view_if_needed()
@@ -250,21 +260,46 @@ def test_a_click_on_a_point_shows_its_cells(opened: Any, small: Path):
     page.mouse.click(first["x"], first["y"])
     cell = page.locator('[data-part="cell"]')
     assert cell.is_visible()
-    command = str(cell.locator("code").first.text_content())
+    again, command = commands(cell)
     folder, condition = command.removeprefix("lindiff cells ").split(" ")
     assert Path(folder) == small.parent
     (row,) = matching(small.parent, [condition]).to_pylist()
+    assert again == f"lindiff recompute {folder} {row['cell_id']}"
     text = cell.inner_text()
     for name in ("d", "n", "seed", "sampler", "schedule"):
         assert f"{name}\t{row[name]}" in text
     assert f"test_loss\t{row['test_loss']:.7g}" in text
     assert "1 of 4 cells of this point" in text
     cell.locator(".next").click()
-    other = str(cell.locator("code").first.text_content())
-    assert other != command
+    others = commands(cell)
+    assert not {again, command} & set(others)
     assert "2 of 4 cells of this point" in cell.inner_text()
-    cell.get_by_text("Copy the command").click()
-    assert page.evaluate("navigator.clipboard.readText()") == other
+    for other in others:
+        cell.locator("p", has_text=other).get_by_role("button").click()
+        cell.locator("p", has_text=other).get_by_text("Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == other
+
+
+def test_the_command_of_a_cell_computes_it_again(opened: Any, tmp_path: Path):
+    """Of a sweep that was computed: what is copied runs as it stands."""
+    sweep = Sweep(tmp_path / "a folder")
+    sweep.folder.mkdir()
+    sweep.finish(sweep.config())
+    path = sweep.results / "tiny/index.html"
+    write.write(path.parent, [], ["metrics.parquet"], path)
+    page = opened(path)
+    page.locator(".panel").scroll_into_view_if_needed()
+    first = places(page)[0]
+    page.mouse.click(first["x"], first["y"])
+    lindiff, *words = shlex.split(commands(page.locator('[data-part="cell"]'))[0])
+    assert lindiff == "lindiff"
+    result = CliRunner().invoke(main, [*words, "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    shown = re.search(r"test_loss\t(\S+)", page.locator('[data-part="cell"]').inner_text())
+    assert shown is not None
+    now = found["metrics"]["test_loss"]["now"]
+    assert float(shown[1]) == pytest.approx(now, rel=1e-6), "a page has seven digits"
 
 
 def test_the_view_is_saved_as_svg_and_png(opened: Any, small: Path, tmp_path: Path):

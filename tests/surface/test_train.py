@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -72,6 +73,110 @@ def test_the_numbers_of_a_picture_model_are_those_of_its_cell(tmp_path):
     row = cell(tmp_path, "data: digits, n: 20, seed: 0", {"model": "unet", **settings}, names)
     same(model.metrics(*names), row)
     assert model.sample(0, 2).shape == (2, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        # A batch of two may round otherwise than a batch of one at such a width.
+        ("mlp", NETWORK | {"width": 7}),
+        ("linear_trained", LINEAR),
+        ("linear_trained", DESCENT | {"learning_rate": 0.05}),
+    ],
+    ids=["mlp", "linear", "descent"],
+)
+def test_the_agreement_is_that_of_its_cell(tmp_path, name, settings):
+    """With all that a sweep measures of the same pair, to the last digit."""
+    settings = settings | {"sampler": "ddim"}
+    rows = 3 + values()
+    np.save(tmp_path / "m.npy", rows)
+    model = lindiff.train(rows, name, n=15, seed=1, name="m.npy", **settings)
+    alone = model.metrics()
+    assert not PAIR & set(alone)
+    there = MODELS[name].metrics - set(NESTED)
+    row = cell(tmp_path, "data: {file: m.npy}, n: 15, seed: 1", {"model": name, **settings}, there)
+    found = model.metrics(*there)
+    assert PAIR & there <= set(found)
+    assert 0 < found["agreement"] < 1
+    same(found, row)
+    assert model.metrics("agreement")["agreement"] == found["agreement"]
+    np.testing.assert_allclose([found[key] for key in alone], list(alone.values()), rtol=1e-5)
+
+
+def test_a_partner_is_trained_once(monkeypatch):
+    from lindiff.models import fitting
+
+    settings = NETWORK | {"sampler": "ddim"}
+    model = lindiff.train(values(), "mlp", n=15, **settings)
+    trainings = []
+
+    def counted(network, runs, *arguments, **more):
+        trainings.append([run.key for run in runs])
+        return train(network, runs, *arguments, **more)
+
+    train = fitting.train
+    monkeypatch.setattr(fitting, "train", counted)
+    model.metrics("test_loss")
+    assert trainings == []
+    for _ in range(2):
+        model.metrics("agreement")
+    ((own, other),) = trainings
+    assert (own != other, '"half": 1' in other) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("mlp", NETWORK), ("linear_trained", DESCENT)],
+    ids=["mlp", "descent"],
+)
+@pytest.mark.parametrize("mean", [0.0, 0.7])
+def test_the_agreement_of_a_draw_is_that_of_its_cell(tmp_path, name, settings, mean):
+    """The partner is drawn from the population of the draw, with its mean."""
+    settings = settings | {"sampler": "ddim"}
+    listed = [2.0, 1.0, 0.75, 0.25]
+    data = f"spectrum: {{eigenvalues: {listed}}}, d: 4, n: 20, draw: samples, seed: 2"
+    data += f", population_mean: {mean}"
+    names = MODELS[name].metrics & {"agreement", "agreement_se", "test_loss", "test_loss_se"}
+    row = cell(tmp_path, data, {"model": name, **settings}, names)
+    key = {"spectrum": row["spectrum"], "params": row["spectrum_params"]}
+    s = lindiff.make_spectrum("eigenvalues", 4, values=listed)
+    draw = lindiff.make_draw("samples", s, n=20, seed=2, key=key, population_mean=mean)
+    model = lindiff.train(draw, name, seed=2, **settings)
+    assert model.settings["population_mean"] == mean
+    same(model.metrics(*names), row)
+
+
+def test_a_partner_that_diverges_is_told(monkeypatch):
+    """Its model's own numbers stay."""
+    settings = DESCENT | {"sampler": "ddim", "optimizer": "sgd", "batch_size": 8}
+    model = lindiff.train(values(), "linear_trained", n=15, **settings)
+    from lindiff.models import linear_trained
+
+    whole = linear_trained.train_levels
+
+    def train_levels(run, *arguments):
+        return replace(whole(run, *arguments), failed=3)
+
+    monkeypatch.setattr(linear_trained, "train_levels", train_levels)
+    with pytest.warns(UserWarning, match="ok: the other half: the loss is not finite at step 3"):
+        found = model.metrics("agreement", "test_loss")
+    assert np.isnan(found["agreement"])
+    assert found["test_loss"] == model.metrics("test_loss")["test_loss"]
+
+
+def test_where_no_partner_can_be_is_told():
+    for data, n, sampler, words in (
+        (values(), 15, "ddpm_beta", "metrics: sampler = 'ddpm_beta': agreement needs a sampler"),
+        (values(), 17, "ddim", "metrics: n = 17: agreement needs two disjoint sets; the pool of"),
+        (values(), None, "ddim", "has 32 rows, so n is at most 16"),
+        (replace(DRAW, mean=np.arange(4.0)), None, "ddim", "agreement needs a second training set"),
+    ):
+        model = lindiff.train(data, "mlp", n=n, **NETWORK, sampler=sampler)
+        for name in ("agreement", "agreement_se"):
+            with pytest.raises(InputError) as caught:
+                model.metrics(name)
+            assert words in str(caught.value)
+        assert model.metrics("test_loss")
 
 
 def test_the_numbers_of_a_draw_are_those_of_its_cell(tmp_path):
@@ -239,7 +344,6 @@ def test_what_a_model_cannot_be_asked_is_told():
         (lambda: model.sample(0, 2.5), "count = 2.5 is not a whole number"),
         (lambda: model.metrics("test_los"), "'test_los': no such metric (did you mean test_loss?)"),
         (lambda: model.metrics("shrinkage"), "'shrinkage': mlp does not give it"),
-        (lambda: model.metrics("agreement"), "agreement compares two models"),
     ):
         with pytest.raises(InputError) as caught:
             call()

@@ -1,5 +1,5 @@
 "use strict";
-// One cell in full: its settings and metrics, and the command that shows it.
+// One cell in full: its settings and metrics, and the commands that compute it again and show it.
 
 /** Show the cells of a point, one at a time. */
 function showCells(table, point, experimentOf, place, at = 0) {
@@ -9,15 +9,11 @@ function showCells(table, point, experimentOf, place, at = 0) {
   const title = append(place, "h3", `Cell ${id.slice(0, 8)}…`);
   title.tabIndex = -1;
   if (point.rows.length > 1) place.append(turner(table, point, experimentOf, place, at));
-  const command = `lindiff cells ${folder} cell_id=${id}`;
-  const line = append(place, "p", "");
-  append(line, "code", command);
-  append(line, "button", "Copy the command").addEventListener("click", async (event) => {
-    await copyText(command);
-    event.target.textContent = "Copied";
-  });
   append(place, "p", `Of the config ${config}, experiments: ${experimentOf(row).join(", ")}. `
-    + "The command prints all digits; run it in the folder that the sweep was started in.");
+    + "To run in the folder that the sweep was started in:");
+  appendCommand(place, `lindiff recompute ${folder} ${id}`,
+    "computes it again and compares it with the table; a network is trained again");
+  appendCommand(place, `lindiff cells ${folder} cell_id=${id}`, "prints all digits of the table");
   const settings = table.settings
     .map((column) => [column, valueText(column.values[column.codes[row]])])
     .filter(([column]) => column.values[column.codes[row]] !== null);
@@ -27,6 +23,17 @@ function showCells(table, point, experimentOf, place, at = 0) {
   both.className = "both";
   both.append(factTable("Metrics", metrics), factTable("Settings", settings));
   return title;
+}
+
+/** A command, what it does, and a button that copies it. */
+function appendCommand(place, command, what) {
+  const line = append(place, "p", "");
+  append(line, "code", command);
+  append(line, "button", "Copy the command").addEventListener("click", async (event) => {
+    await copyText(command);
+    event.target.textContent = "Copied";
+  });
+  append(line, "span", ` ${what}`);
 }
 
 /** To the cells of a point before and after, which differ in their seed. */
