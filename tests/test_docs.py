@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from lindiff.cli import main
 from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import COVARIANCE
+from lindiff.claims.run import sources
 from lindiff.config.resolve import load
 from lindiff.sweep.grid import wanted
 from lindiff.sweep.validate import validate
@@ -115,6 +116,11 @@ def beside(tmp_path, monkeypatch):
 def test_every_config_of_a_page_is_one(page, text, beside):
     """It is valid as it stands, and it reads no file that the test did not make for it."""
     (beside / "mine.yaml").write_text(text, encoding="utf-8")
+    if text.startswith("source:"):  # a file of claims
+        shutil.copytree(ROOT / "config/claims/sweeps", beside / "sweeps")
+        for cluster in (False, True):
+            assert sources([beside / "mine.yaml"], cluster=cluster)
+        return
     assert len(validate(load(beside / "mine.yaml")).cells)
 
 

@@ -20,7 +20,9 @@ from tests.sweeps import Sweep
 
 CLAIMS = Path(__file__).parents[2] / "config/claims"
 SWEEP = """
-defaults: {model: linear_exact, d: 8, spectrum: isotropic, seed: [0, 1, 2, 3], sampler: ideal, metrics: {only: [kl_model_data, test_loss]}}
+defaults:
+  {model: linear_exact, d: 8, spectrum: isotropic, seed: [0, 1, 2, 3], sampler: ideal,
+   metrics: {only: [kl_model_data, test_loss]}}
 experiments:
   one: {n: [64, 128, 256, 512], ridge: [0, 0.1]}
 """
@@ -129,7 +131,8 @@ def test_the_page_says_what_was_found_with_its_evidence(decided):
     found = _Texts()
     found.feed((folder / "index.html").read_text())
     for text in (
-        "3 claims: 1 confirmed, 1 refuted, 1 undecided.", 'The KL falls as 1/N (d < 9 & no "ridge").',
+        "3 claims: 1 confirmed, 1 refuted, 1 undecided.",
+        'The KL falls as 1/N (d < 9 & no "ridge").',
         "Merger and Goldt, 2025", "expected -1.6 to -0.4", "expected below 0.5", "✓ confirmed",
         "✗ refuted", "? undecided", "4 training sets, 16 cells", "The authors: Theirs.",
         "Here: Ours.", "Remark: It does not.", "no cell of the sweep meets the conditions",
