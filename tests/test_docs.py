@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from lindiff.claims.run import sources
 from lindiff.cli import main
 from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import COVARIANCE
-from lindiff.claims.run import sources
 from lindiff.config.resolve import load
 from lindiff.sweep.grid import wanted
 from lindiff.sweep.validate import validate
