@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lindiff import figures
+from lindiff.claims.run import sources
 from lindiff.columns import METRICS, SETTING
 from lindiff.config.resolve import load
 from lindiff.drawing import tables
@@ -37,7 +38,8 @@ def test_every_registered_name_has_its_source_or_is_said_to_have_none(setting: s
 def test_sources_are_works_and_every_work_is_a_source():
     per_value = [keys for values in references.SOURCES.values() for keys in values.values()]
     others = [*references.METRIC_SOURCES.values(), *references.FIGURE_SOURCES.values()]
-    named = {key for keys in [*per_value, *others, references.ALWAYS] for key in keys}
+    claimed = [source.sheet.source for source in sources([])]
+    named = {key for keys in [*per_value, *others, references.ALWAYS, claimed] for key in keys}
     assert named == set(references.WORKS)
     assert set(references.METRIC_SOURCES) <= {column.name for column in METRICS}
     assert set(references.FIGURE_SOURCES) <= set(figures.FIGURES)
