@@ -156,7 +156,7 @@ def _marks(
             y = [min(curve["value"], default=np.nan) if height is None else height] * len(x)
             ax.scatter(
                 x, y, s=22, c=colour, marker=MARKS[time], edgecolors=style.BLACK, linewidths=0.5,
-                zorder=5,
+                zorder=5, gid=MARKS[time],
             )  # fmt: skip
 
 
