@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.drawing import compare, drawn, labels, slices, style, tables
+from lindiff.drawing.intervals import FEWEST_SETS
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS, THEORY
 
@@ -42,7 +43,6 @@ _CHOICES: dict[str, slices.Choice] = {
     "optimizer": lambda names: min(names, key=lambda name: (name == "adamw", name)),
 }
 _SIZES = 4
-_FEWEST = 3  # training sets behind a jackknife interval
 _ROOM = 3.0  # panels show losses up to this many times the largest without weight decay
 
 
@@ -97,7 +97,7 @@ def _matrices(cells: pa.Table) -> Iterator[tuple[dict[str, Any], Array, Array]]:
 
 
 def _ends(value: float, low: float, high: float, count: int) -> dict[str, float | None]:
-    if count < _FEWEST or math.isnan(low):
+    if count < FEWEST_SETS or math.isnan(low):
         return {"value": value, "low": None, "high": None}
     return {"value": value, "low": low, "high": high}
 
