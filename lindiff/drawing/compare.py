@@ -9,7 +9,6 @@ spectrum and dimension.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -165,18 +164,12 @@ def where(table: pa.Table, **equal: Any) -> pa.Table:
 
 def means(values: ArrayLike) -> Interval:
     """`mean_interval`, without an interval for fewer than `FEWEST` values."""
-    return _if_enough(mean_interval(values))
+    return mean_interval(values).of_enough(FEWEST)
 
 
 def geometric_means(values: ArrayLike) -> Interval:
     """`geometric_mean_interval`, without an interval for fewer than `FEWEST` values."""
-    return _if_enough(geometric_mean_interval(values))
-
-
-def _if_enough(found: Interval) -> Interval:
-    if found.count >= FEWEST:
-        return found
-    return Interval(found.value, math.nan, math.nan, found.count)
+    return geometric_mean_interval(values).of_enough(FEWEST)
 
 
 def summary(

@@ -34,8 +34,7 @@ Array = NDArray[np.float64]
 # was in the meantime is true of any mode that still falls as 1/step. What is known is that it is
 # later: its end is still to come, and with it a lower threshold.
 _EARLY = 0.25
-_FEWEST = 3  # training sets, or trainings of one, behind the interval of an exponent
-_MODES = 4  # modes with a step behind an exponent
+FEWEST_MODES = 4  # modes with a step behind an exponent
 _WIDTH = 1e-3  # least width of ln step about a law, for the likelihood of bounds
 _NODES, _TIMES = 31, 161  # points of the linear reference, and of its training times
 
@@ -109,6 +108,11 @@ class Runs:
         return found
 
     @property
+    def harmonic_modes(self) -> int:
+        """The fewest modes with a `harmonic` step that a run has."""
+        return int(np.isfinite(self.harmonic).sum(axis=1).min())
+
+    @property
     def _off(self) -> Array:
         """How far v is from its end, |ln|, at the finite steps, shape (R, M, S)."""
         off = np.abs(np.log(self.variance / self.variance[..., -1:]))
@@ -142,7 +146,7 @@ class Runs:
         bounds; None where a run has fewer than four modes with a step.
         """
         steps, late, early = self.emergence, self.late, self.early
-        if (np.isfinite(steps).sum(axis=1) < _MODES).any():
+        if (np.isfinite(steps).sum(axis=1) < FEWEST_MODES).any():
             return None
         bounds = np.where(late, self.latest, np.where(early, self.steps[0], steps))
         side = late.astype(int) - early.astype(int)
@@ -158,18 +162,16 @@ class Runs:
 
         None where a run has fewer than four.
         """
-        kept = np.isfinite(self.harmonic)
-        if (kept.sum(axis=1) < _MODES).any():
+        if self.harmonic_modes < FEWEST_MODES:
             return None
+        kept = np.isfinite(self.harmonic)
         runs = zip(np.log(self.eigenvalue), np.log(self.harmonic), kept, strict=True)
         fits = np.array([np.polyfit(x[k], y[k], 1) for x, y, k in runs])
         return self._over_sets(fits)[0]
 
     def _over_sets(self, fits: Array) -> tuple[Interval, float]:
         """Mean slope with its interval and prefactor of fits, shape (R, 2)."""
-        slope = mean_interval(self._independent(fits[:, 0]))
-        if slope.count < _FEWEST:
-            slope = Interval(slope.value, math.nan, math.nan, slope.count)
+        slope = mean_interval(self._independent(fits[:, 0])).of_enough()
         return slope, math.exp(self._independent(fits[:, 1]).mean())
 
     def _independent(self, values: Array) -> Array:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lindiff.drawing import record
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -128,20 +130,26 @@ def dash_id(dash: Any) -> str:
 def named(figure: Figure, handles: Sequence[Any]) -> list[Any]:
     """The entries of a legend whose marker, line or colour is found in a panel.
 
-    A grey one stands for any colour, its ``o`` for any marker of that filling; a black one for its
-    marker in any colour.
+    In any panel, or in those that `style.within` gave it. A grey one stands for any colour, its
+    ``o`` for any marker of that filling; a black one for its marker in any colour.
     """
-    lines = [line for ax in figure.axes for line in ax.lines]
-    collections = [c for ax in figure.axes for c in ax.collections if _collected(c)]
+    places = record.of(figure).places
     return [
         handle for handle in handles
-        if any(_names(handle, line) for line in lines)
-        or any(_names_collection(handle, collection) for collection in collections)
+        if any(_is_in(ax, handle) for ax in figure.axes if ax in places.get(handle, figure.axes))
     ]  # fmt: skip
+
+
+def _is_in(ax: Axes, handle: Any) -> bool:
+    return any(_names(handle, line) for line in ax.lines) or any(
+        _names_collection(handle, one) for one in ax.collections if _collected(one)
+    )
 
 
 def _names(handle: Any, line: Any) -> bool:
     colour = _hex(handle.get_color())
+    if line.get_gid() == DIMENSION:
+        return False  # which has an entry of its own
     if line.axes is None or line.get_transform() != line.axes.transData:
         # A guide across the panel: its dash is known to be one, not which; or bars at an edge.
         guide = "--" == handle.get_linestyle() == line.get_linestyle()

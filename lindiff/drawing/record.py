@@ -54,16 +54,19 @@ class Record:
         panels: The panels by letter.
         bars: The colour bars.
         handles: The entries that its legend may have.
+        places: Of entries that name what is in some of the panels alone, the axes of those.
         columns: Most columns of the legend.
-        interval: What the intervals of its points are, in the words of the legend.
+        intervals: What the intervals of its points are, in the words of the legend, each with the
+            axes that have them; None where all have.
         words: Sentences of the caption, with mathtext: what is held fixed, notes.
     """
 
     panels: dict[str, Panel] = field(default_factory=dict)
     bars: list[Bar] = field(default_factory=list)
     handles: list[Any] = field(default_factory=list)
+    places: dict[Any, list[Axes]] = field(default_factory=dict)
     columns: int = 1
-    interval: str = ""
+    intervals: dict[str, list[Axes] | None] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
 
 

@@ -272,20 +272,47 @@ def spectra(data: pa.Table) -> list[tuple[tuple[str, str], str, str, Any]]:
     ]
 
 
+def within(axes: Any, entries: Sequence[Any]) -> list[Any]:
+    """Entries of a legend that name what is in some panels alone, whatever looks like it elsewhere.
+
+    Args:
+        axes: Those panels: axes, or an array of them.
+        entries: Results of `handle`.
+
+    Returns:
+        The entries.
+    """
+    places = list(np.ravel(axes))
+    figure: Any = places[0].get_figure(root=True)
+    record.of(figure).places.update(dict.fromkeys(entries, places))
+    return list(entries)
+
+
 def legend(
     figure: Figure,
     handles: Sequence[Any],
     columns: int = 4,
-    interval: str = "95 % interval",
+    interval: str | Mapping[str, Any] = "95 % interval",
 ) -> None:
     """One legend for all panels, below them and off the data: of `handles` those that are drawn.
 
-    What all figures have is named after them: `interval`, where bands or bars are seen, the line at
+    What all figures have is named after them: intervals, where bands or bars are seen, the line at
     N = d, and what lies beyond the ends of a panel, which is marked there.
+
+    Args:
+        figure: The drawing.
+        handles: Results of `handle`.
+        columns: Most columns.
+        interval: What bands and bars are; where they are not the same in all panels, words each
+            with its axes.
     """
     drawn.mark_edges(figure)
     known = record.of(figure)
-    known.handles, known.columns, known.interval = list(handles), columns, interval
+    known.handles, known.columns = list(handles), columns
+    known.intervals = (
+        {interval: None} if isinstance(interval, str)
+        else {words: list(np.ravel(axes)) for words, axes in interval.items()}
+    )  # fmt: skip
     draw_legend(figure, columns)
 
 
@@ -294,7 +321,7 @@ def draw_legend(figure: Figure, columns: int) -> None:
     for old in figure.legends[:]:
         old.remove()
     known = record.of(figure)
-    entries = [*drawn.named(figure, known.handles), *_common(figure, known.interval)]
+    entries = [*drawn.named(figure, known.handles), *_common(figure, known.intervals)]
     if not entries:
         return
     figure.legend(
@@ -306,21 +333,14 @@ def draw_legend(figure: Figure, columns: int) -> None:
     )
 
 
-def _common(figure: Figure, interval: str) -> list[Any]:
+def _common(figure: Figure, intervals: Mapping[str, Sequence[Axes] | None]) -> list[Any]:
     """The entries that no figure names itself."""
-    from matplotlib.collections import LineCollection
-    from matplotlib.lines import Line2D
-
     found = []
-    shown = [c for ax in figure.axes for c in ax.collections if c.get_gid() == drawn.INTERVAL]
-    if shown and interval:
-        bars = all(isinstance(one, LineCollection) for one in shown)
-        look = (
-            {"marker": "|", "linestyle": "none"}
-            if bars
-            else {"linewidth": scaled(5), "solid_capstyle": "butt"}
-        )
-        found.append(Line2D([], [], color=GREY, alpha=1 if bars else 0.35, label=interval, **look))
+    for words, axes in intervals.items():
+        panels = [ax for ax in figure.axes if axes is None or ax in axes]
+        shown = [c for ax in panels for c in ax.collections if c.get_gid() == drawn.INTERVAL]
+        if shown and words:
+            found.append(_interval_entry(shown, words))
     if drawn.has_dimension(figure):
         found.append(handle(GREY, "$N=d$", dash=DASHES[2]))
         found[-1].set_linewidth(scaled(0.6))
@@ -328,6 +348,19 @@ def _common(figure: Figure, interval: str) -> list[Any]:
         handle(GREY, drawn.EDGES[marker], marker=marker, filled=True)
         for marker in drawn.edges(figure)
     ]
+
+
+def _interval_entry(shown: Sequence[Any], words: str) -> Any:
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+
+    bars = all(isinstance(one, LineCollection) for one in shown)
+    look = (
+        {"marker": "|", "linestyle": "none"}
+        if bars
+        else {"linewidth": scaled(5), "solid_capstyle": "butt"}
+    )
+    return Line2D([], [], color=GREY, alpha=1 if bars else 0.35, label=words, **look)
 
 
 def heading(figure: Figure, data: pa.Table, *, without: Sequence[str] = (), note: str = "") -> None:

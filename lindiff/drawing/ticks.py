@@ -27,7 +27,8 @@ def label_logarithmic(axis: Any, *, plain: bool) -> None:
         low, high = sorted(axis.get_view_interval())
         if _few(low, high):
             return "" if _is_decade(value) else number(float(f"{value:.6g}"))
-        return number(float(value)) if high < low * _SHORT and f"{value:e}"[0] in "25" else ""
+        short = high < low * _SHORT or _count(low, high, (1,)) < 2
+        return number(float(value)) if short and f"{value:e}"[0] in "25" else ""
 
     axis.set_minor_locator(_locator(axis))
     axis.set_minor_formatter(FuncFormatter(between))
@@ -57,12 +58,17 @@ def _locator(axis: Any) -> Locator:
 
 def _few(low: float, high: float) -> bool:
     """Whether less than two of …, 1, 2, 5, 10, … lie on a positive axis."""
+    return _count(low, high, (1, 2, 5)) < 2
+
+
+def _count(low: float, high: float, digits: tuple[int, ...]) -> int:
+    """How many of the digits times a power of ten lie on an axis; 2 of many and of no axis."""
     if not 0 < low < high < np.inf:
-        return False
+        return 2
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    if len(decades) > 3:
-        return False
-    return sum(low <= digit * 10.0**e <= high for e in decades for digit in (1, 2, 5)) < 2
+    if len(decades) > 4:
+        return 2
+    return sum(low <= digit * 10.0**e <= high for e in decades for digit in digits)
 
 
 def _is_decade(value: float) -> bool:

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.drawing import compare, need, tables
+from lindiff.drawing import need, tables
+from lindiff.drawing.intervals import Interval, geometric_mean_interval
 from lindiff.science import optima
 
 Array = NDArray[np.float64]
@@ -116,11 +117,16 @@ def times(curves: Curves, time_of: TimeOf) -> dict[int, dict[int, float]]:
 def rows(name: str, found: dict[int, dict[int, float]]) -> list[dict[str, Any]]:
     """Rows of a time over N, with geometric means over seeds, and of its power law.
 
+    Their intervals are Student's t on logarithms, a jackknife that leaves out a training set at a
+    time, from `FEWEST_SETS` sets on.
     The law's quantities are `exponent`, `prefactor` and `scatter` of `need.fit`, without an n.
     """
     made = [
-        {"time": name, "n": n, **need.row(name, compare.geometric_means(list(by_seed.values())))}
-        for n, by_seed in found.items()
+        {"time": name, "n": n, **need.row(name, _mean(by_seed))} for n, by_seed in found.items()
     ]
     law = need.fit([float(n) for n in found], list(found.values()))
     return made + [{"time": name, **row} for row in law]
+
+
+def _mean(by_seed: dict[int, float]) -> Interval:
+    return geometric_mean_interval(list(by_seed.values())).of_enough()

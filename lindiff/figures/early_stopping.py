@@ -70,14 +70,15 @@ def draw(data: pa.Table) -> Figure:
     style.titles(axes, ["", "", "", *below])
     note = optima.at_the_end(data)
     style.heading(figure, data, without=slices.REGULARIZERS, note=note)
-    entries = [entry for *_, entry in series]
+    entries = style.within([*axes[0], axes[1, 1]], [entry for *_, entry in series])
     if tables.has_theory(data):
         entries.append(style.handle(style.GREY, "theory", dash="-"))
     entries.append(style.handle(style.BLACK, r"small $\lambda$ and $1/\tau$", dash=style.DASHES[2]))
-    entries += [
+    best = [
         style.handle(colour, f"best for {optima.short(metric)}", marker=marker, dash=dash)
         for metric, (colour, marker, dash) in LOOK.items()
     ]
+    entries += style.within(axes[1, 2], best)
     style.legend(figure, entries, columns=5)
     return figure
 

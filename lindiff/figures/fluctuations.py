@@ -1,14 +1,17 @@
-"""Scatter of training sets about theory over N/d, its fall with d, and the heavy tails at N = d.
+"""How far single training sets scatter about the theory, and how their mean nears d → ∞.
 
-Markers are medians with the middle 80 % of the draws as bar or band, crosses means, lines theory
-(those of one N are moved apart); against d stand the standard deviation over the mean, the mean's
-distance from the limit d → ∞ and the farther end of its 95 % t-interval from theory at the same d.
+(a) standard deviation of the draws over their mean at one N/d and strength; dashed is ∝ 1/d through
+the points. (b) mean of the draws over the limit (theory at the largest d) minus 1, with its 95 %
+t-interval, lines the theory at the same d. (c) draws over the theory at the same d over N/d, at the
+d with the most N: medians with the middle 80 % of the draws as bar, crosses means (those of one N
+are moved apart). (d) draws of the least regularization about N = d, in nats, with theory as line;
+where their tail is heavy a few draws move the mean away from the median.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,13 +35,9 @@ NEAR, SEVERAL = ratio_between(*_NEAR), one_ratio_at_several_d()
 NEEDS = Needs(axes=("n",), metrics=METRICS, settings=(("model", THEORY),),
               conditions=(NEAR, SEVERAL))  # fmt: skip
 CATEGORY = "Theory"
-MOMENTS = {  # what stands against d, with a metric before it: marker and words
-    "spread": ("s", "standard deviation of a draw"),
-    "limit_average": ("o", r"mean from the limit $d\to\infty$, thick line: theory"),
-    "relative_bound": ("v", "mean from theory at that $d$, at most"),
-}
 _SLICE = ("n_over_d", "regularizer", "strength")
 _KEYS = ("d", "n", *_SLICE)
+LOOK = dict(zip(METRICS, zip(style.COLOURS, style.MARKERS, strict=True), strict=False))
 _FEW = 3
 _SIZES = 11
 _APART = (0.92, 1.0, 1.08)
@@ -78,7 +77,10 @@ def _near(table: pa.Table) -> pa.Table:
 
 
 def _against_d(cells: pa.Table, theory: pa.Table) -> list[pa.Table]:
-    """The rows of `MOMENTS` at a few N/d, of the strength that has the most of several d.
+    """Moments of the draws at a few N/d, of the strength that has the most of several d.
+
+    ``spread`` is the standard deviation over the mean, ``limit_average`` the mean from the limit,
+    ``relative_bound`` the farther end of the 95 % interval of the mean from theory at the same d.
 
     The theory at its largest d stands for the limit d → ∞.
     """
@@ -109,43 +111,44 @@ def _against_d(cells: pa.Table, theory: pa.Table) -> list[pa.Table]:
 
 
 def draw(data: pa.Table) -> Figure:
-    """Above the draws over N/d, in the middle their moments against d, below those about N = d."""
-    series = style.strengths(data)[:_FEW]
-    figure, axes = style.panels(3, _FEW, height=1.85)
-    for ax, name in zip(axes[0], METRICS, strict=True):
-        for (strength, colour, marker, _), move in zip(series, _APART, strict=False):
-            draws, means = _draws(data, f"{name}_relative", strength)
-            style.bars(ax, draws["n_over_d"] * move, draws, colour, marker)
-            _crosses(ax, means["n_over_d"] * move, means, colour)
-        _finish(ax, data, f"{name}_relative", log="x")
-    for ax, name in zip(axes[1], METRICS, strict=True):
-        _moments(ax, data, name)
-        if drawn.empty(ax):
-            drawn.nothing(ax, SEVERAL.words)
-    for ax, (strength, colour, marker, _) in zip(axes[2], series, strict=False):
-        draws, means = _draws(data, HEAVY, strength)
-        style.points(ax, draws["n_over_d"], draws, colour, marker)
-        _crosses(ax, means["n_over_d"], means, colour)
-        line = tables.arrays(data, quantity=f"{HEAVY}_theory", strength=strength)
-        style.line(ax, line["n_over_d"], line["value"], colour)
-        _finish(ax, data, HEAVY, log="y", strength=strength)
-        ax.set_xlim(_NEAR)
-        if drawn.empty(ax):
-            drawn.nothing(ax, NEAR.words)
-    for ax in axes[2, len(series) :]:
-        ax.set_axis_off()
-    axes[0, 0].set_ylabel("draw over theory − 1")
-    axes[1, 0].set_ylabel("relative to the mean")
-    axes[2, 0].set_ylabel(labels.label(HEAVY))
-    style.titles(axes, _titles(data, [strength for strength, *_ in series]))
-    style.heading(figure, data, without=("d",))
-    style.legend(
-        figure, _entries(data, [entry for *_, entry in series]), 3, "middle 80 % of the draws"
-    )
+    """Against d scatter and mean of the draws; over N/d the draws, and those about N = d."""
+    figure, axes = style.panels(2, 2, height=2.1)
+    against, draws, near = axes[0], axes[1, 0], axes[1, 1]
+    own = _against(data)
+    for ax, moment in zip(against, ("spread", "limit_average"), strict=True):
+        _moments(ax, data, moment, own)
+    strength = own.get("strength", _strongest(data))
+    for (name, (colour, marker)), move in zip(LOOK.items(), _APART, strict=True):
+        part, means = _draws(data, f"{name}_relative", strength)
+        style.bars(draws, part["n_over_d"] * move, part, colour, marker)
+        _crosses(draws, means["n_over_d"] * move, means, colour)
+    _finish(draws, data, [f"{name}_relative" for name in METRICS], log="x", strength=strength)
+    tail = _weakest(data)
+    _tail(near, data, tail)
+    against[0].set_ylabel("standard deviation over mean")
+    against[1].set_ylabel("mean over limit − 1")
+    draws.set_ylabel("draw over theory − 1")
+    near.set_ylabel(labels.label(HEAVY))
+    style.titles(axes, _titles(data, own, strength, tail))
+    style.heading(figure, data, without=("d",), note=_agreement(data, own))
+    _legend(figure, axes, data)
     return figure
 
 
-def _draws(data: pa.Table, name: str, strength: float) -> list[dict[str, Any]]:
+def _legend(figure: Figure, axes: Any, data: pa.Table) -> None:
+    entries = [
+        style.handle(colour, _short(name), marker=marker) for name, (colour, marker) in LOOK.items()
+    ]
+    guide = style.handle(style.GREY, r"$\propto 1/d$", dash=style.DASHES[1])
+    entries += style.within(axes[0, 0], [guide])
+    theory = style.handle(style.GREY, "theory", dash="-")
+    entries += style.within([axes[0, 1], axes[1, 1]], [theory])
+    entries.append(style.handle(style.BLACK, "mean of the draws", marker="x"))
+    intervals = {"95 % interval of the mean": axes[0], "middle 80 % of the draws": axes[1]}
+    style.legend(figure, entries, 4, intervals)
+
+
+def _draws(data: pa.Table, name: str, strength: float | None) -> list[dict[str, Any]]:
     """Medians with their band, and means."""
     kinds = ("draws", "average")
     return [tables.arrays(data, quantity=f"{name}_{kind}", strength=strength) for kind in kinds]
@@ -155,64 +158,113 @@ def _crosses(ax: Axes, x: Any, means: dict[str, Any], colour: str) -> None:
     ax.plot(x, means["value"], color=colour, linestyle="none", marker="x")
 
 
-def _finish(ax: Axes, data: pa.Table, name: str, *, log: str, **own: Any) -> None:
+def _finish(ax: Axes, data: pa.Table, names: Sequence[str], *, log: str, **own: Any) -> None:
     """Axes that hold the bands, and the means too where the ordinate is logarithmic."""
-    draws, means = (
-        tables.arrays(data, quantity=f"{name}_{kind}", **own) for kind in ("draws", "average")
-    )
-    seen = [draws[end].astype(float) for end in ("value", "low", "high")]
+    seen = []
+    for name in names:
+        draws, means = _draws(data, name, own["strength"])
+        seen += [draws[end].astype(float) for end in ("value", "low", "high")]
+        seen += [means["value"]] * ("y" in log)
     style.axis(ax, "n_over_d", log=log)
-    style.fit(ax, np.concatenate([*seen, means["value"]] if "y" in log else seen), log="y" in log)
+    style.fit(ax, np.concatenate(seen), log="y" in log)
 
 
-def _moments(ax: Axes, data: pa.Table, name: str) -> None:
+def _moments(ax: Axes, data: pa.Table, moment: str, own: dict[str, float]) -> None:
+    """One moment of every metric against d: with the theory, or else with a guide ∝ 1/d."""
     from matplotlib.ticker import NullLocator
 
-    sizes, seen = set[int](), [0.0]
-    for x, colour, dash in zip(_ratios(data), style.COLOURS[_FEW:], style.DASHES, strict=False):
-        for moment, (marker, _) in MOMENTS.items():
-            part = tables.arrays(data, quantity=f"{name}_{moment}", n_over_d=x)
-            style.bars(ax, part["d"], part, colour, marker)
-            if moment != "limit_average":  # whose line is the theory
-                style.line(ax, part["d"], part["value"], colour, dash, linewidth=0.4, zorder=1)
-            sizes.update(part["d"].tolist())
-            seen += np.abs(part["value"]).tolist()
-        line = tables.arrays(data, quantity=f"{name}_limit_theory", n_over_d=x)
-        style.line(ax, line["d"], line["value"], colour, dash)
+    sizes, seen = set[int](), []
+    for name, (colour, marker) in LOOK.items():
+        part = tables.arrays(data, quantity=f"{name}_{moment}", **own)
+        style.bars(ax, part["d"], part, colour, marker)
+        line = tables.arrays(data, quantity=f"{name}_limit_theory", **own)
+        if moment == "limit_average":
+            style.line(ax, line["d"], line["value"], colour)
+        elif np.any(part["value"] > 0):
+            some = part["value"] > 0
+            d, value = part["d"][some].astype(float), part["value"][some]
+            guide = np.exp(np.log(d * value).mean()) / d
+            style.line(ax, d, guide, colour, style.DASHES[1], linewidth=0.7, zorder=1)
+        sizes.update(part["d"].tolist())
+        seen += np.abs(part["value"]).tolist()
     style.axis(ax, "d")
     style.fit(ax, np.array(seen), log=True)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(sorted(sizes), [str(d) for d in sorted(sizes)])
-    ends = np.array(ax.get_xlim())
-    if not max(seen):
-        return
-    for decade in (1, 0.1, 0.01):
-        guide = decade * max(seen) * ends[0] / ends
-        style.line(ax, ends, guide, style.GREY, linewidth=0.4, zorder=0, scalex=False)
+    if drawn.empty(ax):
+        drawn.nothing(ax, SEVERAL.words)
 
 
-def _ratios(data: pa.Table) -> list[float]:
-    """The N/d whose moments are shown."""
-    names = [f"{name}_{moment}" for name, moment in itertools.product(METRICS, MOMENTS)]
-    return tables.distinct(tables.keep(data, "quantity", names), "n_over_d")
+def _tail(ax: Axes, data: pa.Table, strength: float | None) -> None:
+    """The divergence with the heavy tail about N = d."""
+    draws, means = _draws(data, HEAVY, strength)
+    colour, marker = LOOK[HEAVY]
+    style.points(ax, draws["n_over_d"], draws, colour, marker)
+    _crosses(ax, means["n_over_d"], means, colour)
+    line = tables.arrays(data, quantity=f"{HEAVY}_theory", strength=strength)
+    style.line(ax, line["n_over_d"], line["value"], colour)
+    _finish(ax, data, [HEAVY], log="y", strength=strength)
+    ax.set_xlim(_NEAR)
+    if drawn.empty(ax):
+        drawn.nothing(ax, NEAR.words)
 
 
-def _titles(data: pa.Table, strengths: list[float]) -> list[str]:
+def _against(data: pa.Table) -> dict[str, float]:
+    """The strength and the N/d, of several the middle one, whose moments stand against d."""
+    names = [f"{name}_spread" for name in METRICS]
+    keys = tables.distinct_keys(tables.keep(data, "quantity", names), ("strength", "n_over_d"))
+    if not keys:
+        return {}
+    strength, ratio = keys[len(keys) // 2]
+    return {"strength": strength, "n_over_d": ratio}
+
+
+def _strongest(data: pa.Table) -> float | None:
+    names = [f"{name}_draws" for name in RELATIVE]
+    found = slices.strengths(tables.keep(data, "quantity", names))[1]
+    return found[-1] if found else None
+
+
+def _weakest(data: pa.Table) -> float | None:
+    """The least regularization that has draws about N = d."""
+    found = slices.strengths(tables.keep(data, "quantity", [f"{HEAVY}_draws"]))[1]
+    return found[0] if found else None
+
+
+def _agreement(data: pa.Table, own: dict[str, float]) -> str:
+    """How far at most the mean of the draws is from theory at the same d, at the largest d."""
+    bounds = tables.keep(data, "quantity", [f"{name}_relative_bound" for name in METRICS])
+    part = tables.arrays(bounds, **own) if own else {"d": np.array([])}
+    if not len(part["d"]):
+        return ""
+    last = part["d"].max()
+    worst = 100 * part["value"][part["d"] == last].max()
+    return (
+        f"at $d={last}$ of (b) the mean is within {worst:.2g} % of the theory at the same d, by "
+        "the farther end of its 95 % interval and for every metric"
+    )
+
+
+def _short(name: str) -> str:
+    return labels.label(name).partition(" [")[0]
+
+
+def _titles(
+    data: pa.Table, own: dict[str, float], strength: float | None, tail: float | None
+) -> list[str]:
+    """What each panel says, and where."""
     name = slices.strengths(data)[0]
-    names = [labels.label(metric).partition(" [")[0] for metric in METRICS]
-    draws = tables.keep(data, "quantity", [f"{RELATIVE[0]}_draws"])
-    dense = "".join(f", {labels.setting('d', d)}" for d in tables.distinct(draws, "d"))
-    moments = tables.keep(data, "quantity", [f"{METRICS[0]}_spread"])
-    held = "".join(f", {labels.setting(name, c)}" for c in tables.distinct(moments, "strength"))
-    near = [f"{names[-1]}{dense}, {labels.setting(name, c)}" for c in strengths]
-    return [*(text + dense for text in names), *(text + held for text in names), *near]
-
-
-def _entries(data: pa.Table, strengths: list[Any]) -> list[Any]:
-    entries = [*strengths, style.handle(style.BLACK, "mean of the draws", marker="x")]
-    for x, colour, dash in zip(_ratios(data), style.COLOURS[_FEW:], style.DASHES, strict=False):
-        entries.append(style.handle(colour, f"$N/d={x:g}$", dash=dash))
-    entries.append(style.handle(style.GREY, r"thin: $\propto 1/d$", dash="-"))
-    for marker, words in MOMENTS.values():
-        entries.append(style.handle(style.GREY, words, marker=marker))
-    return entries
+    at = ", ".join(
+        [f"$N/d={own['n_over_d']:g}$", labels.setting(name, own["strength"])] if own else []
+    )
+    draws = tables.keep(data, "quantity", [f"{RELATIVE[0]}_draws", f"{HEAVY}_draws"])
+    dense = [labels.setting("d", d) for d in tables.distinct(draws, "d")]
+    of, least = (
+        [] if value is None else [labels.setting(name, value)] for value in (strength, tail)
+    )
+    return [
+        ", ".join(filter(None, ["scatter of training sets", at])),
+        ", ".join(filter(None, ["mean of training sets", at])),
+        ", ".join(["training sets", *dense, *of]),
+        ", ".join(["heavy tail", *dense, *least]),
+    ]

@@ -1,11 +1,12 @@
-"""How far from affine a trained denoiser is, and how far from the linear model of the same data.
+"""How affine a trained denoiser is, and how far from the linear model of the same data, over N.
 
-Nonlinearity is the residual of the best affine fit to the network's x̂_0 over the variance of x̂_0,
-on noisy rows that it was not trained on (0: affine), dotted that of the empirical score; distance
-is the mean square of the difference of ε̂ and that of the linear model of the same training set,
-averaged over the leading or the trailing quarter of the modes of Σ0 with λ > 0. Points are means
-over training sets, with a 95 % t-interval as band from 8 on and else with a bar of one standard
-error of their measurement (of distances an upper bound).
+Left is the nonlinearity: the residual of the best affine fit to x̂_0 over the variance of x̂_0, on
+noisy rows that the network was not trained on (0: affine). Right is the distance from the linear
+model: the mean square of the difference between ε̂ and that of the linear model of the same training
+set along a mode of Σ0, averaged over the leading or the trailing quarter of the modes with λ > 0.
+Both at one noise level t in the middle of those measured; the data of the figure have the others.
+Points are means over training sets, with a 95 % t-interval as band from 8 on and else with a bar of
+one standard error of their measurement (of distances an upper bound).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.drawing import compare, drawn, labels, slices, style, tables
+from lindiff.drawing import compare, drawn, style, tables
 from lindiff.drawing.needs import Needs, modes_at_least
 from lindiff.models import MODELS
 
@@ -29,12 +30,10 @@ _FEWEST = 4  # modes that have quarters
 QUARTERS = modes_at_least(_FEWEST)  # for the distances from the linear model
 NEEDS = Needs(axes=("n",), metrics=("linearity", "directions"), conditions=(QUARTERS,))
 CATEGORY = "Networks"
-ENDS = ("leading", "trailing")  # quarters of the modes
+# Quarters of the modes: whether their markers are filled, and the dash of their line.
+LOOK = {"leading": (True, "-"), "trailing": (False, style.DASHES[1])}
 _KEYS = ("model", *compare.POPULATION, "n", "t")
 _MODELS = compare.giving("linearity")
-# The one that is not trained.
-_REFERENCE = next(name for name in _MODELS if not MODELS[name].trained)
-_LEVELS, _SIZES, _ROWS = 3, 4, 4
 
 
 def query(metrics: pa.Table, linearity: pa.Table, directions: pa.Table) -> pa.Table:
@@ -77,7 +76,7 @@ def _quarters(rows: pa.Table) -> dict[str, pa.Table]:
     groups = own.group_by(keys, use_threads=False)
     lists = groups.aggregate([("distance", "list"), ("distance_se", "list")]).to_pylist()
     lists = [row for row in lists if len(row["distance_list"]) >= _FEWEST]
-    return {end: _quarter(lists, end, rows.select(keys).schema) for end in ENDS}
+    return {end: _quarter(lists, end, rows.select(keys).schema) for end in LOOK}
 
 
 def _quarter(lists: Sequence[dict[str, Any]], end: str, schema: pa.Schema) -> pa.Table:
@@ -99,117 +98,68 @@ def _quarter(lists: Sequence[dict[str, Any]], end: str, schema: pa.Schema) -> pa
 
 
 def draw(data: pa.Table) -> Figure:
-    """A row per network and population: nonlinearity over N and over t, distances over N."""
-    rows = _rows(data)
-    levels, sizes = _levels(data), _sizes(data)
-    figure, axes = style.panels(len(rows), 3, height=1.65 + 0.9 / len(rows))
-    for (over_n, over_t, apart), (population, model) in zip(axes, rows, strict=True):
-        own = compare.where(data, **population)
-        _over(over_n, own, model, "n", "t", levels)
-        _over(over_t, own, model, "t", "n", sizes)
-        _distances(apart, own, model, levels)
-        for ax in (over_n, apart):
+    """A row per population: nonlinearity and distance of every network over N."""
+    populations = compare.populations(data)
+    figure, axes = style.panels(len(populations), 2, height=1.9 + 0.4 / len(populations))
+    texts = []
+    for (affine, apart), population in zip(axes, populations, strict=True):
+        own, t = _at_one_level(compare.where(data, **population))
+        _nonlinearity(affine, own)
+        _distances(apart, own)
+        for ax in (affine, apart):
             compare.mark_dimension(ax, population)
-    style.titles(axes, [text for row in rows for text in (_title(*row), "", "")])
+        texts += [f"{compare.population_words(population)}, $t={t}$", ""]
+    style.titles(axes, texts)
     compare.heading(figure, data)
-    entries = [_level_entry(t, *look) for t, look in levels.items()]
-    entries += [
-        style.handle(look[0], labels.setting("n", n), marker=look[1], dash="-")
-        for n, look in sizes.items()
+    entries = [compare.entry(model) for model in compare.names(data)]
+    quarters = [
+        style.handle(
+            style.GREY, f"{end} quarter of the modes", marker="o", dash=dash, filled=filled
+        )
+        for end, (filled, dash) in LOOK.items()
     ]
-    if _REFERENCE in compare.names(data):
-        words = MODELS[_REFERENCE].look.label
-        entries.append(style.handle(style.GREY, words, dash=style.DASHES[2]))
-    for end, filled, dash in zip(ENDS, (True, False), ("-", style.DASHES[1]), strict=True):
-        text = f"{end} quarter of the modes"
-        if f"distance_{end}" not in data["quantity"].to_pylist():
-            continue
-        entries.append(style.handle(style.GREY, text, marker="o", dash=dash, filled=filled))
-    style.legend(figure, entries)
+    style.legend(figure, [*entries, *style.within(axes[:, 1], quarters)])
     return figure
 
 
-def _rows(data: pa.Table) -> list[tuple[dict[str, Any], str]]:
-    """Populations and their networks; the empirical score alone only where nothing is trained."""
-    found = []
-    for population in compare.populations(data):
-        names = compare.names(compare.where(data, **population))
-        trained = [name for name in names if name in compare.TRAINED]
-        found += [(population, name) for name in trained or names]
-    return found[:_ROWS]
+def _at_one_level(own: pa.Table) -> tuple[pa.Table, int]:
+    """The rows of the level in the middle, in ln t, of those that have a nonlinearity."""
+    levels = tables.distinct(tables.keep(own, "quantity", ["nonlinearity"]), "t")
+    levels = levels or tables.distinct(own, "t")
+    middle = np.log([levels[0], levels[-1]]).mean()
+    t = min(levels, key=lambda level: abs(np.log(level) - middle))
+    return compare.where(own, t=t), t
 
 
-def _title(population: dict[str, Any], model: str) -> str:
-    return f"{MODELS[model].look.label}, {compare.population_words(population)}"
+def _nonlinearity(ax: Axes, own: pa.Table) -> None:
+    for model in compare.names(own):
+        _measured(ax, own, "nonlinearity", model, "-", filled=True)
+    style.axis(ax, "n", "nonlinearity")
 
 
-Looks = dict[Any, tuple[Any, str]]
-
-
-def _levels(data: pa.Table) -> Looks:
-    """Colour and marker of a few noise levels, without the ends of many."""
-    levels = tables.distinct(tables.keep(data, "quantity", ["nonlinearity"]), "t")
-    levels = levels[1:-1] if len(levels) > _LEVELS + 1 else levels
-    few = slices.spread(levels, _LEVELS)
-    return dict(zip(few, zip(style.COLOURS, style.MARKERS, strict=True), strict=False))
-
-
-def _sizes(data: pa.Table) -> Looks:
-    """Colour and marker of a few N, from few to many samples."""
-    from matplotlib import colormaps
-
-    sizes = tables.distinct(tables.keep(data, "quantity", ["nonlinearity"]), "n")
-    few = slices.spread(sizes, _SIZES)
-    colours = colormaps["viridis"](np.linspace(0, 0.85, len(few)))
-    return dict(zip(few, zip(colours, reversed(style.MARKERS), strict=False), strict=False))
-
-
-def _level_entry(t: int, colour: str, marker: str) -> Any:
-    return style.handle(colour, f"$t={t}$", marker=marker, dash="-")
-
-
-def _over(ax: Axes, own: pa.Table, model: str, x: str, series: str, looks: Looks) -> None:
-    """Nonlinearity over `x`, a line per value of `series`."""
-    for value, (colour, marker) in looks.items():
-        condition = {series: value, "model": model}
-        _measured(ax, own, x, "nonlinearity", condition, colour, marker, "-", filled=False)
-        if model != _REFERENCE:
-            dotted = {series: value, "model": _REFERENCE, "quantity": "nonlinearity"}
-            part = tables.arrays(own, **dotted)
-            order = np.argsort(part[x])
-            style.line(ax, part[x][order], part["value"][order], colour, style.DASHES[2], zorder=1)
-    style.axis(ax, x, "nonlinearity")
-    shown = tables.keep(compare.where(own, quantity="nonlinearity"), series, list(looks))
-    values, network = shown["value"].to_numpy(), compare.where(shown, model=model)["value"]
-    style.fit(ax, values[values >= (pc.min(network).as_py() or 0)], log=True)
-
-
-def _distances(ax: Axes, own: pa.Table, model: str, levels: Looks) -> None:
-    """Distance from the linear model over N, for both quarters of the modes."""
-    for t, (colour, marker) in levels.items():
-        for end, filled, dash in zip(ENDS, (True, False), ("-", style.DASHES[1]), strict=True):
-            condition = {"t": t, "model": model}
-            _measured(
-                ax, own, "n", f"distance_{end}", condition, colour, marker, dash, filled=filled
-            )
+def _distances(ax: Axes, own: pa.Table) -> None:
+    """Distance over N for both quarters of the modes, of networks where there are some."""
+    models = compare.names(own)
+    for model in [name for name in models if name in compare.TRAINED] or models:
+        for end, (filled, dash) in LOOK.items():
+            _measured(ax, own, f"distance_{end}", model, dash, filled=filled)
     style.axis(ax, "n", "distance")
     if drawn.empty(ax):
         drawn.nothing(ax, QUARTERS.words)
 
 
 def _measured(
-    ax: Axes, own: pa.Table, x: str, quantity: str, condition: dict[str, Any], colour: Any,
-    marker: str, dash: Any, *, filled: bool,
-) -> None:  # fmt: skip
+    ax: Axes, own: pa.Table, quantity: str, model: str, dash: Any, *, filled: bool
+) -> None:
     """Means joined by a line, with their band or else the bars of their measurement."""
-    keys = [(key, "ascending") for key in ("t", "n")]
-    own = compare.where(own, **condition).sort_by(keys)
+    own = compare.where(own, model=model).sort_by("n")
     part = tables.arrays(own, quantity=quantity)
     errors = tables.arrays(own, quantity=f"{quantity}_se")
-    style.line(ax, part[x], part["value"], colour, dash, linewidth=0.7, zorder=1)
-    style.points(ax, part[x], part, colour, marker, filled=filled)
-    error = dict(zip(errors[x].tolist(), errors["value"].tolist(), strict=True))
-    bar = np.array([error.get(at, np.nan) for at in part[x].tolist()])
+    colour = MODELS[model].look.colour
+    style.line(ax, part["n"], part["value"], colour, dash, linewidth=0.7, zorder=1)
+    compare.points(ax, part["n"], part, model, filled=filled)
+    error = dict(zip(errors["n"].tolist(), errors["value"].tolist(), strict=True))
+    bar = np.array([error.get(at, np.nan) for at in part["n"].tolist()])
     bar = np.where(np.isfinite(part["low"].astype(float)), np.nan, bar)
     value = part["value"].astype(float)
-    ax.vlines(part[x], value - bar, value + bar, colors=[colour], linewidth=0.8)
+    ax.vlines(part["n"], value - bar, value + bar, colors=[colour], linewidth=style.scaled(0.8))

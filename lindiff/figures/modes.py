@@ -5,11 +5,12 @@ targets λ. A mode emerges at the step from which its variance v stays within a 
 at the end of the run; carets are modes that do so after its first quarter, when their end is not
 known: they count as later than that. Exponents are means over runs of a fit to the steps and bounds
 of all modes of each (95 % t-interval from 3 on), WP those of the first step at the harmonic mean of
-the first v and λ, of the modes that get there (Wang and Pehlevan, arXiv 2503.03206). `linear` is
-the closed form at τ = η · step with η of the linear training. Black lines are fitted to nothing but
-moved to the mean of the first series: what gradient flow of the linear denoiser does, mode by mode
-whatever d, with its exponent over the modes of that series, and 1/λ, its limit for β₁ ≪ λ ≪ 1.
-Of more modes than 40 those are marked that are evenly spaced in ln λ.
+the first v and λ, of the modes that get there (Wang and Pehlevan, arXiv 2503.03206); both take 4
+modes with a step in every run. `linear` is the closed form at τ = η · step with η of the linear
+training. Black lines are fitted to nothing but moved to the mean of the first series: what gradient
+flow of the linear denoiser does, mode by mode whatever d, with its exponent over the modes of that
+series (of 4 or more), and 1/λ, its limit for β₁ ≪ λ ≪ 1. Of more modes than 40 those are marked
+that are evenly spaced in ln λ.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ def _emergence(runs: crossings.Runs) -> Rows:
         found.append({"quantity": "prefactor", "value": law[1]})
     if harmonic is not None:
         found.append({"quantity": "harmonic_exponent"} | harmonic.columns())
+        found.append({"quantity": "harmonic_modes", "value": float(runs.harmonic_modes)})
     return found
 
 
@@ -180,15 +182,15 @@ def _shapes(rows: Rows, cell: dict[str, Any]) -> Rows:
     shapes = {"linear_shape": times * math.exp(shift), "law_shape": np.exp((x + y).mean()) / nodes}
     # Of the same modes as the fits to trainings: the law is no straight line, and weights count.
     own = np.log(own[(own >= nodes[0]) & (own <= nodes[-1])])
-    slope = np.polyfit(own, np.interp(own, np.log(nodes), np.log(times)), 1)[0]
-    return [
-        {"quantity": "linear_exponent", "value": float(slope)},
-        *(
-            {"quantity": name, "mode_eigenvalue": value, "value": step}
-            for name, curve in shapes.items()
-            for value, step in zip(nodes.tolist(), curve.tolist(), strict=True)
-        ),
+    made: Rows = [
+        {"quantity": name, "mode_eigenvalue": value, "value": step}
+        for name, curve in shapes.items()
+        for value, step in zip(nodes.tolist(), curve.tolist(), strict=True)
     ]
+    if len(own) >= crossings.FEWEST_MODES:
+        slope = np.polyfit(own, np.interp(own, np.log(nodes), np.log(times)), 1)[0]
+        made.append({"quantity": "linear_exponent", "value": float(slope)})
+    return made
 
 
 def draw(data: pa.Table) -> Figure:
@@ -211,9 +213,10 @@ def draw(data: pa.Table) -> Figure:
     entries = [entry for *_, entry in shades.values()]
     entries.append(style.handle(style.GREY, r"target $\lambda$", dash=style.DASHES[2]))
     entries += [_entry(data, *key, filled=filled) for key, filled in series.items()]
+    text = "shape: linear denoiser"
     for slope in tables.arrays(data, quantity="linear_exponent")["value"]:
-        text = rf"shape: linear denoiser, $\lambda^{{{slope:.2f}}}$"
-        entries.append(style.handle(style.BLACK, text, dash="-"))
+        text += rf", $\lambda^{{{slope:.2f}}}$"
+    entries.append(style.handle(style.BLACK, text, dash="-"))
     entries.append(style.handle(style.BLACK, r"shape: $1/\lambda$", dash=style.DASHES[1]))
     style.legend(figure, entries, columns=2)
     return figure
@@ -303,14 +306,29 @@ def _marked(eigenvalues: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _entry(data: pa.Table, model: str, optimizer: str | None, *, filled: bool) -> Any:
-    """The legend entry of a series, with its exponent and that of the other definition."""
+    """The legend entry of a series, with its exponent and that of the other definition.
+
+    What has too few modes for an exponent says how many.
+    """
     own = compare.where(data, model=model, optimizer=optimizer)
-    text = _name(model, optimizer)
-    for row in compare.where(own, quantity="exponent").to_pylist():
-        text += rf": $\lambda^{{{row['value']:.2f}}}$"
-        if row["low"] is not None:
-            text += f" ({row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
+    law = compare.where(own, quantity="exponent").to_pylist()
+    steps, later = (len(compare.where(own, quantity=f"emergence_{of}")) for of in ("step", "later"))
+    text = f"{_name(model, optimizer)}: " + (_exponent(law[0]) if law else _too_few(steps))
     for row in compare.where(own, quantity="harmonic_exponent").to_pylist():
         text += rf", WP $\lambda^{{{row['value']:.2f}}}$"
+        count = int(compare.where(own, quantity="harmonic_modes")["value"][0].as_py())
+        text += f" of {count} modes" if count < steps + later else ""
     look = MODELS[model].look
-    return style.handle(look.colour, text, marker=look.marker, dash="-", filled=filled)
+    dash = "-" if law else None
+    return style.handle(look.colour, text, marker=look.marker, dash=dash, filled=filled)
+
+
+def _exponent(row: dict[str, Any]) -> str:
+    text = rf"$\lambda^{{{row['value']:.2f}}}$"
+    if row["low"] is not None:
+        text += f" ({row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
+    return text
+
+
+def _too_few(count: int) -> str:
+    return f"no exponent ({count} mode{'s' * (count != 1)} with a step)"

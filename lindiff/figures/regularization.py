@@ -81,13 +81,14 @@ def draw(data: pa.Table) -> Figure:
     style.titles(axes, [*above, *(f"best for {optima.short(m)}" for m in optima.METRICS)])
     note = optima.at_the_end(data)
     style.heading(figure, data, without=slices.REGULARIZERS, note=note)
-    entries = [entry for *_, entry in series]
+    entries = style.within(axes[:-1], [entry for *_, entry in series])
     entries.append(style.handle(style.GREY, "line: theory", dash="-"))
-    entries += [
+    best = [
         style.handle(colour, f"best {labels.label(name).lower()}", marker=marker, dash=dash)
         for name, (colour, marker, dash) in LOOK.items()
         if name in names
     ]
+    entries += style.within(axes[-1], best)
     if "ridge" in names:
         entries.append(style.handle(style.BLACK, "large $N$, ideal sampler", dash=style.DASHES[2]))
     style.legend(figure, entries)

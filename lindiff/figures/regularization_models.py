@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.drawing import compare, drawn, labels, slices, style, tables
+from lindiff.drawing.intervals import FEWEST_SETS
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS, THEORY
 
@@ -42,7 +43,6 @@ _CHOICES: dict[str, slices.Choice] = {
     "optimizer": lambda names: min(names, key=lambda name: (name == "adamw", name)),
 }
 _SIZES = 4
-_FEWEST = 3  # training sets behind a jackknife interval
 _ROOM = 3.0  # panels show losses up to this many times the largest without weight decay
 
 
@@ -97,7 +97,7 @@ def _matrices(cells: pa.Table) -> Iterator[tuple[dict[str, Any], Array, Array]]:
 
 
 def _ends(value: float, low: float, high: float, count: int) -> dict[str, float | None]:
-    if count < _FEWEST or math.isnan(low):
+    if count < FEWEST_SETS or math.isnan(low):
         return {"value": value, "low": None, "high": None}
     return {"value": value, "low": low, "high": high}
 
@@ -118,7 +118,11 @@ def draw(data: pa.Table) -> Figure:
     style.titles(axes, [*words, *blank, "best weight decay", "what it gains"])
     data_words = [compare.population_words(own) for own in compare.populations(data)]
     compare.heading(figure, data, note=", ".join([*data_words, *_left_out(data)]))
-    style.legend(figure, _entries(data, models, sizes))
+    curves, best = _entries(sizes), [compare.entry(model, filled=False) for model in models]
+    entries = [*style.within(axes[0], curves), *style.within(axes[1], best)]
+    if THEORY in compare.names(data):
+        entries.append(style.handle(style.GREY, "linear, theory", dash=style.DASHES[1]))
+    style.legend(figure, entries)
     return figure
 
 
@@ -194,7 +198,8 @@ def _best(ax: Axes, data: pa.Table, quantity: str, models: list[str]) -> None:
         ax.axhline(1, color=style.GREY, linewidth=0.5, zorder=0)
 
 
-def _entries(data: pa.Table, models: list[str], sizes: dict[int, tuple[Any, str]]) -> list[Any]:
+def _entries(sizes: dict[int, tuple[Any, str]]) -> list[Any]:
+    """The entries of the curves."""
     entries = [
         style.handle(colour, labels.setting("n", n), marker=marker, dash="-", filled=True)
         for n, (colour, marker) in sizes.items()
@@ -203,7 +208,4 @@ def _entries(data: pa.Table, models: list[str], sizes: dict[int, tuple[Any, str]
     entries.append(style.handle(style.GREY, "train loss", marker="o"))
     entries.append(style.handle(style.BLACK, "least test loss", marker="x"))
     entries.append(style.handle(style.GREY, "without weight decay", marker="_"))
-    entries += [compare.entry(model, filled=False) for model in models]
-    if THEORY in compare.names(data):
-        entries.append(style.handle(style.GREY, "linear, theory", dash=style.DASHES[1]))
     return entries

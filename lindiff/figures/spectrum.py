@@ -104,7 +104,8 @@ def draw(data: pa.Table) -> Figure:
     )
     style.heading(figure, data, without=("ridge",))
     entries = [entry for *_, entry in spectra]
-    entries.append(style.handle(style.GREY, "theory", dash="-"))
+    theory = style.handle(style.GREY, "theory", dash="-")
+    entries += style.within([*axes[:-1].flat, axes[-1, 1]], [theory])
     letter = "fi"[len(strengths) - 1]
     entries += [
         style.handle(

@@ -1,12 +1,14 @@
 """Tables of exponents and optima for a paper, in LaTeX with booktabs, from the data of figures.
 
-What is the same in all rows of a table stands in its caption, what differs is a column.
+What is the same in all rows of a table stands in its caption, what differs is a column. A table
+with more rows than a page has room for goes over pages, by longtable, with its header on each.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +25,8 @@ _EXPONENTS = {
     "exponent": "exponent", "harmonic_exponent": "exponent, first step at the harmonic mean",
 }  # fmt: skip
 _OPTIMA = {"_argmin": "best value", "_minimum": "value there"}
+# Rows of a table that floats: with its caption they fit the page of an article in 10 points.
+LONGEST = 36
 _NUMBERS = ("value", "low", "high", "seeds")
 # The figures that have such rows, and what a table of them is called.
 TABLES = {
@@ -36,7 +40,7 @@ TABLES = {
 
 
 def document(plan: Plan) -> str:
-    """The tables of a plan's figures, for `\\input` in a paper that loads booktabs.
+    """The tables of a plan's figures, for `\\input` in a paper; comments name the packages.
 
     Raises:
         InputError: No figure of the plan has an exponent or an optimum.
@@ -48,7 +52,24 @@ def document(plan: Plan) -> str:
             f"{plan.config.name}: no exponents and no optima; they are of the figures "
             f"{', '.join(TABLES)}, and need rows with a minimum or a power law"
         )
-    return "\n".join(one for one in found if one)
+    return preamble(found) + "\n".join(one for one in found if one)
+
+
+def preamble(found: Sequence[str]) -> str:
+    """Comments that say which packages tables take, and where they cannot stand.
+
+    Args:
+        found: Results of `table`.
+
+    Returns:
+        Lines of LaTeX, all comments.
+    """
+    long = any(r"\begin{longtable}" in one for one in found)
+    packages = "booktabs,longtable" if long else "booktabs"
+    lines = [rf"% In the preamble: \usepackage{{{packages}}}"]
+    if long:
+        lines.append("% A longtable stands in one column: in a document of two, after \\onecolumn.")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def table(name: str, data: pa.Table) -> str:
@@ -66,14 +87,54 @@ def table(name: str, data: pa.Table) -> str:
         for cell, row in zip(cells, rows, strict=True)
     ]
     header = [*map(_header, varying), "value", r"95\,\% interval", "sets"]
+    made = _Table(
+        caption=_caption(name, data, held),
+        label=f"tab:{name.replace('_', '-')}",
+        columns="l" * len(varying) + "rrr",
+        header=" & ".join(header) + r" \\",
+        rows=lines,
+    )
+    return _floating(made) if len(lines) <= LONGEST else _over_pages(made)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The pieces of a table in LaTeX; header and rows end their line."""
+
+    caption: str
+    label: str
+    columns: str
+    header: str
+    rows: Sequence[str]
+
+
+def _floating(table: _Table) -> str:
     return "\n".join(
         [
-            r"\begin{table}", r"  \centering\small", f"  \\caption{{{_caption(name, data, held)}}}",
-            f"  \\label{{tab:{name.replace('_', '-')}}}",
-            f"  \\begin{{tabular}}{{{'l' * len(varying)}rrr}}", r"    \toprule",
-            "    " + " & ".join(header) + r" \\", r"    \midrule",
-            *(f"    {line}" for line in lines),
+            r"\begin{table}", r"  \centering\small", f"  \\caption{{{table.caption}}}",
+            f"  \\label{{{table.label}}}", f"  \\begin{{tabular}}{{{table.columns}}}",
+            r"    \toprule", f"    {table.header}", r"    \midrule",
+            *(f"    {row}" for row in table.rows),
             r"    \bottomrule", r"  \end{tabular}", r"\end{table}", "",
+        ]
+    )  # fmt: skip
+
+
+def _over_pages(table: _Table) -> str:
+    """A longtable, in a group of its own for the size of its text and the width of its caption."""
+    head = [r"    \toprule", f"    {table.header}", r"    \midrule"]
+    more = rf"\multicolumn{{{len(table.columns)}}}{{r}}{{continued on the next page}} \\"
+    return "\n".join(
+        [
+            r"{\small\setlength{\LTcapwidth}{\linewidth}",
+            f"  \\begin{{longtable}}{{{table.columns}}}",
+            f"    \\caption{{{table.caption}}}\\label{{{table.label}}} \\\\",
+            *head, r"    \endfirsthead",
+            r"    \caption[]{(continued)} \\", *head, r"    \endhead",
+            r"    \midrule", f"    {more}", r"    \endfoot",
+            r"    \bottomrule", r"    \endlastfoot",
+            *(f"    {row}" for row in table.rows),
+            r"  \end{longtable}", "}", "",
         ]
     )  # fmt: skip
 

@@ -82,7 +82,8 @@ def _figures_of_plan(plan_file: Path, names: tuple[str, ...], asked: dict[str, A
 def latex(config: Path, results: Path, bibtex: bool) -> None:
     """Print LaTeX tables of the exponents and optima of CONFIG, from the data of its figures.
 
-    The document that takes them in needs the package booktabs.
+    Comments at their head name the packages that the document needs: booktabs, and longtable where
+    a table goes over pages.
 
     \b
     lindiff latex config/mine.yaml > tables.tex

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lindiff.drawing.intervals import (
+    FEWEST_SETS,
     Interval,
     PowerFit,
     geometric_mean_interval,
@@ -177,6 +178,24 @@ HEAVY_MEDIAN = (1 - 0.5 / 0.8) ** (-1 / 0.75)
 )
 def test_coverage(estimator, draw, truth: float, seeds: int):
     assert 0.92 <= coverage(estimator, draw, truth, seeds) <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("estimator", "draw", "truth"),
+    [(mean_interval, normal, 3), (geometric_mean_interval, log_normal, math.e)],
+)
+def test_the_fewest_sets_that_have_an_interval_cover_as_many_do(estimator, draw, truth: float):
+    assert 0.94 <= coverage(estimator, draw, truth, FEWEST_SETS) <= 0.96
+
+
+def test_an_interval_of_fewer_than_enough_values_has_no_ends():
+    three = mean_interval([1.0, 2.0, 3.0])
+    assert three.of_enough() == three
+    two = mean_interval([1.0, 2.0]).of_enough()
+    assert (two.value, two.count) == (1.5, 2)
+    assert math.isnan(two.low)
+    assert math.isnan(two.high)
+    assert math.isnan(three.of_enough(4).low)
 
 
 def test_coverage_would_tell_a_wrong_interval():

@@ -278,8 +278,9 @@ def test_infinite_points_and_zeros_stand_at_the_edges():
     assert names == ["drawn", "at the upper edge: infinite", "at the lower edge: not above 0"]
 
 
-@pytest.mark.parametrize("ends", [(0.31, 0.45), (0.42, 0.43), (2.5, 9.5), (0.9, 1.6), (90, 110)])
-def test_a_logarithmic_axis_within_one_decade_has_labels(ends: tuple[float, float]):
+@pytest.mark.parametrize("ends", [(0.31, 0.45), (0.42, 0.43), (2.5, 9.5), (0.9, 1.6), (90, 110),
+                                  (0.14, 7.5), (0.15, 9)])  # fmt: skip
+def test_a_logarithmic_axis_with_less_than_two_decades_has_labels(ends: tuple[float, float]):
     with style.applied():
         figure, axes = style.panels(1, 1)
         style.line(axes[0, 0], ends, ends)

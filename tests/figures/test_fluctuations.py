@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+from matplotlib.axes import Axes
 
-from lindiff.drawing import scatter, tables
+from lindiff.drawing import caption, markup, scatter, style, tables
 from lindiff.figures import fluctuations
 from tests.figures import synthetic
 from tests.figures.feeds import fluctuations as feed
@@ -106,3 +107,53 @@ def test_draws_need_no_theory_to_be_drawn():
     )))  # fmt: skip
     found = fluctuations.query(metrics)
     assert tables.distinct(found, "quantity") == ["kl_data_model_average", "kl_data_model_draws"]
+
+
+def drawn_in(ax: Axes, colour: str, marker: str) -> dict[float, float]:
+    """Abscissae and values of the markers of one colour."""
+    found: dict[float, float] = {}
+    for line in ax.lines:
+        if line.get_color() == colour and line.get_marker() == marker:
+            found |= dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+    return found
+
+
+def test_four_panels_of_the_middle_ratio_and_of_the_least_regularization(data: pa.Table):
+    with style.applied():
+        spread, limit, draws, tail = fluctuations.draw(data).axes
+    d = np.array(feed.SIZES)
+    for name, (colour, marker) in fluctuations.LOOK.items():
+        values = drawn_in(spread, colour, marker)
+        assert values == pytest.approx(dict(zip(d, np.std(STEPS, ddof=1) / d, strict=True)))
+        expected = (1 + 1 / d) / feed.exact(feed.LAST) - 1
+        assert drawn_in(limit, colour, marker) == pytest.approx(dict(zip(d, expected, strict=True)))
+        assert len(drawn_in(draws, colour, marker)) == 7, name
+        # The guide goes through the points, which fall as it does.
+        (guide,) = (line for line in spread.lines if line.get_color() == colour
+                    and line.get_linestyle() == "--")  # fmt: skip
+        assert guide.get_ydata() == pytest.approx(np.std(STEPS, ddof=1) / d)
+    colour, marker = fluctuations.LOOK[fluctuations.HEAVY]
+    assert list(drawn_in(tail, colour, marker)) == [1.25, 1.5]
+    titles = [ax.get_title(loc="left") for ax in (spread, limit, draws, tail)]
+    assert titles == [
+        "(a) scatter of training sets, $N/d=1$, ridge $c=0.1$",
+        "(b) mean of training sets, $N/d=1$, ridge $c=0.1$",
+        "(c) training sets, $d=16$, ridge $c=0.1$",
+        "(d) heavy tail, $d=16$, ridge $c=0$",
+    ]
+
+
+def test_the_caption_says_how_near_the_mean_is_to_theory(data: pa.Table):
+    with style.applied():
+        words = markup.plain(caption.words(fluctuations.draw(data), data))
+    bound = 100 * T_4 * np.std(STEPS, ddof=1) / math.sqrt(5) / 32
+    assert f"At d=32 of (b) the mean is within {bound:.2g} % of the theory" in words
+
+
+def test_intervals_of_the_mean_and_bands_of_the_draws_have_entries_of_their_own(data: pa.Table):
+    with style.applied():
+        figure = fluctuations.draw(data)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "95 % interval of the mean" in texts
+    assert "middle 80 % of the draws" in texts
+    assert "95 % interval" not in texts

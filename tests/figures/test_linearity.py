@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from matplotlib.axes import Axes
 
 from lindiff.drawing import style, tables
 from lindiff.figures import linearity
+from lindiff.models import MODELS
 from tests.figures import synthetic
 from tests.figures.feeds import linearity as feed
 
@@ -78,9 +80,52 @@ def test_a_single_training_set_has_the_error_of_its_measurement():
         linearity.draw(found)
 
 
-def test_levels_and_sizes_are_few_and_not_the_ends(data: pa.Table):
-    assert list(linearity._levels(data)) == [2, 14, 52]
-    assert list(linearity._sizes(data)) == [8, 32, 128, 1024]
+def panels(found: pa.Table) -> list[Axes]:
+    with style.applied():
+        return linearity.draw(found).axes
+
+
+def drawn_in(ax: Axes, colour: str, *, filled: bool) -> dict[int, float]:
+    """N and value of the markers of one colour."""
+    face = colour if filled else "white"
+    (line,) = (
+        line for line in ax.lines
+        if line.get_color() == colour and line.get_markerfacecolor() == face
+        and line.get_linestyle() == "None"
+    )  # fmt: skip
+    return dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+
+
+def test_every_network_is_drawn_at_the_level_in_the_middle(data: pa.Table):
+    axes = panels(data)
+    # A row per population, in ln t between 1 and 100 the level 14 is nearest to 10.
+    assert [ax.get_title(loc="left") for ax in axes] == [
+        r"(a) Gaussian, power law $s_j\propto j^{-1}$, $d=16$, $t=14$", "(b) ",
+        "(c) digits, $d=61$, $t=14$", "(d) ",
+    ]  # fmt: skip
+    for ax, d in ((axes[0], 16), (axes[2], 61)):
+        for model in ("mlp", "empirical"):
+            values = drawn_in(ax, MODELS[model].look.colour, filled=True)
+            exact = {n: feed.nonlinearity(model, d, n, 14) for n in feed.NS}
+            assert values == pytest.approx(exact)
+    for ax, d in ((axes[1], 16), (axes[3], 61)):
+        for filled, factor in ((True, 1), (False, 4)):
+            values = drawn_in(ax, MODELS["mlp"].look.colour, filled=filled)
+            assert values == pytest.approx({n: factor * d / n / 15 for n in feed.NS})
+
+
+def test_the_words_of_the_panels_say_what_is_measured(data: pa.Table):
+    nonlinearity, distance = (ax.get_ylabel() for ax in panels(data)[:2])
+    assert nonlinearity == "Nonlinearity (affine: 0)"
+    assert distance == "Distance from the linear model"
+    words = linearity.__doc__.replace("\n", " ")
+    assert "the distance from the linear model: the mean square of the difference" in words
+
+
+def test_the_other_levels_are_in_the_data(data: pa.Table):
+    for quantity in ("nonlinearity", "distance_leading", "distance_trailing"):
+        rows = tables.keep(data, "quantity", [quantity])
+        assert tables.distinct(rows, "t") == list(feed.LEVELS)
 
 
 def test_three_modes_have_no_quarters():
@@ -115,9 +160,8 @@ def test_without_rows_there_is_nothing_to_draw():
 
 
 def test_the_empirical_score_alone_has_a_row_of_its_own():
-    found = query(*feed.tables(feed.cells("empirical", feed.POPULATIONS[0])))
-    ((population, model),) = linearity._rows(found)
-    assert (population["d"], model) == (16, "empirical")
-    with style.applied():
-        figure = linearity.draw(found)
-    assert np.isfinite(figure.axes[0].get_ylim()).all()
+    axes = panels(query(*feed.tables(feed.cells("empirical", feed.POPULATIONS[0]))))
+    assert len(axes) == 2
+    values = drawn_in(axes[0], MODELS["empirical"].look.colour, filled=True)
+    assert values == pytest.approx({n: feed.nonlinearity("empirical", 16, n, 14) for n in feed.NS})
+    assert np.isfinite(axes[0].get_ylim()).all()

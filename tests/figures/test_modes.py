@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from lindiff.drawing import caption, compare, crossings, style, tables
@@ -166,6 +167,42 @@ def test_three_modes_have_no_exponent():
     assert found.early[0].tolist() == [False, False, False, True]
     assert 10 < found.emergence[0, 0] < 100
     assert found.power_law() is None
+
+
+def legend(found: pa.Table) -> list[str]:
+    with style.applied():
+        figure = modes.draw(found)
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_legend_says_of_how_many_modes_an_exponent_is_or_that_they_are_too_few():
+    key = ("linear_trained", "sgd")
+    # A quarter of 800 steps is that of λ = 2: of 4.7/j two modes have a step, and 16 get to 2λ.
+    few = query(*as_tables(cells(*key, steps=800, stop_step=[0, *(s for s in STOPS if s < 800)])))
+    assert len(of(few, "emergence_step", key)["mode"]) == 2
+    assert len(of(few, "exponent", key)["value"]) == 0
+    reached = int(of(few, "harmonic_modes", key)["value"][0])
+    assert 4 <= reached < 16
+    (text,) = (text for text in legend(few) if "trained" in text)
+    assert "no exponent (2 modes with a step)" in text
+    assert f"of {reached} modes" in text
+    # Of all modes the count is not said.
+    (text,) = (text for text in legend(query(*as_tables(cells(*key)))) if "trained" in text)
+    assert "WP" in text
+    assert "modes" not in text
+
+
+def test_three_modes_give_no_exponent_to_the_shape_of_the_linear_denoiser():
+    metrics, nested = as_tables(cells("mlp", "sgd"))
+    for count, fitted in ((4, True), (3, False)):
+        kept = nested["modes"].filter(pc.less_equal(nested["modes"]["mode"], count))
+        found = query(metrics, {"modes": kept})
+        assert len(of(found, "emergence_step")["mode"]) == count
+        assert ("linear_exponent" in found["quantity"].to_pylist()) == fitted
+        assert ("exponent" in found["quantity"].to_pylist()) == fitted
+        assert ("harmonic_exponent" in found["quantity"].to_pylist()) == fitted
+        (text,) = (text for text in legend(found) if "shape: linear" in text)
+        assert ("lambda" in text) == fitted
 
 
 def test_without_linear_training_the_closed_form_has_no_step():

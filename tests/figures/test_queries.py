@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import tables
+from lindiff.drawing import style, tables
 from lindiff.figures import kl, learned_covariance, null_directions, transition
 from lindiff.science import laws
 from tests.figures import synthetic
@@ -129,9 +130,34 @@ def test_learned_covariance():
     assert one(data, quantity="ratio", **leading)["value"] == pytest.approx(4)
     null = one(data, quantity="expected_variance", n=2, strength=0.5, mode=2)
     assert null["value"] == pytest.approx(0.5)
+    assert one(data, quantity="mode_eigenvalue", n=2, strength=0.5, mode=2)["value"] == 0
+    assert one(data, quantity="mode_eigenvalue", **leading)["value"] == pytest.approx(3)
     # Without ridge the null space is generated without variance and left out.
     unregularized = [r for r in data.to_pylist() if r["n"] == 2 and r["strength"] == 0]
     assert {r["mode"] for r in unregularized} == {1}
+
+
+def test_learned_covariance_shows_every_ridge_once():
+    """Of all N together: v over λ with λ + c as line, the null space at the edge."""
+    metrics, nested = synthetic.feed("learned_covariance")
+    data = learned_covariance.query(tables.plain(metrics), modes=nested["modes"])
+    with style.applied():
+        variance, ratio = learned_covariance.draw(data).axes
+    for strength, colour, marker, _ in style.strengths(data):
+        (line,) = (one for one in variance.lines if one.get_linestyle() == "-"
+                   and one.get_color() == colour)  # fmt: skip
+        assert line.get_ydata() == pytest.approx(line.get_xdata() + strength)
+        points = [one for one in variance.lines if one.get_marker() == marker
+                  and one.get_color() == colour]  # fmt: skip
+        rows = tables.arrays(data, strength=strength, quantity="mode_eigenvalue")["value"]
+        assert sum(len(one.get_xdata()) for one in points) == np.count_nonzero(rows)
+        (null,) = (one for one in variance.lines if one.get_marker() == "_"
+                   and one.get_color() == colour)  # fmt: skip
+        assert len(null.get_xdata()) == np.count_nonzero(rows == 0)
+    # The least regularization lies above the others.
+    first, *_ = style.strengths(data)
+    last = [one for one in ratio.lines if one.get_marker() in style.MARKERS][-1]
+    assert last.get_color() == first[1]
 
 
 def test_null_directions():

@@ -92,6 +92,24 @@ def test_curves_of_some_sizes_are_means_over_training_sets(data: pa.Table):
     assert np.all(own["high"][1:] > own["value"][1:])
 
 
+def test_three_training_sets_have_intervals_and_two_have_none():
+    three, two = query(feed.rows(seed=[0, 1, 2])), query(feed.rows(seed=[0, 1]))
+    logs = [math.log(feed.factor(seed)) for seed in (0, 1, 2)]
+    half = 4.302652729911275 * np.std(logs, ddof=1) / math.sqrt(3)
+    found = by_n(three, "onset")[8]
+    assert found["high"] / found["value"] == pytest.approx(math.exp(half))
+    assert found["value"] / found["low"] == pytest.approx(math.exp(half))
+    losses = [feed.test_loss(8, feed.STOPS[3], seed) for seed in (0, 1, 2)]
+    curve = tables.arrays(three, quantity="test_loss", n=8)
+    half = 4.302652729911275 * np.std(losses, ddof=1) / math.sqrt(3)
+    assert (curve["high"] - curve["value"])[3] == pytest.approx(half)
+    # Of a share, which is not normal at its ends, it takes eight.
+    shares = tables.arrays(three, quantity="memorized_fraction", n=8)
+    assert np.isnan(shares["low"].astype(float)).all()
+    assert all(row["low"] is None for row in by_n(two, "onset").values())
+    assert np.isnan(tables.arrays(two, quantity="test_loss", n=8)["low"].astype(float)).all()
+
+
 def test_one_training_set_has_times_without_intervals():
     data = query(feed.rows(seed=[0]))
     assert data["low"].null_count == data.num_rows

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from lindiff import figures
@@ -27,6 +29,13 @@ def data_of(name: str, folder: Path):
     metrics, nested = synthetic.feed(name)
     synthetic.write(folder, metrics, **nested)
     return figures.figure_data(name, folder, ("one",))
+
+
+def rows_of(text: str) -> list[str]:
+    """The lines of a table's rows, behind all that LaTeX repeats."""
+    _, _, body = text.rpartition(r"\endlastfoot" if "longtable" in text else r"\midrule")
+    (body,) = re.findall(r"(.*?)\\(?:bottomrule|end\{longtable\})", body, re.DOTALL)
+    return [line.strip() for line in body.strip().splitlines()]
 
 
 @pytest.mark.parametrize("setting", references.SOURCES)
@@ -74,8 +83,7 @@ def test_a_row_for_every_exponent_and_optimum(name: str, tmp_path: Path):
         and row.get("unit") != "ridge" and row["quantity"] != "linear_exponent"
     ]  # fmt: skip
     text = latex.table(name, data)
-    body = text.partition(r"\midrule")[2].partition(r"\bottomrule")[0]
-    lines = [line.strip() for line in body.strip().splitlines()]
+    lines = rows_of(text)
     assert len(lines) == len(shown) > 0
     assert all(line.endswith(r" \\") for line in lines)
     header = text.partition(r"\toprule")[2].partition(r"\midrule")[0]
@@ -92,13 +100,53 @@ def test_without_exponents_and_optima_there_is_an_error(tmp_path: Path):
         latex.document(make_plan(load(path), tmp_path))
 
 
+def test_a_table_of_more_rows_than_a_page_has_goes_over_pages_with_its_header(tmp_path: Path):
+    data = data_of("modes", tmp_path)
+    short = latex.table("modes", data)
+    long = latex.table("modes", pa.concat_tables([data] * latex.LONGEST))
+    assert r"\begin{table}" in short
+    assert "longtable" not in short
+    assert long.count(r"\begin{longtable}") == long.count(r"\end{longtable}") == 1
+    assert r"\begin{table}" not in long
+    assert long.count("{") == long.count("}")
+    assert rows_of(long) == rows_of(short) * latex.LONGEST
+    # What LaTeX repeats stands before the rows, in this order.
+    ends = [long.index(rf"\{name}") for name in ("endfirsthead", "endhead", "endfoot")]
+    assert [*ends, long.index(r"\endlastfoot")] == sorted([*ends, long.index(r"\endlastfoot")])
+    header = short.partition(r"\toprule")[2].partition(r"\midrule")[0]
+    assert header in long[: ends[0]]
+    assert header in long[ends[0] : ends[1]]
+    (columns,) = re.findall(r"\\begin\{longtable\}\{(\w+)\}", long)
+    assert len(columns) == header.count("&") + 1
+    assert rf"\multicolumn{{{len(columns)}}}" in long[ends[1] : ends[2]]
+
+
+def test_a_table_floats_up_to_the_longest(tmp_path: Path):
+    row = data_of("modes", tmp_path)
+    row = row.filter(pc.equal(row["quantity"], "exponent")).slice(0, 1)
+    for count, kind in ((latex.LONGEST, "table"), (latex.LONGEST + 1, "longtable")):
+        text = latex.table("modes", pa.concat_tables([row] * count))
+        assert rf"\begin{{{kind}}}" in text
+        assert len(rows_of(text)) == count
+
+
+def test_tables_name_their_packages_in_comments(tmp_path: Path):
+    short = latex.table("modes", data_of("modes", tmp_path / "short"))
+    assert latex.preamble([short]) == "% In the preamble: \\usepackage{booktabs}\n"
+    long = latex.table("tuned", data_of("tuned", tmp_path / "long"))
+    lines = latex.preamble([short, long]).splitlines()
+    assert lines[0] == r"% In the preamble: \usepackage{booktabs,longtable}"
+    assert all(line.startswith("% ") for line in lines)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX on this machine")
 def test_latex_sets_the_tables_and_bibtex_the_works(tmp_path: Path):
     text = "".join(latex.table(name, data_of(name, tmp_path / name)) for name in latex.TABLES)
+    assert r"\begin{longtable}" in text
     (tmp_path / "works.bib").write_text(references.bibtex(references.WORKS))
     (tmp_path / "paper.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs}\begin{document}" + text
+        r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}" + text
         + r"\nocite{*}\bibliographystyle{plain}\bibliography{works}\end{document}"
     )  # fmt: skip
     latexed = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]

@@ -1,0 +1,123 @@
+"""A legend lists what is drawn in the panels that are there, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lindiff import figures
+from lindiff.columns.arrays import plain
+from lindiff.drawing import layout, markup, style
+from tests.figures import synthetic
+
+GREY, COLOURS = style.GREY, style.COLOURS
+
+
+def entries(figure: Any) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+@cache
+def data_of(name: str) -> pa.Table:
+    metrics, nested = synthetic.feed(name)
+    asked = {key: nested[key] for key in figures.needs(name).metrics if key in nested}
+    return figures.load(name).query(plain(metrics), **asked)
+
+
+def of_panel(name: str, letter: str) -> str:
+    """The entries of a panel that stands alone, as one text."""
+    with style.applied():
+        figure = figures.load(name).draw(data_of(name))
+        figure.set_layout_engine("none")
+        layout.arrange(figure, name, layout.WIDTHS["text"], letter)
+        return markup.plain("; ".join(entries(figure)))
+
+
+# What a panel has and what it lacks, of entries that look like something in it.
+PANELS = [
+    ("early_stopping", "a", ["N=2 (", "theory"], ["best for"]),
+    ("early_stopping", "d", ["small λ"], ["best for", "N=2 ("]),
+    ("early_stopping", "e", ["N=2 (", "small λ"], ["best for"]),
+    ("early_stopping", "f", ["best for residual loss", "N=d"], ["N=2 (", "small λ"]),
+    ("fluctuations", "a", ["Test loss", "∝1/d"], ["theory", "mean", "draws", "N=d"]),
+    ("fluctuations", "b", ["theory", "interval of the mean"], ["∝", "draws", "N=d"]),
+    ("fluctuations", "c", ["mean of the draws", "middle 80 %"], ["theory", "∝", "interval"]),
+    ("fluctuations", "d", ["theory", "middle 80 %", "N=d"], ["∝", "Test loss", "interval"]),
+    ("learned_covariance", "a", ["null space", "v=λ+c", "c=0;"], []),
+    ("learned_covariance", "b", ["c=0;"], ["null space", "v=λ+c"]),
+    ("linearity", "a", ["MLP", "empirical score", "N=d"], ["quarter"]),
+    ("linearity", "b", ["MLP", "leading quarter", "trailing quarter"], ["empirical score"]),
+    ("regularization", "a", ["N=2 ("], ["best ridge", "best weight decay"]),
+    ("regularization", "h", ["best ridge", "best weight decay", "large N"], ["N=2 ("]),
+    ("regularization_models", "a", ["train loss", "without weight decay"], ["MLP", "N=d"]),
+    ("regularization_models", "c", ["MLP", "N=d"], ["train loss", "test loss", "N=4"]),
+    ("spectrum", "a", ["theory", "isotropic"], ["(i)"]),
+    ("spectrum", "g", ["isotropic"], ["theory", "(i)"]),
+    ("spectrum", "i", ["(i)"], ["theory"]),
+    ("training_time", "a", ["N=8"], ["Onset", "Best stop", "level", "power law"]),
+    ("training_time", "b", ["Best stop", "Time to fixed quality", "level of the fixed"], ["nset"]),
+    ("training_time", "c", ["Onset", "level of the onset"], ["Best stop", "quality", "power law"]),
+    ("training_time", "d", ["Onset", "power law"], ["Best stop", "level", "N=8"]),
+]
+
+
+@pytest.mark.parametrize(("name", "letter", "there", "absent"), PANELS)
+def test_a_panel_alone_names_what_it_shows(
+    name: str, letter: str, there: list[str], absent: list[str]
+):
+    text = of_panel(name, letter)
+    assert [words for words in there if words not in text] == []
+    assert [words for words in absent if words in text] == []
+
+
+def test_an_entry_of_some_panels_is_not_found_in_others():
+    with style.applied():
+        figure, axes = style.panels(1, 2)
+        style.line(axes[0, 0], [1, 2], [1, 2], COLOURS[0])
+        style.line(axes[0, 1], [1, 2], [1, 2], COLOURS[1])
+        style.titles(axes, ["", ""])
+        line = style.within(axes[0, 0], [style.handle(GREY, "theory", dash="-")])
+        fit = style.within(axes[0, 1:], [style.handle(GREY, "fit", dash="-")])
+        none = style.within(axes[0, 0], [style.handle(COLOURS[1], "elsewhere", dash="-")])
+        style.legend(figure, [*line, *fit, *none])
+        assert entries(figure) == ["theory", "fit"]
+        figure.set_layout_engine("none")
+        layout.arrange(figure, "made up", layout.WIDTHS["column"], "b")
+        assert entries(figure) == ["fit"]
+
+
+def test_the_line_at_n_equal_to_d_is_no_guide_of_another_name():
+    """It is dotted and grey as levels and references may be: they keep their entry by their own."""
+    with style.applied():
+        figure, axes = style.panels(1, 1)
+        axes[0, 0].set_xlim(0.1, 10)
+        style.n_is_d(axes[0, 0], 1)
+        reference = style.handle(GREY, "reference", dash=style.DASHES[2])
+        style.legend(figure, [reference])
+        assert entries(figure) == ["$N=d$"]
+        axes[0, 0].axhline(0.5, color=GREY, linestyle=style.DASHES[2])
+        style.draw_legend(figure, 1)
+        assert entries(figure) == ["reference", "$N=d$"]
+
+
+def test_intervals_that_differ_by_panel_are_named_where_they_are():
+    x, one = np.array([1.0, 2.0]), np.ones(2)
+    part = {"value": one, "low": one / 2, "high": 2 * one}
+    none = {"value": one, "low": math.nan * one, "high": math.nan * one}
+    with style.applied():
+        figure, axes = style.panels(1, 3)
+        style.bars(axes[0, 0], x, part, COLOURS[0], "o")
+        style.points(axes[0, 1], x, part, COLOURS[0], "o")
+        style.bars(axes[0, 2], x, none, COLOURS[0], "o")
+        style.titles(axes, ["", "", ""])
+        words = {"of the mean": axes[0, 0], "of the draws": axes[0, 1], "of none": axes[0, 2]}
+        style.legend(figure, [], interval=words)
+        assert entries(figure) == ["of the mean", "of the draws"]
+        figure.set_layout_engine("none")
+        layout.arrange(figure, "made up", layout.WIDTHS["column"], "b")
+        assert entries(figure) == ["of the draws"]
