@@ -1,13 +1,9 @@
-"""What pyproject.toml cannot say: workflow, example configs and claims are in the package."""
+"""What pyproject.toml cannot say: the package has the workflow and the example configs in it."""
 
 from setuptools import find_packages, setup
 
 # Where the wheel has each folder: `lindiff.report.launch` finds them there, or in the checkout.
-PACKED = {
-    "lindiff._workflow": "workflow",
-    "lindiff._configs": "config",
-    "lindiff._claims": "config/claims",
-}
+PACKED = {"lindiff._workflow": "workflow", "lindiff._configs": "config"}
 
 setup(
     packages=[*find_packages(include=["lindiff*"]), *PACKED],
@@ -16,7 +12,6 @@ setup(
     package_data={
         "lindiff": ["py.typed", "claims/page.html", "report/page/assets/*", "report/vendor/*/*"],
         "lindiff._workflow": ["Snakefile", "rules/*", "profiles/*/*", "report/*", "envs/*"],
-        "lindiff._configs": ["*"],
-        "lindiff._claims": ["*", "sweeps/*"],
+        "lindiff._configs": ["*", "claims/*", "claims/sweeps/*"],
     },
 )

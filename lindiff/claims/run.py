@@ -43,7 +43,8 @@ def sources(files: Sequence[Path], *, cluster: bool = False) -> list[Source]:
     Raises:
         InputError: A line for each error.
     """
-    found = [read(f, cluster=cluster) for f in files or sorted(packed("claims").glob("*.yaml"))]
+    files = files or sorted((packed("configs") / "claims").glob("*.yaml"))
+    found = [read(file, cluster=cluster) for file in files]
     for i, source in enumerate(found):
         if source.config.name == FOLDER:
             raise InputError(f"{source.sweep}: the results of claims are in {FOLDER}/: rename it")

@@ -40,11 +40,11 @@ NO_RUN = (
     "--lp", "--list-untracked", "--lu", "--delete-all-output", "--delete-temp-output",
 )  # fmt: skip
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PLACES = {"workflow": "workflow", "configs": "config", "claims": "config/claims"}
+_PLACES = {"workflow": "workflow", "configs": "config"}
 
 
 def packed(name: str) -> Path:
-    """The folder ``workflow``, ``configs`` or ``claims``, of the wheel or of the checkout."""
+    """The folder ``workflow`` or ``configs``, of the wheel or of the checkout."""
     here = Path(package).resolve().parent
     inside = here / f"_{name}"
     return inside if inside.is_dir() else here.parent / _PLACES[name]
