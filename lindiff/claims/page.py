@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from string import Template
@@ -17,7 +17,7 @@ from lindiff.claims.table import formula
 from lindiff.claims.verdict import VERDICTS, Verdict, verdict_at
 from lindiff.drawing.intervals import LEVEL
 from lindiff.files import write_text
-from lindiff.report.claims import number
+from lindiff.report.claims import number, spectrum
 from lindiff.report.page.write import ASSETS
 from lindiff.report.references import WORKS
 from lindiff.report.sections import marked
@@ -121,7 +121,7 @@ def _table(verdict: Verdict) -> str:
 
 
 def _row(point: Point, verdict: Verdict) -> str:
-    at = ", ".join(f"{key} = {_plain(value)}" for key, value in point.settings.items()) or "all"
+    at = _at(point.settings)
     found = point.interval
     known = not (math.isnan(found.low) or math.isnan(found.high))
     ends = f"{number(found.low, 4)} to {number(found.high, 4)}" if known else "none"
@@ -132,6 +132,14 @@ def _row(point: Point, verdict: Verdict) -> str:
     cells = (at, value, ends, evidence)
     plain = "".join(f"<td>{html.escape(text)}</td>" for text in cells)
     return f"<tr>{plain}<td>{_badge(verdict_at(point, verdict.statement))}</td></tr>\n"
+
+
+def _at(settings: Mapping[str, Any]) -> str:
+    """The settings of a point in words."""
+    words = dict(settings)
+    kind, params = words.pop("spectrum", "power_law"), words.pop("spectrum_params", None)
+    texts = [f"{key} = {_plain(value)}" for key, value in words.items()]
+    return ", ".join([*texts, *([spectrum(kind, params)] if params else [])]) or "all"
 
 
 def _plain(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 The curve is the mean over training sets, and what is taken of it (a crossing, a minimum, a ratio)
 is taken of that mean, as theory predicts it. Intervals are Student's t on the jackknife's values,
-one a training set (Tukey 1958; Miller, Biometrika 61, 1, 1974); a power law is fitted to those, so
+one a training set (Tukey 1958; Miller, Biometrika 61, 1, 1974), of all but plain means in
+logarithms; a power law is fitted to those, so
 that its interval has its lack of fit (`lindiff.drawing.intervals.power_fit`).
 """
 
@@ -82,13 +83,19 @@ def points(table: pa.Table, other: pa.Table, statement: Statement, level: float)
     """
     own = _varying([table, other] if statement.against else [table])
     names = _names(own, statement)
-    found = _numbers(plain(table).to_pylist(), names, statement.quantity, statement.take)
+    scale = _is_scale(statement)
+    found = _numbers(plain(table).to_pylist(), names, statement.quantity, statement.take, scale)
     if statement.against:
         against = statement.against
         formula, take = against.quantity or statement.quantity, against.take or statement.take
-        below = _numbers(plain(other).to_pylist(), names, formula, take)
+        below = _numbers(plain(other).to_pylist(), names, formula, take, scale)
         found = _ratios(found, below)
     return list(_points(found, statement, level))
+
+
+def _is_scale(statement: Statement) -> bool:
+    """Whether the number is a ratio, a place on an axis or an exponent of such: no plain mean."""
+    return any((statement.take, statement.against, statement.exponent))
 
 
 def _takes(statement: Statement) -> list[Take]:
@@ -123,15 +130,15 @@ def _names(varying: Sequence[str], statement: Statement) -> list[str]:
 
 
 def _numbers(
-    rows: Iterable[Row], names: Sequence[str], formula: Expression, take: Take | None
+    rows: Iterable[Row], names: Sequence[str], formula: Expression, take: Take | None, scale: bool
 ) -> dict[Key, _Numbers]:
     groups: dict[Key, list[Row]] = defaultdict(list)
     for row in rows:
         groups[tuple((name, row[name]) for name in names)].append(row)
-    return {key: _number(own, formula, take) for key, own in groups.items()}
+    return {key: _number(own, formula, take, scale) for key, own in groups.items()}
 
 
-def _number(rows: Sequence[Row], formula: Expression, take: Take | None) -> _Numbers:
+def _number(rows: Sequence[Row], formula: Expression, take: Take | None, scale: bool) -> _Numbers:
     """What is taken of the mean curve of some rows, and the jackknife's values."""
     values: dict[Any, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -142,7 +149,7 @@ def _number(rows: Sequence[Row], formula: Expression, take: Take | None) -> _Num
         raise Undecided("some training sets lack a point of the curve")
     grid = np.array(sorted(next(iter(values.values()))))
     curves = {seed: np.array([np.mean(curve[x]) for x in grid]) for seed, curve in values.items()}
-    return _jackknifed(grid, curves, _reduction(take), len(rows))
+    return _jackknifed(grid, curves, _reduction(take), scale, len(rows))
 
 
 def _setting(row: Row, name: str) -> float:
@@ -198,15 +205,19 @@ def _crossing(x: Array, y: Array, level: float, falls: bool) -> float:
 
 
 def _jackknifed(
-    x: Array, curves: Mapping[Any, Array], reduce: Callable[[Array, Array], float], cells: int
+    x: Array,
+    curves: Mapping[Any, Array],
+    reduce: Callable[[Array, Array], float],
+    in_logarithms: bool,
+    cells: int,
 ) -> _Numbers:
+    """A number of the mean curve, and its jackknife values, in logarithms if it is a scale."""
     Y = np.array(list(curves.values()))
     n, value = len(Y), reduce(x, Y.mean(axis=0))
     if n == 1 or not math.isfinite(value):
         return _Numbers(value, dict.fromkeys(curves, value), cells)
     without = np.array([reduce(x, np.delete(Y, i, axis=0).mean(axis=0)) for i in range(n)])
-    # In logarithms where all is positive, so that a ratio is one of means and has its own interval.
-    if (Y > 0).all() and value > 0 and (without > 0).all():
+    if in_logarithms and value > 0 and (without > 0).all():
         kept = np.exp(n * math.log(value) - (n - 1) * np.log(without))
     else:
         kept = n * value - (n - 1) * without
@@ -243,7 +254,7 @@ def _ratio(own: _Numbers, other: _Numbers) -> _Numbers:
 def _points(found: dict[Key, _Numbers], statement: Statement, level: float) -> Iterable[Point]:
     if statement.exponent is None:
         for key, numbers in found.items():
-            yield _point(dict(key), numbers, level)
+            yield _point(dict(key), numbers, _is_scale(statement), level)
         return
     laws: dict[Key, dict[float, _Numbers]] = defaultdict(dict)
     for key, numbers in found.items():
@@ -253,7 +264,7 @@ def _points(found: dict[Key, _Numbers], statement: Statement, level: float) -> I
         yield _exponent(dict(key), law, level)
 
 
-def _point(settings: dict[str, Any], numbers: _Numbers, level: float) -> Point:
+def _point(settings: dict[str, Any], numbers: _Numbers, scale: bool, level: float) -> Point:
     values, theory = np.array(list(numbers.by_seed.values())), None in numbers.by_seed
     sets = 0 if theory else len(values)
     if theory:
@@ -264,8 +275,8 @@ def _point(settings: dict[str, Any], numbers: _Numbers, level: float) -> Point:
     if sets < FEWEST_SETS:
         reason = f"{sets} training sets only, an interval takes {FEWEST_SETS}"
         return _none(settings, sets, numbers.cells, reason)
-    estimator = geometric_mean_interval if (values > 0).all() else mean_interval
-    found = estimator(values, level)
+    positive = scale and bool((values > 0).all())
+    found = (geometric_mean_interval if positive else mean_interval)(values, level)
     interval = Interval(numbers.value, found.low, found.high, sets)
     return Point(settings, interval, sets, numbers.cells)
 
