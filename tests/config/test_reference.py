@@ -53,7 +53,11 @@ def test_the_schema_is_plain_json_and_a_schema():
     assert settings["ridge"]["description"].startswith("c: the denoiser")
 
 
-@pytest.mark.parametrize("path", [p for p in sorted(CONFIG.rglob("*.yaml")) if p.parent.name != "claims"], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [p for p in sorted(CONFIG.rglob("*.yaml")) if p.parent.name != "claims"],
+    ids=lambda p: p.stem,
+)
 def test_every_committed_config_fulfils_the_schema_and_loads(path):
     schema = json.loads((CONFIG / "schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(plain(path.read_text(encoding="utf-8")), schema)
