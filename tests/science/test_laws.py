@@ -190,3 +190,49 @@ def test_gap_tail_is_the_theory_at_many_samples(kind: str, params: dict[str, flo
         errors.append(n * float(found["test_loss"][0] - found["train_loss"][0]) / tail - 1)
     assert 0 < errors[1] < errors[0] / 9
     assert errors[0] < 1e-3
+
+
+@pytest.mark.parametrize("ratio", [0.05, 0.5, 0.9, 1.0, 1.1, 3.0, 50.0])
+def test_isotropic_agreement_is_the_integral_over_marchenko_and_pastur(ratio):
+    from scipy.integrate import quad
+
+    gamma = 1 / ratio
+    low, high = (1 - gamma**0.5) ** 2, (1 + gamma**0.5) ** 2
+
+    def density_times_root(x: float) -> float:
+        return float(np.sqrt((high - x) * (x - low) / x) / (2 * np.pi * gamma))
+
+    whole, _ = quad(density_times_root, low, high, epsabs=1e-10, limit=200)
+    assert laws.isotropic_agreement(ratio) == pytest.approx(whole**2, abs=1e-8)
+
+
+def test_isotropic_agreement_at_n_equal_d_and_in_its_limits():
+    assert laws.isotropic_agreement(1.0) == pytest.approx((8 / (3 * np.pi)) ** 2, abs=1e-12)
+    assert laws.isotropic_agreement(1e-6) == pytest.approx(1e-6, rel=1e-5)  # N modes of √(d/N) each
+    assert 1 - laws.isotropic_agreement(1e6) == pytest.approx(1 / (4e6), rel=1e-3)  # Var √λ = γ/4
+
+
+def test_isotropic_agreement_is_that_of_draws():
+    d, n, sets = 200, 200, 12
+    s = make_spectrum("isotropic", d)
+    roots = []
+    for seed in range(sets):
+        x = np.random.default_rng((1, seed)).standard_normal((n + 1, d)) * np.sqrt(s)
+        values, vectors = np.linalg.eigh(np.cov(x.T, bias=True))
+        roots.append((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
+    pairs = zip(roots[::2], roots[1::2], strict=True)
+    norm = np.mean([np.sum(root**2) for root in roots])
+    found = np.mean([np.sum(a * b) for a, b in pairs]) / norm
+    assert found == pytest.approx(float(laws.isotropic_agreement(n / d)), rel=5e-3)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 4.0])
+def test_spike_overlap_is_that_of_draws(ratio):
+    d, sets = 300, 40
+    n = int(ratio * d)
+    found = []
+    for seed in range(sets):
+        x = np.random.default_rng((2, seed)).standard_normal((n, d))
+        x[:, 0] *= 3**0.5
+        found.append(np.linalg.svd(x, full_matrices=False)[2][0, 0] ** 2)
+    assert np.mean(found) == pytest.approx(float(laws.spike_overlap(ratio, 3.0)), abs=0.04)
