@@ -135,7 +135,7 @@ MODELS: dict[str, Model] = {
             "lindiff.models.linear",
             "lindiff.planning.linear",
             Look("linear", "#0072B2", "o"),
-            settings=("model", *_DATA, *SCHEDULE, *SAMPLING, *REGULARIZATION),
+            settings=("model", *_DATA, *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION),
             within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
             | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},

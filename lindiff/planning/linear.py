@@ -23,7 +23,15 @@ from lindiff.columns.groups import (
     SPECTRUM,
 )
 from lindiff.models import MODELS
-from lindiff.models.linear_cells import IDEAL, LEVELS, is_noiseless, make_filters, spectrum
+from lindiff.models.linear_cells import (
+    IDEAL,
+    LEVELS,
+    are_frozen,
+    is_noiseless,
+    make_filters,
+    spectrum,
+)
+from lindiff.models.linear_noises import GENERATED
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
 from lindiff.science.datasets import notes
 from lindiff.science.filters import Training
@@ -43,6 +51,14 @@ _MODE = 5e-7
 _PAIR = 2e-10
 _BURES = 4e-10
 _MONTE_CARLO = 5e-7
+# A level of frozen noises: calls, its decomposition, each cell's products, those of its sampler.
+_LEVEL_CALLS = 5e-4
+_LEVEL_CUBE = 1e-9
+_LEVEL_CELL = 5e-5
+_LEVEL_PRODUCT = 3.5e-10
+_LEVEL_SAMPLED = 3e-10
+# Matrices of a level's pairs, and of each cell, that are alive at a time.
+_OF_PAIRS, _OF_CELL = 14, 7
 # Python with NumPy, SciPy and Arrow; every model starts from that.
 BASE_BYTES = 178e6
 # Copies of a data set that are alive while its pool is made.
@@ -106,6 +122,13 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if "monte_carlo_gap" in metrics:
         seconds += _MONTE_CARLO * timesteps * d * (1 + cells)
         after += 6 * _ROUNDS * timesteps * d
+    if "noises" in families.column_names and np.isfinite(column(families, "noises")).any():
+        frozen = np.isfinite(column(families, "noises"))
+        product = _LEVEL_PRODUCT + _LEVEL_SAMPLED * bool(GENERATED & set(metrics))
+        level = _LEVEL_CALLS + _LEVEL_CUBE * d**3 + cells * (_LEVEL_CELL + product * d**3)
+        both = 2 if "agreement" in metrics else 1
+        seconds += np.where(frozen, both * timesteps * level, 0)
+        after += np.where(frozen, d**2 * (_OF_PAIRS + cells * (_OF_CELL + 4 * both)), 0)
     return seconds, BASE_BYTES + pool_bytes(families) + 8 * _peak(drawing, kept, after)
 
 
@@ -221,6 +244,8 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("data",), "data", partial(_no_population, metrics)),
         (("model", "sampler", "population_mean"), "population_mean", _far),
         (("data", "n"), "n", partial(_too_few_rows, metrics)),
+        (("noises",), "noises", partial(_not_averaged, metrics)),
+        (("noises", "stop", "learning_rate"), "learning_rate", _discrete),
     )
     return find(cells, checks) or _unstable(cells)
 
@@ -268,6 +293,18 @@ def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
 def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if "monte_carlo_gap" in metrics and is_real(values["data"]):
         return f"monte_carlo_gap needs fresh samples of the population; allowed: {GAUSSIAN}"
+    return None
+
+
+def _not_averaged(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if "monte_carlo_gap" in metrics and are_frozen(values):
+        return "monte_carlo_gap draws noises of its own, not frozen ones; allowed: .inf"
+    return None
+
+
+def _discrete(values: dict[str, Any]) -> str | None:
+    if are_frozen(values) and np.isfinite(values["stop"] or np.inf) and values["learning_rate"]:
+        return "frozen noises are not followed step by step; allowed: 0, gradient flow"
     return None
 
 
