@@ -147,7 +147,7 @@ MODELS: dict[str, Model] = {
             Look("linear, theory", "#0072B2", ""),
             settings=(
                 "model", *COVARIANCE, "n", "population_mean", "centre",
-                *SCHEDULE, *SAMPLING, *REGULARIZATION,
+                *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION,
             ),
             within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR | {"agreement", "levels"},
