@@ -51,14 +51,13 @@ _MODE = 5e-7
 _PAIR = 2e-10
 _BURES = 4e-10
 _MONTE_CARLO = 5e-7
-# A level of frozen noises: calls, its decomposition, each cell's products, those of its sampler.
-_LEVEL_CALLS = 5e-4
-_LEVEL_CUBE = 1e-9
-_LEVEL_CELL = 5e-5
-_LEVEL_PRODUCT = 3.5e-10
-_LEVEL_SAMPLED = 3e-10
-# Matrices of a level's pairs, and of each cell, that are alive at a time.
-_OF_PAIRS, _OF_CELL = 14, 7
+# A level of frozen noises: calls, its decomposition, and of each cell products and passes.
+_LEVEL_CALLS = 2e-4
+_LEVEL_CUBE = 2.3e-10
+_LEVEL_PRODUCT = 2.6e-11
+_LEVEL_NUMBER = 1.2e-8
+# Matrices of a cell that are alive while its losses are taken, and of its samples.
+_OF_LOSSES, _OF_SAMPLES = 4, 4
 # Python with NumPy, SciPy and Arrow; every model starts from that.
 BASE_BYTES = 178e6
 # Copies of a data set that are alive while its pool is made.
@@ -122,14 +121,30 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if "monte_carlo_gap" in metrics:
         seconds += _MONTE_CARLO * timesteps * d * (1 + cells)
         after += 6 * _ROUNDS * timesteps * d
-    if "noises" in families.column_names and np.isfinite(column(families, "noises")).any():
+    if "noises" in families.column_names:
         frozen = np.isfinite(column(families, "noises"))
-        product = _LEVEL_PRODUCT + _LEVEL_SAMPLED * bool(GENERATED & set(metrics))
-        level = _LEVEL_CALLS + _LEVEL_CUBE * d**3 + cells * (_LEVEL_CELL + product * d**3)
+        level, numbers = _frozen(families, bool(GENERATED & set(metrics)))
         both = 2 if "agreement" in metrics else 1
         seconds += np.where(frozen, both * timesteps * level, 0)
-        after += np.where(frozen, d**2 * (_OF_PAIRS + cells * (_OF_CELL + 4 * both)), 0)
+        after += np.where(frozen, numbers + (both - 1) * cells * d**2, 0)
     return seconds, BASE_BYTES + pool_bytes(families) + 8 * _peak(drawing, kept, after)
+
+
+def _frozen(families: pa.Table, sampled: bool) -> tuple[Array, Array]:
+    """Seconds of a level of frozen noises, and numbers alive, of each family; else NaN.
+
+    Args:
+        families: As of `estimate`.
+        sampled: Whether the sampler goes its way.
+    """
+    d, n, noises, cells = (column(families, name) for name in ("d", "n", "noises", "cells"))
+    columns, rank = np.minimum(2 * d, n * noises), np.minimum(d, n * noises)
+    seconds = _LEVEL_CALLS + _LEVEL_CUBE * (rank**3 + d * rank * columns)
+    products = d**2 * (rank + columns + d * (3 if sampled else 1))
+    seconds += cells * (_LEVEL_PRODUCT * products + _LEVEL_NUMBER * d**2)
+    numbers = 2 * d * columns + 5 * rank**2 + 3 * d * rank + 2 * d**2
+    numbers += cells * (_OF_LOSSES * d**2 + d * columns)
+    return seconds, numbers + (cells * _OF_SAMPLES * d**2 if sampled else 0)
 
 
 def draw_bytes(families: pa.Table) -> Array:

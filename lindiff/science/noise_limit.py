@@ -30,7 +30,7 @@ _BLOCK = 16384
 _ROUNDS = 200
 # No penalty, as a part of q. Of fewer pairs than dimensions, times (1 − √(N m/d))²: smaller ones
 # would cost digits by cancellation, larger ones change the minimiser of least norm.
-_LEAST, _LEAST_BELOW = 1e-12, 1e-5
+_LEAST, _LEAST_BELOW = 1e-12, 1e-8
 # Of a derivative by one imaginary step, which subtracts nothing.
 _STEP = 1e-25
 
@@ -46,7 +46,7 @@ class _Rows:
     """
 
     K: Float64[Array, "L 2 u"]
-    n: Float64[Array, 2]
+    n: Float64[Array, " 2"]
     counts: Float64[Array, " u"]
 
     def resolvent(
@@ -64,20 +64,23 @@ class _Rows:
             ArithmeticError: The method did not end.
         """
         w: OfGroups = start
+        settled = 0
         for _ in range(_ROUNDS):
             _, t, C = self.resolvent(Z, w)
             slope = (w * (1 + t))[:, :, None] * np.eye(2) - w[:, :, None] * C * w[:, None]
             step = np.linalg.solve(slope, (self.n - w * (1 + t))[..., None])[..., 0]
             size = np.abs(step).max(axis=1)
             w = w * np.exp(step / np.maximum(size, 1)[:, None])
-            if size.max() < 1e-12:
+            # Near N m = d rounding moves the root: once near, the next step is the last to help.
+            settled += bool(size.max() < 1e-7)
+            if settled == 2:
                 return w
         raise ArithmeticError("the limit of frozen noises was not found")
 
 
 @dataclass(frozen=True, eq=False)
 class _Means:
-    """Means over draws, with their order 1/n: of Q, M_1 Q and M_1 Q M_1 (L, u), tr M_1 Q (L,)."""
+    """Means over draws, with their order 1/n: of Q, M_2 Q and M_2 Q M_2 (L, u), tr M_1 Q (L,)."""
 
     Q: OnModes
     MQ: OnModes
@@ -89,7 +92,7 @@ def _means(rows: _Rows, Z: OnModes, w: OfGroups) -> _Means:
     """The means at the root w.
 
     Gaussian rows have E M_k Q = K_k E[(n_k − tr M_k Q) Q − Q M_k Q], exactly; the last term, of
-    order 1/n, is what they add to the limit. So has M_1 Q M_1, with Q M_1 − Q M_1 Q M_1.
+    order 1/n, is what they add to the limit. So has M_2 Q M_2, with Q M_2 − Q M_2 Q M_2.
     """
     K, n = rows.K, rows.n
     Q, t, C = rows.resolvent(Z, w)
@@ -100,20 +103,19 @@ def _means(rows: _Rows, Z: OnModes, w: OfGroups) -> _Means:
     inner = K + (weight[:, :, None] * H).swapaxes(1, 2) @ K
     B = weight[:, :, None] * inner * (Q**2)[:, None]
     T = weight * np.diagonal(H, axis1=1, axis2=2)
-    K1, w1, c1 = K[:, 0], w[:, :1], c[:, :1]
-    MQ = w1 * K1 * Q
-    QMQM = n[0] * K1 * (B[:, 0] * c1 + Q * c1**2 * (t[:, :1] - T[:, :1]))
+    K2, w2, c2 = K[:, 1], w[:, 1:], c[:, 1:]
+    MQ = w2 * K2 * Q
+    QMQM = n[1] * K2 * (B[:, 1] * c2 + Q * c2**2 * (t[:, 1:] - T[:, 1:]))
     # What the terms of order 1/n change of w and Q.
     twist = Q * (K * B).sum(axis=1)
     slope = (1 + t)[:, :, None] * np.eye(2) - w[:, :, None] * C
     of_twist = (K @ (twist * rows.counts)[..., None])[..., 0]
     dw = np.linalg.solve(slope, (T - w * of_twist)[..., None])[..., 0]
     dQ = twist - Q**2 * (dw[:, None] @ K)[:, 0]
-    dw1 = dw[:, :1]
-    dMQ = K1 * (dw1 * Q - B[:, 0] + w1 * dQ)
-    trace = n[0] - w1
-    MQM = K1 * (w1 * MQ + trace + dw1 * MQ + w1 * dMQ - dw1 + MQ - QMQM)
-    return _Means(Q + dQ, MQ + dMQ, MQM, (trace - dw1)[:, 0])
+    dw2 = dw[:, 1:]
+    dMQ = K2 * (dw2 * Q - B[:, 1] + w2 * dQ)
+    MQM = K2 * (w2 * MQ + n[1] - w2 + dw2 * MQ + w2 * dMQ - dw2 + MQ - QMQM)
+    return _Means(Q + dQ, MQ + dMQ, MQM, n[0] - w[:, 0] - dw[:, 0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,39 +137,41 @@ class _Levels:
     def least(
         self, Z: OnModes, V: OnModes, start: OfGroups
     ) -> tuple[Inexact[NDArray[Any], " L"], OfGroups]:
-        """Mean of the least sum of squares less what does not depend on draws, shape (L,).
+        """Mean of the least sum of squares, shape (L,), and its w.
 
-        That is Σ‖ε − W y‖² + tr W Z Wᵀ − 2 tr W (q^-½ Z − V), least in W, without its constants
-        d N m, and its w. With ε = q^-½ y less D y, D = q^-½ mᾱΣ K_1⁻¹, in the first group, but for
-        noise of covariance R = mᾱΣ K_1⁻¹ that does not know y, it is linear in the `_Means`.
+        That is Σ‖ε − W y‖² + tr W Z Wᵀ − 2 tr W (B Z − V), least in W. In both groups ε is B y,
+        B = √q K_1⁻¹, and something else: noise of covariance R = mᾱΣ K_1⁻¹ that does not know y in
+        the first, D y with D = q^-½ R in the second. So it is linear in the `_Means`, and no term
+        is large where the signal is.
         """
         rows, q = self.rows, self.q
         w = rows.root(Z, start)
         means = _means(rows, Z, w)
-        share = self.signal / rows.K[:, 0]
-        D = share / np.sqrt(q)
-        fixed = (Z + rows.n[0] * rows.K[:, 0] + rows.n[1] * q) / q
-        fixed = fixed - 2 * (V + rows.n[0] * D * rows.K[:, 0]) / np.sqrt(q)
-        drawn = V**2 * means.Q + 2 * V * D * means.MQ + D**2 * means.MQM
-        total = -(fixed + drawn) @ rows.counts - (share @ rows.counts) * means.trace
+        R = self.signal / rows.K[:, 0]
+        B, D = np.sqrt(q) / rows.K[:, 0], R / np.sqrt(q)
+        # d N m less B² (M_1 + M_2) and 2 B D M_2, whose sizes are n_k K_k.
+        fixed = rows.n[0] * R + rows.n[1] * R**2 - B**2 * Z + 2 * B * V
+        drawn = V**2 * means.Q - 2 * V * D * means.MQ + D**2 * means.MQM
+        total = (fixed - drawn) @ rows.counts - (R @ rows.counts) * means.trace
         return total, w
 
     def losses(self, z: Float64[Array, "L 1"]) -> tuple[Float64[Array, " L"], Float64[Array, " L"]]:
         """Train loss times d N m, and test loss times d, with the penalty z = N m g.
 
         The slope of the least sum of squares where the test loss is added to it is the test loss of
-        its minimiser; where ‖W‖² is added, ‖W‖².
+        its minimiser, less d; where ‖W‖² is added, ‖W‖².
         """
         rows, root = self.rows, np.sqrt(self.q)
-        d, pairs = rows.counts.sum(), rows.n.sum()
+        B = root / rows.K[:, 0]
         Z = z + 0 * self.signal
-        least, w = self.least(Z, Z / root, np.tile(rows.n, (len(z), 1)))
-        step = _STEP * pairs * self.q
-        square, _ = self.least(Z + 1j * step, (Z + 1j * step) / root, w.astype(complex))
-        moved = Z + 1j * step * self.test
-        test, _ = self.least(moved, moved / root - 1j * step * root, w.astype(complex))
-        slope = (square.imag / step[:, 0], test.imag / step[:, 0])
-        return d * pairs + least - z[:, 0] * slope[0], d + slope[1]
+        least, w = self.least(Z, B * Z, np.tile(rows.n, (len(z), 1)))
+        step = _STEP * rows.n.sum() * self.q
+        more = 1j * step + 0 * self.signal
+        square, _ = self.least(Z + more, B * (Z + more), w.astype(complex))
+        moved = Z + more * self.test
+        test, _ = self.least(moved, B * moved - more * root, w.astype(complex))
+        slopes = (square.imag / step[:, 0], test.imag / step[:, 0])
+        return least - z[:, 0] * slopes[0], rows.counts.sum() + slopes[1]
 
 
 def level_losses(

@@ -82,3 +82,26 @@ def test_small_systems_are_off_by_the_square_of_their_size(n, noises, known):
     error = np.std(found, axis=0) / np.sqrt(len(found))
     limit = np.array(level_losses(s, n, noises, SCHEDULE, NONE + 0.05, known))[:, index]
     assert (np.abs(limit - mean) < 4 * error + 0.01 * mean).all(), (limit, mean)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(("n", "noises"), [(2, 1), (6, 1), (41, 1), (10**15, 10**9)])
+def test_no_digits_are_lost_far_from_one(scale, n, noises):
+    """No penalty has the limit of one that goes to 0, at any ratio of signal to noise."""
+    s = scale**2 * make_spectrum("power_law", 40, exponent=1.0)
+    train, test = level_losses(s, n, noises, SCHEDULE, NONE)
+    for part in (1e-7, 1e-9):
+        near = level_losses(s, n, noises, SCHEDULE, part * SCHEDULE.q)
+        np.testing.assert_allclose(near[1], test, rtol=2e4 * part, atol=1e-8)
+        np.testing.assert_allclose(near[0], train, rtol=2e4 * part, atol=1e-9)
+    assert (test > 0).all()
+
+
+@pytest.mark.parametrize("noises", [1, 2])
+def test_as_many_pairs_as_dimensions_have_a_limit_with_the_least_penalty(noises):
+    s = make_spectrum("isotropic", 40)
+    found = [
+        level_losses(s, 40 // noises, noises, SCHEDULE, NONE + g)[1].mean()
+        for g in (1e-12, 1e-9, 1e-6, 1e-3)
+    ]
+    assert (np.diff(found) < 0).all()
