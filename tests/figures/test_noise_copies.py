@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lindiff.drawing import style, tables
+from lindiff.drawing import drawn, style, tables
 from lindiff.figures import noise_copies
 from tests.figures.feeds import noise_copies as feed
 
@@ -50,4 +50,10 @@ def test_below_the_curves_of_all_m_are_over_the_number_of_pairs():
         assert over_pairs[colour] == [x * factor for x in over_n[colour]]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names[:3] == ["$m=1$", "$m=4$", r"$m=\infty$"]
-    assert {"line: theory", "optimal loss", "$Nm=d$"} <= set(names)
+    assert {"line: theory", "optimal loss", "$Nm=d$", "$N=d$"} <= set(names)
+    # Each line is named where it is drawn: of the panels above alone none is at N m = d.
+    for ax in (below, figure.axes[3]):
+        figure.delaxes(ax)
+    named = [entry.get_label() for entry in drawn.named(figure, noise_copies._entries(data()))]
+    assert "$Nm=d$" not in named
+    assert "optimal loss" in named
