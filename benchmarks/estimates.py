@@ -137,6 +137,20 @@ def cases() -> Iterator[tuple[str, str]]:
         yield (f"linear_exact monte_carlo_gap d={d} n={n}",
                f"{{model: linear_exact, {gauss}, d: {d}, n: {n}, draw: samples, sampler: ideal,"
                " ridge: [0, 0.1], metrics: monte_carlo_gap, seed: {range: [0, 2]}}")  # fmt: skip
+    for d, n, noises, cells, seeds in (
+        (16, 64, 1, 4, 20), (64, 16, 2, 4, 10), (64, 2000, 4, 30, 10), (256, 64, 1, 2, 2),
+        (256, 2000, 4, 20, 2), (600, 2000, 1, 4, 1), (1000, 100, 2, 2, 1),
+    ):  # fmt: skip
+        for metrics in ("{only: [train_loss, test_loss]}", "[agreement, bures]"):
+            yield (f"linear_exact noises={noises} d={d} n={n} {metrics}",
+                   f"{{model: linear_exact, {gauss}, d: {d}, n: {n}, noises: {noises},"
+                   f" ridge: {{log: [1.0e-4, 1, {cells}]}}, sampler: ddim, metrics: {metrics},"
+                   f" timesteps: 50, seed: {{range: [0, {seeds}]}}}}")  # fmt: skip
+    for d, cells in ((16, 10), (256, 2), (1000, 2)):
+        yield (f"linear_theory noises d={d} {cells}",
+               f"{{model: linear_theory, {gauss}, d: {d}, n_over_d: {{log: [0.1, 50, 20]}},"
+               f" noises: 2, ridge: {{log: [1.0e-4, 1, {cells}]}}, sampler: ddpm_beta,"
+               " timesteps: 100, metrics: {only: [test_loss, levels]}}")  # fmt: skip
     for data in ("digits", "mnist", "patches"):
         yield (f"linear_exact data {data}",
                f"{{model: linear_exact, data: {data}, n: [64, 200], {ridges},"

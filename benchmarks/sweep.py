@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import header
 from lindiff.config.resolve import load
-from lindiff.science.draws import _bartlett, generator
+from lindiff.science.draws import bartlett, generator
 from lindiff.science.spectrum import make_spectrum
 from lindiff.sweep.grid import wanted
 
@@ -55,7 +55,7 @@ def bare(families: list[dict[str, object]]) -> float:
             factor = (X - X.mean(axis=0)).T
         else:
             rng.standard_normal(d)
-            factor = _bartlett(d, n - 1, rng) * np.sqrt(s)[:, None]
+            factor = bartlett(d, n - 1, rng) * np.sqrt(s)[:, None]
         small = factor.T @ factor if factor.shape[1] < d else factor @ factor.T
         np.linalg.eigh(small)
     return time.process_time() - start

@@ -37,6 +37,7 @@ class Column:
         low: Smallest allowed value; `low_open` says that it is itself excluded.
         high: Largest allowed value; `high_open` says that it is itself excluded.
         infinite: Whether ``inf`` is allowed.
+        whole: Whether a ``float`` must be a whole number, or ``inf``: an ``int`` that may be it.
         only_with: ``(setting, values)``: a value other than the neutral one is an error unless
             that setting has one of those values.
         void_when: ``(setting, value)``: where that setting has that value this one has no effect
@@ -64,6 +65,7 @@ class Column:
     high: float = math.inf
     high_open: bool = False
     infinite: bool = False
+    whole: bool = False
     only_with: tuple[str, tuple[str, ...]] | None = None
     void_when: tuple[str, Any] | None = None
     void_unless: tuple[str, tuple[str, ...]] | None = None

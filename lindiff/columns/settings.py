@@ -181,6 +181,20 @@ SETTINGS: tuple[Column, ...] = (
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column(
+        "noises",
+        "float",
+        "noises a sample $m$",
+        "m: frozen noises a training sample and noise level, a whole number, which the loss is "
+        "averaged over; `.inf` is the average over the noise itself. The parts of both KL and "
+        "`null_loss` are then null, for the denoisers share no eigenvectors with the covariance.",
+        neutral=math.inf,
+        low=1,
+        high=10**9,
+        infinite=True,
+        whole=True,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
         "ridge",
         "float",
         "ridge $c$",

@@ -282,7 +282,7 @@ def value_schema(column: Column) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "integer" if column.type == "int" else "number"}
     if math.isfinite(column.low):
         schema["exclusiveMinimum" if column.low_open else "minimum"] = column.low
-    if math.isfinite(column.high):
+    if math.isfinite(column.high) and not column.infinite:
         schema["exclusiveMaximum" if column.high_open else "maximum"] = column.high
     return schema
 

@@ -231,7 +231,7 @@ def _allowed(column: Column) -> str:
         return ", ".join([*(f"`{choice}`" for choice in column.choices), *file])
     if column.type == "bool":
         return "`true`, `false`"
-    bounds = []
+    bounds = ["whole"] if column.whole else []
     if column.low > float("-inf"):
         bounds.append(f"{'>' if column.low_open else '≥'} {column.low:,}")
     if column.high < float("inf"):

@@ -105,6 +105,8 @@ def _number(column: Column, value: object) -> int | float:
         raise ValueError("is too large for a floating-point number") from None
     if math.isinf(number) and not (column.infinite and number > 0):
         raise ValueError("must be finite")
+    if column.whole and math.isfinite(number) and not number.is_integer():
+        raise ValueError("must be a whole number")
     return number
 
 
@@ -123,7 +125,8 @@ def _name_of(value: object) -> str:
 def _within(column: Column, number: int | float) -> None:
     if number < column.low or (column.low_open and number == column.low):
         raise ValueError(f"must be {'more than' if column.low_open else 'at least'} {column.low:,}")
-    if number > column.high or (column.high_open and number == column.high):
+    above = number > column.high or (column.high_open and number == column.high)
+    if above and not math.isinf(number):
         bound = "less than" if column.high_open else "at most"
         raise ValueError(f"must be {bound} {column.high:,}")
 

@@ -153,6 +153,7 @@ def _names(handle: Any, line: Any) -> bool:
     if line.axes is None or line.get_transform() != line.axes.transData:
         # A guide across the panel: its dash is known to be one, not which; or bars at an edge.
         guide = "--" == handle.get_linestyle() == line.get_linestyle()
+        guide = guide and line.get_gid() != DIMENSION
         return colour == GREY and (guide or "_" == _marker(handle) == _marker(line))
     if not _shown(line):
         return False

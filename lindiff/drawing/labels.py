@@ -39,6 +39,7 @@ _DERIVED = {
     "relative_loss": "test loss / optimal loss − 1",
     "df1": r"$\mathrm{df}_1$",
     "df2": r"$\mathrm{df}_2$",
+    "pairs_over_d": r"$Nm/d$",
     "participation": r"$(\mathrm{tr}\,\Sigma)^2/\mathrm{tr}\,\Sigma^2$",
     "onset": "onset of memorization",
     "best_stop": "best stop",

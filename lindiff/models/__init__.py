@@ -135,7 +135,7 @@ MODELS: dict[str, Model] = {
             "lindiff.models.linear",
             "lindiff.planning.linear",
             Look("linear", "#0072B2", "o"),
-            settings=("model", *_DATA, *SCHEDULE, *SAMPLING, *REGULARIZATION),
+            settings=("model", *_DATA, *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION),
             within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
             | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
@@ -147,7 +147,7 @@ MODELS: dict[str, Model] = {
             Look("linear, theory", "#0072B2", ""),
             settings=(
                 "model", *COVARIANCE, "n", "population_mean", "centre",
-                *SCHEDULE, *SAMPLING, *REGULARIZATION,
+                *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION,
             ),
             within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR | {"agreement", "levels"},

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lindiff.models.linear_cells import Filters, groups, level_indices
+from lindiff.models import linear_noises
+from lindiff.models.linear_cells import Filters, are_frozen, groups, level_indices
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -112,6 +113,8 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         ValueError: Settings that the model cannot compute.
     """
     family = make_family(cells)
+    if are_frozen(family.row):
+        return linear_noises.run(family, cells, wanted)
     message: list[str | None] = [None] * len(cells)
     results = []
     for rows, filters in groups(cells):

@@ -37,6 +37,24 @@ def level_indices(timesteps: int) -> list[int]:
     return log_levels(timesteps, LEVELS)
 
 
+def level_rows(schedule: Schedule, train: Array, test: Array) -> list[dict[str, float]]:
+    """The metric `levels` from the losses of all T levels, shape (T,) each."""
+    return [
+        {
+            "t": index + 1,
+            "alpha_bar": float(schedule.alpha_bar[index]),
+            "train_loss": float(train[index]),
+            "test_loss": float(test[index]),
+        }
+        for index in level_indices(schedule.timesteps)
+    ]
+
+
+def are_frozen(row: dict[str, Any]) -> bool:
+    """Whether the noises of a cell are frozen; null (`ideal`) and inf are the average over them."""
+    return row["noises"] is not None and bool(np.isfinite(row["noises"]))
+
+
 class Common(dict[str, Any]):
     """Settings that have one value in all cells of a call; asking for another is an error.
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lindiff import session
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.arrays import steps_made
-from lindiff.models.linear_cells import Filters, groups, level_indices
+from lindiff.models.linear_cells import Filters, groups, level_rows
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -198,19 +198,6 @@ def _generations(samplings: Sequence[Filters], draw: Draw, count: int) -> dict[F
     return found
 
 
-def _levels(schedule: Schedule, train: Array, test: Array) -> list[dict[str, float]]:
-    """Losses at noise levels log-spaced in t, from those of all levels, shape (T,) each."""
-    return [
-        {
-            "t": index + 1,
-            "alpha_bar": float(schedule.alpha_bar[index]),
-            "train_loss": float(train[index]),
-            "test_loss": float(test[index]),
-        }
-        for index in level_indices(schedule.timesteps)
-    ]
-
-
 def _cell(
     family: Family,
     filters: Filters,
@@ -241,7 +228,7 @@ def _cell(
         found["agreement"] = matrices.agreement(generated, other)
     result = {name: np.array([value]) for name, value in found.items()}
     if "levels" in wanted:
-        result["levels"] = as_objects([_levels(filters.make_schedule(), train, test)])
+        result["levels"] = as_objects([level_rows(filters.make_schedule(), train, test)])
     if "modes" in wanted:
         variances = matrices.node_variances(draw, generated)
         result["modes"] = as_objects(mode_rows(draw, family.mu, variances[None]))

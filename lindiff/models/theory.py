@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lindiff.models.linear_cells import Filters, groups, level_indices, spectrum
+from lindiff.models import theory_noises
+from lindiff.models.linear_cells import Filters, are_frozen, groups, level_indices, spectrum
 from lindiff.models.linear_family import (
     PopulationKey,
     as_objects,
@@ -115,6 +116,8 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         ``cell_id``, the metric columns, ``status`` and ``message``, rows as in `cells`. Metrics
         without a limit are null, and the message says why.
     """
+    if are_frozen(cells.slice(0, 1).to_pylist()[0]):
+        return theory_noises.run(cells, wanted)
     population = _population(cells)
     n = cells["n"].to_numpy()
     degenerate = n - (not population.known) == len(population.spectrum)

@@ -23,7 +23,15 @@ from lindiff.columns.groups import (
     SPECTRUM,
 )
 from lindiff.models import MODELS
-from lindiff.models.linear_cells import IDEAL, LEVELS, is_noiseless, make_filters, spectrum
+from lindiff.models.linear_cells import (
+    IDEAL,
+    LEVELS,
+    are_frozen,
+    is_noiseless,
+    make_filters,
+    spectrum,
+)
+from lindiff.models.linear_noises import GENERATED
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
 from lindiff.science.datasets import notes
 from lindiff.science.filters import Training
@@ -43,6 +51,13 @@ _MODE = 5e-7
 _PAIR = 2e-10
 _BURES = 4e-10
 _MONTE_CARLO = 5e-7
+# A level of frozen noises: calls, its decomposition, and of each cell products and passes.
+_LEVEL_CALLS = 2e-4
+_LEVEL_CUBE = 2.3e-10
+_LEVEL_PRODUCT = 2.6e-11
+_LEVEL_NUMBER = 1.2e-8
+# Matrices of a cell that are alive while its losses are taken, and of its samples.
+_OF_LOSSES, _OF_SAMPLES = 4, 4
 # Python with NumPy, SciPy and Arrow; every model starts from that.
 BASE_BYTES = 178e6
 # Copies of a data set that are alive while its pool is made.
@@ -106,7 +121,30 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if "monte_carlo_gap" in metrics:
         seconds += _MONTE_CARLO * timesteps * d * (1 + cells)
         after += 6 * _ROUNDS * timesteps * d
+    if "noises" in families.column_names:
+        frozen = np.isfinite(column(families, "noises"))
+        level, numbers = _frozen(families, bool(GENERATED & set(metrics)))
+        both = 2 if "agreement" in metrics else 1
+        seconds += np.where(frozen, both * timesteps * level, 0)
+        after += np.where(frozen, numbers + (both - 1) * cells * d**2, 0)
     return seconds, BASE_BYTES + pool_bytes(families) + 8 * _peak(drawing, kept, after)
+
+
+def _frozen(families: pa.Table, sampled: bool) -> tuple[Array, Array]:
+    """Seconds of a level of frozen noises, and numbers alive, of each family; else NaN.
+
+    Args:
+        families: As of `estimate`.
+        sampled: Whether the sampler goes its way.
+    """
+    d, n, noises, cells = (column(families, name) for name in ("d", "n", "noises", "cells"))
+    columns, rank = np.minimum(2 * d, n * noises), np.minimum(d, n * noises)
+    seconds = _LEVEL_CALLS + _LEVEL_CUBE * (rank**3 + d * rank * columns)
+    products = d**2 * (rank + columns + d * (3 if sampled else 1))
+    seconds += cells * (_LEVEL_PRODUCT * products + _LEVEL_NUMBER * d**2)
+    numbers = 2 * d * columns + 5 * rank**2 + 3 * d * rank + 2 * d**2
+    numbers += cells * (_OF_LOSSES * d**2 + d * columns)
+    return seconds, numbers + (cells * _OF_SAMPLES * d**2 if sampled else 0)
 
 
 def draw_bytes(families: pa.Table) -> Array:
@@ -221,6 +259,8 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("data",), "data", partial(_no_population, metrics)),
         (("model", "sampler", "population_mean"), "population_mean", _far),
         (("data", "n"), "n", partial(_too_few_rows, metrics)),
+        (("noises",), "noises", partial(_not_averaged, metrics)),
+        (("noises", "stop", "learning_rate"), "learning_rate", _discrete),
     )
     return find(cells, checks) or _unstable(cells)
 
@@ -268,6 +308,18 @@ def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
 def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if "monte_carlo_gap" in metrics and is_real(values["data"]):
         return f"monte_carlo_gap needs fresh samples of the population; allowed: {GAUSSIAN}"
+    return None
+
+
+def _not_averaged(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    if "monte_carlo_gap" in metrics and are_frozen(values):
+        return "monte_carlo_gap draws noises of its own, not frozen ones; allowed: .inf"
+    return None
+
+
+def _discrete(values: dict[str, Any]) -> str | None:
+    if are_frozen(values) and np.isfinite(values["stop"] or np.inf) and values["learning_rate"]:
+        return "frozen noises are not followed step by step; allowed: 0, gradient flow"
     return None
 
 

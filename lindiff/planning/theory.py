@@ -19,6 +19,11 @@ _SIZE_MODE = 8e-5
 _SIZE_PAIR = 2e-7
 _CELL = 2e-4
 _MODE = 2e-6
+# A level of frozen noises of a cell, and each of its distinct modes.
+_FROZEN = 1e-5
+_FROZEN_MODE = 6e-7
+# Numbers of its arrays, of a block of levels.
+_FROZEN_NUMBERS = 1e6
 # Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6.
 _NODES = 400
 # Arrays of nodes × distinct eigenvalues that are alive while the limit of one N is made.
@@ -52,7 +57,13 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if "levels" in metrics:
         seconds = seconds + cells * LEVELS * 1e-5
         complex_numbers = complex_numbers + 2 * LEVELS * _NODES * filters
-    return seconds, BASE_BYTES + _ROOT_BYTES + 16 * complex_numbers + 8 * real_numbers
+    size = 16 * complex_numbers + 8 * real_numbers
+    frozen = np.isfinite(column(families, "noises"))
+    floors = any(name.endswith("_floor") for name in metrics)
+    level = _FROZEN + _FROZEN_MODE * modes
+    seconds = np.where(frozen, _FAMILY + cells * column(families, "timesteps") * level, seconds)
+    size = np.where(frozen, 8 * (_FROZEN_NUMBERS + 2 * floors * d**2), size)
+    return seconds, BASE_BYTES + _ROOT_BYTES + size
 
 
 def _known(families: pa.Table) -> bool:

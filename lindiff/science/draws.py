@@ -142,11 +142,11 @@ def eigenpairs(
     return values, inner
 
 
-def _bartlett(d: int, freedom: int, rng: np.random.Generator) -> Float64[Array, "{d} rank"]:
+def bartlett(d: int, freedom: int, rng: np.random.Generator) -> Float64[Array, "{d} rank"]:
     """T with T Tᵀ ~ Wishart_d(I, freedom), shape (d, min(d, freedom)), lower trapezoidal."""
     rank = min(d, freedom)
     T = np.tril(rng.standard_normal((d, rank)), -1)
-    np.fill_diagonal(T, np.sqrt(rng.chisquare(freedom - np.arange(rank))))
+    np.fill_diagonal(T, np.sqrt(rng.chisquare(float(freedom) - np.arange(rank))))
     return T
 
 
@@ -172,7 +172,7 @@ def draw_wishart(
     d = len(spectrum)
     freedom = n if known_centre else n - 1
     offset = rng.standard_normal(d) * np.sqrt(spectrum / n)
-    T = _bartlett(d, freedom, rng)
+    T = bartlett(d, freedom, rng)
     factor = T * np.sqrt(spectrum / n)[:, None]
     values, vectors = eigenpairs(factor, min(d, freedom))
     if known_centre:

@@ -143,8 +143,11 @@ class Bank:
         self._any_discrete = bool(self._discrete.any())
         self._steps = np.array([t.steps if t.discrete else 0 for t in trainings])
 
-    def _left(self, M: Inexact[Array, "K F"]) -> tuple[Inexact[Array, "#K #F"], ...]:
-        """e, the part of W(0) that is left, and 1 − e; M has shape (K, F)."""
+    def left(self, M: Inexact[Array, "K F"]) -> tuple[Inexact[Array, "#K #F"], ...]:
+        """e, the part of W(0) that is left at rates M, shape (K, F), and 1 − e.
+
+        Both have shape (1, 1) where all trainings went to the optimum.
+        """
         if self._all_optimal:
             return np.zeros((1, 1)), np.ones((1, 1))
         exponent = -self._stop * M
@@ -167,7 +170,7 @@ class Bank:
         alpha_bar, q = self.schedule.alpha_bar[index], self.schedule.q[index]
         signal = alpha_bar * nodes[:, None] + (self.weight_decay + alpha_bar * self.ridge)
         M = signal + q
-        e, one_minus_e = self._left(M)
+        e, one_minus_e = self.left(M)
         w = np.sqrt(q) * one_minus_e / M
         residual = (signal + q * e) / M
         if not self._starts_at_zero:

@@ -207,6 +207,10 @@ def test_files_that_cannot_be_read(tmp_path):
         ("stop", "-1", "must be at least 0"),
         ("stop", ".nan", "must be a number, not NaN"),
         ("stop", "-.inf", "must be finite"),
+        ("noises", "0", "must be at least 1"),
+        ("noises", "2.5", "must be a whole number"),
+        ("noises", "-.inf", "must be finite"),
+        ("noises", "10000000000.0", "must be at most 1,000,000,000"),
         ("n", "1", "must be at least 2"),
         ("n", "8.0", "must be a whole number, written without a decimal point; write 8"),
         ("n", "8.5", "must be a whole number, written without a decimal point"),
@@ -437,6 +441,7 @@ def test_an_axis_that_is_too_long_takes_no_memory(make, span, words):
         ("weight_decay", "0.1"),
         ("sampling_steps", "5"),
         ("final_noise", "true"),
+        ("noises", "2.0"),
     ],
 )
 def test_ideal_sampling_with_a_setting_that_it_cannot_carry(make, key, value):
