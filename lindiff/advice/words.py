@@ -13,7 +13,7 @@ from lindiff.advice.result import Advice, Best, Interval, Needed
 from lindiff.advice.sample import Sample, Scatter
 from lindiff.columns import SETTING
 from lindiff.config.yamlfile import shown
-from lindiff.report.claims import KL
+from lindiff.report.findings import KL
 
 _NAMES = {"test_loss": "test loss", **KL}
 _SYMBOLS = {"ridge": "ridge c", "weight_decay": "weight decay γ", "stop": "stop at τ"}

@@ -17,7 +17,7 @@ from lindiff.claims.table import formula
 from lindiff.claims.verdict import VERDICTS, Verdict, verdict_at
 from lindiff.drawing.intervals import LEVEL
 from lindiff.files import write_text
-from lindiff.report.claims import number, spectrum
+from lindiff.report.findings import number, spectrum
 from lindiff.report.page.write import ASSETS
 from lindiff.report.references import WORKS
 from lindiff.report.sections import marked

@@ -1,7 +1,7 @@
 """What a sweep says, in words: each number is taken from the data that a figure drew.
 
 An answer is a question, the figure that it rests on, and a function (`lindiff.report.questions`)
-from that figure's data to claims (`lindiff.report.claims`), each with its conditions and evidence.
+from that figure's data to `lindiff.report.findings`, each with its conditions and evidence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lindiff import checksums, figures, files
 from lindiff.drawing import tables
 from lindiff.errors import InputError
 from lindiff.report import sections
-from lindiff.report.claims import Missing, Rows, Said
+from lindiff.report.findings import Missing, Rows, Said
 from lindiff.report.questions import best, learned, need
 from lindiff.sweep.derived import PAGE
 

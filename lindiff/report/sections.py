@@ -10,7 +10,7 @@ from pathlib import Path
 from lindiff import figures
 from lindiff.columns import LABELS, METRIC, SETTING
 from lindiff.drawing import markup
-from lindiff.report.claims import KL, Claim, Missing, Said
+from lindiff.report.findings import KL, Finding, Missing, Said
 
 # Terms that are no column.
 TERMS: dict[str, str] = {
@@ -74,7 +74,7 @@ def summary(found: Sequence[tuple[str, str, Sequence[Said]]], place: str = "") -
     """
     items = []
     for question, figure, said in found:
-        first = next((one for one in said if isinstance(one, Claim)), said[0])
+        first = next((one for one in said if isinstance(one, Finding)), said[0])
         items.append(
             f'<li><a href="{place}#{anchor(figure)}">{html.escape(question)}</a> '
             f"{html.escape(str(first))}</li>\n"
@@ -84,7 +84,7 @@ def summary(found: Sequence[tuple[str, str, Sequence[Said]]], place: str = "") -
 
 def counted(found: Sequence[tuple[str, str, Sequence[Said]]]) -> str:
     """How many of the questions have an answer, in a sentence."""
-    answered = sum(any(isinstance(one, Claim) for one in said) for _, _, said in found)
+    answered = sum(any(isinstance(one, Finding) for one in said) for _, _, said in found)
     return f"{answered} of {len(found)} questions have an answer."
 
 

@@ -340,7 +340,7 @@ def _from_here(paths: Iterable[Path]) -> list[str]:
 
 
 _ANSWERS = (
-    "lindiff.report.answers", "lindiff.report.claims", "lindiff.report.questions",
+    "lindiff.report.answers", "lindiff.report.findings", "lindiff.report.questions",
     "lindiff.report.sections",
 )  # fmt: skip
 _BELOW = ("lindiff.drawing", "lindiff.science")

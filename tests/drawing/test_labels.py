@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lindiff.drawing import compare, labels, style
-from lindiff.report import claims
+from lindiff.report import findings
 
 NASTY = {
     "run{1}.npy": "run{1}.npy",
@@ -40,4 +40,4 @@ def test_a_bundled_data_set_has_its_name():
 @pytest.mark.parametrize("name", NASTY)
 def test_answers_say_a_file_as_it_is_called(name):
     params = json.dumps({"name": f"{name}@0123456789abcdef"})
-    assert claims.spectrum("dataset", params) == name
+    assert findings.spectrum("dataset", params) == name

@@ -16,7 +16,7 @@ from lindiff.config.resolve import load
 from lindiff.drawing import tables
 from lindiff.errors import InputError
 from lindiff.files import write_table
-from lindiff.report import answers, claims
+from lindiff.report import answers, findings
 from tests.once import once
 from tests.report.made_up import SWEEPS
 from tests.sweeps import Sweep
@@ -66,7 +66,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return results
 
 
-def said(results: Path) -> dict[str, list[claims.Said]]:
+def said(results: Path) -> dict[str, list[findings.Said]]:
     """What is said of each figure that was drawn."""
     drawn = [path.stem for path in (results / "figures").glob("*.parquet")]
     return {answer.figure: found for answer, found in answers.answers(results, drawn)}
@@ -87,7 +87,7 @@ def test_every_sentence_has_its_conditions_and_none_is_said_without_evidence(
         assert words not in page
 
 
-def hold(one: claims.Said) -> None:
+def hold(one: findings.Said) -> None:
     """A sentence is whole."""
     text = str(one)
     assert set(CONDITIONS) <= set(one.holds), text
@@ -95,11 +95,11 @@ def hold(one: claims.Said) -> None:
         assert words.lower() in text.lower()
     assert not re.search(r"nan\b|inf\b|None|[{}\[]['\"]", text)
     assert text.endswith(".")
-    if isinstance(one, claims.Missing):
+    if isinstance(one, findings.Missing):
         assert re.search("add|extend", text)
     else:
         assert re.search(r"\d", one.text)
-        assert one.sets == 0 or one.sets >= claims.FEWEST_SETS
+        assert one.sets == 0 or one.sets >= findings.FEWEST_SETS
         assert f"{one.sets} training sets:" in text or "theory of large systems:" in text
 
 
@@ -130,9 +130,9 @@ def test_the_law_of_the_kl_is_said_with_its_floor(made: Callable[[str], Path]):
         ratio, share, less = (
             np.median(kl) / tail, 100 * floor[0] / np.median(kl), np.median(kl - floor) / tail
         )  # fmt: skip
-        assert f"is {claims.number(ratio)} (" in one.text
+        assert f"is {findings.number(ratio)} (" in one.text
         assert f"{share:.2g} % of it is the floor" in one.text
-        assert f"less that floor it is {claims.number(less)} times the law" in one.text
+        assert f"less that floor it is {findings.number(less)} times the law" in one.text
         assert share > 5
         assert one.sets == 4
 
@@ -146,8 +146,8 @@ def test_the_ratio_of_real_data_is_that_of_the_rows(made: Callable[[str], Path])
             for data in (pq_data(results), "gaussian")
         )
         centre = (lambda x: np.exp(np.log(x).mean())) if name == "test_loss" else np.median
-        times = claims.number(float(centre(own) / centre(gaussian)))
-        assert f", {times} times the {claims.number(float(centre(gaussian)))} (" in one.text
+        times = findings.number(float(centre(own) / centre(gaussian)))
+        assert f", {times} times the {findings.number(float(centre(gaussian)))} (" in one.text
 
 
 def pq_data(results: Path) -> str:
@@ -178,7 +178,7 @@ def test_agreement_is_the_mean_over_pairs(made: Callable[[str], Path]):
     params = '{"exponent":2.0}'
     rows = table(results, model="linear_exact", spectrum_params=params, n=16, ridge=0.0)
     assert (
-        f"agree to {claims.number(float(np.mean(rows['agreement'].astype(float))))} (" in one.text
+        f"agree to {findings.number(float(np.mean(rows['agreement'].astype(float))))} (" in one.text
     )
     assert "spectrum power law (exponent 2)" in str(one)
 
@@ -196,7 +196,7 @@ def test_early_stopping_beside_the_best_ridge_depends_on_the_spectrum(made: Call
         return float(row["value"])
 
     ratio = least("residual_loss_minimum", "stop") / least("residual_loss_minimum_theory", "ridge")
-    assert f"is {claims.number(ratio)} (" in isotropic.text
+    assert f"is {findings.number(ratio)} (" in isotropic.text
     assert ratio > 1
     ranking = [one for one in found if "by early stopping is" in one.text]
     assert any("spectra " in str(one) for one in ranking)
@@ -211,36 +211,38 @@ def test_memorization_is_said_with_its_data_and_budget(made: Callable[[str], Pat
     assert one.sets == 3
     shares = table(results, model="mlp", n=4)["memorized_fraction"].astype(float)
     if "a share of" in one.text:
-        assert f"a share of {claims.number(float(shares.mean()))}" in one.text
+        assert f"a share of {findings.number(float(shares.mean()))}" in one.text
 
 
 def test_a_claim_of_few_training_sets_is_none():
     holds = {"model": "linear model"}
-    assert isinstance(claims.claim("x.", holds, {"seeds": 2}, {"seeds": 9}), claims.Missing)
-    assert isinstance(claims.claim("x.", holds, {"seeds": 3}, {"seeds": None}), claims.Claim)
-    assert str(claims.claim("x.", holds)) == "Linear model, theory of large systems: x."
+    assert isinstance(findings.finding("x.", holds, {"seeds": 2}, {"seeds": 9}), findings.Missing)
+    assert isinstance(
+        findings.finding("x.", holds, {"seeds": 3}, {"seeds": None}), findings.Finding
+    )
+    assert str(findings.finding("x.", holds)) == "Linear model, theory of large systems: x."
 
 
 def test_numbers_have_the_digits_that_tell_their_ends_apart():
     def row(value: float, low: float | None, high: float | None) -> dict[str, float | None]:
         return {"value": value, "low": low, "high": high}
 
-    assert claims.between(row(0.926, 0.912, 0.94)) == "0.926 (0.912 to 0.94)"
-    assert claims.between(row(0.99995, 0.99991, 0.99998)) == "0.99995 (0.99991 to 0.99998)"
-    assert claims.between(row(1.0, 1.0, 1.0)) == "1"
-    assert claims.between(row(0.25, None, None)) == "0.25"
+    assert findings.between(row(0.926, 0.912, 0.94)) == "0.926 (0.912 to 0.94)"
+    assert findings.between(row(0.99995, 0.99991, 0.99998)) == "0.99995 (0.99991 to 0.99998)"
+    assert findings.between(row(1.0, 1.0, 1.0)) == "1"
+    assert findings.between(row(0.25, None, None)) == "0.25"
 
 
 def test_a_claim_of_a_large_part_of_a_pool_says_so():
     notes = {"dependent_from": 30, "fixed": {"data": "m.npy@0123456789abcdef"}}
     columns = {"quantity": ["a", "a", "a_theory"], "n": [8, 40, 40], "n_over_d": [1.0, 5.0, 5.0],
                "value": [0.25, 0.125, 0.1], "seeds": [4, 4, None]}  # fmt: skip
-    rows = claims.Rows(tables.with_facts(pa.table(columns), **notes))
+    rows = findings.Rows(tables.with_facts(pa.table(columns), **notes))
     assert rows.real
-    found = [str(claims.claim("x.", {}, rows.near("a", ratio))) for ratio in (1, 5)]
+    found = [str(findings.finding("x.", {}, rows.near("a", ratio))) for ratio in (1, 5)]
     part = "Some training sets more than 1/10 of the pool"
     assert found == ["4 training sets: x.", f"{part}, 4 training sets: x."]
-    assert str(claims.claim("x.", {}, *rows.of("a_theory"))) == "Theory of large systems: x."
+    assert str(findings.finding("x.", {}, *rows.of("a_theory"))) == "Theory of large systems: x."
 
 
 def test_a_figure_without_data_says_what_it_takes(tmp_path: Path):
@@ -257,7 +259,7 @@ def test_a_figure_without_data_says_what_it_takes(tmp_path: Path):
 
 
 def test_a_row_is_near_within_a_fifth():
-    rows = claims.Rows(
+    rows = findings.Rows(
         pa.table(
             {
                 "quantity": ["a", "a", "b"],

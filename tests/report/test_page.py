@@ -17,7 +17,7 @@ from lindiff.columns import LABELS, SETTINGS
 from lindiff.columns.settings import Column
 from lindiff.drawing import style
 from lindiff.errors import InputError
-from lindiff.report import answers, claims, sections
+from lindiff.report import answers, findings, sections
 from lindiff.report.page import cells, write
 from lindiff.report.page.table import payload, safe_json
 from tests.figures import synthetic
@@ -197,7 +197,7 @@ def test_no_label_has_mathtext():
 def test_spectra_that_words_do_not_tell_apart_have_their_parameters():
     params = ['{"values":[1,2]}', '{"values":[2,1]}']
     made = pages.rows(spectrum="eigenvalues", spectrum_params=params)
-    assert len({claims.spectrum("eigenvalues", p) for p in params}) == 1
+    assert len({findings.spectrum("eigenvalues", p) for p in params}) == 1
     (setting,) = (s for s in _settings(made) if s["name"] == "spectrum")
     assert setting["values"] == [f"eigenvalues {p}" for p in params]
 
@@ -228,8 +228,8 @@ def test_a_column_that_is_added_is_in_the_explorer_by_itself():
 
 def test_answers_have_a_summary_links_and_terms(tmp_path: Path):
     said = [
-        claims.Missing("add seeds.", {"d": "d < 8"}),
-        claims.Claim("x < 1.", {"d": "d = 8"}, 3),
+        findings.Missing("add seeds.", {"d": "d < 8"}),
+        findings.Finding("x < 1.", {"d": "d = 8"}, 3),
     ]
     found = [("Is <it>?", "kl", said), ("And that?", "phase", said[:1])]
     assert sections.counted(found) == "1 of 2 questions have an answer."

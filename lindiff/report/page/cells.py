@@ -17,7 +17,7 @@ from lindiff.columns.groups import GAUSSIAN, SPECTRUM
 from lindiff.drawing.tables import with_ratio
 from lindiff.errors import InputError
 from lindiff.files import local
-from lindiff.report.claims import spectrum
+from lindiff.report.findings import spectrum
 from lindiff.science.datasets import title
 
 LIMIT = 100_000  # rows that a browser opens in seconds

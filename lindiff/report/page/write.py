@@ -16,7 +16,7 @@ from PIL import Image
 from lindiff import checksums, figures, files
 from lindiff.errors import InputError
 from lindiff.report import answers, sections
-from lindiff.report.claims import Said
+from lindiff.report.findings import Said
 from lindiff.report.page.cells import AXES, Cells, read_cells
 from lindiff.report.page.table import metric_names, payload
 from lindiff.sweep.derived import ANSWERS, REPORT

@@ -10,13 +10,13 @@ from lindiff.columns.groups import SPECTRUM
 from lindiff.drawing import tables
 from lindiff.drawing.needs import FEWEST_STRENGTHS
 from lindiff.models import SHRINKAGE
-from lindiff.report.claims import (
+from lindiff.report.findings import (
     TARGETS,
     Missing,
     Rows,
     Said,
     between,
-    claim,
+    finding,
     known,
     listed,
     number,
@@ -56,7 +56,7 @@ def _best(rows: Rows, regularizers: Sequence[str]) -> Iterator[Said]:
             behind.append(best)
         if said:
             holds = rows.holds(d=behind[0]["d"])
-            yield claim(f"{what} is {' and '.join(said)}.", holds, *behind)
+            yield finding(f"{what} is {' and '.join(said)}.", holds, *behind)
         elif least is None and not rows.near(f"{metric}_minimum", 1, **own):
             (d,) = tables.distinct(rows.table, "d")[:1]
             text = f"no N near d or 8 d for {what}; add n: [{d}, {8 * d}] (n_over_d: [1, 8])."
@@ -109,7 +109,7 @@ def tuned(rows: Rows) -> Iterator[Said]:
                 sides.setdefault(side, []).append(spectrum(kind, params))
         if said:
             text = f"at {size(behind[0])} the least {words}, over that of the best ridge in theory"
-            yield claim(f"{text}, is {', '.join(said)}.", holds, *behind)
+            yield finding(f"{text}, is {', '.join(said)}.", holds, *behind)
         elif others <= {"ridge"}:
             text = "the only regularization is ridge; add weight_decay, stop or model: ledoit_wolf"
             yield Missing(f"{text}.", holds)
@@ -144,4 +144,4 @@ def _ranking(rows: Rows, order: dict[tuple[str, str], dict[str, list[str]]]) -> 
         text = f"at N = d the least {words} by {other} is {', and '.join(said)}"
         both = {"less than", "more than"} <= set(sides)
         end = ": the ranking depends on the spectrum." if both else "."
-        yield claim(text + end, holds, *counts)
+        yield finding(text + end, holds, *counts)

@@ -8,15 +8,15 @@ from typing import Any
 
 from lindiff.columns.groups import SPECTRUM
 from lindiff.drawing import compare, tables
-from lindiff.report.claims import (
+from lindiff.report.findings import (
     FEWEST_POINTS,
     KL,
     Missing,
     Rows,
     Said,
     between,
-    claim,
     digits,
+    finding,
     number,
     size,
 )
@@ -45,7 +45,7 @@ def agreement(rows: Rows) -> Iterator[Said]:
         )
         last = found[-1]
         more = f", and to {between(last)} at {size(last)}" if last["n"] > one["n"] else ""
-        yield claim(f"{text}{more}.", holds, one, last)
+        yield finding(f"{text}{more}.", holds, one, last)
 
 
 def real_data(rows: Rows) -> Iterator[Said]:
@@ -83,7 +83,7 @@ def real_data(rows: Rows) -> Iterator[Said]:
                 )
             if exact:
                 text += f"; theory for those {number(exact['value'])}"
-            yield claim(text + ".", holds, last, *same)
+            yield finding(text + ".", holds, last, *same)
 
 
 def _strength(found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -119,4 +119,4 @@ def _memorized(found: list[dict[str, Any]], holds: dict[str, str]) -> Said:
     else:
         rest = found[above[-1] + 1]["n"]
         text += f", and at most {_FEW} at every N of the sweep from {rest:,} to {last['n']:,}"
-    return claim(f"{text}.", holds, *found)
+    return finding(f"{text}.", holds, *found)

@@ -10,7 +10,7 @@ import numpy as np
 from lindiff.columns.groups import SPECTRUM
 from lindiff.drawing import tables
 from lindiff.models import THEORY
-from lindiff.report.claims import (
+from lindiff.report.findings import (
     FEWEST_POINTS,
     KL,
     TARGETS,
@@ -18,7 +18,7 @@ from lindiff.report.claims import (
     Rows,
     Said,
     between,
-    claim,
+    finding,
     listed,
     number,
     size,
@@ -77,7 +77,7 @@ def _within(
             f"the {loss} is within {share} of its optimum at every N of the sweep, from "
             f"{size(curve[0])} on; a smaller n_over_d would show where that begins."
         )
-    return claim(text, holds, *curve)
+    return finding(text, holds, *curve)
 
 
 def kl(rows: Rows) -> Iterator[Said]:
@@ -119,7 +119,7 @@ def kl(rows: Rows) -> Iterator[Said]:
             if last["n"] in exact:
                 mean = number(exact[last["n"]])
                 text += f": there the exact mean of Gaussian data is {mean} times that law"
-        yield claim(text + ".", holds, last)
+        yield finding(text + ".", holds, last)
 
 
 def null_directions(rows: Rows) -> Iterator[Said]:
@@ -133,9 +133,9 @@ def null_directions(rows: Rows) -> Iterator[Said]:
             yield Missing(f"no N near {ratio} d; add n_over_d: {ratio}.", holds)
         elif row["n"] > row["d"]:
             text = f"at {size(row)} there is no direction that the training set never saw"
-            yield claim(f"{text}; their share of the gap is {number(row['value'])}.", holds, row)
+            yield finding(f"{text}; their share of the gap is {number(row['value'])}.", holds, row)
         else:
-            yield claim(
+            yield finding(
                 f"at {size(row)} the directions that the training set never saw carry the share "
                 f"{between(row)} of the gap between test and train loss.",
                 holds,
@@ -173,4 +173,4 @@ def data_need(rows: Rows) -> Iterator[Said]:
             f"{number(scatter['value'])}); it is {number(min(ratio))} to {number(max(ratio))} "
             f"times a/{number(level)}."
         )
-        yield claim(text, holds, found[0], *points)
+        yield finding(text, holds, found[0], *points)

@@ -1,7 +1,7 @@
-"""Claims of the page of answers: what is said, what it holds for, and what it rests on.
+"""Findings of the page of answers: what is said, what it holds for, and what it rests on.
 
-A sentence is made of a `Claim`, so that none is without its conditions and its evidence; where the
-evidence is too thin or a condition does not hold, a `Missing` says so, and what would bring it.
+A sentence is made of a `Finding`, so that none is without its conditions and its evidence; where
+the evidence is too thin or a condition does not hold, a `Missing` says so, and what would bring it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from lindiff.science.pools import INDEPENDENT
 KL = {"kl_model_data": "KL(generated‖population)", "kl_data_model": "KL(population‖generated)"}
 # What data are needed for, and regularized for.
 TARGETS = {"residual_loss": "test loss above the optimum", **KL}
-FEWEST_SETS = 3  # training sets behind a claim
-FEWEST_POINTS = 4  # N over which a claim says how something goes
+FEWEST_SETS = 3  # training sets behind a finding
+FEWEST_POINTS = 4  # N over which a finding says how something goes
 NEAR = 0.2  # |ln| of the ratio of two N/d that are taken for one another
 _OWN = ("model", "data", *SPECTRUM, "d", "n", "draw", "seed", "train_seed", "sampler")
 _WORDS = {
@@ -38,7 +38,7 @@ _ALWAYS = ("optimizer", "width", "steps", "learning_rate")  # of a training, wha
 
 
 @dataclass(frozen=True)
-class Claim:
+class Finding:
     """One sentence.
 
     Attributes:
@@ -64,7 +64,7 @@ class Missing:
 
     Attributes:
         text: What is missing, and what to add to the config.
-        holds: As in `Claim`.
+        holds: As in `Finding`.
     """
 
     text: str
@@ -75,11 +75,11 @@ class Missing:
         return f"Not answered ({words}): {self.text}" if words else f"Not answered: {self.text}"
 
 
-Said = Claim | Missing
+Said = Finding | Missing
 
 
-def claim(text: str, holds: Mapping[str, str], *rows: Mapping[str, Any]) -> Said:
-    """A claim that rests on these rows of a figure's data, if training sets enough stand behind.
+def finding(text: str, holds: Mapping[str, str], *rows: Mapping[str, Any]) -> Said:
+    """A finding that rests on these rows of a figure's data, if training sets enough stand behind.
 
     Args:
         text: What is found.
@@ -92,7 +92,7 @@ def claim(text: str, holds: Mapping[str, str], *rows: Mapping[str, Any]) -> Said
     if any(row.get("dependent") for row in rows):
         part = f"some training sets more than 1/{1 / INDEPENDENT:g} of the pool"
         holds = {**holds, "pool": part}
-    return Claim(text, holds, min(counts, default=0))
+    return Finding(text, holds, min(counts, default=0))
 
 
 def thin(sets: int, holds: Mapping[str, str]) -> Missing:
@@ -217,8 +217,8 @@ class Rows:
         """What the data hold for, in words by setting.
 
         Args:
-            own: Settings of the claim itself, before those that the figure holds fixed: values, or
-                text where several are shown. `regularizer` and `strength` together are one.
+            own: Settings of the finding itself, before those that the figure holds fixed: values,
+                or text where several are shown. `regularizer` and `strength` together are one.
         """
         facts = self.facts
         fixed = {name: x for name, x in facts.get("fixed", {}).items() if x is not None} | own
