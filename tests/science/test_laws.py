@@ -208,6 +208,7 @@ def test_isotropic_agreement_is_the_integral_over_marchenko_and_pastur(ratio):
 
 def test_isotropic_agreement_at_n_equal_d_and_in_its_limits():
     assert laws.isotropic_agreement(1.0) == pytest.approx((8 / (3 * np.pi)) ** 2, abs=1e-12)
+    assert laws.isotropic_agreement(1.0) == pytest.approx(0.7205, abs=5e-5)
     assert laws.isotropic_agreement(1e-6) == pytest.approx(1e-6, rel=1e-5)  # N modes of √(d/N) each
     assert 1 - laws.isotropic_agreement(1e6) == pytest.approx(1 / (4e6), rel=1e-3)  # Var √λ = γ/4
 
