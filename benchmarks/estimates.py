@@ -172,6 +172,7 @@ def cases() -> Iterator[tuple[str, str]]:
         "linearity",
         "directions",
         "agreement",
+        "proximity_bias",
         "levels",
         "modes",
         "pictures",

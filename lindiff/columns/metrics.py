@@ -140,6 +140,17 @@ METRICS: tuple[Column, ...] = (
     ),
     _standard_error("memorized_fraction", "the memorized fraction"),
     Column(
+        "proximity_bias",
+        "float",
+        "proximity bias",
+        "Distance of generated samples to the nearest training point of a second model, trained on "
+        "a disjoint set of N samples, minus that to the nearest of their own model, mean over the "
+        "samples of both models, in units of √tr Σ: 0 where a model does not know its training "
+        "points.",
+        default=False,
+    ),
+    _standard_error("proximity_bias", "the proximity bias"),
+    Column(
         "shrinkage",
         "float",
         "shrinkage",

@@ -92,6 +92,7 @@ _MEASURED = frozenset(
         "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
         "residual_loss", "kl_model_data", "kl_model_data_se", "kl_data_model",
         "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
+        "proximity_bias", "proximity_bias_se",
         "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
         "levels", "modes", "linearity", "directions", "pictures",
     )

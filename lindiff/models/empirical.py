@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lindiff.models import measured
 from lindiff.models.linear_cells import Filters, groups
@@ -18,25 +20,28 @@ from lindiff.science.denoisers import Denoiser, rows_of
 from lindiff.science.draws import generator
 from lindiff.science.empirical import empirical
 
+Array = NDArray[np.float64]
+
 _NO_PAIR = "halves are compared on samples that are functions of a noise; those of ideal are not"
+
+
+def _rows(family: Family, points: Array) -> Array:
+    """What `ideal` generates: training points, whatever the noise."""
+    return rows_of(points)(generator("samples", **family.key), measured.SAMPLES)
 
 
 def _of_samples(
     family: Family, filters: Filters, denoise: Denoiser, wanted: frozenset[str]
 ) -> measured.Metrics:
-    """The metrics of samples; those of `ideal` are training points, whatever the noise."""
+    """The metrics of samples."""
     if not wanted:
         return {}
+    others = family.halves.other.centred if wanted & measured.compared(filters) else None
     if filters.sampler is None:
-        rng = generator("samples", **family.key)
-        made = rows_of(measured.training_points(family))(rng, measured.SAMPLES)
-        return measured.of_samples(family, made, wanted)
-    partner = None
-    if filters.noiseless and wanted & measured.PAIR:
-        points = family.halves.other.centred
-        if points is None:
-            raise ValueError("empirical needs the training samples: set `draw: samples`")
-        partner = empirical(points, filters.make_schedule())
+        made = _rows(family, measured.training_points(family))
+        other = None if others is None else _rows(family, others)
+        return measured.of_samples(family, made, wanted, other, same_noise=False)
+    partner = None if others is None else empirical(others, filters.make_schedule())
     return measured.measure(family, filters, denoise, wanted, partner)
 
 
@@ -64,7 +69,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
             by_schedule[schedule] = measured.of_schedule(family, schedule, denoise, wanted)
         found = by_schedule[schedule] | _of_samples(family, filters, denoise, of_samples)
         results.append((rows, found))
-        lost = measured.PAIR.intersection(wanted) and filters.sampler is None
+        lost = measured.SAME_NOISE.intersection(wanted) and filters.sampler is None
         for row in rows:
             message[row] = _NO_PAIR if reason is None and lost else reason
     return to_table(cells, wanted, results, ["ok"] * len(cells), message)

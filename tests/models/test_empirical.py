@@ -234,6 +234,23 @@ def test_halves_agree_the_more_the_more_points_there_are():
     assert real["agreement"] < 0.6 < real["uncentred_cosine"] < 1
 
 
+@pytest.mark.parametrize("cells", [lambda **given: gaussian(d=16, **given), digits])
+def test_proximity_bias_of_training_points(cells):
+    """As far as the other half is from a training point, whatever the sampler."""
+    names = ("proximity_bias", "proximity_bias_se")
+    table = cells(n=30, seed=2, timesteps=100, sampler=["ideal", "ddim", "ddpm_beta"])
+    family = make_family(table)
+    one, two = family.draw, family.halves.other
+    points, others = one.centred + one.offset, two.centred + two.offset
+    apart = np.linalg.norm(points[:, None] - others, axis=2)
+    nearest = (apart.min(axis=0).mean() + apart.min(axis=1).mean()) / 2
+    for row in rows(table, names):
+        value, error = (row[name] for name in names)
+        assert value == pytest.approx(nearest / np.sqrt(one.spectrum.sum()), abs=5 * error)
+        assert 0 < 20 * error < value
+        assert row["message"] is None
+
+
 def test_nonlinear_where_it_knows_the_points():
     """At low noise the points of a training set are islands; at high noise they are one."""
     (row,) = rows(gaussian(n=4, seed=1), ("linearity", "directions"))
