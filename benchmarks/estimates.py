@@ -173,6 +173,7 @@ def cases() -> Iterator[tuple[str, str]]:
         "directions",
         "agreement",
         "proximity_bias",
+        "collapse_time",
         "levels",
         "modes",
         "pictures",

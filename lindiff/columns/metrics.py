@@ -151,6 +151,17 @@ METRICS: tuple[Column, ...] = (
     ),
     _standard_error("proximity_bias", "the proximity bias"),
     Column(
+        "collapse_time",
+        "float",
+        r"collapse time $t_C$",
+        "Time −½ ln ᾱ of the noise level at which a noisy training point's posterior weight on the "
+        "point that it was made of is 1/2, in the mean over training points and noises: below it "
+        "the empirical score leads to single training points. No schedule or sampler changes it; "
+        "null for fewer than 3 distinct points, or where one of them is most of the set.",
+        default=False,
+    ),
+    _standard_error("collapse_time", "the collapse time"),
+    Column(
         "shrinkage",
         "float",
         "shrinkage",

@@ -183,7 +183,7 @@ MODELS: dict[str, Model] = {
                 *SCHEDULE, *SAMPLING, "seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING)),
-            metrics=_MEASURED,
+            metrics=_MEASURED | {"collapse_time", "collapse_time_se"},
             samples=True,
         ),
         Model(

@@ -242,7 +242,7 @@ def of_samples(
     if asked & _MEMORIZED:
         found["memorized_fraction"] = (np.nan, np.nan)
         if _distinct(family) >= 3:
-            points, number = training_points(family), _numbers(family)
+            points, number = training_points(family), row_numbers(family)
             found["memorized_fraction"] = samples.memorized_fraction(made, points, number)
     if asked & _DISTANCES:
         found |= samples.gaussian_distances(made, -draw.offset, draw.spectrum)
@@ -270,7 +270,7 @@ def _pool(family: Family) -> Pool | None:
     return None if row["data"] == GAUSSIAN else scaled_pool(row["data"], row["scale"])
 
 
-def _numbers(family: Family) -> NDArray[np.int64]:
+def row_numbers(family: Family) -> NDArray[np.int64]:
     """Which distinct row each training point is, shape (N,); of Gaussian data all are distinct."""
     pool, n = _pool(family), family.draw.n
     return np.arange(n) if pool is None else pool.number[pool.chosen(n, family.row["seed"])]
@@ -278,7 +278,7 @@ def _numbers(family: Family) -> NDArray[np.int64]:
 
 def _distinct(family: Family) -> int:
     """Number of distinct training points."""
-    return len(np.unique(_numbers(family)))
+    return len(np.unique(row_numbers(family)))
 
 
 def _agreement(family: Family, made: Array, other: Array | None) -> dict[str, samples.Estimate]:
@@ -313,7 +313,7 @@ def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
     if pool is None or pool.picture is None or _distinct(family) < 2:
         return []
     points, centre = training_points(family), family.draw.offset
-    index, ratio = samples.nearest(made, points, _numbers(family))
+    index, ratio = samples.nearest(made, points, row_numbers(family))
     generated, near = pool.restore(made + centre), pool.restore(points[index] + centre)
     return [
         {
