@@ -167,6 +167,7 @@ MODELS: dict[str, Model] = {
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "kl_model_data",
                     "kl_data_model", "bures", "agreement", "pool_fraction", "levels", "modes",
+                    "proximity_bias", "proximity_bias_se",
                 )
             ),
             trained=True,

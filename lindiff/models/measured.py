@@ -56,8 +56,8 @@ _DISTANCES = frozenset(
 )  # fmt: skip
 # Of two models; the first of samples that are functions of the same noises.
 SAME_NOISE = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
-_PROXIMITY = frozenset(("proximity_bias", "proximity_bias_se"))
-PAIR = SAME_NOISE | _PROXIMITY
+PROXIMITY = frozenset(("proximity_bias", "proximity_bias_se"))
+PAIR = SAME_NOISE | PROXIMITY
 
 OF_SCHEDULE = _FAMILY | _LOSSES | {"linearity", "directions"}
 OF_SAMPLES = _MEMORIZED | _DISTANCES | PAIR | {"modes", "pictures"}
@@ -137,7 +137,7 @@ def measure(
 
 def compared(filters: Filters) -> frozenset[str]:
     """The metrics of two models that there are with a sampler."""
-    return PAIR if filters.noiseless else _PROXIMITY
+    return PAIR if filters.noiseless else PROXIMITY
 
 
 def of_schedule(
@@ -248,8 +248,9 @@ def of_samples(
         found |= samples.gaussian_distances(made, -draw.offset, draw.spectrum)
     if asked & SAME_NOISE:
         found |= _agreement(family, made, other if same_noise else None)
-    if asked & _PROXIMITY:
-        found["proximity_bias"] = _proximity(family, made, other)
+    if asked & PROXIMITY:
+        theirs = None if other is None else other + family.halves.other.offset
+        found["proximity_bias"] = proximity(family, made + draw.offset, theirs)
     result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
     result |= {f"{name}_se": np.array([error]) for name, (_, error) in found.items()}
     if "modes" in asked:
@@ -295,14 +296,19 @@ def _agreement(family: Family, made: Array, other: Array | None) -> dict[str, sa
     return found
 
 
-def _proximity(family: Family, made: Array, other: Array | None) -> samples.Estimate:
-    """Proximity bias of samples less the centre of each, in units of √tr Σ; NaN without both."""
+def proximity(family: Family, made: Array, other: Array | None) -> samples.Estimate:
+    """Proximity bias in units of √tr Σ, with its standard error; NaN without samples of both.
+
+    Args:
+        family: The family.
+        made: Samples less the population mean, shape (S, d).
+        other: The partner's, as many.
+    """
     one, two = family.draw, family.halves.other
     if other is None or two.centred is None:
         return np.nan, np.nan
-    # Relative to the population mean.
     points, other_points = training_points(family) + one.offset, two.centred + two.offset
-    found = samples.proximity_bias(made + one.offset, other + two.offset, points, other_points)
+    found = samples.proximity_bias(made, other, points, other_points)
     unit = float(np.sqrt(one.spectrum.sum()))
     return found[0] / unit, found[1] / unit
 
