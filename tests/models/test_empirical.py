@@ -384,6 +384,14 @@ def test_the_estimate_follows_the_work():
     (few,), _ = of(gaussian(n=1000, sampling_steps=10), WANTED)
     assert three == pytest.approx(3 * one, rel=0.05)
     assert one < few < sampled
+    # The other half's samples, and all distances; the noisy points of one number for all cells.
+    alone, both, collapsed = (
+        of(gaussian(n=1000), (name,))[0][0]
+        for name in ("memorized_fraction", "proximity_bias", "collapse_time")
+    )
+    assert both == pytest.approx(2 * alone, rel=0.1)
+    assert collapsed < 0.1 * alone
+    assert of(gaussian(n=1000), ("collapse_time",), count=50)[0][0] == pytest.approx(collapsed)
     assert of(digits(n=20))[1][0] > 100e6
     (row, setting, _), *_ = warn(digits(n=20))
     assert (row, setting) == (0, "data")

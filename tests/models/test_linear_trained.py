@@ -334,6 +334,8 @@ def test_the_estimate_follows_the_work():
     for more in ({"steps": 3000}, {"batch_size": 8000}, {"timesteps": 1000}, {"d": 256}):
         assert of(**more)[0][0] > 3 * base
     assert of(("agreement",))[0][0] > 1.5 * base
+    assert of(("proximity_bias",))[0][0] > 1.5 * base
+    assert of(("proximity_bias",), d=2, n=100_000)[0][0] > 3 * of(d=2, n=100_000)[0][0]
     assert of(count=50)[0][0] > base
     (few, many), _ = of(optimizer="gradient_descent", d=[16, 256], steps=1000)
     assert many > 10 * few
