@@ -5,8 +5,8 @@ those of one trained on as many other rows, in units of √tr Σ. The best stop 
 least test loss, if that is at least 1 % higher at the end of the run; it is shown at the N where
 every training set has one, as the geometric mean over training sets: left at the least value of the
 mean curve, right on the mean curve, linear in ln step between stops. Not every bias is
-memorization: a network that is centred at the mean of few training points is nearer to them before
-it has learned anything.
+memorization: a network that is centred at the mean of few training points is nearer to them from
+its first step.
 Points are means over training sets; bands are their 95 % t-intervals where at least 3 sets stand
 behind a point.
 """
