@@ -33,7 +33,7 @@ COMMON = {
 # Those that a single network has and that are one number.
 LEFT_OUT = {
     "levels", "modes", "directions", "linearity", "pictures", "agreement", "agreement_se",
-    "uncentred_cosine", "uncentred_cosine_se",
+    "uncentred_cosine", "uncentred_cosine_se", "proximity_bias", "proximity_bias_se",
 }  # fmt: skip
 METRICS = tuple(sorted(MODELS["mlp"].metrics - LEFT_OUT))
 

@@ -186,6 +186,8 @@ def cases() -> Iterator[tuple[str, str]]:
         "linearity",
         "directions",
         "agreement",
+        "proximity_bias",
+        "collapse_time",
         "levels",
         "modes",
         "pictures",
@@ -215,6 +217,10 @@ def cases() -> Iterator[tuple[str, str]]:
            f"{{model: linear_trained, {gauss}, d: 64, n: 64, draw: samples, timesteps: 50,"
            " sampler: ddim, steps: 20, stop_step: [5, 10, 0], learning_rate: 1.0e-2,"
            " metrics: [levels, modes, agreement, bures], seed: {range: [0, 20]}}")  # fmt: skip
+    yield ("linear_trained proximity_bias",
+           f"{{model: linear_trained, {gauss}, d: 64, n: 640, draw: samples, timesteps: 50,"
+           " sampler: ddpm_beta, steps: 20, stop_step: [5, 10, 0], learning_rate: 1.0e-2,"
+           " metrics: proximity_bias, seed: {range: [0, 20]}}")  # fmt: skip
     net = "steps: 20, learning_rate: 6.0e-3, sampler: ddim, sampling_steps: 5, timesteps: 20"
     for d, n, width, seeds in (
         (16, 64, 64, 16),

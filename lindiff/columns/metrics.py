@@ -140,6 +140,28 @@ METRICS: tuple[Column, ...] = (
     ),
     _standard_error("memorized_fraction", "the memorized fraction"),
     Column(
+        "proximity_bias",
+        "float",
+        "proximity bias",
+        "Distance of generated samples to the nearest training point of a second model, trained on "
+        "a disjoint set of N samples, minus that to the nearest of their own model, mean over the "
+        "samples of both models, in units of √tr Σ: 0 where samples know nothing of the training "
+        "set, above 0 where they know its points or, of few points, their mean and covariance.",
+        default=False,
+    ),
+    _standard_error("proximity_bias", "the proximity bias"),
+    Column(
+        "collapse_time",
+        "float",
+        r"collapse time $t_C$",
+        "Time −½ ln ᾱ of the noise level at which a noisy training point's posterior weight on the "
+        "point that it was made of is 1/2, in the mean over training points and noises: below it "
+        "the empirical score leads to single training points. No schedule or sampler changes it; "
+        "null for fewer than 3 distinct points, or where one of them is most of the set.",
+        default=False,
+    ),
+    _standard_error("collapse_time", "the collapse time"),
+    Column(
         "shrinkage",
         "float",
         "shrinkage",

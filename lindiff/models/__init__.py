@@ -92,6 +92,7 @@ _MEASURED = frozenset(
         "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
         "residual_loss", "kl_model_data", "kl_model_data_se", "kl_data_model",
         "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
+        "proximity_bias", "proximity_bias_se",
         "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
         "levels", "modes", "linearity", "directions", "pictures",
     )
@@ -166,6 +167,7 @@ MODELS: dict[str, Model] = {
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "kl_model_data",
                     "kl_data_model", "bures", "agreement", "pool_fraction", "levels", "modes",
+                    "proximity_bias", "proximity_bias_se",
                 )
             ),
             trained=True,
@@ -182,7 +184,7 @@ MODELS: dict[str, Model] = {
                 *SCHEDULE, *SAMPLING, "seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING)),
-            metrics=_MEASURED,
+            metrics=_MEASURED | {"collapse_time", "collapse_time_se"},
             samples=True,
         ),
         Model(

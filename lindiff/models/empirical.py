@@ -9,34 +9,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lindiff.models import measured
 from lindiff.models.linear_cells import Filters, groups
 from lindiff.models.linear_family import Family, make_family, to_table
+from lindiff.science.collapse import collapse_time, collapses
 from lindiff.science.denoisers import Denoiser, rows_of
 from lindiff.science.draws import generator
 from lindiff.science.empirical import empirical
 
+Array = NDArray[np.float64]
+
+_COLLAPSE = frozenset(("collapse_time", "collapse_time_se"))
 _NO_PAIR = "halves are compared on samples that are functions of a noise; those of ideal are not"
+
+
+def _collapse(family: Family, points: Array, wanted: Sequence[str]) -> measured.Metrics:
+    """The collapse time, which is that of the training set alone; NaN where there is none."""
+    if not _COLLAPSE.intersection(wanted):
+        return {}
+    number, found = measured.row_numbers(family), (np.nan, np.nan)
+    if collapses(number):
+        found = collapse_time(points, number, generator("collapse", **family.key))
+    return {"collapse_time": np.array([found[0]]), "collapse_time_se": np.array([found[1]])}
+
+
+def _reason(family: Family, wanted: Sequence[str]) -> str | None:
+    """Why metrics of this family are null, or None."""
+    reasons = [measured.reason(family, wanted)]
+    if _COLLAPSE.intersection(wanted) and not collapses(measured.row_numbers(family)):
+        reasons.append(
+            "collapse_time needs 3 distinct training points or more, none of them most of the "
+            "training set: of two drawn at random less than half are the same one"
+        )
+    return "; ".join(filter(None, reasons)) or None
+
+
+def _rows(family: Family, points: Array) -> Array:
+    """What `ideal` generates: training points, whatever the noise."""
+    return rows_of(points)(generator("samples", **family.key), measured.SAMPLES)
 
 
 def _of_samples(
     family: Family, filters: Filters, denoise: Denoiser, wanted: frozenset[str]
 ) -> measured.Metrics:
-    """The metrics of samples; those of `ideal` are training points, whatever the noise."""
+    """The metrics of samples."""
     if not wanted:
         return {}
+    others = family.halves.other.centred if wanted & measured.compared(filters) else None
     if filters.sampler is None:
-        rng = generator("samples", **family.key)
-        made = rows_of(measured.training_points(family))(rng, measured.SAMPLES)
-        return measured.of_samples(family, made, wanted)
-    partner = None
-    if filters.noiseless and wanted & measured.PAIR:
-        points = family.halves.other.centred
-        if points is None:
-            raise ValueError("empirical needs the training samples: set `draw: samples`")
-        partner = empirical(points, filters.make_schedule())
+        made = _rows(family, measured.training_points(family))
+        other = None if others is None else _rows(family, others)
+        return measured.of_samples(family, made, wanted, other, same_noise=False)
+    partner = None if others is None else empirical(others, filters.make_schedule())
     return measured.measure(family, filters, denoise, wanted, partner)
 
 
@@ -55,7 +83,8 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     """
     family, results = make_family(cells), []
     points = measured.training_points(family)
-    of_samples, reason = measured.OF_SAMPLES.intersection(wanted), measured.reason(family, wanted)
+    of_samples, reason = measured.OF_SAMPLES.intersection(wanted), _reason(family, wanted)
+    collapse = _collapse(family, points, wanted)
     message: list[str | None] = [None] * len(cells)
     by_schedule: dict[tuple[Any, ...], measured.Metrics] = {}
     for rows, filters in groups(cells):
@@ -63,8 +92,9 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         if schedule not in by_schedule:
             by_schedule[schedule] = measured.of_schedule(family, schedule, denoise, wanted)
         found = by_schedule[schedule] | _of_samples(family, filters, denoise, of_samples)
+        found |= collapse
         results.append((rows, found))
-        lost = measured.PAIR.intersection(wanted) and filters.sampler is None
+        lost = measured.SAME_NOISE.intersection(wanted) and filters.sampler is None
         for row in rows:
             message[row] = _NO_PAIR if reason is None and lost else reason
     return to_table(cells, wanted, results, ["ok"] * len(cells), message)

@@ -31,9 +31,17 @@ from lindiff.models.linear_family import (
     to_table,
     training_key,
 )
-from lindiff.models.measured import diverged, finite
+from lindiff.models.measured import (
+    LARGEST,
+    PROXIMITY,
+    SAMPLES,
+    compared,
+    diverged,
+    finite,
+    proximity,
+)
 from lindiff.science import matrices
-from lindiff.science.draws import Draw
+from lindiff.science.draws import Draw, generator
 from lindiff.science.filters import Bank, Training
 from lindiff.science.matrices import Generation
 from lindiff.science.schedule import Schedule
@@ -225,7 +233,10 @@ def _cell(
         found["bures"] = matrices.bures(generated, draw.spectrum)
     found["agreement"] = np.nan
     for other in others:
-        found["agreement"] = matrices.agreement(generated, other)
+        if filters.noiseless:
+            found["agreement"] = matrices.agreement(generated, other)
+    if wanted & PROXIMITY:
+        found |= _proximity(family, generated, others)
     result = {name: np.array([value]) for name, value in found.items()}
     if "levels" in wanted:
         result["levels"] = as_objects([level_rows(filters.make_schedule(), train, test)])
@@ -235,15 +246,26 @@ def _cell(
     return result
 
 
+def _proximity(
+    family: Family, generated: matrices.Gaussian, others: Sequence[matrices.Gaussian]
+) -> dict[str, float]:
+    """The proximity bias of samples that are drawn from what both halves generate."""
+    noise = generator("samples", **family.key).standard_normal((SAMPLES, family.draw.d))
+    made = [each.samples(noise) for each in (generated, *others)]
+    sound = len(made) == 2 and all(np.abs(x).max() < LARGEST for x in made)
+    value, error = proximity(family, made[0], made[1] if sound else None)
+    return {"proximity_bias": value, "proximity_bias_se": error}
+
+
 def _halves(
-    family: Family, samplings: Sequence[Filters], stops: Sequence[int], paired: bool
+    family: Family, samplings: Sequence[Filters], stops: Sequence[int], wanted: frozenset[str]
 ) -> list[Measured]:
     """The training run of the family, and that of its partner where halves are to be compared."""
     halves = [_measure(family.row, family.draw, family.key, samplings, stops)]
-    noiseless = [filters for filters in samplings if filters.noiseless]
-    if paired and noiseless and halves[0].reason(stops[0]) is None:
+    paired = [filters for filters in samplings if compared(filters) & wanted]
+    if paired and halves[0].reason(stops[0]) is None:
         key = {**family.key, "half": 1}
-        halves.append(_measure(family.row, family.halves.other, key, noiseless, stops))
+        halves.append(_measure(family.row, family.halves.other, key, paired, stops))
     return halves
 
 
@@ -263,7 +285,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     family, samplings = make_family(cells), groups(cells)
     of_cell = steps_made(cells).to_pylist()
     stops = sorted(set(of_cell))
-    halves = _halves(family, [filters for _, filters in samplings], stops, "agreement" in wanted)
+    halves = _halves(family, [filters for _, filters in samplings], stops, frozenset(wanted))
     status = ["ok"] * len(cells)
     message: list[str | None] = [None] * len(cells)
     results = []

@@ -54,7 +54,10 @@ _DISTANCES = frozenset(
         "bures_se",
     )
 )  # fmt: skip
-PAIR = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
+# Of two models; the first of samples that are functions of the same noises.
+SAME_NOISE = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
+PROXIMITY = frozenset(("proximity_bias", "proximity_bias_se"))
+PAIR = SAME_NOISE | PROXIMITY
 
 OF_SCHEDULE = _FAMILY | _LOSSES | {"linearity", "directions"}
 OF_SAMPLES = _MEMORIZED | _DISTANCES | PAIR | {"modes", "pictures"}
@@ -113,7 +116,7 @@ def measure(
         wanted: Names of metric columns, out of `METRICS`; others are ignored.
         partner: The denoiser of the same model trained on `family.halves.other`, relative to the
             centre of that; without it, or where its samples are not finite, the metrics of a pair
-            are NaN.
+            are NaN, and so are those of the same noises where the sampler draws its own.
 
     Returns:
         Arrays of shape (1,) by name.
@@ -126,10 +129,15 @@ def measure(
         return result
     made = make_samples(family, filters, denoise)
     other = None
-    if partner is not None and asked & PAIR and filters.noiseless:
+    if partner is not None and asked & compared(filters):
         with suppress(FloatingPointError):
             other = make_samples(family, filters, partner, half=1)
-    return result | of_samples(family, made, wanted, other)
+    return result | of_samples(family, made, wanted, other, filters.noiseless)
+
+
+def compared(filters: Filters) -> frozenset[str]:
+    """The metrics of two models that there are with a sampler."""
+    return PAIR if filters.noiseless else PROXIMITY
 
 
 def of_schedule(
@@ -215,7 +223,11 @@ def make_samples(family: Family, filters: Filters, denoise: Denoiser, half: int 
 
 
 def of_samples(
-    family: Family, made: Array, wanted: Iterable[str], other: Array | None = None
+    family: Family,
+    made: Array,
+    wanted: Iterable[str],
+    other: Array | None = None,
+    same_noise: bool = True,
 ) -> Metrics:
     """The metrics of generated samples, as `measure`.
 
@@ -223,18 +235,22 @@ def of_samples(
         family: The family.
         made: Samples less the centre, shape (S, d).
         wanted: Names of metric columns.
-        other: The partner's samples of the same noises less the partner's centre.
+        other: The partner's samples less the partner's centre.
+        same_noise: Whether both are functions of the same noises and of nothing else.
     """
     asked, draw, found = frozenset(wanted), family.draw, dict[str, samples.Estimate]()
     if asked & _MEMORIZED:
         found["memorized_fraction"] = (np.nan, np.nan)
         if _distinct(family) >= 3:
-            points, number = training_points(family), _numbers(family)
+            points, number = training_points(family), row_numbers(family)
             found["memorized_fraction"] = samples.memorized_fraction(made, points, number)
     if asked & _DISTANCES:
         found |= samples.gaussian_distances(made, -draw.offset, draw.spectrum)
-    if asked & PAIR:
-        found |= _of_pair(family, made, other)
+    if asked & SAME_NOISE:
+        found |= _agreement(family, made, other if same_noise else None)
+    if asked & PROXIMITY:
+        theirs = None if other is None else other + family.halves.other.offset
+        found["proximity_bias"] = proximity(family, made + draw.offset, theirs)
     result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
     result |= {f"{name}_se": np.array([error]) for name, (_, error) in found.items()}
     if "modes" in asked:
@@ -255,7 +271,7 @@ def _pool(family: Family) -> Pool | None:
     return None if row["data"] == GAUSSIAN else scaled_pool(row["data"], row["scale"])
 
 
-def _numbers(family: Family) -> NDArray[np.int64]:
+def row_numbers(family: Family) -> NDArray[np.int64]:
     """Which distinct row each training point is, shape (N,); of Gaussian data all are distinct."""
     pool, n = _pool(family), family.draw.n
     return np.arange(n) if pool is None else pool.number[pool.chosen(n, family.row["seed"])]
@@ -263,10 +279,10 @@ def _numbers(family: Family) -> NDArray[np.int64]:
 
 def _distinct(family: Family) -> int:
     """Number of distinct training points."""
-    return len(np.unique(_numbers(family)))
+    return len(np.unique(row_numbers(family)))
 
 
-def _of_pair(family: Family, made: Array, other: Array | None) -> dict[str, samples.Estimate]:
+def _agreement(family: Family, made: Array, other: Array | None) -> dict[str, samples.Estimate]:
     """Agreement and uncentred cosine of samples less the centre of each; NaN where undefined."""
     found = {"agreement": (np.nan, np.nan), "uncentred_cosine": (np.nan, np.nan)}
     if other is None:
@@ -280,13 +296,30 @@ def _of_pair(family: Family, made: Array, other: Array | None) -> dict[str, samp
     return found
 
 
+def proximity(family: Family, made: Array, other: Array | None) -> samples.Estimate:
+    """Proximity bias in units of √tr Σ, with its standard error; NaN without samples of both.
+
+    Args:
+        family: The family.
+        made: Samples less the population mean, shape (S, d).
+        other: The partner's, as many.
+    """
+    one, two = family.draw, family.halves.other
+    if other is None or two.centred is None:
+        return np.nan, np.nan
+    points, other_points = training_points(family) + one.offset, two.centred + two.offset
+    found = samples.proximity_bias(made, other, points, other_points)
+    unit = float(np.sqrt(one.spectrum.sum()))
+    return found[0] / unit, found[1] / unit
+
+
 def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
     """A row a sample: its pixels and its nearest training point's, in the data's own units."""
     pool = _pool(family)
     if pool is None or pool.picture is None or _distinct(family) < 2:
         return []
     points, centre = training_points(family), family.draw.offset
-    index, ratio = samples.nearest(made, points, _numbers(family))
+    index, ratio = samples.nearest(made, points, row_numbers(family))
     generated, near = pool.restore(made + centre), pool.restore(points[index] + centre)
     return [
         {

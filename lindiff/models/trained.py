@@ -28,6 +28,7 @@ from lindiff.models.measured import (
     OF_SAMPLES,
     PAIR,
     Metrics,
+    compared,
     diverged,
     finite,
     measure,
@@ -203,7 +204,8 @@ def _measured(
                     why = f"{why}; {error}" if why else str(error)
                     found = {name: undefined(name, 1) for name in wanted} | found
                 else:
-                    if partner and filters.noiseless and np.isnan(found.get("agreement", 0)):
+                    pair = compared(filters) & {"agreement", "proximity_bias"}
+                    if partner and any(np.isnan(found.get(name, 0)) for name in pair):
                         message[row] = "the other half: the generated samples are not finite"
             except Exception as error:
                 if is_of_machine(error):

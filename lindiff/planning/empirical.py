@@ -12,6 +12,7 @@ from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, 
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, column, each, with_cells
 from lindiff.planning.measured import of_samples
+from lindiff.science.collapse import EVALUATIONS, NOISY
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.empirical import _BLOCK as WEIGHTS
 
@@ -49,6 +50,9 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         halves = 1 + bool(asked & PAIR)
         work += halves * steps * (_LEVEL + SAMPLES * point)
     work += of_samples(asked, d, n)
+    if asked & {"collapse_time", "collapse_time_se"}:
+        # Once for all cells of a family.
+        seconds += EVALUATIONS * (_LEVEL + NOISY * point)
     fit = each(fit_count, d)
     if "linearity" in asked:
         work += LEVELS * (_LEVEL + fit * (point + 4 * _CUBE * d**2))

@@ -80,7 +80,8 @@ _FARTHEST_DRAWN = 1e3
 _FLOORS = frozenset(("kl_model_data_floor", "kl_data_model_floor"))
 # Rounds of `lindiff.science.vectors.monte_carlo_gap`.
 _ROUNDS = 16
-_OF_HALVES = frozenset(("agreement", "uncentred_cosine"))
+_SAME_NOISE = frozenset(("agreement", "uncentred_cosine"))
+_OF_HALVES = _SAME_NOISE | {"proximity_bias"}
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -298,7 +299,7 @@ def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | No
 
 
 def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
-    asked = sorted(_OF_HALVES & set(metrics))
+    asked = sorted(_SAME_NOISE & set(metrics))
     if asked and not is_noiseless(values["sampler"]):
         allowed = ", ".join(sorted(filter(is_noiseless, SETTING["sampler"].choices)))
         return f"{asked[0]} needs a sampler that draws no noise of its own; allowed: {allowed}"

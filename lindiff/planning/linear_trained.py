@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.columns import EXACT_DESCENT
-from lindiff.models.measured import PAIR
+from lindiff.models.measured import PAIR, PROXIMITY, SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, Finding, column, distinct, is_real, text, with_cells
+from lindiff.planning.measured import of_samples
 from lindiff.planning.trained import TORCH_BYTES, check_training
 from lindiff.training.sizes import BLOCK, CHUNK
 
@@ -59,7 +60,11 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         matrices * (6 + 2 * cells) + levels * d * (drawn + np.where(drawn, 3, 0) * batch)
     )
     # In double precision: the weights, and three arrays of as many while losses are taken.
+    if asked := PROXIMITY & set(metrics):
+        seconds += cells * of_samples(asked, d, column(families, "n"))
     measuring = 8 * (cells * matrices * 4 + 5 * (1 + paired) * cells * d**2 + 12 * d**2)
+    # Noise, samples of both halves and what is made of them.
+    measuring += 8 * 6 * SAMPLES * d * bool(PROXIMITY & set(metrics))
     size = linear.BASE_BYTES + TORCH_BYTES + (1 + paired) * linear.draw_bytes(families)
     return seconds, size + training + measuring
 
@@ -69,20 +74,20 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     unsampled = [
         (row, "draw", message)
         for row, values in distinct(cells, ("data", "draw", "optimizer"))
-        if (message := _without_samples(values)) is not None
+        if (message := _without_samples(values, metrics)) is not None
     ]
     exact = linear.check(_as_exact(cells), metrics)
     return [*check_training(cells), *unsampled, *exact]
 
 
-def _without_samples(values: dict[str, Any]) -> str | None:
-    if (
-        values["optimizer"] == EXACT_DESCENT
-        or is_real(values["data"])
-        or values["draw"] == "samples"
-    ):
+def _without_samples(values: dict[str, Any], metrics: Sequence[str]) -> str | None:
+    if is_real(values["data"]) or values["draw"] == "samples":
         return None
-    return f"optimizer {values['optimizer']} needs the training samples; allowed: samples"
+    if values["optimizer"] != EXACT_DESCENT:
+        return f"optimizer {values['optimizer']} needs the training samples; allowed: samples"
+    if PROXIMITY & set(metrics):
+        return "proximity_bias needs the training samples; allowed: samples"
+    return None
 
 
 def _as_exact(cells: pa.Table) -> pa.Table:

@@ -28,6 +28,9 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
     work: Array = 0.0 * d
     if "memorized_fraction" in asked:
         work += SAMPLES * n * d * _DIFFERENCE
+    if asked & {"proximity_bias", "proximity_bias_se"}:
+        # Samples of two models to two training sets.
+        work += 4 * SAMPLES * n * d * _DIFFERENCE
     if asked & _DISTANCES:
         work += (BLOCKS + 1) * (_FIT + _CUBE * d**2 * (2 * SAMPLES + _DECOMPOSITIONS * d))
     return work

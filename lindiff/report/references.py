@@ -81,6 +81,10 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "author": "Wang, Binxu and Pehlevan, Cengiz", "year": "2025", "eprint": "2503.03206",
         "title": "An Analytical Theory of Spectral Bias in the Learning Dynamics of Diffusion "
         "Models"}),
+    "biroli2024": ("article", {
+        "author": "Biroli, Giulio and Bonnaire, Tony and de Bortoli, Valentin and "
+        "M{\\'e}zard, Marc", "year": "2024", "title": "Dynamical regimes of diffusion models",
+        "journal": "Nature Communications", "volume": "15", "eprint": "2402.18491"}),
     "bonnaire2025": ("misc", {
         "author": "Bonnaire, Tony and Urfin, Rapha{\\\"e}l and Biroli, Giulio and "
         "M{\\'e}zard, Marc",
@@ -124,7 +128,10 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "preconditioning": {"edm": ("karras2022",), "none": ()},
 }  # fmt: skip
-METRIC_SOURCES: dict[str, tuple[str, ...]] = {"uncentred_cosine": ("kadkhodaie2024",)}
+METRIC_SOURCES: dict[str, tuple[str, ...]] = {
+    "uncentred_cosine": ("kadkhodaie2024",),
+    "collapse_time": ("biroli2024",),
+}
 FIGURE_SOURCES: dict[str, tuple[str, ...]] = {
     "modes": ("wang2025",),
     "training_time": ("bonnaire2025",),

@@ -155,6 +155,43 @@ def spike_overlap(n_over_d: Numbers, spike: Numbers) -> Float64[Array, "*any"]:
     return np.asarray(np.maximum(1 - ratio / above**2, 0) / (1 + ratio / above))
 
 
+def collapse_time(n: Numbers, eigenvalues: Vector) -> Float64[Array, "*any"]:
+    """Time −½ ln ᾱ at which the empirical score of N points collapses onto them, at large d and N.
+
+    There Σ_j ½ ln(1 + ᾱ s_j/q) = ln N with q = 1 − ᾱ: what a noisy point tells of the one that it
+    was made of is what tells N points apart. For s_j = σ² it is ½ ln(1 + σ²/(N^(2/d) − 1)) (Biroli,
+    Bonnaire, de Bortoli and Mézard, Nature Communications 15, 2024, arXiv 2402.18491).
+
+    Args:
+        n: Number of training points N ≥ 1, shape (...); of one it is infinite.
+        eigenvalues: Population eigenvalues s_j > 0, shape (d,).
+
+    Example:
+        >>> import numpy as np
+        >>> from lindiff.science.laws import collapse_time
+        >>> float(collapse_time(16, np.ones(4)))  # ½ ln(1 + 1/(16^(2/4) − 1))
+        0.14384103622589042
+    """
+    sizes = np.asarray(n, np.float64)
+    found = np.array([_collapse_time(float(size), eigenvalues) for size in sizes.ravel()])
+    return found.reshape(sizes.shape)
+
+
+def _collapse_time(n: float, eigenvalues: Vector) -> float:
+    if n <= 1:
+        return float("inf")
+    from scipy.optimize import brentq
+
+    def excess(log_variance: float) -> float:
+        return float(np.log1p(eigenvalues * np.exp(-log_variance)).sum() / 2 - np.log(n))
+
+    # All s_j carry at least what the largest does, and at most the sum of their ratios.
+    low = np.log(eigenvalues.max()) - np.log(np.expm1(2 * np.log(n)))
+    high = np.log(eigenvalues.sum()) - np.log(2 * np.log(n))
+    log_variance = low if excess(low) <= 0 else brentq(excess, low, high, xtol=1e-13)
+    return float(np.log1p(np.exp(log_variance))) / 2
+
+
 def _minus_half_log_det(n: int, d: int) -> float:
     """−E ln det(Σ⁻¹Σ0)/(2d) for N samples with an estimated mean."""
     if n <= d:

@@ -73,6 +73,10 @@ class Gaussian:
     shift: Vector
     root: Matrix
 
+    def samples(self, noise: Float64[Array, "S d"]) -> Float64[Array, "S d"]:
+        """Samples less μ, shape (S, d), of white noise of that shape."""
+        return self.shift + noise @ self.root.T
+
 
 class Generation:
     """What a sampler makes of N(0, I) under several models, level after level from high noise.

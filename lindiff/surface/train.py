@@ -113,10 +113,10 @@ class TrainedDenoiser:
         Args:
             names: Metrics by name (config/README.md); none are all that the model gives as one
                 number and that need no second model. Of a list, as ``levels``, the value is a list
-                of rows. ``agreement`` trains the model on a disjoint training set of as many
-                samples too, a network as a sweep does together with the first once more: twice the
-                training, when it is first asked for. That set is drawn from the same rows, or, of a
-                draw, from its population.
+                of rows. ``agreement`` and ``proximity_bias`` train the model on a disjoint training
+                set of as many samples too, a network as a sweep does together with the first once
+                more: twice the training, when one is first asked for. That set is drawn from the
+                same rows, or, of a draw, from its population.
 
         Returns:
             Numbers by name, each metric with its standard error where there is one; NaN where it is

@@ -35,7 +35,10 @@ HELD = {"schedule": "linear", "timesteps": 20, "beta_min": 1e-4, "beta_max": 1e-
 HELD |= {"sampling_steps": None, "precision": "float32"}
 LIKE = ("some", "some", "some", "zero", "infinite", "null", "equal", "tiny", "huge", "mixed")
 SHARES = ("memorized_fraction", "agreement", "uncentred_cosine", "pool_fraction", "shrinkage")
-SIGNED = ("residual_loss", "monte_carlo_gap", "agreement", "uncentred_cosine", "c_mean")
+SIGNED = (
+    "residual_loss", "monte_carlo_gap", "agreement", "uncentred_cosine", "c_mean",
+    "proximity_bias",
+)  # fmt: skip
 _ROWS = 90  # of a model
 
 

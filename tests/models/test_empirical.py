@@ -17,7 +17,8 @@ from lindiff.models.linear_family import make_family
 from lindiff.models.measured import METRICS, OF_SAMPLES, SAMPLES, training_points
 from lindiff.planning import check, warn
 from lindiff.planning.empirical import estimate
-from lindiff.science import denoisers
+from lindiff.science import denoisers, laws
+from lindiff.science.collapse import collapse_time
 from lindiff.science.denoisers import linear as linear_denoiser
 from lindiff.science.denoisers import monte_carlo_losses, rounds_of, rows_of
 from lindiff.science.draws import generator, make_draw
@@ -234,6 +235,55 @@ def test_halves_agree_the_more_the_more_points_there_are():
     assert real["agreement"] < 0.6 < real["uncentred_cosine"] < 1
 
 
+@pytest.mark.parametrize("cells", [lambda **given: gaussian(d=16, **given), digits])
+def test_proximity_bias_of_training_points(cells):
+    """As far as the other half is from a training point, whatever the sampler."""
+    names = ("proximity_bias", "proximity_bias_se")
+    table = cells(n=30, seed=2, timesteps=100, sampler=["ideal", "ddim", "ddpm_beta"])
+    family = make_family(table)
+    one, two = family.draw, family.halves.other
+    points, others = one.centred + one.offset, two.centred + two.offset
+    apart = np.linalg.norm(points[:, None] - others, axis=2)
+    nearest = (apart.min(axis=0).mean() + apart.min(axis=1).mean()) / 2
+    for row in rows(table, names):
+        value, error = (row[name] for name in names)
+        assert value == pytest.approx(nearest / np.sqrt(one.spectrum.sum()), abs=5 * error)
+        assert 0 < 20 * error < value
+        assert row["message"] is None
+
+
+def test_collapse_time_is_that_of_the_training_set():
+    """Of all schedules and samplers one number, beside the law of its population."""
+    names = ("collapse_time", "collapse_time_se")
+    table = pa.concat_tables([
+        gaussian(d=20, n=400, timesteps=20, sampler=["ideal", "ddim"]),
+        gaussian(d=20, n=400, timesteps=50, schedule="cosine"),
+    ])  # fmt: skip
+    found = rows(table, names)
+    assert len({tuple(row[name] for name in names) for row in found}) == 1
+    time, error = (found[0][name] for name in names)
+    family = make_family(table)
+    expected = collapse_time(
+        training_points(family), np.arange(400), generator("collapse", **family.key)
+    )
+    assert (time, error) == expected
+    expected = float(laws.collapse_time(400, family.draw.spectrum))
+    assert expected < time < 1.15 * expected
+    # In another unit σ² = q/ᾱ has that of the variances.
+    (large,) = rows(gaussian(d=20, n=400, scale=4.0), names)
+    assert np.expm1(2 * large["collapse_time"]) == pytest.approx(16 * np.expm1(2 * time), rel=1e-6)
+    (real,) = rows(digits(n=100), names)
+    assert 0 < 20 * real["collapse_time_se"] < real["collapse_time"]
+
+
+def test_two_points_never_collapse():
+    (row,) = rows(gaussian(n=2), ("collapse_time", "memorized_fraction"))
+    assert row["collapse_time"] is row["memorized_fraction"] is None
+    first, second = row["message"].split("; ")
+    assert first.startswith("memorized_fraction needs 3 distinct training points")
+    assert second.startswith("collapse_time needs 3 distinct training points or more")
+
+
 def test_nonlinear_where_it_knows_the_points():
     """At low noise the points of a training set are islands; at high noise they are one."""
     (row,) = rows(gaussian(n=4, seed=1), ("linearity", "directions"))
@@ -334,6 +384,14 @@ def test_the_estimate_follows_the_work():
     (few,), _ = of(gaussian(n=1000, sampling_steps=10), WANTED)
     assert three == pytest.approx(3 * one, rel=0.05)
     assert one < few < sampled
+    # The other half's samples, and all distances; the noisy points of one number for all cells.
+    alone, both, collapsed = (
+        of(gaussian(n=1000), (name,))[0][0]
+        for name in ("memorized_fraction", "proximity_bias", "collapse_time")
+    )
+    assert both == pytest.approx(2 * alone, rel=0.1)
+    assert collapsed < 0.1 * alone
+    assert of(gaussian(n=1000), ("collapse_time",), count=50)[0][0] == pytest.approx(collapsed)
     assert of(digits(n=20))[1][0] > 100e6
     (row, setting, _), *_ = warn(digits(n=20))
     assert (row, setting) == (0, "data")

@@ -11,15 +11,20 @@ torch = pytest.importorskip("torch")
 
 from lindiff import columns  # noqa: E402
 from lindiff.models import MODELS, linear, linear_trained  # noqa: E402
-from lindiff.models.linear_cells import level_indices  # noqa: E402
+from lindiff.models.linear_cells import groups, level_indices  # noqa: E402
+from lindiff.models.linear_family import make_family  # noqa: E402
 from lindiff.models.linear_trained import run  # noqa: E402
+from lindiff.models.measured import PROXIMITY, make_samples, proximity  # noqa: E402
 from lindiff.planning import warn  # noqa: E402
 from lindiff.planning.linear_trained import check, estimate  # noqa: E402
+from lindiff.science.denoisers import linear as linear_denoiser  # noqa: E402
+from lindiff.science.filters import Bank  # noqa: E402
 from lindiff.science.pools import make_pool  # noqa: E402
 from tests.science.helpers import make_cells  # noqa: E402
 from tests.sweeps import Sweep  # noqa: E402
 
-OWN = MODELS["linear_trained"].metrics
+# All that `linear_exact` has too.
+OWN = MODELS["linear_trained"].metrics - PROXIMITY
 WANTED = columns.delivered(OWN)
 SCALARS = tuple(name for name in OWN if not columns.METRIC[name].nested)
 LOSSES = ("train_loss", "test_loss")
@@ -247,6 +252,44 @@ def test_agreement_is_of_two_trainings_on_disjoint_halves():
     assert row["agreement"] is None
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm_beta"])
+def test_proximity_bias_is_that_of_samples_made_step_by_step(sampler):
+    """Of the exact model that the descent has reached, about means of their own; 0 at the start."""
+    given = {**POPULATION, "draw": "samples", "n": 24, "sampler": sampler, "timesteps": 50}
+    descent = DESCENT | {"steps": 20_000, "learning_rate": 0.3, "stop_step": [1, 0]}
+    cells = trained(**given | descent | {"population_mean": 0.3, "d": 12})
+    names = ("proximity_bias", "proximity_bias_se")
+    start, end = ([row[name] for name in names] for row in run(cells, names).to_pylist())
+    family = make_family(cells)
+    ((_, filters),) = groups(make_cells(**given | {"d": 12, "population_mean": 0.3}))
+    bank, made = Bank(filters.make_schedule(), filters.trainings), []
+    for half, draw in enumerate((family.draw, family.halves.other)):
+        exact = linear_denoiser(draw.vectors, draw.eigenvalues, bank)
+        made.append(make_samples(family, filters, exact, half) + draw.offset)
+    value, error = proximity(family, *made)
+    assert end[0] == pytest.approx(value, abs=4 * np.hypot(error, end[1]))
+    assert end[0] > 10 * end[1] > 0
+    assert abs(start[0]) < 0.5 * end[0]
+
+
+def test_proximity_bias_hangs_on_nothing_else():
+    names = ("proximity_bias", "proximity_bias_se")
+    cells = trained(**NOISY, stop_step=[5, 0], sampler=["ddim", "ddpm_beta"])
+    alone = run(cells, names).to_pylist()
+    together = run(cells, columns.delivered([*OWN, *names])).to_pylist()
+    for one, other in zip(alone, together, strict=True):
+        assert {name: other[name] for name in one} == one
+        assert one["proximity_bias_se"] > 0
+    # Agreement is of samples that are functions of a noise.
+    noisy = cells["sampler"].to_pylist()
+    assert [row["agreement"] is None for row in together] == [s == "ddpm_beta" for s in noisy]
+    descent = trained(**DESCENT, draw=["samples", "wishart"])
+    assert check(descent) == []
+    assert check(descent, ["proximity_bias"]) == [
+        (1, "draw", "proximity_bias needs the training samples; allowed: samples")
+    ]
+
+
 def test_what_is_refused():
     sound = NOISY | {"sampler": "ddim"}
     assert check(trained(**sound), ("agreement",)) == []
@@ -291,6 +334,8 @@ def test_the_estimate_follows_the_work():
     for more in ({"steps": 3000}, {"batch_size": 8000}, {"timesteps": 1000}, {"d": 256}):
         assert of(**more)[0][0] > 3 * base
     assert of(("agreement",))[0][0] > 1.5 * base
+    assert of(("proximity_bias",))[0][0] > 1.5 * base
+    assert of(("proximity_bias",), d=2, n=100_000)[0][0] > 3 * of(d=2, n=100_000)[0][0]
     assert of(count=50)[0][0] > base
     (few, many), _ = of(optimizer="gradient_descent", d=[16, 256], steps=1000)
     assert many > 10 * few

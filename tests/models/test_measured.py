@@ -156,11 +156,58 @@ def test_nothing_is_measured_that_is_not_wanted():
     assert count("residual_loss", "bures", "linearity") == 208
     # Without a partner there is no agreement, but a name for it.
     assert count("agreement", "uncentred_cosine_se") == 100
+    assert count("proximity_bias", "proximity_bias_se") == 100
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm_beta"])
+def test_proximity_bias_is_that_of_the_samples(sampler):
+    """Brute force, with a mean that both halves have; the agreement is of the same noises only."""
+    table = cells(n=8, seed=3, sampler=sampler, scale=2.0)
+    family, ((_, filters),) = make_family(table), groups(table)
+    halves = [family.draw, family.halves.other]
+    models = [denoiser(draw, filters) for draw in halves]
+    made, points = [], []
+    for half, (draw, model) in enumerate(zip(halves, models, strict=True)):
+        made.append(measured.make_samples(family, filters, model, half) + draw.centre)
+        points.append(draw.centred + draw.centre)
+    near = [
+        [np.linalg.norm(x[:, None] - known, axis=2).min(axis=1) for known in points] for x in made
+    ]
+    each = (near[0][1] - near[0][0] + near[1][0] - near[1][1]) / 2
+    unit = np.sqrt(family.draw.spectrum.sum())
+    found = measured.measure(family, filters, models[0], measured.PAIR, models[1])
+    assert found["proximity_bias"][0] == pytest.approx(each.mean() / unit, rel=1e-9)
+    error = each.std(ddof=1) / np.sqrt(len(each)) / unit
+    assert found["proximity_bias_se"][0] == pytest.approx(error, rel=1e-9)
+    assert np.isfinite(found["agreement"][0]) == (sampler == "ddim")
+
+
+def test_of_the_population_s_denoiser_there_is_no_proximity_bias():
+    """Of a model that has the training set's covariance there is: it is nearer to its own span."""
+    table = cells(n=200, d=24, seed=5, sampler="ddpm_beta", timesteps=100)
+    few = cells(n=12, d=24, seed=5, sampler="ddpm_beta", timesteps=100)
+    for given, own in ((table, False), (few, False), (few, True)):
+        family, ((_, filters),) = make_family(given), groups(given)
+        bank = Bank(filters.make_schedule(), filters.trainings)
+        same = linear_denoiser(np.eye(24), family.draw.spectrum, bank)
+
+        def of(draw, same=same, own=own, filters=filters):
+            if own:
+                return denoiser(draw, filters)
+            # The same denoiser about the population's mean, for points relative to the centre.
+            schedule = filters.make_schedule()
+            root = np.sqrt(schedule.alpha_bar)
+            return lambda x, i: same(x + root[i] * draw.offset, i)
+
+        models = of(family.draw), of(family.halves.other)
+        found = measured.measure(family, filters, models[0], ["proximity_bias"], models[1])
+        value, error = found["proximity_bias"][0], found["proximity_bias_se"][0]
+        assert (value > 5 * error) if own else (abs(value) < 4 * error)
 
 
 def test_numbers_do_not_hang_on_company_nor_on_the_model():
     one, _ = both(n=10)
-    for name in ("train_loss", "bures", "agreement", "kl_data_model"):
+    for name in ("train_loss", "bures", "agreement", "kl_data_model", "proximity_bias"):
         alone, _ = both((name,), n=10)
         assert alone[name] == one[name]
     with pytest.raises(ValueError, match="sampler ideal needs no denoiser"):
@@ -179,7 +226,9 @@ def test_why_metrics_are_null():
 
 
 def test_the_registry_names_what_is_measured():
-    assert MODELS["empirical"].metrics == measured.METRICS
+    assert MODELS["mlp"].metrics == MODELS["unet"].metrics == measured.METRICS
+    of_the_training_set = {"collapse_time", "collapse_time_se"}
+    assert MODELS["empirical"].metrics == measured.METRICS | of_the_training_set
     # Parts of the divergences are computed, not measured.
     assert {n for n in columns.delivered(measured.METRICS) if n not in measured.METRICS} == {
         f"{kl}_{part}"

@@ -214,6 +214,10 @@ def test_what_the_planner_refuses():
             "most 719",
         )
     ]
+    # Of any sampler, for its samples are compared with training sets.
+    (found,) = check(cells(n=720, sampler="ddpm_beta"), ["proximity_bias"])
+    assert found[2].startswith("proximity_bias needs two disjoint sets; the pool of digits has")
+    assert check(cells(n=719, sampler="ddpm_beta"), ["proximity_bias"]) == []
     assert check(cells(n=20), ["monte_carlo_gap"]) == [
         (0, "data", "monte_carlo_gap needs fresh samples of the population; allowed: gaussian")
     ]

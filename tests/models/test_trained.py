@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lindiff import columns  # noqa: E402
-from lindiff.models import MODELS, trained  # noqa: E402
+from lindiff.models import MODELS, measured, trained  # noqa: E402
 from lindiff.models.linear_family import make_family  # noqa: E402
 from lindiff.science.named import names  # noqa: E402
 from lindiff.science.pools import make_pool  # noqa: E402
@@ -35,7 +35,7 @@ BASE = {
 }  # fmt: skip
 LOSSES = ("train_loss", "train_loss_se", "test_loss", "test_loss_se", "levels")
 SAMPLES = ("kl_model_data", "bures", "memorized_fraction", "agreement", "agreement_se", "modes")
-FEW = (*LOSSES, "memorized_fraction", "agreement")
+FEW = (*LOSSES, "memorized_fraction", "agreement", "proximity_bias")
 
 
 def cells(**given: Any) -> pa.Table:
@@ -153,6 +153,39 @@ def test_of_two_points_none_is_called_memorized():
     (row,) = rows(cells(n=2), ("memorized_fraction", "test_loss"))
     assert row["memorized_fraction"] is None
     assert "memorized_fraction needs 3 distinct training points" in row["message"]
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm_beta"])
+def test_samples_of_few_points_are_nearer_to_their_own(sampler):
+    """After one step only by the mean of their training set; in the end by its points."""
+    names = ("proximity_bias", "proximity_bias_se", "memorized_fraction")
+    found = {}
+    for centre in ("known", "estimated"):
+        table = cells(d=16, n=4, width=32, steps=400, stop_step=[1, 0], timesteps=100,
+                      sampler=sampler, centre=centre)  # fmt: skip
+        first, last = rows(table, names)
+        assert first["memorized_fraction"] == 0
+        assert last["memorized_fraction"] > 0.3
+        assert last["proximity_bias"] > max(0.3, 20 * last["proximity_bias_se"])
+        found[centre] = first["proximity_bias"] / last["proximity_bias"]
+    assert found["known"] < 0.1 < found["estimated"] < 0.3
+    (many,) = rows(cells(d=2, n=500, steps=300, width=16, timesteps=100, sampler=sampler), names)
+    assert abs(many["proximity_bias"]) < 4 * many["proximity_bias_se"]
+
+
+def test_a_partner_whose_samples_are_not_finite_is_told(monkeypatch):
+    whole = measured.make_samples
+
+    def make_samples(family, filters, denoise, half=0):
+        if half:
+            raise FloatingPointError("the generated samples are not finite")
+        return whole(family, filters, denoise, half)
+
+    monkeypatch.setattr(measured, "make_samples", make_samples)
+    for name, sampler in (("agreement", "ddim"), ("proximity_bias", "ddpm_beta")):
+        (row,) = rows(cells(sampler=sampler), (name, "test_loss"))
+        assert (row["status"], row[name]) == ("ok", None)
+        assert row["message"] == "the other half: the generated samples are not finite"
 
 
 def test_float64_is_another_cell_and_nearly_the_same_numbers():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lindiff.science import samples
 from lindiff.science.draws import make_draw
 from lindiff.science.samples import (
     agreement,
@@ -12,6 +13,7 @@ from lindiff.science.samples import (
     gaussian_distances,
     memorized_fraction,
     nearest,
+    proximity_bias,
     squares_along,
     variances,
 )
@@ -195,6 +197,77 @@ def test_memorized_fraction_by_hand():
         memorized_fraction(samples, points[:2])
     with pytest.raises(ValueError, match="1 distinct training points; a second needs 2"):
         nearest(samples, points[:1])
+
+
+def test_proximity_bias_by_hand():
+    points, others = np.array([[0.0], [10.0]]), np.array([[2.0], [13.0]])
+    # To the nearest of the other set less to that of their own: 2 − 0, 2 − 1 and 3 − 0, 4 − 2.
+    one, two = np.array([[0.0], [11.0]]), np.array([[13.0], [4.0]])
+    value, error = proximity_bias(one, two, points, others)
+    pairs = np.array([(2 - 0) + (3 - 0), (2 - 1) + (4 - 2)]) / 2
+    assert value == pytest.approx(pairs.mean())
+    assert error == pytest.approx(abs(pairs[0] - pairs[1]) / 2)
+    # Whichever set is called the first.
+    assert proximity_bias(two, one, others, points) == pytest.approx((value, error))
+    # Samples that have changed places are as much nearer to the other points.
+    assert proximity_bias(two, one, points, others)[0] == pytest.approx(-value)
+
+
+def test_proximity_bias_point_by_point(monkeypatch):
+    """In blocks of any size, in any unit, from any origin; the error is that of a jackknife."""
+    rng = np.random.default_rng(0)
+    one, two = rng.standard_normal((2, 40, 3))
+    points, others = rng.standard_normal((2, 7, 3))
+
+    def near(x, those):
+        return min(np.linalg.norm(x - y) for y in those)
+
+    pairs = np.array([
+        (near(x, others) - near(x, points) + near(y, points) - near(y, others)) / 2
+        for x, y in zip(one, two, strict=True)
+    ])  # fmt: skip
+    folds = np.array([np.delete(pairs, i).mean() for i in range(40)])
+    expected = pairs.mean(), np.sqrt(39 * folds.var())
+    for block in (1, 7, 100, 1 << 20):
+        monkeypatch.setattr(samples, "_BLOCK", block)
+        assert proximity_bias(one, two, points, others) == pytest.approx(expected, rel=1e-12)
+    moved = (3 * a + 5 for a in (one, two, points, others))
+    assert proximity_bias(*moved) == pytest.approx(tuple(3 * v for v in expected), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 20, 300])
+def test_fresh_samples_have_no_proximity_bias(n):
+    """Over many pairs of sets its errors are honest; of one direction alone they are not."""
+    rng, times, count = np.random.default_rng(n), 200, 256
+    root = np.sqrt(make_spectrum("power_law", 6, exponent=1.0))
+    found, one_way = [], []
+    for _ in range(times):
+        points, others = (rng.standard_normal((n, 6)) * root for _ in range(2))
+        one, two = (rng.standard_normal((count, 6)) * root for _ in range(2))
+        found.append(proximity_bias(one, two, points, others))
+        # Of one model's samples: that one set lies nearer to everything does not drop out.
+        far, near = samples._distances(one, others), samples._distances(one, points)
+        one_way.append(((far - near).mean(), (far - near).std() / np.sqrt(count)))
+    z, other = (np.array(values).T for values in (found, one_way))
+    z, other = z[0] / z[1], other[0] / other[1]
+    assert abs(z.mean()) < 4 / np.sqrt(times)
+    assert 0.8 < z.std() < 1.2
+    assert n > count or other.std() > 1.3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_copies_of_training_points_have_the_distance_of_two_sets(share):
+    """The bias is the share of copies times the mean distance between a point and the other set."""
+    rng = np.random.default_rng(1)
+    points, others = rng.standard_normal((2, 50, 4))
+    one, two = rng.standard_normal((2, 4000, 4))
+    copied = rng.random(4000) < share
+    which = rng.integers(50, size=copied.sum())
+    one[copied], two[copied] = points[which], others[which]
+    value, error = proximity_bias(one, two, points, others)
+    apart = samples._distances(points, others).mean() + samples._distances(others, points).mean()
+    assert value == pytest.approx(share * apart / 2, abs=4 * error)
+    assert (value > 5 * error) == (share > 0)
 
 
 def test_points_that_are_twice_there_or_nearly():
