@@ -99,6 +99,7 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "Wang, Ye", "year": "2025", "title": "On Memorization in Diffusion Models",
         "journal": "Transactions on Machine Learning Research", "eprint": "2310.02664"}),
     # Their authors and titles are not known here.
+    "arxiv2603_03469": ("misc", {"eprint": "2603.03469", "year": "2026"}),
     "arxiv2605_21402": ("misc", {"eprint": "2605.21402", "year": "2026"}),
     "arxiv2608_23938": ("misc", {"eprint": "2608.23938", "year": "2026"}),
 }  # fmt: skip
