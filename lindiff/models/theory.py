@@ -37,9 +37,7 @@ _BY_RANK = frozenset(f"{name}_{part}" for name in _KL for part in ("spectrum", "
 _NO_CONTINUATION = "the filter is not analytic around the spectrum: no limit"
 _NO_OVERLAP = "no limit of overlap_1: few leading eigenvalues, hardly apart from the others"
 _NO_MEAN = "no limit of the divergences and the agreement: population_mean is not 0"
-_NO_KL = (
-    "no limit of kl_data_model: the spectrum reaches 0, where the variance depends on too small λ"
-)
+_NO_KL = "no limit of kl_data_model: the spectrum reaches 0, too weak a regularization for that"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +114,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     """
     population = _population(cells)
     reasons: list[str | None] = [None] * len(cells)
+    backward = any(name.startswith("kl_data_model") for name in wanted)
     results = []
     for span, group in _groups(cells, population):
         shared = _Shared.make(population, group.filters, span, frozenset(wanted))
@@ -125,8 +124,10 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
             results.append((rows, {name: values[columns] for name, values in found.items()}))
             lost = _NO_OVERLAP if shared.overlap and np.isnan(found["overlap_1"]).any() else None
             for row, column in zip(rows, columns, strict=True):
-                unknown = _NO_KL if np.isnan(found["kl_data_model"][column]) else lost
-                reasons[row] = shared.reasons[column] or unknown
+                unknown = backward and np.isnan(found["kl_data_model"][column])
+                reasons[row] = shared.reasons[column] or (_NO_KL if unknown else lost)
+        # The filters of one contour and those of the next are not in memory together.
+        del shared
     return to_table(cells, wanted, results, ["ok"] * len(cells), reasons)
 
 

@@ -19,8 +19,8 @@ _SIZE_MODE = 8e-5
 _SIZE_PAIR = 2e-7
 _CELL = 2e-4
 _MODE = 2e-6
-# Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6.
-_NODES = 400
+# Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6, 500 where the bulk reaches 0.
+_NODES = 500
 # Arrays of nodes × distinct eigenvalues that are alive while the limit of one N is made.
 _LIMIT = 9
 # Fields of a filter on the contour, and what is made of them there.
