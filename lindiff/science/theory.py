@@ -266,7 +266,8 @@ def linear_theory(
         parts `…_spectrum` and `…_eigenvectors`; the KL in nats: inf where a null space of Σ0 is
         generated without variance, NaN where a filter has no analytic continuation to the contour.
         With neither ridge nor final noise KL(ρ‖ρ_N) has no mean over draws up to N = d + 2; its
-        limit is finite there all the same.
+        limit is infinite up to N = d + 1 and finite at d + 2. At N = d + 1 (d where the mean is
+        known) it is NaN where regularization is so weak that v still changes at 1e-12 s_d.
 
         Of M values of N: arrays of shape (M F,), a row per N and training, N in the order given and
         the trainings of each beside each other; `n` and `training`, the number of the training
