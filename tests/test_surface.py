@@ -206,7 +206,6 @@ _REFUSED = {
     "lindiff.linear_theory(s, [[20]])": "n = [[20]] must be a whole number or a list of them",
     "lindiff.linear_theory(s, [])": "no n: give one at least",
     "lindiff.linear_theory(s, [20, 20.0])": "n = 20.0 is not a whole number",
-    "lindiff.linear_theory(s, [20, 9])": "no limit at N = 9",
     'lindiff.make_spectrum("digits", 61)': "of a data set is make_spectrum('dataset', 61, name=…)",
     'lindiff.make_spectrum("powerlaw", 8, exponent=1)': "did you mean 'power_law'?",
     'lindiff.make_spectrum("_ddpm", 8)': "'_ddpm' is none of",

@@ -62,7 +62,7 @@ class Model:
 
     def __init__(self, spectrum: Float64[Array, " d"], *ns: int) -> None:
         d = len(spectrum)
-        self._few = sorted({off_the_peak(n, d) for n in ns})
+        self._few = sorted(set(ns))
         self.n = _sizes(d, self._few)
         self._schedule = make_schedule()
         sampler = make_sampler(SAMPLER, self._schedule)
@@ -106,15 +106,10 @@ class Model:
         )
 
 
-def off_the_peak(n: int, d: int) -> int:
-    """N, or the next: as many degrees of freedom as dimensions have no limit."""
-    return n + 1 if n - 1 == d else n
-
-
 def _sizes(d: int, wanted: Sequence[int]) -> list[int]:
     ends = max(4, _FEWEST * d), max(_LARGEST * d, *wanted)
     grid = np.rint(np.geomspace(*ends, _SIZES)).astype(int).tolist()
-    return sorted({off_the_peak(n, d) for n in (*grid, *wanted)})
+    return sorted({*grid, *wanted})
 
 
 def _best(name: str, y: Float64[Array, " F"]) -> tuple[float, float]:

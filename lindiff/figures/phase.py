@@ -1,8 +1,8 @@
 """Test loss relative to its optimum and both KL on the plane of N/d and ridge c; the best ridge.
 
 Maps, contours (at the ticks of the colour bars) and the line of the best ridge are the large-system
-theory, white where it has no limit (at N = d + 1 with the mean estimated); circles are means over
-training sets in the same colours: one that stands out departs. Infinite KL are left out.
+theory, white where it has no finite value; circles are means over training sets in the same
+colours: one that stands out departs. Infinite KL are left out.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _panel(ax: Axes, data: pa.Table, name: str, norm: Any, own: dict[str, Any]) 
         gid="o",
     )  # fmt: skip
     style.axis(ax, "n_over_d", "ridge")
-    # Cells where the theory has no limit lie on white.
+    # Cells where the theory has no finite value lie on white.
     wide = [np.append(_edges(own), cells[name]) for name, own in (("n_over_d", x), ("ridge", y))]
     xlim, ylim = ((float(ends.min()), float(ends.max())) for ends in wide)
     ax.set(xlabel=xlabel, ylabel="", xlim=xlim, ylim=ylim)
@@ -157,7 +157,7 @@ def _inks(norm: Any, values: Any) -> list[str]:
 
 
 def _matrix(rows: dict[str, NDArray[Any]]) -> tuple[Array, Array, Any]:
-    """N/d, ridges and the values at both, shape (ridges, N), masked where there is no limit."""
+    """N/d, ridges and the values at both, shape (ridges, N), masked where they are not finite."""
     x, column = np.unique(rows["n_over_d"], return_inverse=True)
     y, row = np.unique(rows["ridge"], return_inverse=True)
     Z = np.full((len(y), len(x)), np.nan)

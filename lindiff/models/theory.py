@@ -35,10 +35,10 @@ _KL = ("kl_model_data", "kl_data_model")
 _OF_THE_MEAN = (*_KL, *(f"{name}_mean" for name in _KL), "agreement")
 # Pairing by rank needs the quantiles of the spectrum, not only functionals of it.
 _BY_RANK = frozenset(f"{name}_{part}" for name in _KL for part in ("spectrum", "eigenvectors"))
-_NO_SPECTRUM = "as many degrees of freedom as dimensions: the spectrum reaches 0 and has no limit"
 _NO_CONTINUATION = "the filter is not analytic around the spectrum: no limit"
 _NO_OVERLAP = "no limit of overlap_1: few leading eigenvalues, hardly apart from the others"
 _NO_MEAN = "no limit of the divergences and the agreement: population_mean is not 0"
+_NO_KL = "no limit of kl_data_model: the spectrum reaches 0, too weak a regularization for that"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,18 +79,15 @@ def _population(cells: pa.Table) -> Population:
     return Population(name, spectrum(*name[:-1]), row["centre"] == "known")
 
 
-def _groups(
-    cells: pa.Table, usable: NDArray[np.int64], population: Population
-) -> Iterator[tuple[Range, Group]]:
-    """The usable rows by schedule, sampler and range of their contour, each with ascending N."""
+def _groups(cells: pa.Table, population: Population) -> Iterator[tuple[Range, Group]]:
+    """The rows by schedule, sampler and range of their contour, each with ascending N."""
     n = cells["n"].to_numpy()
-    sizes = {int(size): degrees_of_freedom(int(size), population.known) for size in n[usable]}
+    sizes = {int(size): degrees_of_freedom(int(size), population.known) for size in n}
     ranges = {
         tight: {n: limit_range(population.spectrum, own, tight) for n, own in sizes.items()}
         for tight in (False, True)
     }
-    for found, filters in groups(cells.take(pa.array(usable))):
-        rows = usable[found]
+    for rows, filters in groups(cells):
         for tight in (False, True):
             own = [i for i, t in enumerate(filters.trainings) if t.discrete == tight]
             distinct = tuple(dict.fromkeys(filters.trainings[i] for i in own))
@@ -119,11 +116,10 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     if are_frozen(cells.slice(0, 1).to_pylist()[0]):
         return theory_noises.run(cells, wanted)
     population = _population(cells)
-    n = cells["n"].to_numpy()
-    degenerate = n - (not population.known) == len(population.spectrum)
-    reasons: list[str | None] = [_NO_SPECTRUM if none else None for none in degenerate]
+    reasons: list[str | None] = [None] * len(cells)
+    backward = any(name.startswith("kl_data_model") for name in wanted)
     results = []
-    for span, group in _groups(cells, np.flatnonzero(~degenerate), population):
+    for span, group in _groups(cells, population):
         shared = _Shared.make(population, group.filters, span, frozenset(wanted))
         for limit in limits(population.spectrum, group.rows, population.known, group.tight):
             rows, columns = group.rows[limit.n], group.columns[limit.n]
@@ -131,7 +127,10 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
             results.append((rows, {name: values[columns] for name, values in found.items()}))
             lost = _NO_OVERLAP if shared.overlap and np.isnan(found["overlap_1"]).any() else None
             for row, column in zip(rows, columns, strict=True):
-                reasons[row] = shared.reasons[column] or lost
+                unknown = backward and np.isnan(found["kl_data_model"][column])
+                reasons[row] = shared.reasons[column] or (_NO_KL if unknown else lost)
+        # The filters of one contour and those of the next are not in memory together.
+        del shared
     return to_table(cells, wanted, results, ["ok"] * len(cells), reasons)
 
 

@@ -24,8 +24,8 @@ _FROZEN = 1e-5
 _FROZEN_MODE = 6e-7
 # Numbers of its arrays, of a block of levels.
 _FROZEN_NUMBERS = 1e6
-# Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6.
-_NODES = 400
+# Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6, 500 where the bulk reaches 0.
+_NODES = 500
 # Arrays of nodes × distinct eigenvalues that are alive while the limit of one N is made.
 _LIMIT = 9
 # Fields of a filter on the contour, and what is made of them there.

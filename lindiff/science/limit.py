@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Complex128, Float64, Inexact
 from numpy.typing import NDArray
 
+from lindiff.science.edge import reaches_zero, remainders, weights_at_zero
 from lindiff.science.numbers import variances, whole
 from lindiff.science.tables import Range
 
@@ -26,6 +27,8 @@ Complex = NDArray[np.complex128]
 _STRIP = 1.3
 _DIGITS = 13
 _ROUNDS = 60
+# Low end of a contour over the smallest eigenvalue, and where the bulk reaches 0.
+_LOW, _LOWEST = 1e-7, 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +97,11 @@ class Limit:
         bulk: Array = modes.real @ values.real - modes.imag @ values.imag
         return bulk + self.atom[:, None] * at_zero if self.atom.any() else bulk
 
+    @property
+    def reaches_zero(self) -> bool:
+        """Whether the bulk does: as many degrees of freedom as dimensions that have variance."""
+        return reaches_zero(self.spectrum, self.counts, self.freedom)
+
     def scatter(
         self,
         left: Float64[Array, " u"],
@@ -144,11 +152,15 @@ def limit_range(spectrum: Float64[Array, " d"], freedom: int, tight: bool = Fals
 
     It holds the bulk: above s_1 (1 + √γ)², below s_d (1 − √γ)², γ = d over degrees of freedom; up
     to γ = 10 and 0.3 % from γ = 1 all have the same, beyond that it grows by whole decades.
-    `tight` leaves the upper end where it is: for filters that grow without bound beyond it.
+    At γ = 1 the bulk reaches 0, and next to nothing of it lies below the range. `tight` leaves the
+    upper end where it is: for filters that grow without bound beyond it.
     """
     positive = spectrum[spectrum > 0]
     root = np.sqrt(len(positive) / freedom)
-    low = positive.min() * min(1e-7, 10.0 ** np.floor(np.log10((1 - root) ** 2 / 20)))
+    share = _LOWEST
+    if root != 1:
+        share = min(_LOW, 10.0 ** np.floor(np.log10((1 - root) ** 2 / 20)))
+    low = positive.min() * share
     edge = 1.05 * (1 + root) ** 2
     high = spectrum.max() * (edge if tight else 20 * 10.0 ** max(0, np.ceil(np.log10(edge / 20))))
     return float(low), float(high)
@@ -179,10 +191,14 @@ def _solve(
 
     There is one such root (docs/theory.md); None where the method did not end there.
     """
-    kappa = guess
+    kappa, at_zero = guess, reaches_zero(s, counts, freedom)
     for _ in range(_ROUNDS):
-        S = s / (s + kappa[:, None])
-        step = (kappa - z - kappa / freedom * (S @ counts)) / (1 - (S * S) @ counts / freedom)
+        if at_zero:
+            first, second = remainders(kappa[:, None], s, counts)
+            step = (kappa * first - z) / second
+        else:
+            S = s / (s + kappa[:, None])
+            step = (kappa - z - kappa / freedom * (S @ counts)) / (1 - (S * S) @ counts / freedom)
         size, far = np.abs(step), np.abs(kappa) / 2
         step[size > far] *= (far / np.maximum(size, 1e-300))[size > far]
         kappa = kappa - step
@@ -219,25 +235,39 @@ def limits(
 
     The number of nodes is in proportion to the `digits`.
     """
-    s, counts = np.unique(spectrum, return_counts=True)
-    s, weights = s[::-1], counts[::-1].astype(float)
+    s, repeats = np.unique(spectrum, return_counts=True)
+    s, counts = s[::-1], repeats[::-1].astype(float)
     span, kappa = None, None
     for n in ns:
         freedom = degrees_of_freedom(n, known_centre)
-        if freedom == np.count_nonzero(spectrum):
-            raise ValueError(f"no limit at N = {n}: as many degrees of freedom as dimensions")
-        if limit_range(spectrum, freedom, tight) != span:
-            span = limit_range(spectrum, freedom, tight)
-            nodes, dy = contour(span, digits)
-            kappa = None
-        scaled = s * freedom / n
-        # Neighbouring N have neighbouring κ.
-        if kappa is not None:
-            kappa = _solve(-nodes, scaled, weights, freedom, kappa)
-        if kappa is None:
-            kappa = _walk(nodes, scaled, weights, freedom)
-        modes, atom = _weights(nodes, kappa[:, None], dy, scaled, weights, freedom)
-        yield Limit(s, weights, n, nodes, modes, atom, kappa, dy, freedom)
+        own = limit_range(spectrum, freedom, tight)
+        if reaches_zero(s, counts, freedom):
+            # Apart, so that no other N notices whether this one is among them.
+            yield _limit(s, counts, n, freedom, contour(own, digits), None)
+            continue
+        if own != span:
+            span, around, kappa = own, contour(own, digits), None
+        limit = _limit(s, counts, n, freedom, around, kappa)
+        kappa = limit.kappa
+        yield limit
+
+
+def _limit(
+    s: Float64[Array, " u"],
+    counts: Float64[Array, " u"],
+    n: int,
+    freedom: int,
+    around: tuple[Complex128[Complex, " K"], Complex128[Complex, " K"]],
+    guess: Complex128[Complex, " K"] | None,
+) -> Limit:
+    """The limit on a contour; `guess` is the κ of a neighbouring N, which is near."""
+    nodes, dy = around
+    scaled = s * freedom / n
+    kappa = None if guess is None else _solve(-nodes, scaled, counts, freedom, guess)
+    if kappa is None:
+        kappa = _walk(nodes, scaled, counts, freedom)
+    modes, atom = _weights(nodes, kappa[:, None], dy, scaled, counts, freedom)
+    return Limit(s, counts, n, nodes, modes, atom, kappa, dy, freedom)
 
 
 def limiting(
@@ -255,8 +285,7 @@ def limiting(
         tight: As in `limit_range`.
 
     Raises:
-        ValueError: As many degrees of freedom as dimensions: the bulk then reaches 0, and the
-            contour around it does not exist.
+        ValueError: An eigenvalue is negative or not finite, or N < 2.
         ArithmeticError: The root κ was not found.
 
     Example:
@@ -304,7 +333,10 @@ def correction(
         freedom: Degrees of freedom n.
     """
     S = s / (s + kappa)
-    slope = 1 / (1 - (S * S) @ counts / freedom)[:, None]
+    if reaches_zero(s, counts, freedom):
+        slope = 1 / remainders(kappa, s, counts)[1][:, None]
+    else:
+        slope = 1 / (1 - (S * S) @ counts / freedom)[:, None]
     cubes = s**2 / (s + kappa) ** 3
     shift = slope**2 * (cubes @ counts)[:, None] / freedom
     less: Complex = kappa / freedom * (slope * cubes - kappa * shift * s / (s + kappa) ** 2)
@@ -323,6 +355,8 @@ def _weights(
     S = _without_low_end(s / (s + kappa), nodes[:, None], kappa, s)
     S = S - correction(kappa, s, counts, freedom)
     modes = -(dy / (np.pi * 1j))[:, None] * S
+    if reaches_zero(s, counts, freedom):
+        modes += weights_at_zero(nodes, modes, dy, s, counts)
     if freedom >= counts[s > 0].sum():
         return modes, (s == 0).astype(float)
     return modes, 1 - modes.real.sum(axis=0)

@@ -77,7 +77,7 @@ class Predictor:
 
         Args:
             spectrum: s, shape (d,).
-            ns: N, ascending, each with another number of degrees of freedom than dimensions.
+            ns: N, ascending.
             divergences: Whether both KL are wanted beside the losses.
 
         Raises:

@@ -41,6 +41,9 @@ AtZero = Float64[Array, "1 F"]
 PerFilter = Float64[Array, " F"]
 PerRow = Shaped[NDArray[Any], " R"]
 
+# How much ln v may rise below the contour; 1/v, with a density like λ^−½, is then right to 5 %.
+_RISE = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class OnContour:
@@ -123,7 +126,9 @@ def divergences(
         ranked: v at the two nodes of each rank of `lindiff.science.density.paired`, shape
             (2, d, F); None leaves out the parts of spectrum and eigenvectors.
 
-    inf where a null space of Σ0 is generated without variance, and where Σ has one.
+    inf where a null space of Σ0 is generated without variance, and where Σ has one. KL(ρ‖ρ_N)
+    where the bulk reaches 0: inf if variance 0 is generated of λ = 0, and NaN if what is generated
+    of the least λ that the contour knows is not nearly what is of 0.
     """
     one, s = np.ones(len(limit.spectrum)), limit.spectrum
     d, counts = limit.counts.sum(), limit.counts
@@ -154,6 +159,12 @@ def divergences(
         if ranked is not None:
             traces = {"kl_model_data": forward, "kl_data_model": backward}
             parts |= _by_rank(limit, ranked, traces, spectral, null)
+        if limit.reaches_zero:
+            rise = F.nodes["log_v"][-1].real - F.zero["log_v"][0]
+            for name in (key for key in parts if key.startswith("kl_data_model")):
+                if mean or not name.endswith("_mean"):
+                    parts[name][np.isinf(rise)] = np.inf
+                    parts[name][(rise > _RISE) & np.isfinite(rise)] = np.nan
     own = counts @ s * degrees_of_freedom(limit.n, mean == 0) / limit.n
     return {name: value / (2 * d) for name, value in parts.items()} | {
         "c_mean": (trace(one, "v") - own) / d
@@ -255,7 +266,8 @@ def linear_theory(
         parts `…_spectrum` and `…_eigenvectors`; the KL in nats: inf where a null space of Σ0 is
         generated without variance, NaN where a filter has no analytic continuation to the contour.
         With neither ridge nor final noise KL(ρ‖ρ_N) has no mean over draws up to N = d + 2; its
-        limit is finite there all the same.
+        limit is infinite up to N = d + 1 and finite at d + 2. At N = d + 1 (d where the mean is
+        known) it is NaN where regularization is so weak that v still changes at 1e-12 s_d.
 
         Of M values of N: arrays of shape (M F,), a row per N and training, N in the order given and
         the trainings of each beside each other; `n` and `training`, the number of the training
@@ -329,8 +341,11 @@ def with_filters(
         found: From `lindiff.science.limit.limits`.
         filters: What makes the filters, called where a contour is new.
     """
-    nodes = None
+    # Two, as an N whose bulk reaches 0 has a contour of its own between those of its neighbours.
+    made: list[tuple[Any, OnContour]] = []
     for limit in found:
-        if limit.nodes is not nodes:
-            nodes, F = limit.nodes, filters(limit)
+        F = next((own for nodes, own in made if nodes is limit.nodes), None)
+        if F is None:
+            F = filters(limit)
+            made = [*made[-1:], (limit.nodes, F)]
         yield limit, F

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import lindiff
 from lindiff.advice import check as checks
 from lindiff.advice import words
-from lindiff.advice.model import off_the_peak
 from lindiff.advice.sample import InMemory, make_sample, scatter
 from lindiff.cli import main
 from lindiff.config.resolve import load
@@ -162,12 +161,17 @@ def test_a_prediction_is_corrected_by_what_is_beyond_chance():
     assert made.correction("train_loss", [10, 20])[0].tolist() == [1, 1]
 
 
-def test_as_many_degrees_of_freedom_as_dimensions_are_stepped_over():
-    assert [off_the_peak(n, 12) for n in (12, 13, 14)] == [12, 14, 14]
-    found = lindiff.advise_spectrum(SPECTRUM, n=[D + 1]).n
-    assert found[0] >= 4
-    assert D + 1 not in found
-    assert D + 2 in found
+def test_as_many_degrees_of_freedom_as_dimensions_are_an_n_like_others():
+    found = lindiff.advise_spectrum(SPECTRUM, n=[D, D + 1, D + 2])
+    assert found.n[0] >= 4
+    at = [list(found.n).index(n) for n in (D, D + 1, D + 2)]
+    for name, (value, low, high) in found.curves.items():
+        below, here, above = value[at]
+        if name == "kl_data_model":
+            assert np.isinf(here)
+            continue
+        assert low[at[1]] <= here <= high[at[1]], name
+        assert min(below, above) <= here <= max(below, above), name
 
 
 def test_curves_have_the_order_that_they_must():

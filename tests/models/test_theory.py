@@ -63,7 +63,9 @@ def test_packing_never_changes_a_row():
                     assert again[name] == pytest.approx(row[name], rel=1e-11, abs=1e-13), name
 
 
-@pytest.mark.parametrize(("n", "scale"), [(20, 1.0), (150, 1.0), (20, 0.2), (150, 5.0)])
+@pytest.mark.parametrize(
+    ("n", "scale"), [(20, 1.0), (61, 1.0), (150, 1.0), (20, 0.2), (61, 5.0), (150, 5.0)]
+)
 def test_every_metric_meets_the_mean_over_draws(n, scale):
     ridge = [0.01 * scale**2, 0.3 * scale**2]
     given = POPULATION | {"n": n, "scale": scale, "ridge": ridge, "sampler": "ddim"}
@@ -80,21 +82,37 @@ def test_every_metric_meets_the_mean_over_draws(n, scale):
                 assert row[name] == pytest.approx(values.mean(), abs=error, rel=0.01), name
 
 
+def test_as_many_degrees_of_freedom_as_dimensions_are_a_row_like_others():
+    for centre, n in (("estimated", 61), ("known", 60)):
+        none, ridge = rows(n=n, centre=centre, ridge=[0.0, 0.01], sampler="ddim")
+        assert none["message"] is ridge["message"] is None
+        assert all(ridge[name] is not None for name in ALL)
+        assert none["kl_data_model"] == np.inf
+        assert 0 < none["kl_model_data"] < np.inf
+        schedule = make_schedule("linear", 50)
+        trainings = [Training(), Training(ridge=0.01)]
+        sampler = make_sampler("ddim", schedule)
+        known = centre == "known"
+        for name, values in linear_theory(SPECTRUM, n, trainings, schedule, sampler, known).items():
+            np.testing.assert_allclose([none[name], ridge[name]], values, rtol=1e-10, err_msg=name)
+
+
 def test_levels_average_to_the_mean_over_levels():
-    (row,) = rows(n=40, ridge=0.01, schedule="cosine", timesteps=8)
-    assert [level["t"] for level in row["levels"]] == list(range(1, 9))
-    for loss in ("train_loss", "test_loss"):
-        mean = np.mean([level[loss] for level in row["levels"]])
-        assert mean == pytest.approx(row[loss], rel=1e-10)
+    for row in rows(n=[40, 61], ridge=0.01, schedule="cosine", timesteps=8):
+        assert [level["t"] for level in row["levels"]] == list(range(1, 9))
+        for loss in ("train_loss", "test_loss"):
+            mean = np.mean([level[loss] for level in row["levels"]])
+            assert mean == pytest.approx(row[loss], rel=1e-10)
 
 
 def test_where_no_limit_exists_a_metric_is_null_and_the_message_says_why():
-    (row,) = rows(n=61)
+    (row,) = rows(n=61, ridge=1e-16)
     assert row["status"] == "ok"
-    assert "as many degrees of freedom" in row["message"]
-    assert all(row[name] is None for name in ALL)
-    (row,) = rows(n=61, centre="known")
+    assert "the spectrum reaches 0" in row["message"]
+    assert row["kl_data_model"] is row["kl_data_model_spectrum"] is None
     assert row["test_loss"] > 0
+    (row,) = theory.run(cells(n=61, ridge=1e-16), ("test_loss",)).to_pylist()
+    assert row["message"] is None
     (row,) = rows(n=40, population_mean=0.5, sampler="ddim")
     assert "population_mean" in row["message"]
     assert row["kl_model_data"] is row["kl_data_model_mean"] is row["agreement"] is None

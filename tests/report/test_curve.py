@@ -20,6 +20,8 @@ from lindiff.report.curve import DEFAULT_METRICS, make_curve
 from lindiff.report.curve_files import draw, write_curve
 
 SMALL = ("d=20", "timesteps=50", "ridge=0.1")
+# At N = 21 so small a ridge leaves a divergence unknown.
+HOLE = ("d=20", "timesteps=50", "ridge=1.0e-16")
 
 
 @pytest.fixture(autouse=True)
@@ -103,12 +105,12 @@ def test_a_part_of_a_metric_can_be_asked_for_alone():
 
 
 def test_what_does_not_exist_is_null_with_its_reason():
-    curve = make_curve([*SMALL, "n=[20, 21]"], ["test_loss"])
+    curve = make_curve([*HOLE, "n=[20, 21]"], ["kl_data_model"])
     first, second = curve.table.to_pylist()
     assert first["message"] is None
-    assert first["test_loss"] > 0
-    assert second["test_loss"] is None
-    assert "degrees of freedom" in second["message"]
+    assert first["kl_data_model"] > 0
+    assert second["kl_data_model"] is None
+    assert "the spectrum reaches 0" in second["message"]
 
 
 BAD = [
@@ -155,12 +157,12 @@ def test_what_is_wrong_is_said_on_stderr(arguments: tuple[str, ...], message: st
 
 
 def test_the_terminal_shows_what_is_shared_then_the_points(folder: Path):
-    lines = output(*SMALL, "n=[20, 21]", "--metric", "test_loss").splitlines()
-    assert lines[0] == "linear_theory: d = 20, timesteps = 50, ridge = 0.1"
-    assert lines[1].split() == ["n", "n_over_d", "test_loss"]
+    lines = output(*HOLE, "n=[20, 21]", "--metric", "kl_data_model").splitlines()
+    assert lines[0] == "linear_theory: d = 20, timesteps = 50, ridge = 1e-16"
+    assert lines[1].split() == ["n", "n_over_d", "kl_data_model"]
     assert lines[2].split()[:2] == ["20", "1"]
     assert lines[3].split() == ["21", "1.05", "–"]
-    assert lines[4].startswith("n = 21: as many degrees of freedom as dimensions")
+    assert lines[4].startswith("n = 21: no limit of kl_data_model: the spectrum reaches 0")
     several = output(
         *SMALL, "n=[5, 9]", "weight_decay=[0, 1]", "--metric", "test_loss"
     ).splitlines()
@@ -175,12 +177,12 @@ def test_warnings_go_to_stderr():
 
 
 def test_tables_hold_the_same_in_every_form(folder: Path):
-    arguments = (*SMALL, "n_over_d={log: [0.1, 10, 5]}", "centre=[estimated, known]")
+    arguments = (*HOLE, "n_over_d={log: [0.1, 10, 5]}", "centre=[estimated, known]")
     rows = json.loads(output(*arguments, "--json"))
     assert len(rows) == 10
     assert output(*arguments, "--out", "c.csv") == "c.csv: 10 points\n"
     assert (folder / "c.csv").read_text() == output(*arguments, "--csv")
-    # Among them is N = d with a known centre, whose metrics are null.
+    # Among them is N = d with a known centre, where a metric is null.
     for read, row in zip(pyarrow.csv.read_csv("c.csv").to_pylist(), rows, strict=True):
         assert read.keys() == row.keys()
         for name, value in row.items():
@@ -235,7 +237,7 @@ def test_what_has_no_place_on_the_axis_is_left_out_and_a_hole_is_a_hole():
     assert lines_of(ridges, 0)[0].get_xdata().tolist() == [0.01, 0.1, 1]
     stops = make_curve([*SMALL, "n=30", "stop=[1, 10, 100, .inf]"], ["test_loss"])
     assert lines_of(stops, 0)[0].get_xdata().tolist() == [1, 10, 100]
-    hole = make_curve([*SMALL, "n=[20, 21, 22]"], ["test_loss"])
+    hole = make_curve([*HOLE, "n=[20, 21, 22]"], ["kl_data_model"])
     assert np.isnan(lines_of(hole, 0)[0].get_ydata()).tolist() == [False, True, False]
 
 
