@@ -380,10 +380,12 @@ def strict(text: str) -> Any:
 
 
 def test_json_is_json_where_numbers_are_not_finite(tmp_path: Path) -> None:
-    rows = strict(output("theory", "d=8", "n=[4, 9, 20]", "--json"))
-    kl = {row["n"]: row["kl_model_data"] for row in rows}
-    assert (kl[4], kl[9]) == ("inf", None)
+    asked = ("theory", "d=8", "n=[4, 9, 20]", "--metric", "kl_data_model", "--json")
+    kl = {row["n"]: row["kl_data_model"] for row in strict(output(*asked))}
+    assert (kl[4], kl[9]) == ("inf", "inf")
     assert 0 < kl[20] < 1
+    (_, edge, _) = strict(output(*asked, "ridge=1.0e-16"))  # N = d + 1, where it has no limit
+    assert edge["kl_data_model"] is None
     sweep = Sweep(tmp_path)
     config = sweep.config(
         "{d: 8, n: 4, sampler: ideal}", defaults=DEFAULTS.replace("c_mean", "c_mean, kl_model_data")

@@ -12,7 +12,8 @@ from string import Template
 from typing import Any
 
 from lindiff.claims.reading import Point
-from lindiff.claims.statement import Source, Statement
+from lindiff.claims.source import Source
+from lindiff.claims.statement import Statement
 from lindiff.claims.table import formula
 from lindiff.claims.verdict import VERDICTS, Verdict, verdict_at
 from lindiff.drawing.intervals import LEVEL

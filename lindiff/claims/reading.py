@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from lindiff.claims.expression import Expression
 from lindiff.claims.statement import Statement, Take
+from lindiff.claims.taking import Undecided, reduction
 from lindiff.columns import SETTINGS
 from lindiff.columns.arrays import plain
 from lindiff.drawing.intervals import Interval, geometric_mean_interval, mean_interval, power_fit
 from lindiff.drawing.need import FEWEST
-from lindiff.science import optima
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -34,10 +34,6 @@ FEWEST_SETS = 3  # training sets behind an interval
 _REPEATS = ("seed", "train_seed")
 _SIZES = ("n", "n_over_d")
 _FOUND = ("value", "low", "high", "seeds", "quantity")  # columns of a figure that are no setting
-
-
-class Undecided(Exception):
-    """Why a number cannot be read, in words."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +145,7 @@ def _number(rows: Sequence[Row], formula: Expression, take: Take | None, scale: 
         raise Undecided("some training sets lack a point of the curve")
     grid = np.array(sorted(next(iter(values.values()))))
     curves = {seed: np.array([np.mean(curve[x]) for x in grid]) for seed, curve in values.items()}
-    return _jackknifed(grid, curves, _reduction(take), scale, len(rows))
+    return _jackknifed(grid, curves, reduction(take), scale, len(rows))
 
 
 def _setting(row: Row, name: str) -> float:
@@ -165,43 +161,6 @@ def _of(formula: Expression, row: Row) -> float:
     if missing:
         raise Undecided(f"{', '.join(missing)} is null in a cell")
     return formula(row)
-
-
-def _reduction(take: Take | None) -> Callable[[Array, Array], float]:
-    if take is None:
-        return lambda x, y: float(y[0])
-    if take.of in ("falls", "rises"):
-        return lambda x, y: _crossing(x, y, float(take.level), take.of == "falls")
-
-    def least(x: Array, y: Array) -> float:
-        if not np.isfinite(y).any():
-            raise Undecided("the curve is nowhere finite")
-        found = optima.minimum(x, y)
-        if take.of == "argmin" and not found.inside:
-            raise Undecided(f"the least value over {take.along} is at an end of it")
-        return found.x if take.of == "argmin" else found.value
-
-    return least
-
-
-def _crossing(x: Array, y: Array, level: float, falls: bool) -> float:
-    """Where a curve last falls below a level, or first rises above it; linear over ln x."""
-    if not np.isfinite(y).all():
-        raise Undecided("the curve is not finite everywhere")
-    low = y <= level if falls else y >= level
-    if low.all() or not (low[-1] if falls else low.any()):
-        raise Undecided("the curve does not cross its level inside the axis")
-    i = int(np.flatnonzero(~low)[-1]) + 1 if falls else int(np.argmax(low))
-    if i == 0:
-        raise Undecided("the curve is beyond its level from the start")
-    ends = y[i - 1 : i + 1]
-    # A fall over decades is a power law between points; what reaches 0 is not.
-    share = (
-        math.log(level / ends[0]) / math.log(ends[1] / ends[0])
-        if level > 0 and ends.min() > 0
-        else (level - ends[0]) / (ends[1] - ends[0])
-    )
-    return float(x[i - 1] * (x[i] / x[i - 1]) ** share)
 
 
 def _jackknifed(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lindiff.claims import page, table
-from lindiff.claims.statement import Source, read
+from lindiff.claims.source import Source, read
 from lindiff.claims.verdict import Verdict, decide
 from lindiff.errors import InputError
 from lindiff.report.launch import packed, sweep

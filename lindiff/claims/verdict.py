@@ -10,8 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lindiff.claims.reading import Point, Undecided, points, points_of_figure
-from lindiff.claims.statement import Source, Statement
+from lindiff.claims.reading import Point, points, points_of_figure
+from lindiff.claims.source import Source
+from lindiff.claims.statement import Statement
+from lindiff.claims.taking import Undecided
 from lindiff.columns.arrays import plain
 from lindiff.drawing import tables
 from lindiff.drawing.intervals import LEVEL

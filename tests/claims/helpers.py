@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lindiff.claims.statement import Statement, table_schema
+from lindiff.claims.source import table_schema
+from lindiff.claims.statement import Statement
 from lindiff.columns import SETTING
 from lindiff.columns.column import REQUIRED
 

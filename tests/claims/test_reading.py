@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from lindiff.claims.reading import Undecided, points
+from lindiff.claims.reading import points
+from lindiff.claims.taking import Undecided
 from tests.claims.helpers import noisy, statement, table
 
 NS = (5, 10, 20, 40, 80, 160)

@@ -20,9 +20,9 @@ from tests.fuzz.grammar import HUGE, from_schema, keys_of_theory, spoiled, texts
 from tests.fuzz.properties import Worker, some
 from tests.sweeps import Sweep
 
-# These run until they are stopped; and what starts Snakemake, once its config is found good.
+# These run until they are stopped; and what starts Snakemake, once its files are found good.
 _ENDLESS = {"watch"}
-_LONG = {"sweep"}
+_LONG = {"sweep", "claims"}
 _DEFAULTS = (
     "{model: linear_exact, timesteps: 20, beta_max: 9.0e-3, seed: [0, 1], metrics: [levels]}"
 )

@@ -26,6 +26,7 @@ def rows(wanted=ALL, **given):
     return theory.run(cells, wanted).to_pylist()
 
 
+@pytest.mark.slow  # twenty seconds of draws
 @pytest.mark.parametrize("noises", [1, 4])
 @pytest.mark.parametrize("exponent", [0.0, 1.0])
 def test_the_limit_meets_seed_means_at_d_200(noises, exponent):
