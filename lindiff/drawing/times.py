@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.drawing import need, tables
+from lindiff.columns.arrays import steps_made
+from lindiff.drawing import compare, need, tables
 from lindiff.drawing.intervals import Interval, geometric_mean_interval
 from lindiff.science import optima
 
@@ -27,6 +28,22 @@ TIMES = ("onset", "best_stop", "quality")
 ONSET = 0.1  # the memorized fraction at its onset
 RISE = 0.01  # how far the test loss rises above its least value where that is a best stop
 FALL = 0.25  # the share of the fall of the test loss at the largest N that is the fixed quality
+
+
+def stopped(metrics: pa.Table, fewest: int, count: int) -> pa.Table:
+    """The rows of the first trained model with `fewest` stops or more, with their `step`.
+
+    Args:
+        metrics: Rows of ``metrics.parquet``.
+        fewest: Fewest stops of a run.
+        count: Most kinds of data.
+    """
+    for model in compare.TRAINED:
+        cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=count)
+        cells = tables.with_columns(cells, step=steps_made(cells))
+        if len(tables.distinct(cells, "step")) >= fewest:
+            return cells
+    return cells.slice(0, 0)
 
 
 def curves(cells: pa.Table, quantity: str) -> Curves:

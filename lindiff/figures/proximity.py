@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lindiff.columns.arrays import steps_made
 from lindiff.drawing import compare, labels, slices, style, tables, times
 from lindiff.drawing.intervals import mean_interval
 from lindiff.drawing.needs import Needs, stops
@@ -40,7 +39,7 @@ def query(metrics: pa.Table) -> pa.Table:
 
     Of the first trained model that is stopped at three steps or more.
     """
-    cells = _cells(metrics)
+    cells = times.stopped(metrics, _STOPS, _POPULATIONS)
     parts, rows = [cells.slice(0, 0)], []
     for population in compare.populations(cells):
         own = compare.where(cells, **population)
@@ -53,16 +52,6 @@ def query(metrics: pa.Table) -> pa.Table:
         pa.concat_tables(parts), _KEYS, CURVES, lambda values: mean_interval(values).of_enough()
     )
     return tables.curve(tables.with_nulls(curves, time=pa.string()), rows)
-
-
-def _cells(metrics: pa.Table) -> pa.Table:
-    """The rows of the first trained model with enough stops, with their `step`."""
-    for model in compare.TRAINED:
-        cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=_POPULATIONS)
-        cells = tables.with_columns(cells, step=steps_made(cells))
-        if len(tables.distinct(cells, "step")) >= _STOPS:
-            return cells
-    return cells.slice(0, 0)
 
 
 def draw(data: pa.Table) -> Figure:

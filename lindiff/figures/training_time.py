@@ -22,7 +22,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.columns.arrays import steps_made
 from lindiff.drawing import compare, drawn, labels, slices, style, tables, times
 from lindiff.drawing.intervals import mean_interval
 from lindiff.drawing.needs import Needs, stops
@@ -46,7 +45,7 @@ def query(metrics: pa.Table) -> pa.Table:
     Of the first trained model that is stopped at three steps or more. Facts: `level`, the fixed
     quality, and `sizes`, how many N have the curve of each time, of every population in order.
     """
-    cells = _cells(metrics)
+    cells = times.stopped(metrics, _STOPS, _POPULATIONS)
     populations = compare.populations(cells)
     parts = []
     for population in populations:
@@ -77,16 +76,6 @@ def query(metrics: pa.Table) -> pa.Table:
         levels.append(quality)
         sizes.append([len(memorized), len(losses), len(losses)])
     return tables.with_facts(tables.curve(found, rows), level=levels, sizes=sizes)
-
-
-def _cells(metrics: pa.Table) -> pa.Table:
-    """The rows of the first trained model with enough stops, with their `step`."""
-    for model in compare.TRAINED:
-        cells = compare.side_by_side(metrics, (model,), ("n", "stop_step"), count=_POPULATIONS)
-        cells = tables.with_columns(cells, step=steps_made(cells))
-        if len(tables.distinct(cells, "step")) >= _STOPS:
-            return cells
-    return cells.slice(0, 0)
 
 
 def draw(data: pa.Table) -> Figure:
