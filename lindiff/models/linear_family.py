@@ -30,7 +30,8 @@ Array = NDArray[np.float64]
 # Of a Gaussian population: the settings `COVARIANCE`, and the coordinates of its mean.
 PopulationKey = tuple[str, str, int, float, float]
 
-_KL = ("kl_model_data", "kl_data_model")
+KL = ("kl_model_data", "kl_data_model")
+FLOORS = frozenset(f"{name}_floor" for name in KL)
 # What is measured on held-out rows; of `levels` the test loss is.
 OF_HELD_OUT = frozenset(
     (
@@ -175,9 +176,9 @@ def common_metrics(
     result["residual_loss"] = result["test_loss"] - optimum
     result["overlap_1"] = np.full_like(result["test_loss"], vectors.leading_overlap(family.draw))
     result["pool_fraction"] = np.full_like(result["test_loss"], fraction)
-    if wanted & {f"{name}_floor" for name in _KL}:
+    if wanted & FLOORS:
         limit = at_infinity(family.population, filters, family.span)
-        result |= {f"{name}_floor": limit[name] for name in _KL}
+        result |= {f"{name}_floor": limit[name] for name in KL}
     return result
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from lindiff.models.linear_cells import Filters, groups, level_rows
 from lindiff.models.linear_family import (
+    FLOORS,
+    KL,
     Family,
     as_objects,
     at_infinity,
@@ -29,10 +31,8 @@ from lindiff.science.noises import draw_pairs, train_losses, weights
 
 Array = NDArray[np.float64]
 
-_KL = ("kl_model_data", "kl_data_model")
-_FLOORS = frozenset(f"{name}_floor" for name in _KL)
 # What needs the sampler's way through all levels, a product of matrices each.
-GENERATED = frozenset((*_KL, "c_mean", "bures", "agreement", "modes"))
+GENERATED = frozenset((*KL, "c_mean", "bures", "agreement", "modes"))
 # What is of functions of Σ0.
 _NONE = ("null_loss", "monte_carlo_gap", "monte_carlo_gap_se")
 _NO_NUMBER = "a loss is not finite"
@@ -105,9 +105,9 @@ def _group_metrics(
     }
     result |= {name: np.full(len(own.train), value) for name, value in fixed.items()}
     result["residual_loss"] = result["test_loss"] - optimum
-    if wanted & _FLOORS:
+    if wanted & FLOORS:
         limit = at_infinity(family.population, filters, family.span)
-        result |= {f"{name}_floor": limit[name] for name in _KL}
+        result |= {f"{name}_floor": limit[name] for name in KL}
     if "levels" in wanted:
         pairs = zip(own.train, own.test, strict=True)
         schedule = filters.make_schedule()
@@ -148,7 +148,7 @@ def _of_samples(
     singular = _singular(draw, int(family.row["noises"]), filters)
     kl = np.array([_divergences(each, draw.spectrum) for each in generated])
     kl[singular] = np.inf
-    result: dict[str, NDArray[Any]] = dict(zip(_KL, kl.T, strict=True))
+    result: dict[str, NDArray[Any]] = dict(zip(KL, kl.T, strict=True))
     total = np.array([(each.root**2).sum() for each in generated])
     result["c_mean"] = (total - draw.eigenvalues.sum()) / draw.d
     if "bures" in wanted:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from lindiff.models import theory_noises
 from lindiff.models.linear_cells import Filters, are_frozen, groups, level_indices, spectrum
 from lindiff.models.linear_family import (
+    FLOORS,
+    KL,
     PopulationKey,
     as_objects,
     at_infinity,
@@ -30,11 +32,10 @@ from lindiff.science.tables import FilterTable, Range
 
 Array = NDArray[np.float64]
 
-_KL = ("kl_model_data", "kl_data_model")
 # What an own mean of the population rules: its way through the sampler is no function of Σ0 alone.
-_OF_THE_MEAN = (*_KL, *(f"{name}_mean" for name in _KL), "agreement")
+_OF_THE_MEAN = (*KL, *(f"{name}_mean" for name in KL), "agreement")
 # Pairing by rank needs the quantiles of the spectrum, not only functionals of it.
-_BY_RANK = frozenset(f"{name}_{part}" for name in _KL for part in ("spectrum", "eigenvectors"))
+_BY_RANK = frozenset(f"{name}_{part}" for name in KL for part in ("spectrum", "eigenvectors"))
 _NO_CONTINUATION = "the filter is not analytic around the spectrum: no limit"
 _NO_OVERLAP = "no limit of overlap_1: few leading eigenvalues, hardly apart from the others"
 _NO_MEAN = "no limit of the divergences and the agreement: population_mean is not 0"
@@ -157,9 +158,9 @@ class _Shared:
         count = len(filters.trainings)
         optimum = optimal_loss(population.name, filters.schedule)
         fixed = {"optimal_loss": np.full(count, optimum)}
-        if wanted & {f"{name}_floor" for name in _KL}:
+        if wanted & FLOORS:
             floors = at_infinity(population.name, filters, span)
-            fixed |= {f"{name}_floor": floors[name] for name in _KL}
+            fixed |= {f"{name}_floor": floors[name] for name in KL}
         levels = []
         if "levels" in wanted:
             nodes, _ = contour(span)

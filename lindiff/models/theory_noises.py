@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from lindiff.models import MODELS, THEORY
 from lindiff.models.linear_cells import Filters, groups, level_rows, spectrum
 from lindiff.models.linear_family import (
+    FLOORS,
+    KL,
     at_infinity,
     optimal_loss,
     population_of,
@@ -26,9 +28,7 @@ from lindiff.science.spectrum import leading
 
 Array = NDArray[np.float64]
 
-_KL = ("kl_model_data", "kl_data_model")
-_FLOORS = frozenset(f"{name}_floor" for name in _KL)
-_OF_LOSSES = _FLOORS | {
+_OF_LOSSES = FLOORS | {
     "train_loss", "test_loss", "residual_loss", "optimal_loss", "levels", "overlap_1",
 }  # fmt: skip
 _NO_SQUARE = "as many pairs as dimensions, without a penalty: the test loss has no limit"
@@ -68,12 +68,11 @@ class _Family:
         """Both KL at N = ∞, which does not know m, shape (F,)."""
         span = limit_range(self.spectrum, 2 * len(self.spectrum))
         found = at_infinity(self.population, filters, span)
-        return {f"{name}_floor": found[name] for name in _KL}
+        return {f"{name}_floor": found[name] for name in KL}
 
     def overlap(self, n: int) -> float:
         """The limit of `overlap_1`, which does not know m."""
-        degenerate = n - (not self.known) == len(self.spectrum)
-        if degenerate or leading(self.spectrum) == len(self.spectrum):
+        if leading(self.spectrum) == len(self.spectrum):
             return np.nan
         return leading_overlap(self.spectrum, n, self.known)
 
@@ -88,7 +87,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     for rows, filters in groups(cells):
         found = {name: undefined(name, len(rows)) for name in MODELS[THEORY].metrics}
         found["optimal_loss"][:] = optimal_loss(family.population, filters.schedule)
-        if _FLOORS & set(wanted):
+        if FLOORS & set(wanted):
             found |= family.floors(filters)
         if "overlap_1" in wanted:
             found["overlap_1"] = np.array([family.overlap(sizes[row]) for row in rows])

@@ -31,8 +31,10 @@ from lindiff.models.linear_cells import (
     make_filters,
     spectrum,
 )
+from lindiff.models.linear_family import FLOORS
 from lindiff.models.linear_noises import GENERATED
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
+from lindiff.planning.noises import cost_of_level
 from lindiff.science.datasets import notes
 from lindiff.science.filters import Training
 from lindiff.science.pools import INDEPENDENT, make_pool
@@ -51,13 +53,6 @@ _MODE = 5e-7
 _PAIR = 2e-10
 _BURES = 4e-10
 _MONTE_CARLO = 5e-7
-# A level of frozen noises: calls, its decomposition, and of each cell products and passes.
-_LEVEL_CALLS = 2e-4
-_LEVEL_CUBE = 2.3e-10
-_LEVEL_PRODUCT = 2.6e-11
-_LEVEL_NUMBER = 1.2e-8
-# Matrices of a cell that are alive while its losses are taken, and of its samples.
-_OF_LOSSES, _OF_SAMPLES = 4, 4
 # Python with NumPy, SciPy and Arrow; every model starts from that.
 BASE_BYTES = 178e6
 # Copies of a data set that are alive while its pool is made.
@@ -77,7 +72,6 @@ _LARGEST_ALPHA_BAR = 0.05
 # squares; a denoiser that is a function takes noise from points that are as far.
 _FARTHEST = 1e70
 _FARTHEST_DRAWN = 1e3
-_FLOORS = frozenset(("kl_model_data_floor", "kl_data_model_floor"))
 # Rounds of `lindiff.science.vectors.monte_carlo_gap`.
 _ROUNDS = 16
 _SAME_NOISE = frozenset(("agreement", "uncentred_cosine"))
@@ -104,7 +98,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     drawing, kept = _draw_numbers(d, n, samples, _ill_conditioned(families, d, n))
     # What comes after the draw: the measure, the floors' population, the filters on the nodes.
     after = 2 * d * small + 513 * small + cells * (_TABLE + 10 * small + 3 * d)
-    if _FLOORS & set(metrics):
+    if FLOORS & set(metrics):
         after += 2 * d**2
     if np.any(real):
         after += np.where(real, d**2 + d * small, 0)
@@ -124,28 +118,11 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         after += 6 * _ROUNDS * timesteps * d
     if "noises" in families.column_names:
         frozen = np.isfinite(column(families, "noises"))
-        level, numbers = _frozen(families, bool(GENERATED & set(metrics)))
+        level, numbers = cost_of_level(families, bool(GENERATED & set(metrics)))
         both = 2 if "agreement" in metrics else 1
         seconds += np.where(frozen, both * timesteps * level, 0)
         after += np.where(frozen, numbers + (both - 1) * cells * d**2, 0)
     return seconds, BASE_BYTES + pool_bytes(families) + 8 * _peak(drawing, kept, after)
-
-
-def _frozen(families: pa.Table, sampled: bool) -> tuple[Array, Array]:
-    """Seconds of a level of frozen noises, and numbers alive, of each family; else NaN.
-
-    Args:
-        families: As of `estimate`.
-        sampled: Whether the sampler goes its way.
-    """
-    d, n, noises, cells = (column(families, name) for name in ("d", "n", "noises", "cells"))
-    columns, rank = np.minimum(2 * d, n * noises), np.minimum(d, n * noises)
-    seconds = _LEVEL_CALLS + _LEVEL_CUBE * (rank**3 + d * rank * columns)
-    products = d**2 * (rank + columns + d * (3 if sampled else 1))
-    seconds += cells * (_LEVEL_PRODUCT * products + _LEVEL_NUMBER * d**2)
-    numbers = 2 * d * columns + 5 * rank**2 + 3 * d * rank + 2 * d**2
-    numbers += cells * (_OF_LOSSES * d**2 + d * columns)
-    return seconds, numbers + (cells * _OF_SAMPLES * d**2 if sampled else 0)
 
 
 def draw_bytes(families: pa.Table) -> Array:

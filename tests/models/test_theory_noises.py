@@ -119,3 +119,14 @@ def test_estimates_know_the_levels():
         return estimate(table.append_column("cells", pa.array([100])), LOSSES)[0][0]
 
     assert seconds(noises=2.0) > 2 * seconds()
+
+
+@pytest.mark.parametrize("centre", ["estimated", "known"])
+def test_the_overlap_does_not_know_m_at_n_equal_d_either(centre):
+    given = {
+        "spectrum": "two_level", "spectrum_params": '{"ratio": 10, "fraction": 0.25}',
+        "d": 32, "n": [30, 32, 33, 40], "centre": centre,
+    }  # fmt: skip
+    averaged = [row["overlap_1"] for row in rows(["overlap_1"], **given)]
+    assert [row["overlap_1"] for row in rows(["overlap_1"], noises=4.0, **given)] == averaged
+    assert None not in averaged
