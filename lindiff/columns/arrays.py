@@ -17,6 +17,11 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
+def nothing(count: int, kinds: Iterable[pa.DataType]) -> dict[pa.DataType, pa.Array]:
+    """A column of `count` nulls of each type: one array may be many columns of a table."""
+    return {kind: pa.nulls(count, kind) for kind in set(kinds)}
+
+
 def plain(table: pa.Table) -> pa.Table:
     """The table with every dictionary column as text; metadata of the fields is kept."""
     fields = [

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lindiff.columns import METRIC
-from lindiff.columns.arrays import plain
+from lindiff.columns.arrays import nothing, plain
 from lindiff.drawing.intervals import Estimator
 from lindiff.errors import InputError
 from lindiff.files import local
@@ -140,7 +140,7 @@ def with_columns(table: pa.Table, **columns: Any) -> pa.Table:
 
 def with_nulls(table: pa.Table, **types: pa.DataType) -> pa.Table:
     """The table with columns of nothing, of the types given; those of one type share memory."""
-    of = {kind: pa.nulls(table.num_rows, kind) for kind in set(types.values())}
+    of = nothing(table.num_rows, types.values())
     return with_columns(table, **{name: of[kind] for name, kind in types.items()})
 
 

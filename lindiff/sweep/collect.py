@@ -32,7 +32,7 @@ from lindiff.columns import (
     SETTINGS,
     delivered,
 )
-from lindiff.columns.arrays import Rows, as_text, family_rows, places
+from lindiff.columns.arrays import Rows, as_text, family_rows, nothing, places
 from lindiff.errors import InputError
 from lindiff.files import atomic, local, remove_leftovers, write_table
 from lindiff.fingerprint import fingerprints
@@ -137,15 +137,13 @@ class _Merge:
         data: dict[str, Any] = {"cell_id": cells["cell_id"], "family_id": cells["family_id"]}
         data["experiments"] = _experiments(self.grid)
         data |= {column.name: cells[column.name] for column in SETTINGS}
-        # One array of nothing for all columns of a type.
-        kinds = {column.arrow_type for column in METRICS if column.name not in NESTED}
-        nothing = {kind: pa.nulls(len(cells), kind) for kind in kinds}
+        empty = nothing(len(cells), (c.arrow_type for c in METRICS if c.name not in NESTED))
         for column in METRICS:
             if column.name in self.values:
                 mask = ~self.known.pop(column.name)
                 data[column.name] = pa.array(self.values.pop(column.name), mask=mask)
             elif column.name not in NESTED:
-                data[column.name] = nothing[column.arrow_type]
+                data[column.name] = empty[column.arrow_type]
         codes = pa.array(self.status, mask=self.status < 0).cast(pa.int32())
         data["status"] = pa.DictionaryArray.from_arrays(codes, pa.array(_STATUS))
         data |= {name: texts.array() for name, texts in self.text.items()}
