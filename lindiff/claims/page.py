@@ -16,6 +16,7 @@ from lindiff.claims.source import Source
 from lindiff.claims.statement import Statement
 from lindiff.claims.table import formula
 from lindiff.claims.verdict import VERDICTS, Verdict, verdict_at
+from lindiff.columns.groups import SPECTRUM
 from lindiff.drawing.intervals import LEVEL
 from lindiff.files import write_text
 from lindiff.report.findings import number, spectrum
@@ -26,9 +27,10 @@ from lindiff.report.sections import marked
 _HERE = Path(__file__).parent
 _MARKS = dict(zip(VERDICTS, ("✓", "✗", "?"), strict=True))
 _MEANING = (
-    f"A claim is confirmed where the {100 * LEVEL:g} % intervals of all its points, which hold "
-    "together at that level, lie inside what the source says with the tolerance that the file of "
-    "claims states; it is refuted where one lies outside; else it is undecided."
+    "A claim is confirmed where the intervals of all its points lie inside what the source says, "
+    "with the tolerance that the file of claims states; it is refuted where one lies outside; else "
+    f"it is undecided. The intervals of a claim hold together at {100 * LEVEL:g} %; one that is "
+    f"read off a figure has those of the figure, at {100 * LEVEL:g} % each."
 )
 
 
@@ -138,9 +140,9 @@ def _row(point: Point, verdict: Verdict) -> str:
 def _at(settings: Mapping[str, Any]) -> str:
     """The settings of a point in words."""
     words = dict(settings)
-    kind, params = words.pop("spectrum", "power_law"), words.pop("spectrum_params", None)
+    kind, params = (words.pop(name, None) for name in SPECTRUM)
     texts = [f"{key} = {_plain(value)}" for key, value in words.items()]
-    return ", ".join([*texts, *([spectrum(kind, params)] if params else [])]) or "all"
+    return ", ".join([*texts, *([spectrum(kind, params)] if kind and params else [])]) or "all"
 
 
 def _plain(value: Any) -> str:

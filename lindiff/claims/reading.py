@@ -3,8 +3,8 @@
 The curve is the mean over training sets, and what is taken of it (a crossing, a minimum, a ratio)
 is taken of that mean, as theory predicts it. Intervals are Student's t on the jackknife's values,
 one a training set (Tukey 1958; Miller, Biometrika 61, 1, 1974), of all but plain means in
-logarithms; a power law is fitted to those, so
-that its interval has its lack of fit (`lindiff.drawing.intervals.power_fit`).
+logarithms; a power law is fitted to those, so that its interval has its lack of fit
+(`lindiff.drawing.intervals.power_fit`).
 """
 
 from __future__ import annotations
@@ -23,14 +23,20 @@ from lindiff.claims.expression import Expression
 from lindiff.claims.statement import Statement, Take
 from lindiff.claims.taking import Undecided, reduction
 from lindiff.columns import SETTINGS
-from lindiff.columns.arrays import plain
-from lindiff.drawing.intervals import Interval, geometric_mean_interval, mean_interval, power_fit
+from lindiff.columns.arrays import plain, steps_made
+from lindiff.columns.groups import SPECTRUM
+from lindiff.drawing.intervals import (
+    FEWEST_SETS,
+    Interval,
+    geometric_mean_interval,
+    mean_interval,
+    power_fit,
+)
 from lindiff.drawing.need import FEWEST
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
 Key = tuple[tuple[str, Any], ...]
-FEWEST_SETS = 3  # training sets behind an interval
 _REPEATS = ("seed", "train_seed")
 _SIZES = ("n", "n_over_d")
 _FOUND = ("value", "low", "high", "seeds", "quantity")  # columns of a figure that are no setting
@@ -64,29 +70,42 @@ class _Numbers:
     cells: int
 
 
-def points(table: pa.Table, other: pa.Table, statement: Statement, level: float) -> list[Point]:
+def points(
+    table: pa.Table, other: pa.Table, statement: Statement, together: float
+) -> tuple[float, list[Point]]:
     """The number of a statement at each of its points.
 
     Args:
         table: The rows that `statement.where` takes, with ``n_over_d``.
         other: The rows of `statement.against`, if it has that.
         statement: What to read.
-        level: Nominal coverage of each interval.
+        together: Nominal coverage of all intervals together (Bonferroni).
 
     Returns:
-        A point for each combination of the settings that vary, but for seeds and for those that the
-        statement runs along.
+        The nominal coverage of each interval, and a point for each combination of the settings that
+        vary, but for seeds and for those that the statement runs along.
     """
     own = _varying([table, other] if statement.against else [table])
     names = _names(own, statement)
     scale = _is_scale(statement)
-    found = _numbers(plain(table).to_pylist(), names, statement.quantity, statement.take, scale)
+    found = _numbers(_rows(table), names, statement.quantity, statement.take, scale)
     if statement.against:
         against = statement.against
         formula, take = against.quantity or statement.quantity, against.take or statement.take
-        below = _numbers(plain(other).to_pylist(), names, formula, take, scale)
+        below = _numbers(_rows(other), names, formula, take, scale)
         found = _ratios(found, below)
-    return list(_points(found, statement, level))
+    laws = _laws(found, statement.exponent) if statement.exponent else {}
+    level = 1 - (1 - together) / max(len(laws or found), 1)
+    if statement.exponent:
+        return level, [_exponent(dict(key), law, level) for key, law in laws.items()]
+    return level, [_point(dict(key), own, scale, level) for key, own in found.items()]
+
+
+def _rows(table: pa.Table) -> list[Row]:
+    """The rows of a table, where a stop is the step that was made: that of the end is no 0."""
+    at = table.column_names.index("stop_step")
+    rows: list[Row] = plain(table.set_column(at, "stop_step", steps_made(table))).to_pylist()
+    return rows
 
 
 def _is_scale(statement: Statement) -> bool:
@@ -100,13 +119,12 @@ def _takes(statement: Statement) -> list[Take]:
 
 
 def _varying(tables: Sequence[pa.Table]) -> list[str]:
-    """Settings that have several values in one of the tables."""
-    names = [c.name for c in SETTINGS if c.name not in _REPEATS]
-    return [
-        name
-        for name in [*names, "n_over_d"]
-        if any(len(plain(t.select([name]))[name].unique()) > 1 for t in tables)
-    ]
+    """Settings that have several values in one of the tables; of a spectrum all or none."""
+    names = [*(c.name for c in SETTINGS if c.name not in _REPEATS), "n_over_d"]
+    found = {n for n in names if any(len(plain(t.select([n]))[n].unique()) > 1 for t in tables)}
+    if found & set(SPECTRUM):
+        found |= set(SPECTRUM)
+    return [name for name in names if name in found]
 
 
 def _names(varying: Sequence[str], statement: Statement) -> list[str]:
@@ -149,11 +167,9 @@ def _number(rows: Sequence[Row], formula: Expression, take: Take | None, scale: 
 
 
 def _setting(row: Row, name: str) -> float:
-    # The stop 0 is the end of the run.
-    value = row[name] or (row["steps"] if name == "stop_step" else row[name])
-    if value is None:
+    if row[name] is None:
         raise Undecided(f"{name} is null in a cell")
-    return float(value)
+    return float(row[name])
 
 
 def _of(formula: Expression, row: Row) -> float:
@@ -210,17 +226,13 @@ def _ratio(own: _Numbers, other: _Numbers) -> _Numbers:
     return _Numbers(own.value / other.value, by_seed, own.cells + other.cells)
 
 
-def _points(found: dict[Key, _Numbers], statement: Statement, level: float) -> Iterable[Point]:
-    if statement.exponent is None:
-        for key, numbers in found.items():
-            yield _point(dict(key), numbers, _is_scale(statement), level)
-        return
+def _laws(found: dict[Key, _Numbers], axis: str) -> dict[Key, dict[float, _Numbers]]:
+    """The numbers along an axis, by the other settings."""
     laws: dict[Key, dict[float, _Numbers]] = defaultdict(dict)
     for key, numbers in found.items():
-        rest = tuple(item for item in key if item[0] != statement.exponent)
-        laws[rest][float(dict(key)[statement.exponent])] = numbers
-    for key, law in laws.items():
-        yield _exponent(dict(key), law, level)
+        rest = tuple(item for item in key if item[0] != axis)
+        laws[rest][_setting(dict(key), axis)] = numbers
+    return laws
 
 
 def _point(settings: dict[str, Any], numbers: _Numbers, scale: bool, level: float) -> Point:
@@ -232,8 +244,7 @@ def _point(settings: dict[str, Any], numbers: _Numbers, scale: bool, level: floa
     if not np.isfinite(values).all():
         return _none(settings, sets, numbers.cells, "the value is not finite for all training sets")
     if sets < FEWEST_SETS:
-        reason = f"{sets} training sets only, an interval takes {FEWEST_SETS}"
-        return _none(settings, sets, numbers.cells, reason)
+        return _none(settings, sets, numbers.cells, _few(sets))
     positive = scale and bool((values > 0).all())
     found = (geometric_mean_interval if positive else mean_interval)(values, level)
     interval = Interval(numbers.value, found.low, found.high, sets)
@@ -246,12 +257,13 @@ def _exponent(settings: dict[str, Any], law: Mapping[float, _Numbers], level: fl
     cells = sum(numbers.cells for numbers in own)
     theory = None in own[0].by_seed
     shared = sorted(set.intersection(*(set(n.by_seed) for n in own)) - {None})
+    if not theory and not shared:
+        raise Undecided("the points of the power law have no training set in common")
     sets = 0 if theory else len(shared)
     if len(x) < FEWEST:
         return _none(settings, sets, cells, f"{len(x)} points only, a power law takes {FEWEST}")
     if not theory and sets < FEWEST_SETS:
-        reason = f"{sets} training sets only, an interval takes {FEWEST_SETS}"
-        return _none(settings, sets, cells, reason)
+        return _none(settings, sets, cells, _few(sets))
     y = np.array([[n.by_seed[seed] for n in own] for seed in ([None] if theory else shared)])
     if not (np.isfinite(y) & (y > 0)).all() or x[0] <= 0:
         return _none(settings, sets, cells, "a power law takes positive, finite numbers")
@@ -259,6 +271,10 @@ def _exponent(settings: dict[str, Any], law: Mapping[float, _Numbers], level: fl
     if theory:
         found = Interval(found.value, found.value, found.value, 0)
     return Point(settings, found, sets, cells)
+
+
+def _few(sets: int) -> str:
+    return f"{sets} training sets only, an interval takes {FEWEST_SETS}"
 
 
 def _none(settings: dict[str, Any], sets: int, cells: int, reason: str) -> Point:

@@ -21,6 +21,7 @@ from lindiff.claims.statement import (
 from lindiff.columns import delivered, part_schema
 from lindiff.config import yamlfile
 from lindiff.config.axes import Section
+from lindiff.config.overrides import WHERE
 from lindiff.config.resolve import Config, load
 from lindiff.config.sheet import refusal
 from lindiff.config.words import suggestion
@@ -83,7 +84,12 @@ def _config(document: Document, file: Path, sheet: Sheet, settings: tuple[str, .
     path = file.parent / sheet.sweep
     if not path.is_file():
         raise InputError(document.line(("sweep",), f"there is no file {path}"))
-    return load(path, settings)
+    config = load(path)
+    try:
+        return load(path, settings) if settings else config
+    except InputError as error:
+        told = str(error).replace(f"{WHERE}: ", "")
+        raise InputError(document.line(("cluster",), told, value="")) from None
 
 
 def _refuse(

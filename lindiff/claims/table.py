@@ -28,7 +28,10 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "value": (_NUMBER, "What was found; null where nothing could be read."),
     "low": (_NUMBER, "Lower end of its interval."),
     "high": (_NUMBER, "Upper end of its interval."),
-    "level": (_NUMBER, "Nominal coverage of the interval; all of a claim together have 0.95."),
+    "level": (
+        _NUMBER,
+        "Nominal coverage of the interval; all of a claim together have 0.95, a figure's each.",
+    ),
     "expected_low": (_NUMBER, "What agrees with the source starts here."),
     "expected_high": (_NUMBER, "What agrees with the source ends here."),
     "expected_outside": (pa.bool_(), "Whether it is what lies outside that which agrees."),

@@ -90,11 +90,7 @@ def _of_cells(statement: Statement, folder: Path) -> _Read:
     against = statement.against
     other = matching(folder, against.where or statement.where) if against else table
     _all_ok(table, other)
-    # All points hold together at the nominal coverage (Bonferroni).
-    found = points(table, other, statement, LEVEL)
-    level = 1 - (1 - LEVEL) / max(len(found), 1)
-    if level > LEVEL:
-        found = points(table, other, statement, level)
+    level, found = points(table, other, statement, LEVEL)
     return level, found, len(table), set(plain(table)["fingerprint"].drop_null().to_pylist())
 
 

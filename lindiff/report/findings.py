@@ -18,6 +18,7 @@ import pyarrow as pa
 from lindiff.columns import SETTING, SETTINGS
 from lindiff.columns.groups import GAUSSIAN, SPECTRUM
 from lindiff.drawing import labels, slices, tables
+from lindiff.drawing.intervals import FEWEST_SETS as FEWEST_SETS
 from lindiff.models import EXACT, MODELS, SHRINKAGE, THEORY
 from lindiff.science.datasets import title
 from lindiff.science.pools import INDEPENDENT
@@ -26,7 +27,6 @@ from lindiff.science.pools import INDEPENDENT
 KL = {"kl_model_data": "KL(generated‖population)", "kl_data_model": "KL(population‖generated)"}
 # What data are needed for, and regularized for.
 TARGETS = {"residual_loss": "test loss above the optimum", **KL}
-FEWEST_SETS = 3  # training sets behind a finding
 FEWEST_POINTS = 4  # N over which a finding says how something goes
 NEAR = 0.2  # |ln| of the ratio of two N/d that are taken for one another
 _OWN = ("model", "data", *SPECTRUM, "d", "n", "draw", "seed", "train_seed", "sampler")

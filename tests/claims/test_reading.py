@@ -22,7 +22,7 @@ def exact(**keys):
 
 
 def read(cells, other=None, **keys):
-    return points(cells, cells if other is None else other, statement(**keys), 0.95)
+    return points(cells, cells if other is None else other, statement(**keys), 0.95)[1]
 
 
 def test_a_mean_at_each_point():
@@ -148,6 +148,37 @@ def test_too_few_sets_infinities_and_nulls_give_no_interval():
         read(table({"seed": s, "test_loss": None} for s in range(4)))
 
 
+def test_a_spectrum_is_named_whole_though_its_kind_is_one():
+    cells = table(
+        {"spectrum": "spiked", "spectrum_params": f'{{"spike":{spike}}}', "seed": s, "test_loss": 1}
+        for spike in (10, 20)
+        for s in range(3)
+    )
+    assert [point.settings["spectrum"] for point in read(cells)] == ["spiked", "spiked"]
+
+
+def test_a_power_law_of_sets_that_differ_is_none():
+    cells = table(
+        {"n": n, "seed": 10 * i + s, "test_loss": law(n)}
+        for i, n in enumerate(NS)
+        for s in range(3)
+    )
+    with pytest.raises(Undecided, match="no training set in common"):
+        read(cells, exponent="n")
+
+
+def test_the_stop_at_the_end_is_its_step():
+    cells = table(
+        {"stop_step": step, "steps": 80, "seed": s, "test_loss": (step or 80) / 80}
+        for step in (10, 20, 40, 0)
+        for s in range(3)
+    )
+    (point,) = read(cells, take={"along": "stop_step", "of": "rises", "level": 0.75})
+    assert point.interval.value == pytest.approx(60, rel=0.02)
+    (point,) = read(cells, exponent="stop_step")
+    assert point.interval.value == pytest.approx(1)
+
+
 def test_theory_has_no_interval_and_no_sets():
     (point,) = read(table([{"model": "linear_theory", "seed": None, "test_loss": 2.0}]))
     assert (point.interval.low, point.interval.high, point.sets) == (2.0, 2.0, 0)
@@ -171,6 +202,6 @@ def test_intervals_cover(keys, truth):
     hits = 0
     for _ in range(400):
         cells = noisy(law, [{"n": n} for n in sizes], 6, rng, width)
-        (point,) = points(cells, cells, statement(**keys), 0.95)
+        _, (point,) = points(cells, cells, statement(**keys), 0.95)
         hits += point.interval.low <= truth <= point.interval.high
     assert 0.92 <= hits / 400 <= 0.98

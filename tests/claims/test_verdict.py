@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import types
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,11 +12,14 @@ import pytest
 
 from lindiff.claims import page
 from lindiff.claims import table as kept
+from lindiff.claims.expression import FUNCTIONS
 from lindiff.claims.reading import Point
 from lindiff.claims.run import Run, run, sources
+from lindiff.claims.statement import Against, Expected, Statement, Take
 from lindiff.claims.verdict import CONFIRMED, REFUTED, UNDECIDED, verdict_at
 from lindiff.drawing.intervals import Interval
 from lindiff.errors import InputError
+from lindiff.report.references import WORKS
 from tests.claims.helpers import statement
 from tests.sweeps import Sweep
 
@@ -171,6 +176,24 @@ def test_the_claims_that_come_with_lindiff_are_read_at_both_sizes():
     assert {page.cited(source) for source in found} >= {"Merger and Goldt, 2025", "Gu et al., 2025"}
 
 
+def test_the_guide_names_every_key_and_every_function():
+    guide = (CLAIMS.parents[1] / "docs/claims.md").read_text(encoding="utf-8")
+    keys = [key for row in re.findall(r"^\| (`.*?) \|", guide, re.M) for key in row.split(", ")]
+    assert [key.strip("`") for key in keys] == list(Statement.model_fields)
+    for section in (Take, Against, Expected):
+        assert all(f"`{key}`" in guide or f"`{key}:" in guide for key in section.model_fields)
+    for name, (_, count) in FUNCTIONS.items():
+        (call,) = re.findall(rf"`{name}(?:\((.*?)\))?`", guide)
+        assert count == (len(call.split(",")) if call else 1)
+
+
+def test_a_work_is_cited_without_the_marks_of_bibtex():
+    for key in WORKS:
+        sheet = types.SimpleNamespace(source=key)
+        cited = page.cited(types.SimpleNamespace(sheet=sheet))
+        assert not set(cited) & set("{}\\"), cited
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -206,6 +229,14 @@ def test_what_is_wrong_in_a_file_is_told_before_anything_runs(tmp_path, old, new
     with pytest.raises(InputError, match=message):
         sources([tmp_path / "some.yaml"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["some.yaml", "tiny.yaml"]
+
+
+def test_what_is_wrong_with_the_size_for_a_cluster_is_told_as_the_file_s(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    (tmp_path / "some.yaml").write_text(FILE.replace("one.n=", "two.n="))
+    assert sources([tmp_path / "some.yaml"])
+    with pytest.raises(InputError, match=r"some.yaml:4:10: cluster: two.n: there is no experiment"):
+        sources([tmp_path / "some.yaml"], cluster=True)
 
 
 def test_two_sweeps_of_one_name_are_refused(tmp_path):
