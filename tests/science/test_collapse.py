@@ -146,6 +146,7 @@ def gap(kind, d, n, seeds=2):
     return np.log(n) - information, np.mean(found) / float(law(n, s))
 
 
+@pytest.mark.slow  # three seconds each
 @pytest.mark.parametrize("kind", ["isotropic", "power_law"])
 def test_training_sets_collapse_at_the_law(kind):
     """At less than ln N by half a nat or so, at any d and N: a share of ln N that goes to 0."""

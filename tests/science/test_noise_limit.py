@@ -63,6 +63,7 @@ def test_without_a_penalty_few_pairs_are_fitted_and_the_peak_is_where_they_are_a
     assert regular[0] > regular[1] > regular[2]
 
 
+@pytest.mark.slow  # a second or two each, of a dozen
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize(("n", "noises"), [(5, 2), (12, 3), (30, 1)])
 def test_small_systems_are_off_by_the_square_of_their_size(n, noises, known):
