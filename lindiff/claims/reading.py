@@ -103,8 +103,10 @@ def points(
 
 def _rows(table: pa.Table) -> list[Row]:
     """The rows of a table, where a stop is the step that was made: that of the end is no 0."""
-    at = table.column_names.index("stop_step")
-    rows: list[Row] = plain(table.set_column(at, "stop_step", steps_made(table))).to_pylist()
+    if "stop_step" in table.column_names:
+        at = table.column_names.index("stop_step")
+        table = table.set_column(at, "stop_step", steps_made(table))
+    rows: list[Row] = plain(table).to_pylist()
     return rows
 
 
@@ -119,12 +121,19 @@ def _takes(statement: Statement) -> list[Take]:
 
 
 def _varying(tables: Sequence[pa.Table]) -> list[str]:
-    """Settings that have several values in one of the tables; of a spectrum all or none."""
+    """Settings that have several values in one of the tables; of a spectrum all or none.
+
+    One that the table lacks, which is of a lindiff from before that setting, does not vary.
+    """
     names = [*(c.name for c in SETTINGS if c.name not in _REPEATS), "n_over_d"]
-    found = {n for n in names if any(len(plain(t.select([n]))[n].unique()) > 1 for t in tables)}
+    found = {name for name in names if any(_several(table, name) for table in tables)}
     if found & set(SPECTRUM):
         found |= set(SPECTRUM)
     return [name for name in names if name in found]
+
+
+def _several(table: pa.Table, name: str) -> bool:
+    return name in table.column_names and len(plain(table.select([name]))[name].unique()) > 1
 
 
 def _names(varying: Sequence[str], statement: Statement) -> list[str]:

@@ -157,6 +157,11 @@ def test_a_spectrum_is_named_whole_though_its_kind_is_one():
     assert [point.settings["spectrum"] for point in read(cells)] == ["spiked", "spiked"]
 
 
+def test_a_table_from_before_some_settings_is_read_without_them():
+    kept = [name for name in exact().column_names if name not in ("noises", "stop_step", "width")]
+    assert read(exact().select(kept)) == read(exact())
+
+
 def test_a_power_law_of_sets_that_differ_is_none():
     cells = table(
         {"n": n, "seed": 10 * i + s, "test_loss": law(n)}
