@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.claims.expression import Expression
-from lindiff.claims.statement import Statement, Take
+from lindiff.claims.statement import PLACES, Statement, Take
 from lindiff.claims.taking import Undecided, reduction
 from lindiff.columns import SETTINGS
 from lindiff.columns.arrays import plain, steps_made
@@ -76,7 +76,8 @@ def points(
     """The number of a statement at each of its points.
 
     Args:
-        table: The rows that `statement.where` takes, with ``n_over_d``.
+        table: The rows that `statement.where` takes, with ``n_over_d``; of a nested table its rows
+            with the columns of their cells.
         other: The rows of `statement.against`, if it has that.
         statement: What to read.
         together: Nominal coverage of all intervals together (Bonferroni).
@@ -125,7 +126,7 @@ def _varying(tables: Sequence[pa.Table]) -> list[str]:
 
     One that the table lacks, which is of a lindiff from before that setting, does not vary.
     """
-    names = [*(c.name for c in SETTINGS if c.name not in _REPEATS), "n_over_d"]
+    names = [*(c.name for c in SETTINGS if c.name not in _REPEATS), "n_over_d", *PLACES]
     found = {name for name in names if any(_several(table, name) for table in tables)}
     if found & set(SPECTRUM):
         found |= set(SPECTRUM)

@@ -98,8 +98,20 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "author": "Gu, Xiangming and Du, Chao and Pang, Tianyu and Li, Chongxuan and Lin, Min and "
         "Wang, Ye", "year": "2025", "title": "On Memorization in Diffusion Models",
         "journal": "Transactions on Machine Learning Research", "eprint": "2310.02664"}),
+    "garnierbrun2026": ("misc", {
+        "author": "Garnier-Brun, J{\\'e}r{\\^o}me and Biggio, Luca and Beltrame, Davide and "
+        "M{\\'e}zard, Marc and Saglietti, Luca", "year": "2026",
+        "title": "Biased Generalization in Diffusion Models", "eprint": "2603.03469"}),
+    "wang2026": ("misc", {
+        "author": "Wang, Binxu and Zavatone-Veth, Jacob and Pehlevan, Cengiz", "year": "2026",
+        "title": "A Random Matrix Theory Perspective on the Consistency of Diffusion Models",
+        "eprint": "2602.02908"}),
+    "li2024": ("inproceedings", {
+        "author": "Li, Xiang and Dai, Yixiang and Qu, Qing", "year": "2024",
+        "title": "Understanding Generalizability of Diffusion Models Requires Rethinking the "
+        "Hidden Gaussian Structure", "eprint": "2410.24060",
+        "booktitle": "Advances in Neural Information Processing Systems"}),
     # Their authors and titles are not known here.
-    "arxiv2603_03469": ("misc", {"eprint": "2603.03469", "year": "2026"}),
     "arxiv2605_21402": ("misc", {"eprint": "2605.21402", "year": "2026"}),
     "arxiv2608_23938": ("misc", {"eprint": "2608.23938", "year": "2026"}),
 }  # fmt: skip
