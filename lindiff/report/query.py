@@ -13,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -95,7 +96,7 @@ def matching(folder: Path, conditions: Sequence[str]) -> pa.Table:
 def matching_rows(folder: Path, name: str, conditions: Sequence[str]) -> pa.Table:
     """Rows of a nested table, such as ``levels.parquet``, with the columns of their cells.
 
-    A column that both have is that of the nested table.
+    Sorted as the cells of `matching`. A column that both have is that of the nested table.
 
     Args:
         folder: ``results/<config>``.
@@ -113,6 +114,8 @@ def matching_rows(folder: Path, name: str, conditions: Sequence[str]) -> pa.Tabl
     inner = [text for text in conditions if _name_in(text) in rows.column_names]
     cells = matching(folder, [text for text in conditions if text not in inner])
     found = join(rows, cells)
+    at = pc.index_in(found["cell_id"], value_set=cells["cell_id"].combine_chunks())
+    found = found.take(np.argsort(at.to_numpy(), kind="stable"))
     for keep in conditions_on(found.schema, inner):
         found = found.filter(keep(found))
     return found

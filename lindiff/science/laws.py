@@ -155,7 +155,7 @@ def renormalized_noise(n_over_d: Numbers, noise: Numbers) -> Float64[Array, "*an
     half = (1 - noise - 1 / np.asarray(n_over_d, np.float64)) / 2
     root = np.hypot(half, np.sqrt(noise))
     # Of the two forms of the positive root the one without a difference.
-    return np.asarray(np.where(half > 0, noise / (root + half), root - half))
+    return np.asarray(np.where(half > 0, noise / (root + np.abs(half)), root - half))
 
 
 def spike_overlap(n_over_d: Numbers, spike: Numbers) -> Float64[Array, "*any"]:
