@@ -184,9 +184,11 @@ SETTINGS: tuple[Column, ...] = (
         "noises",
         "float",
         "noises a sample $m$",
-        "m: frozen noises a training sample and noise level, a whole number, which the loss is "
-        "averaged over; `.inf` is the average over the noise itself. The parts of both KL and "
-        "`null_loss` are then null, for the denoisers share no eigenvectors with the covariance.",
+        "m: frozen noises a training sample and noise level, a whole number, which the training "
+        "loss is averaged over, `train_loss` too; `.inf` is the average over the noise itself. In "
+        "the linear models the parts of both KL and `null_loss` are then null, for the denoisers "
+        "share no eigenvectors with the covariance; trained models draw one of the m at every "
+        "step.",
         neutral=math.inf,
         low=1,
         high=10**9,

@@ -55,6 +55,11 @@ def are_frozen(row: dict[str, Any]) -> bool:
     return row["noises"] is not None and bool(np.isfinite(row["noises"]))
 
 
+def noises_of(row: dict[str, Any]) -> float:
+    """m of a cell; inf is the average over noise."""
+    return float(row["noises"]) if are_frozen(row) else np.inf
+
+
 class Common(dict[str, Any]):
     """Settings that have one value in all cells of a call; asking for another is an error.
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from lindiff import session
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.arrays import steps_made
-from lindiff.models.linear_cells import Filters, groups, level_rows
+from lindiff.models import linear_frozen
+from lindiff.models.linear_cells import Filters, are_frozen, groups, level_rows, noises_of
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -82,11 +83,17 @@ class Measured:
         return f"the loss is not finite at step {self.failed}"
 
 
-def _unstable(row: dict[str, Any], draw: Draw, schedule: Schedule) -> str | None:
+def _unstable(
+    row: dict[str, Any], draw: Draw, key: dict[str, object], schedule: Schedule
+) -> str | None:
     """Why full gradient descent diverges on this draw, or None."""
+    if row["optimizer"] != EXACT_DESCENT:
+        return None
     bank = Bank(schedule, (Training(weight_decay=row["weight_decay"] or 0.0),))
-    largest = bank.largest_stable_rate(draw.eigenvalues.max(initial=0))[0]
-    if row["optimizer"] != EXACT_DESCENT or row["learning_rate"] < largest:
+    largest = float(bank.largest_stable_rate(draw.eigenvalues.max(initial=0))[0])
+    if are_frozen(row):
+        largest = linear_frozen.stable_rate(row, draw, key, schedule)
+    if row["learning_rate"] < largest:
         return None
     return (
         f"gradient descent diverges: learning_rate = {row['learning_rate']:g}, "
@@ -122,6 +129,7 @@ def _run(row: dict[str, Any], draw: Draw, key: dict[str, object]) -> Run:
         key=training_key(row, key),
         learning_rate=row["learning_rate"],
         weight_decay=row["weight_decay"] or 0.0,
+        noises=noises_of(row),
     )
 
 
@@ -153,7 +161,10 @@ def trained(
     if row["optimizer"] == EXACT_DESCENT:
         size = max(1, CHUNK // draw.d**2)
         for levels in _chunks(schedule.timesteps, size):
-            yield levels, _by_descent(row, draw, schedule, stops, levels)
+            if are_frozen(row):
+                yield levels, linear_frozen.descend(row, draw, key, schedule, stops, levels)
+            else:
+                yield levels, _by_descent(row, draw, schedule, stops, levels)
         return
     run = _run(row, draw, key)
     recipe = Recipe(
@@ -179,16 +190,16 @@ def _measure(
     """Train and measure one half; arguments as of `trained`, `samplings` its samplers."""
     schedule = samplings[0].make_schedule()
     train, test = np.full((2, len(stops), schedule.timesteps), np.nan)
-    moments = matrices.training_covariance(draw), matrices.population_moment(draw)
+    moment = matrices.population_moment(draw)
     generated, failed = _generations(samplings, draw, len(stops)), None
-    unstable = _unstable(row, draw, schedule)
+    unstable = _unstable(row, draw, key, schedule)
     for levels, found in trained(row, draw, key, schedule, stops):
         weights = found.weights.double().cpu().numpy()
         if found.failed is not None:
             failed = min(found.failed, failed or found.failed)
-        for losses, moment in zip((train, test), moments, strict=True):
-            of_chunk = matrices.losses(weights, schedule, levels, moment)
-            losses[:, levels.start : levels.stop] = of_chunk
+        part = slice(levels.start, levels.stop)
+        train[:, part] = linear_frozen.of_training(row, draw, key, schedule, levels, weights)
+        test[:, part] = matrices.losses(weights, schedule, levels, moment)
         for i in range(len(levels) - 1, -1, -1):
             for generation in generated.values():
                 generation.step(weights[:, i], levels[i])

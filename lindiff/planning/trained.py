@@ -15,7 +15,7 @@ from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import MODELS
 from lindiff.models.linear_cells import IDEAL
 from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR, SAMPLES
-from lindiff.planning import linear
+from lindiff.planning import linear, noises
 from lindiff.planning.cells import (
     Array,
     Check,
@@ -51,21 +51,24 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
     Args:
         families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps`,
-            `sampling_steps`, `width`, `steps`, `batch_size`, `precision` and `cells` (a count).
+            `sampling_steps`, `noises`, `width`, `steps`, `batch_size`, `precision` and `cells` (a
+            count).
         metrics: Metrics asked for.
     """
     names = ("d", "n", "cells", "timesteps", "steps", "batch_size")
     d, n, cells, timesteps, steps, batch = (column(families, name) for name in names)
     # The draw of the linear models, with none of the cells' own work.
-    seconds, _ = linear.estimate(with_cells(families, 0 * n), ())
+    seconds, _ = linear.estimate(with_cells(noises.averaged(families), 0 * n), ())
+    frozen = noises.are_frozen(families)
     operations, _, kept = _demands(families)
     row = _ROW + _OPERATION * operations + d * _NUMBER
     halves = 1 + bool(PAIR & set(metrics))
     # A step is forward and twice that backward.
-    training = halves * steps * batch * 3 * row
+    training = halves * steps * batch * (3 * row + np.where(frozen, d * noises.NUMBER, 0))
     work = np.zeros_like(n)
     if {"train_loss", "test_loss", "residual_loss", "levels"} & set(metrics):
-        work += timesteps * (_CALL + 2 * each(rounds_of, timesteps) * row)
+        # Training points with noises of their own come on top.
+        work += timesteps * (_CALL + np.where(frozen, 3, 2) * each(rounds_of, timesteps) * row)
     if OF_SAMPLES & set(metrics):
         visited = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
         visited = np.where(visited > 0, visited, timesteps)
@@ -81,6 +84,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     numbers += np.minimum(ACTIVATIONS, points * kept) / 2
     size = linear.BASE_BYTES + TORCH_BYTES + linear.draw_bytes(families) + _item(families) * numbers
     size += 8 * d * (8 * SAMPLES + (6 * points if "linearity" in metrics else 0))
+    size += np.where(frozen, noises.NUMBER_BYTES * BLOCK * batch * d, 0)
     return seconds + training + cells * work, size
 
 

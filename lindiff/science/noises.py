@@ -7,6 +7,7 @@ pairs by Σ y yᵀ, Σ ε yᵀ and Σ ε εᵀ alone, which are drawn at a cost 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,28 @@ def draw_pairs(
     d, r = draw.vectors.shape
     along = rng.standard_normal((d, r))
     return make_pairs(draw, noises, signal, along, bartlett(d, noises * draw.n - r, rng))
+
+
+def fold(pairs: Iterable[tuple[Float64[Array, "K d"], Float64[Array, "K d"]]], d: int) -> Pairs:
+    """Given pairs as 2 d columns, which have the same three sums of products.
+
+    Args:
+        pairs: Noisy points and their noises, some at a time, a row each, shape (K, d).
+        d: Dimension.
+    """
+    sums, count = np.zeros((2 * d, 2 * d)), 0
+    for inputs, targets in pairs:
+        both = np.concatenate([inputs, targets], axis=1)
+        sums += both.T @ both
+        count += len(both)
+    values, U = np.linalg.eigh(sums)
+    root = U * np.sqrt(np.maximum(values, 0))
+    return Pairs(root[:d], root[d:], count)
+
+
+def largest_stable_rate(pairs: Pairs, penalty: float) -> float:
+    """The rate from which on gradient descent on half the objective of a level diverges."""
+    return float(2 / (np.linalg.norm(pairs.inputs, 2) ** 2 / pairs.count + penalty))
 
 
 def weights(pairs: Pairs, bank: Bank, index: int) -> Float64[Array, "F d d"]:

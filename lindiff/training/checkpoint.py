@@ -53,7 +53,10 @@ def identity(network: Network, runs: Sequence[Run], recipe: Recipe, schedule: Sc
         "recipe": asdict(recipe),
         "schedule": blake2b(schedule.beta.tobytes(), digest_size=16).hexdigest(),
         "runs": [
-            (run.key, run.learning_rate, run.weight_decay, run.scale, _digest({"rows": run.rows}))
+            (
+                *(run.key, run.learning_rate, run.weight_decay, run.scale, run.noises),
+                _digest({"rows": run.rows}),
+            )
             for run in runs
         ],
     }

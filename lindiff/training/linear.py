@@ -9,7 +9,7 @@ step: that formula knows eigenvalues and no steps, this descent knows steps and 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -30,6 +30,21 @@ def gradient(
     root = q.sqrt()[:, None, None] * torch.eye(weights.shape[-1]).to(weights)
     change = alpha_bar[:, None, None] * (weights @ covariance[:, None])
     return change.addcmul_((q + g)[..., None, None], weights).sub_(root)
+
+
+def gradient_on_pairs(weights: Tensor, inputs: Tensor, cross: Tensor, g: Tensor) -> Tensor:
+    """Gradient of half the objective on pairs of noisy points y and noises ε, shape (levels, d, d).
+
+    It is W (⟨yyᵀ⟩ + g) − ⟨εyᵀ⟩.
+
+    Args:
+        weights: W_t, shape (levels, d, d).
+        inputs: Mean of y yᵀ over the pairs of each level, shape (levels, d, d).
+        cross: Mean of ε yᵀ, shape (levels, d, d).
+        g: Penalty of each level, shape (levels,).
+    """
+    change = torch.bmm(weights, inputs)
+    return change.addcmul_(g[:, None, None], weights).sub_(cross)
 
 
 def descend(
@@ -58,15 +73,42 @@ def descend(
     Raises:
         ValueError: The stops do not ascend.
     """
-    if any(a >= b for a, b in itertools.pairwise((-1, *stops))):
-        raise ValueError(f"stops {tuple(stops)} do not ascend from 0")
     d = covariance.shape[-1]
     start = init_scale * torch.eye(d).to(covariance)
     weights = start.repeat(len(covariance), len(q), 1, 1)
     rate = learning_rate[:, None, None, None]
+    return _steps(weights, lambda W: gradient(W, covariance, alpha_bar, q, g), rate, stops)
+
+
+def descend_on_pairs(
+    inputs: Tensor, cross: Tensor, g: Tensor, learning_rate: Tensor, stops: Sequence[int]
+) -> Iterator[tuple[int, Tensor]]:
+    """Full gradient descent from W = 0 on frozen noises at all levels at once.
+
+    Args:
+        inputs: As of `gradient_on_pairs`, with `cross` and `g`.
+        learning_rate: η, a scalar.
+        stops: Numbers of steps, ascending, from 0.
+
+    Yields:
+        Each stop with W_t there, shape (levels, d, d): a copy of the caller's own.
+
+    Raises:
+        ValueError: The stops do not ascend.
+    """
+    start = torch.zeros_like(inputs)
+    return _steps(start, lambda W: gradient_on_pairs(W, inputs, cross, g), learning_rate, stops)
+
+
+def _steps(
+    weights: Tensor, slope: Callable[[Tensor], Tensor], rate: Tensor, stops: Sequence[int]
+) -> Iterator[tuple[int, Tensor]]:
+    """Steps of descent from `weights`, which is changed in place; as `descend`."""
+    if any(a >= b for a, b in itertools.pairwise((-1, *stops))):
+        raise ValueError(f"stops {tuple(stops)} do not ascend from 0")
     made = 0
     for stop in stops:
         for _ in range(stop - made):
-            weights.addcmul_(rate, gradient(weights, covariance, alpha_bar, q, g), value=-1)
+            weights.addcmul_(rate, slope(weights), value=-1)
         made = stop
         yield stop, weights.clone()

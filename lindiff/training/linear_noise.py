@@ -1,10 +1,11 @@
 """Linear denoisers trained on drawn rows and noise (docs/theory.md, "Trained denoisers").
 
 At every noise level one matrix W_t of its own meets, at each step, a batch of training rows with
-noise of its own. Its loss is half the mean over the batch of |ε − W_t x_t|²: the expected gradient
-is W_t (ᾱ Σ0 + q I) − √q I, that of `lindiff.training.linear.gradient` without penalty, and coupled
-L2 with weight decay γ adds γ W_t, the penalty g = γ there. So a learning rate means the same in
-both, and SGD follows the exact descent in the mean.
+noise of its own, or with one of the m frozen ones of a row. Its loss is half the mean over the
+batch of |ε − W_t x_t|²: the expected gradient is W_t (ᾱ Σ0 + q I) − √q I, that of
+`lindiff.training.linear.gradient` without penalty (with frozen noises `gradient_on_pairs`), and
+coupled L2 with weight decay γ adds γ W_t, the penalty g = γ there. So a learning rate means the
+same in both, and SGD follows the exact descent in the mean.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from lindiff.science.schedule import Schedule
+from lindiff.training.frozen import frozen_noise
 from lindiff.training.noise import torch_generator
 from lindiff.training.optimizers import OPTIMIZERS, optimizer_states, rate_factor
 from lindiff.training.sizes import BLOCK
@@ -46,7 +48,7 @@ def batches(run: Run, schedule: Schedule, levels: range, size: int) -> Iterator[
     levels come together.
 
     Args:
-        run: Rows and key.
+        run: Rows and key, and of frozen noises how many there are of each row and level.
         schedule: The noise schedule.
         levels: Indices t − 1.
         size: Rows a level and step, drawn with replacement.
@@ -57,15 +59,21 @@ def batches(run: Run, schedule: Schedule, levels: range, size: int) -> Iterator[
         for a in (schedule.alpha_bar, schedule.q)
     )
     noise = torch.empty((len(levels), BLOCK, size, d), dtype=like.dtype)
+    frozen = math.isfinite(run.noises)
     index = torch.empty((len(levels), BLOCK, size), dtype=torch.int64)
     for block in itertools.count():
         for i, level in enumerate(levels):
-            rows, normal = (
+            rows, normal, copies = (
                 torch_generator(purpose, run=run.key, level=level, block=block)
-                for purpose in ("level index", "level noise")
+                for purpose in ("level index", "level noise", "level copy")
             )
             torch.randint(samples, index.shape[1:], generator=rows, out=index[i])
-            torch.randn(noise.shape[1:], generator=normal, out=noise[i])
+            if frozen:
+                copy = torch.randint(int(run.noises), index.shape[1:], generator=copies)
+                at = torch.full_like(copy, level)
+                noise[i] = frozen_noise(run.key, index[i], at, copy, d)
+            else:
+                torch.randn(noise.shape[1:], generator=normal, out=noise[i])
         for step in range(BLOCK):
             epsilon = noise[:, step].to(like.device)
             # An index of two axes takes several times as long.

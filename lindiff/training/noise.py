@@ -9,6 +9,7 @@ size, N, d and T: not on the models beside it, nor on where a stopped training g
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lindiff.science.schedule import Schedule
+from lindiff.training.frozen import frozen_noise
 from lindiff.training.sizes import BLOCK
 
 
@@ -51,21 +53,41 @@ def torch_generator(purpose: str, **key: object) -> torch.Generator:
 
 
 def _block(
-    key: str, number: int, shape: tuple[int, int, int], samples: int, timesteps: int, out: Tensor
+    key: str, number: int, ends: tuple[int, int, float], out: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Indices of rows and of levels, shape (BLOCK, batch); the noise goes to `out`."""
-    index, level, noise = (
-        torch_generator(purpose, run=key, block=number) for purpose in ("index", "level", "noise")
-    )
-    torch.randn(shape, generator=noise, out=out)
-    return (
-        torch.randint(samples, shape[:2], generator=index),
-        torch.randint(timesteps, shape[:2], generator=level),
-    )
+    """Indices of rows and of levels, shape (BLOCK, batch); the noise goes to `out`.
+
+    Args:
+        key: What the numbers hang on.
+        number: Of the block.
+        ends: How many rows there are, levels, and frozen noises of each (inf: new ones).
+        out: Shape (BLOCK, batch, d).
+    """
+
+    def drawn(purpose: str) -> torch.Generator:
+        return torch_generator(purpose, run=key, block=number)
+
+    samples, timesteps, noises = ends
+    shape, d = out.shape[:2], out.shape[2]
+    index = torch.randint(samples, shape, generator=drawn("index"))
+    level = torch.randint(timesteps, shape, generator=drawn("level"))
+    # Single precision whatever the training's: one noise for both.
+    if math.isinf(noises):
+        out.copy_(torch.randn(out.shape, generator=drawn("noise"), dtype=torch.float32))
+    else:
+        copy = torch.randint(int(noises), shape, generator=drawn("copy"))
+        i, t, j = (x.to(out.device) for x in (index, level, copy))
+        out.copy_(frozen_noise(key, i, t, j, d))
+    return index, level
 
 
 def batches(
-    rows: Sequence[Tensor], keys: Sequence[str], batch_size: int, schedule: Schedule, start: int = 0
+    rows: Sequence[Tensor],
+    keys: Sequence[str],
+    batch_size: int,
+    schedule: Schedule,
+    start: int = 0,
+    noises: Sequence[float] = (),
 ) -> Iterator[Batch]:
     """Training inputs without end, with rows and levels t uniform and drawn with replacement.
 
@@ -75,6 +97,8 @@ def batches(
         batch_size: Rows a step.
         schedule: The noise schedule.
         start: Steps that were made before.
+        noises: Frozen noises a row and level of each model, of which one is drawn; inf, as for all
+            where left out, a new one every time.
 
     Yields:
         The next step's batch, in the rows' dtype and on their device.
@@ -82,6 +106,7 @@ def batches(
     like, d = rows[0], rows[0].shape[1]
     joined = torch.cat(list(rows))
     counts = [len(r) for r in rows]
+    copies = noises or [math.inf] * len(rows)
     offsets = [sum(counts[:m]) for m in range(len(counts))]
     root_alpha = torch.tensor(schedule.alpha_bar**0.5).to(like)
     root_q = torch.tensor(schedule.q**0.5).to(like)
@@ -89,18 +114,16 @@ def batches(
     shape = BLOCK, batch_size, d
     number, skip = divmod(start, BLOCK)
     while True:
-        # Single precision whatever the training's: one noise for both.
-        noise = torch.empty((len(rows), *shape), dtype=torch.float32)
+        noise = like.new_empty((len(rows), *shape))
         index, level = zip(
             *(
-                _block(key, number, shape, n, schedule.timesteps, out)
-                for key, n, out in zip(keys, counts, noise, strict=True)
+                _block(key, number, (n, schedule.timesteps, m), out)
+                for key, n, m, out in zip(keys, counts, copies, noise, strict=True)
             ),
             strict=True,
         )
         chosen = torch.stack([i + offset for i, offset in zip(index, offsets, strict=True)])
         t = torch.stack(level).to(like.device)
-        noise = noise.to(like)
         x = root_q[t][..., None] * noise
         x.addcmul_(root_alpha[t][..., None], joined[chosen.to(like.device)])
         sigma = sigma_of[t]

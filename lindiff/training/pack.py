@@ -109,6 +109,7 @@ def advance(
         recipe.batch_size,
         schedule,
         state.step,
+        [run.noises for run in runs],
     )
 
     def make_step(step: int) -> Tensor:

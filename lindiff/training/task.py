@@ -63,6 +63,8 @@ class Run:
         learning_rate: η after the warm-up, more than 0.
         weight_decay: Of AdamW decoupled, else γ of coupled L2.
         scale: Rms of the data, as the network's preconditioning takes it.
+        noises: m frozen noises a row and noise level, which it is trained on; inf is new noise at
+            every step.
     """
 
     rows: Tensor
@@ -70,6 +72,7 @@ class Run:
     learning_rate: float
     weight_decay: float = 0.0
     scale: float = 1.0
+    noises: float = math.inf
 
 
 @dataclass(frozen=True)
