@@ -65,6 +65,7 @@ def test_the_neutral_values_are_frozen():
         "final_noise": False,
         "sampling_steps": 0,
         "noises": math.inf,
+        "weighting": "uniform",
         "ridge": 0.0,
         "weight_decay": 0.0,
         "stop": math.inf,

@@ -215,6 +215,19 @@ SETTINGS: tuple[Column, ...] = (
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column(
+        "weighting",
+        "str",
+        "weighting",
+        "Weights w_t of the ε-loss of the noise levels in training, 1 in the mean: `uniform`, "
+        "which is the x_0-loss weighted by SNR = ᾱ/(1−ᾱ); `x0` and `v`, the plain losses of x_0 "
+        "(1/SNR) and of the velocity (1/ᾱ); `min_snr`, min(1, 5/SNR); `edm`, the log-normal noise "
+        "and the weight of Karras et al. (2022). Losses of the table are plain means over levels.",
+        neutral="uniform",
+        choices=("uniform", "x0", "v", "min_snr", "edm"),
+        code="lindiff.science.weightings",
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
         "stop",
         "float",
         r"training time $\tau$",

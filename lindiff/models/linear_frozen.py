@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lindiff import session
 from lindiff.columns import EXACT_DESCENT
-from lindiff.models.linear_cells import are_frozen, noises_of
+from lindiff.models.linear_cells import are_frozen, loss_weights, noises_of
 from lindiff.models.linear_family import training_key
 from lindiff.models.linear_noises import level_pairs
 from lindiff.science import matrices
@@ -47,6 +47,16 @@ def make_pairs(
     if row["optimizer"] == EXACT_DESCENT:
         return level_pairs(draw, key, int(row["noises"]), schedule, index)
     return fold(_by_index(row, draw, training_key(row, key), schedule, index), draw.d)
+
+
+def weighted(row: dict[str, Any], schedule: Schedule) -> tuple[Array, Array]:
+    """γ/w_t and η w_t of each level, shape (T,): descent on the loss of weight w_t is on half that.
+
+    A step of it is one of rate η w_t on the loss of weight 1 with the penalty γ/w_t.
+    """
+    weights = loss_weights(row, schedule)
+    weights = np.ones(schedule.timesteps) if weights is None else weights
+    return (row["weight_decay"] or 0.0) / weights, row["learning_rate"] * weights
 
 
 def _by_index(
@@ -115,8 +125,7 @@ def descend(
         pairs = make_pairs(row, draw, key, schedule, index)
         inputs[i] = pairs.inputs @ pairs.inputs.T / pairs.count
         cross[i] = pairs.targets @ pairs.inputs.T / pairs.count
-    penalty = make([row["weight_decay"] or 0.0] * len(levels))
-    rate = make(row["learning_rate"])
+    penalty, rate = (make(a[levels.start : levels.stop]) for a in weighted(row, schedule))
     found = descend_on_pairs(make(inputs), make(cross), penalty, rate, stops)
     return Levels(torch.stack([weights for _, weights in found]))
 
@@ -125,8 +134,12 @@ def stable_rate(
     row: dict[str, Any], draw: Draw, key: dict[str, object], schedule: Schedule
 ) -> float:
     """The learning rate from which on full gradient descent on frozen noises diverges."""
-    penalty = row["weight_decay"] or 0.0
+    penalty, rate = weighted(row, schedule)
     return min(
-        largest_stable_rate(make_pairs(row, draw, key, schedule, index), penalty)
+        float(
+            largest_stable_rate(make_pairs(row, draw, key, schedule, index), penalty[index])
+            * row["learning_rate"]
+            / rate[index]
+        )
         for index in range(schedule.timesteps)
     )

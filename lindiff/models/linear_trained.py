@@ -22,7 +22,15 @@ from lindiff import session
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.arrays import steps_made
 from lindiff.models import linear_frozen
-from lindiff.models.linear_cells import Filters, are_frozen, groups, level_rows, noises_of
+from lindiff.models.linear_cells import (
+    Filters,
+    are_frozen,
+    groups,
+    level_rows,
+    loss_weights,
+    noises_of,
+    training_of,
+)
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -43,7 +51,7 @@ from lindiff.models.measured import (
 )
 from lindiff.science import matrices
 from lindiff.science.draws import Draw, generator
-from lindiff.science.filters import Bank, Training
+from lindiff.science.filters import Bank
 from lindiff.science.matrices import Generation
 from lindiff.science.schedule import Schedule
 from lindiff.training.devices import device_of
@@ -89,7 +97,7 @@ def _unstable(
     """Why full gradient descent diverges on this draw, or None."""
     if row["optimizer"] != EXACT_DESCENT:
         return None
-    bank = Bank(schedule, (Training(weight_decay=row["weight_decay"] or 0.0),))
+    bank = Bank(schedule, (training_of(row),))
     largest = float(bank.largest_stable_rate(draw.eigenvalues.max(initial=0))[0])
     if are_frozen(row):
         largest = linear_frozen.stable_rate(row, draw, key, schedule)
@@ -109,27 +117,29 @@ def _by_descent(
     device = device_of(session.current().device)
     make = partial(torch.as_tensor, dtype=kind, device=device)
     alpha_bar, q = (make(a[levels.start : levels.stop]) for a in (schedule.alpha_bar, schedule.q))
-    weight_decay = make([[row["weight_decay"] or 0.0] * len(levels)])
+    penalty, rate = (
+        make(a[None, levels.start : levels.stop]) for a in linear_frozen.weighted(row, schedule)
+    )
     covariance = make(matrices.training_covariance(draw))[None]
-    rate = make([row["learning_rate"]])
-    found = descend(covariance, alpha_bar, q, weight_decay, rate, stops)
+    found = descend(covariance, alpha_bar, q, penalty, rate, stops)
     return Levels(torch.cat([weights for _, weights in found]))
 
 
-def _run(row: dict[str, Any], draw: Draw, key: dict[str, object]) -> Run:
+def _run(row: dict[str, Any], draw: Draw, key: dict[str, object], schedule: Schedule) -> Run:
     """The run on drawn noise; its random numbers hang on the training set and `train_seed` only."""
     if draw.centred is None:
         raise ValueError(
             f"linear_trained with optimizer {row['optimizer']} needs the training samples: "
             "set `draw: samples`"
         )
-    device = device_of(session.current().device)
+    device, weights = device_of(session.current().device), loss_weights(row, schedule)
     return Run(
         rows=torch.as_tensor(draw.centred).to(device, getattr(torch, row["precision"])),
         key=training_key(row, key),
         learning_rate=row["learning_rate"],
         weight_decay=row["weight_decay"] or 0.0,
         noises=noises_of(row),
+        weights=None if weights is None else torch.as_tensor(weights),
     )
 
 
@@ -166,7 +176,7 @@ def trained(
             else:
                 yield levels, _by_descent(row, draw, schedule, stops, levels)
         return
-    run = _run(row, draw, key)
+    run = _run(row, draw, key, schedule)
     recipe = Recipe(
         steps=row["steps"],
         stops=tuple(stops),

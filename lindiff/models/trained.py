@@ -28,6 +28,7 @@ from lindiff.models.linear_cells import (
     are_frozen,
     common,
     groups,
+    loss_weights,
     make_filters,
     noises_of,
 )
@@ -112,6 +113,7 @@ def _make_run(
         dtype: Of the training.
     """
     device = device_of(session.current().device)
+    weights = loss_weights(row, make_filters(row, ()).make_schedule())
     return Run(
         rows=torch.as_tensor(points).to(device, dtype),
         key=training_key(row, key),
@@ -119,6 +121,7 @@ def _make_run(
         weight_decay=row["weight_decay"],
         scale=float(np.sqrt(np.mean(points**2))),
         noises=noises_of(row),
+        weights=None if weights is None else torch.as_tensor(weights),
     )
 
 

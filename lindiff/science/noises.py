@@ -121,14 +121,14 @@ def weights(pairs: Pairs, bank: Bank, index: int) -> Float64[Array, "F d d"]:
     d = len(pairs.inputs)
     values, U = eigenpairs(pairs.inputs, min(d, pairs.count))
     cross = pairs.targets @ (pairs.inputs.T @ U)
-    penalty = bank.weight_decay + bank.schedule.alpha_bar[index] * bank.ridge
+    penalty = bank.penalty(index)
     rate = values[:, None] / pairs.count + penalty
-    e, one_minus_e = bank.left(rate)
+    e, one_minus_e = bank.left(rate, index)
     along = (one_minus_e / rate).T[:, None] / pairs.count
     found: Array = (cross * along) @ U.T
     if bank.init_scale.any():
         # What the pairs do not reach only the penalty takes away.
-        outside, _ = bank.left(penalty[None])
+        outside, _ = bank.left(penalty[None], index)
         inside = np.broadcast_to(e - outside, rate.shape)
         start = (U * inside.T[:, None]) @ U.T
         start += np.broadcast_to(outside, (1, len(penalty))).T[:, :, None] * np.eye(d)

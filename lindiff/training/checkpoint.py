@@ -56,6 +56,7 @@ def identity(network: Network, runs: Sequence[Run], recipe: Recipe, schedule: Sc
             (
                 *(run.key, run.learning_rate, run.weight_decay, run.scale, run.noises),
                 _digest({"rows": run.rows}),
+                None if run.weights is None else _digest({"weights": run.weights}),
             )
             for run in runs
         ],

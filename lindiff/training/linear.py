@@ -63,7 +63,8 @@ def descend(
         alpha_bar: ᾱ_t of the levels, shape (levels,).
         q: 1 − ᾱ_t, shape (levels,): given, for the difference loses digits at low noise.
         g: Penalty of each model and level, shape (models, levels).
-        learning_rate: η of each model, shape (models,); it diverges from 2/(ᾱ λ + q + g) on.
+        learning_rate: η of each model, shape (models,), or of each level too, shape (models,
+            levels); it diverges from 2/(ᾱ λ + q + g) on.
         stops: Numbers of steps, ascending, from 0.
         init_scale: W_t(0) is this multiple of I.
 
@@ -76,7 +77,7 @@ def descend(
     d = covariance.shape[-1]
     start = init_scale * torch.eye(d).to(covariance)
     weights = start.repeat(len(covariance), len(q), 1, 1)
-    rate = learning_rate[:, None, None, None]
+    rate = learning_rate.view(len(covariance), -1, 1, 1)
     return _steps(weights, lambda W: gradient(W, covariance, alpha_bar, q, g), rate, stops)
 
 
@@ -87,7 +88,7 @@ def descend_on_pairs(
 
     Args:
         inputs: As of `gradient_on_pairs`, with `cross` and `g`.
-        learning_rate: η, a scalar.
+        learning_rate: η of each level, shape (levels,).
         stops: Numbers of steps, ascending, from 0.
 
     Yields:
@@ -96,8 +97,8 @@ def descend_on_pairs(
     Raises:
         ValueError: The stops do not ascend.
     """
-    start = torch.zeros_like(inputs)
-    return _steps(start, lambda W: gradient_on_pairs(W, inputs, cross, g), learning_rate, stops)
+    start, rate = torch.zeros_like(inputs), learning_rate[:, None, None]
+    return _steps(start, lambda W: gradient_on_pairs(W, inputs, cross, g), rate, stops)
 
 
 def _steps(

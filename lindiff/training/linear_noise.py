@@ -97,12 +97,17 @@ def train_levels(run: Run, recipe: Recipe, schedule: Schedule, levels: range) ->
     kept = weights.new_full((len(stops), *weights.shape), math.nan)
     count = torch.zeros((), device=weights.device)
     (state,) = optimizer_states({"weights": weights[None]}, recipe.betas, count)
+    weight = None
+    if run.weights is not None:
+        weight = run.weights[levels.start : levels.stop].to(weights)[:, None, None]
     update, data = OPTIMIZERS[recipe.optimizer], batches(run, schedule, levels, recipe.batch_size)
     for step, (x, noise) in zip(range(1, stops[-1] + 1), data, strict=False):
         error = torch.baddbmm(noise, x, weights.transpose(1, 2), beta=-1)
         if not math.isfinite(float(torch.linalg.vector_norm(error))):
             return Levels(kept, step)
         slope = torch.bmm(error.transpose(1, 2), x).div_(recipe.batch_size)
+        if weight is not None:
+            slope *= weight
         count.add_(1)
         factor = rate_factor(recipe.decay, step, recipe.steps, recipe.warm_up)
         update(state, [slope], factor * run.learning_rate, run.weight_decay)

@@ -30,11 +30,13 @@ class Batch:
         x: x_t = √ᾱ_t x_0 + √q_t ε, shape (models, batch, d).
         sigma: Noise to signal σ_t = √(q_t/ᾱ_t), shape (models, batch).
         noise: ε, shape (models, batch, d).
+        weight: w_t of the loss, shape (models, batch); None is 1 for all.
     """
 
     x: Tensor
     sigma: Tensor
     noise: Tensor
+    weight: Tensor | None = None
 
 
 def torch_generator(purpose: str, **key: object) -> torch.Generator:
@@ -88,6 +90,7 @@ def batches(
     schedule: Schedule,
     start: int = 0,
     noises: Sequence[float] = (),
+    weights: Sequence[Tensor | None] = (),
 ) -> Iterator[Batch]:
     """Training inputs without end, with rows and levels t uniform and drawn with replacement.
 
@@ -99,6 +102,8 @@ def batches(
         start: Steps that were made before.
         noises: Frozen noises a row and level of each model, of which one is drawn; inf, as for all
             where left out, a new one every time.
+        weights: w_t of the loss of each model, shape (T,), None where all are 1, as for all where
+            left out.
 
     Yields:
         The next step's batch, in the rows' dtype and on their device.
@@ -111,6 +116,7 @@ def batches(
     root_alpha = torch.tensor(schedule.alpha_bar**0.5).to(like)
     root_q = torch.tensor(schedule.q**0.5).to(like)
     sigma_of = torch.tensor((schedule.q / schedule.alpha_bar) ** 0.5).to(like)
+    weight_of = _weight_table(weights, schedule.timesteps, like)
     shape = BLOCK, batch_size, d
     number, skip = divmod(start, BLOCK)
     while True:
@@ -127,6 +133,16 @@ def batches(
         x = root_q[t][..., None] * noise
         x.addcmul_(root_alpha[t][..., None], joined[chosen.to(like.device)])
         sigma = sigma_of[t]
+        weight = None if weight_of is None else weight_of.gather(1, t.flatten(1)).view_as(sigma)
         for step in range(skip, BLOCK):
-            yield Batch(x[:, step], sigma[:, step], noise[:, step])
+            own = None if weight is None else weight[:, step]
+            yield Batch(x[:, step], sigma[:, step], noise[:, step], own)
         number, skip = number + 1, 0
+
+
+def _weight_table(weights: Sequence[Tensor | None], timesteps: int, like: Tensor) -> Tensor | None:
+    """w_t of all models, shape (models, T); None where all are 1."""
+    if all(own is None for own in weights):
+        return None
+    ones = torch.ones(timesteps)
+    return torch.stack([(ones if own is None else own).to(like) for own in weights])

@@ -68,9 +68,18 @@ def begin(network: Network, runs: Sequence[Run], recipe: Recipe) -> State:
     )
 
 
-def noise_loss(prediction: Tensor, noise: Tensor) -> Tensor:
-    """Mean of (ε̂ − ε)² per dimension, shape (models,), from shapes (models, batch, d)."""
-    return (prediction - noise).square().mean(dim=(1, 2))
+def noise_loss(prediction: Tensor, noise: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean of w (ε̂ − ε)² per dimension, shape (models,), from shapes (models, batch, d).
+
+    Args:
+        prediction: ε̂.
+        noise: ε.
+        weight: w of each row, shape (models, batch); None is 1.
+    """
+    square = (prediction - noise).square()
+    if weight is None:
+        return square.mean(dim=(1, 2))
+    return square.mean(dim=2).mul(weight).mean(dim=1)
 
 
 def advance(
@@ -110,11 +119,13 @@ def advance(
         schedule,
         state.step,
         [run.noises for run in runs],
+        [run.weights for run in runs],
     )
 
     def make_step(step: int) -> Tensor:
         batch = next(data)
-        loss = noise_loss(network.predict(leaves, batch.x, batch.sigma, scale), batch.noise)
+        predicted = network.predict(leaves, batch.x, batch.sigma, scale)
+        loss = noise_loss(predicted, batch.noise, batch.weight)
         gradients = torch.autograd.grad(loss.sum(), tuple(leaves.values()))
         if joined is not None:
             parts = [gradient.flatten(1) for gradient in gradients]

@@ -65,6 +65,7 @@ class Run:
         scale: Rms of the data, as the network's preconditioning takes it.
         noises: m frozen noises a row and noise level, which it is trained on; inf is new noise at
             every step.
+        weights: w_t of the loss at each noise level, shape (T,); None is the plain mean.
     """
 
     rows: Tensor
@@ -73,6 +74,7 @@ class Run:
     weight_decay: float = 0.0
     scale: float = 1.0
     noises: float = math.inf
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)

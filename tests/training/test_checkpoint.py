@@ -252,6 +252,7 @@ def test_all_that_the_numbers_hang_on_is_in_the_name():
                 {"weight_decay": 0.1},
                 {"scale": 2.0},
                 {"noises": 4.0},
+                {"weights": torch.ones(SCHEDULE.timesteps)},
             )
         ),
         *(

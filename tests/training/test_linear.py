@@ -259,9 +259,7 @@ def test_descent_on_frozen_noises_meets_the_closed_form(n, noises):
         for a in ("inputs", "targets")
     )
     penalty = torch.full((len(LEVELS),), gamma, dtype=torch.float64)
-    descent = descend_on_pairs(
-        inputs, cross, penalty, torch.tensor(rate, dtype=torch.float64), STOPS
-    )
+    descent = descend_on_pairs(inputs, cross, penalty, torch.full_like(penalty, rate), STOPS)
     for stop, found in descent:
         bank = Bank(schedule, [Training(weight_decay=gamma, stop=stop * rate, learning_rate=rate)])
         for i, index in enumerate(LEVELS):
