@@ -315,6 +315,17 @@ SETTINGS: tuple[Column, ...] = (
         void_when=("optimizer", EXACT_DESCENT),
     ),
     Column(
+        "ema",
+        "float",
+        r"EMA decay $\beta$",
+        "β of the exponential moving average of the parameters that a model is taken with: of step "
+        "i of k it has the share β^(k−i) (normalized over the steps). 0 is the last step.",
+        neutral=0.0,
+        low=0,
+        high=1,
+        high_open=True,
+    ),
+    Column(
         "width",
         "int",
         "width",

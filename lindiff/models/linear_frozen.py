@@ -126,7 +126,7 @@ def descend(
         inputs[i] = pairs.inputs @ pairs.inputs.T / pairs.count
         cross[i] = pairs.targets @ pairs.inputs.T / pairs.count
     penalty, rate = (make(a[levels.start : levels.stop]) for a in weighted(row, schedule))
-    found = descend_on_pairs(make(inputs), make(cross), penalty, rate, stops)
+    found = descend_on_pairs(make(inputs), make(cross), penalty, rate, stops, row["ema"])
     return Levels(torch.stack([weights for _, weights in found]))
 
 

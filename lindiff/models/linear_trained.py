@@ -121,7 +121,7 @@ def _by_descent(
         make(a[None, levels.start : levels.stop]) for a in linear_frozen.weighted(row, schedule)
     )
     covariance = make(matrices.training_covariance(draw))[None]
-    found = descend(covariance, alpha_bar, q, penalty, rate, stops)
+    found = descend(covariance, alpha_bar, q, penalty, rate, stops, ema=row["ema"])
     return Levels(torch.cat([weights for _, weights in found]))
 
 
@@ -184,6 +184,7 @@ def trained(
         optimizer=row["optimizer"],
         warm_up=row["warm_up"],
         decay=row["learning_rate_decay"],
+        ema=row["ema"],
     )
     size = max(1, CHUNK // (draw.d * max(draw.d, BLOCK * recipe.batch_size)))
     for levels in _chunks(schedule.timesteps, size):

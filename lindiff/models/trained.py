@@ -91,6 +91,7 @@ def _recipe(shared: Common, stops: Sequence[int]) -> Recipe:
         betas=BETAS,
         warm_up=shared["warm_up"],
         decay=shared["learning_rate_decay"],
+        ema=shared["ema"],
     )
 
 

@@ -48,6 +48,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     noisy = _STEP + batch * d * (_NUMBER + 2 * d * _PRODUCT) + d**2 * _UPDATE
     exact = _EXACT_STEP + d**3 * _DESCENT
     step = np.where(text(families, "optimizer") == EXACT_DESCENT, exact, noisy)
+    # The mean over steps is another pass.
+    step += d**2 * _UPDATE / 2 * (np.nan_to_num(column(families, "ema")) > 0)
     step *= np.where(text(families, "precision") == "float64", 2, 1)
     once, numbers = _frozen_level(families)
     work = _FAMILY + timesteps * (steps * step + once + cells * d**3 * _CUBE)
@@ -59,7 +61,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     matrices = levels * d**2
     # Weights, gradient and running means, work; each stop's twice; the drawn noise and batches.
     training = item * (
-        matrices * (6 + 2 * cells) + levels * d * (drawn + np.where(drawn, 3, 0) * batch)
+        matrices * (7 + 2 * cells) + levels * d * (drawn + np.where(drawn, 3, 0) * batch)
     )
     # In double precision: the weights, and three arrays of as many while losses are taken.
     if asked := PROXIMITY & set(metrics):

@@ -166,7 +166,8 @@ def _say(line: str) -> None:
 def _parts(state: State, step: int, stops: Sequence[int]) -> dict[str, Tensor]:
     """What of a state is tensors; of the stops those that are reached after `step` steps."""
     reached = sum(stop <= step for stop in stops)
-    return {
+    mean = {} if state.mean is state.flat else {"mean": state.mean}
+    return mean | {
         "flat": state.flat,
         "first": state.first,
         "second": state.second,

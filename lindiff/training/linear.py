@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from lindiff.training.optimizers import mean_factor
+
 
 def gradient(
     weights: Tensor, covariance: Tensor, alpha_bar: Tensor, q: Tensor, g: Tensor
@@ -55,6 +57,7 @@ def descend(
     learning_rate: Tensor,
     stops: Sequence[int],
     init_scale: float = 0.0,
+    ema: float = 0.0,
 ) -> Iterator[tuple[int, Tensor]]:
     """Full gradient descent of all models and levels at once.
 
@@ -67,6 +70,7 @@ def descend(
             levels); it diverges from 2/(ᾱ λ + q + g) on.
         stops: Numbers of steps, ascending, from 0.
         init_scale: W_t(0) is this multiple of I.
+        ema: β of the mean over steps that a stop has (`mean_factor`); 0 is the last step.
 
     Yields:
         Each stop with W_t there, shape (models, levels, d, d): a copy of the caller's own.
@@ -78,11 +82,16 @@ def descend(
     start = init_scale * torch.eye(d).to(covariance)
     weights = start.repeat(len(covariance), len(q), 1, 1)
     rate = learning_rate.view(len(covariance), -1, 1, 1)
-    return _steps(weights, lambda W: gradient(W, covariance, alpha_bar, q, g), rate, stops)
+    return _steps(weights, lambda W: gradient(W, covariance, alpha_bar, q, g), rate, stops, ema)
 
 
 def descend_on_pairs(
-    inputs: Tensor, cross: Tensor, g: Tensor, learning_rate: Tensor, stops: Sequence[int]
+    inputs: Tensor,
+    cross: Tensor,
+    g: Tensor,
+    learning_rate: Tensor,
+    stops: Sequence[int],
+    ema: float = 0.0,
 ) -> Iterator[tuple[int, Tensor]]:
     """Full gradient descent from W = 0 on frozen noises at all levels at once.
 
@@ -90,6 +99,7 @@ def descend_on_pairs(
         inputs: As of `gradient_on_pairs`, with `cross` and `g`.
         learning_rate: η of each level, shape (levels,).
         stops: Numbers of steps, ascending, from 0.
+        ema: As of `descend`.
 
     Yields:
         Each stop with W_t there, shape (levels, d, d): a copy of the caller's own.
@@ -98,18 +108,24 @@ def descend_on_pairs(
         ValueError: The stops do not ascend.
     """
     start, rate = torch.zeros_like(inputs), learning_rate[:, None, None]
-    return _steps(start, lambda W: gradient_on_pairs(W, inputs, cross, g), rate, stops)
+    return _steps(start, lambda W: gradient_on_pairs(W, inputs, cross, g), rate, stops, ema)
 
 
 def _steps(
-    weights: Tensor, slope: Callable[[Tensor], Tensor], rate: Tensor, stops: Sequence[int]
+    weights: Tensor,
+    slope: Callable[[Tensor], Tensor],
+    rate: Tensor,
+    stops: Sequence[int],
+    ema: float,
 ) -> Iterator[tuple[int, Tensor]]:
     """Steps of descent from `weights`, which is changed in place; as `descend`."""
     if any(a >= b for a, b in itertools.pairwise((-1, *stops))):
         raise ValueError(f"stops {tuple(stops)} do not ascend from 0")
-    made = 0
+    made, mean = 0, weights.clone() if ema else weights
     for stop in stops:
-        for _ in range(stop - made):
+        for step in range(made + 1, stop + 1):
             weights.addcmul_(rate, slope(weights), value=-1)
+            if ema:
+                mean.lerp_(weights, mean_factor(ema, step))
         made = stop
-        yield stop, weights.clone()
+        yield stop, mean.clone()

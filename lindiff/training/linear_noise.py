@@ -21,7 +21,7 @@ from torch import Tensor
 from lindiff.science.schedule import Schedule
 from lindiff.training.frozen import frozen_noise
 from lindiff.training.noise import torch_generator
-from lindiff.training.optimizers import OPTIMIZERS, optimizer_states, rate_factor
+from lindiff.training.optimizers import OPTIMIZERS, mean_factor, optimizer_states, rate_factor
 from lindiff.training.sizes import BLOCK
 from lindiff.training.task import Recipe, Run
 
@@ -97,7 +97,7 @@ def train_levels(run: Run, recipe: Recipe, schedule: Schedule, levels: range) ->
     kept = weights.new_full((len(stops), *weights.shape), math.nan)
     count = torch.zeros((), device=weights.device)
     (state,) = optimizer_states({"weights": weights[None]}, recipe.betas, count)
-    weight = None
+    mean, weight = (torch.zeros_like(weights) if recipe.ema else weights), None
     if run.weights is not None:
         weight = run.weights[levels.start : levels.stop].to(weights)[:, None, None]
     update, data = OPTIMIZERS[recipe.optimizer], batches(run, schedule, levels, recipe.batch_size)
@@ -111,8 +111,10 @@ def train_levels(run: Run, recipe: Recipe, schedule: Schedule, levels: range) ->
         count.add_(1)
         factor = rate_factor(recipe.decay, step, recipe.steps, recipe.warm_up)
         update(state, [slope], factor * run.learning_rate, run.weight_decay)
+        if recipe.ema:
+            mean.lerp_(weights, mean_factor(recipe.ema, step))
         if step in stops:
             if not torch.isfinite(weights).all():
                 return Levels(kept, step)
-            kept[stops.index(step)] = weights
+            kept[stops.index(step)] = mean
     return Levels(kept)

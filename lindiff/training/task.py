@@ -91,9 +91,12 @@ class Recipe:
         warm_up: Steps over which the learning rate rises to its value.
         decay: The learning rate after that, `learning_rate_decay`: a key of
             `LEARNING_RATE_DECAYS`.
+        ema: β of the mean of the parameters over steps that is kept at stops (`mean_factor`); 0 are
+            those of the last step.
 
     Raises:
-        ValueError: An unknown name, a warm-up that does not end, stops that do not ascend.
+        ValueError: An unknown name, a warm-up that does not end, stops that do not ascend, a β
+            outside [0, 1).
     """
 
     steps: int
@@ -103,6 +106,7 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.99)
     warm_up: int = 0
     decay: str = "constant"
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -111,6 +115,8 @@ class Recipe:
             raise ValueError(f"decay {self.decay!r} is none of {', '.join(LEARNING_RATE_DECAYS)}")
         if not 0 <= self.warm_up < self.steps:
             raise ValueError(f"warm_up = {self.warm_up} is not from 0 to below {self.steps} steps")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema = {self.ema} is not from 0 to below 1")
         stops = (0, *self.stops, self.steps + 1)
         if any(a >= b for a, b in itertools.pairwise(stops)):
             raise ValueError(f"stops {self.stops} do not ascend from 1 to {self.steps}")

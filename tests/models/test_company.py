@@ -29,7 +29,8 @@ BASE: dict[str, Any] = {
     "weighting": "uniform", "stop": 4.0,
     "learning_rate": 0.01, "init_scale": 0.1, "optimizer": "adam", "steps": 12, "stop_step": 0,
     "batch_size": 4,
-    "warm_up": 0, "learning_rate_decay": "constant", "width": 4, "preconditioning": "edm",
+    "warm_up": 0, "learning_rate_decay": "constant", "ema": 0.0,
+    "width": 4, "preconditioning": "edm",
     "precision": "float32", "seed": 0, "train_seed": 0,
 }  # fmt: skip
 # Another value of each setting, and what must go with it.
@@ -62,6 +63,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "batch_size": {"batch_size": 6},
     "warm_up": {"warm_up": 6},
     "learning_rate_decay": {"learning_rate_decay": "cosine"},
+    "ema": {"ema": 0.9},
     "width": {"width": 6},
     "preconditioning": {"preconditioning": "none"},
     "precision": {"precision": "float64"},
