@@ -65,6 +65,8 @@ def test_the_neutral_values_are_frozen():
         "final_noise": False,
         "sampling_steps": 0,
         "noises": math.inf,
+        "weighting": "uniform",
+        "ema": 0.0,
         "ridge": 0.0,
         "weight_decay": 0.0,
         "stop": math.inf,

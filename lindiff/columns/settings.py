@@ -184,9 +184,11 @@ SETTINGS: tuple[Column, ...] = (
         "noises",
         "float",
         "noises a sample $m$",
-        "m: frozen noises a training sample and noise level, a whole number, which the loss is "
-        "averaged over; `.inf` is the average over the noise itself. The parts of both KL and "
-        "`null_loss` are then null, for the denoisers share no eigenvectors with the covariance.",
+        "m: frozen noises a training sample and noise level, a whole number, which the training "
+        "loss is averaged over, `train_loss` too; `.inf` is the average over the noise itself. In "
+        "the linear models the parts of both KL and `null_loss` are then null, for the denoisers "
+        "share no eigenvectors with the covariance; trained models draw one of the m at every "
+        "step.",
         neutral=math.inf,
         low=1,
         high=10**9,
@@ -210,6 +212,19 @@ SETTINGS: tuple[Column, ...] = (
         "gradient (`adamw`: decoupled), which for networks is of a mean per dimension.",
         neutral=0.0,
         low=0,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "weighting",
+        "str",
+        "weighting",
+        "Weights w_t of the ε-loss of the noise levels in training, 1 in the mean: `uniform`, "
+        "which is the x_0-loss weighted by SNR = ᾱ/(1−ᾱ); `x0` and `v`, the plain losses of x_0 "
+        "(1/SNR) and of the velocity (1/ᾱ); `min_snr`, min(1, 5/SNR); `edm`, the log-normal noise "
+        "and the weight of Karras et al. (2022). Losses of the table are plain means over levels.",
+        neutral="uniform",
+        choices=("uniform", "x0", "v", "min_snr", "edm"),
+        code="lindiff.science.weightings",
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column(
@@ -298,6 +313,17 @@ SETTINGS: tuple[Column, ...] = (
         neutral="constant",
         choices=("constant", "cosine"),
         void_when=("optimizer", EXACT_DESCENT),
+    ),
+    Column(
+        "ema",
+        "float",
+        r"EMA decay $\beta$",
+        "β of the exponential moving average of the parameters that a model is taken with: of step "
+        "i of k it has the share β^(k−i) (normalized over the steps). 0 is the last step.",
+        neutral=0.0,
+        low=0,
+        high=1,
+        high_open=True,
     ),
     Column(
         "width",

@@ -103,7 +103,7 @@ _MEASURED = frozenset(
 _OF_ONE_RUN = frozenset(
     (
         "spectrum", "spectrum_params", "scale", "n", "population_mean", "centre", "draw", "seed",
-        "weight_decay", "learning_rate", "train_seed",
+        "noises", "weight_decay", "learning_rate", "train_seed",
     )
 )  # fmt: skip
 
@@ -116,8 +116,8 @@ def _network(name: str, look: Look, pictures: bool = False) -> Model:
         "lindiff.planning.trained",
         look,
         settings=(
-            "model", *_DATA, *SCHEDULE, *SAMPLING, "weight_decay", "learning_rate", *RUN,
-            "stop_step", *NETWORK, "train_seed",
+            "model", *_DATA, *SCHEDULE, *SAMPLING, "noises", "weight_decay", "weighting",
+            "learning_rate", *RUN, "stop_step", *NETWORK, "train_seed",
         ),
         within=frozenset((*SAMPLING, "stop_step")),
         metrics=_MEASURED,
@@ -159,8 +159,8 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.linear_trained",
             Look("linear, trained", "#56B4E9", "v"),
             settings=(
-                "model", *_DATA, *SCHEDULE, *SAMPLING, "weight_decay", "learning_rate", *RUN,
-                "stop_step", "train_seed",
+                "model", *_DATA, *SCHEDULE, *SAMPLING, "noises", "weight_decay", "weighting",
+                "learning_rate", *RUN, "stop_step", "train_seed",
             ),
             within=frozenset((*SAMPLING, "stop_step")),
             metrics=frozenset(

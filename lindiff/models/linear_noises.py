@@ -27,7 +27,8 @@ from lindiff.models.linear_family import (
 )
 from lindiff.science import matrices, vectors
 from lindiff.science.draws import Draw, generator
-from lindiff.science.noises import draw_pairs, train_losses, weights
+from lindiff.science.noises import Pairs, draw_pairs, train_losses, weights
+from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
 
@@ -56,13 +57,29 @@ class _Trained:
     generated: list[matrices.Gaussian] | None
 
 
+def level_pairs(
+    draw: Draw, key: dict[str, object], noises: int, schedule: Schedule, index: int
+) -> Pairs:
+    """The pairs of one level: they hang on the training set, m and the level.
+
+    Args:
+        draw: The training set.
+        key: What names it.
+        noises: m.
+        schedule: The noise schedule.
+        index: t − 1.
+    """
+    rng = generator("noises", **key, noises=noises, t=index + 1)
+    signal = float(schedule.alpha_bar[index]), float(schedule.q[index])
+    return draw_pairs(draw, noises, signal, rng)
+
+
 def _train(
     draw: Draw, key: dict[str, object], noises: int, filters: Filters, sampled: bool
 ) -> _Trained:
     """Denoisers of all levels, from high noise to low, each on noises of its own.
 
-    The noises of a level hang on the training set, m and the level: whatever else differs between
-    cells, they have them in common.
+    Whatever else differs between cells, the noises of a level are those of `level_pairs`.
     """
     bank, schedule, sampler = filters.make_bank(), filters.make_schedule(), filters.make_sampler()
     if sampler is None or filters.discrete:
@@ -72,9 +89,7 @@ def _train(
     moment = matrices.population_moment(draw)
     generation = matrices.Generation(sampler, schedule, draw, count) if sampled else None
     for index in range(schedule.timesteps - 1, -1, -1):
-        rng = generator("noises", **key, noises=noises, t=index + 1)
-        signal = float(schedule.alpha_bar[index]), float(schedule.q[index])
-        pairs = draw_pairs(draw, noises, signal, rng)
+        pairs = level_pairs(draw, key, noises, schedule, index)
         W = weights(pairs, bank, index)
         train[:, index] = train_losses(pairs, W)
         level = range(index, index + 1)

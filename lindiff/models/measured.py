@@ -19,7 +19,7 @@ from lindiff.columns.groups import GAUSSIAN
 from lindiff.models.linear_cells import Filters, level_indices
 from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data, scaled_pool
 from lindiff.science import denoisers, samples
-from lindiff.science.denoisers import Denoiser, Points
+from lindiff.science.denoisers import Denoiser, Pairs, Points
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank, Training
 from lindiff.science.pools import Pool
@@ -141,7 +141,11 @@ def compared(filters: Filters) -> frozenset[str]:
 
 
 def of_schedule(
-    family: Family, schedule: tuple[Any, ...], denoise: Denoiser, wanted: Iterable[str]
+    family: Family,
+    schedule: tuple[Any, ...],
+    denoise: Denoiser,
+    wanted: Iterable[str],
+    frozen: Pairs | None = None,
 ) -> Metrics:
     """The metrics that no sampler changes, as `measure`.
 
@@ -150,6 +154,8 @@ def of_schedule(
         schedule: Arguments of `make_schedule`.
         denoise: The denoiser on that schedule.
         wanted: Names of metric columns.
+        frozen: The training points with the noises that the model was trained on; None of a model
+            that was trained on the average over noise.
     """
     asked = frozenset(wanted)
     made, result = Filters(schedule, None, ()).make_schedule(), Metrics()
@@ -157,7 +163,7 @@ def of_schedule(
         optimum, fraction = of_data(family, schedule)
         result |= {"optimal_loss": np.array([optimum]), "pool_fraction": np.array([fraction])}
     if asked & _LOSSES:
-        result |= _losses(family, made, denoise)
+        result |= _losses(family, made, denoise, frozen)
     if "residual_loss" in asked:
         result["residual_loss"] = result["test_loss"] - result["optimal_loss"]
     if "linearity" in asked:
@@ -333,10 +339,13 @@ def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
     ]
 
 
-def _losses(family: Family, schedule: Schedule, denoise: Denoiser) -> Metrics:
+def _losses(family: Family, schedule: Schedule, denoise: Denoiser, frozen: Pairs | None) -> Metrics:
     sources = denoisers.rows_of(training_points(family)), fresh_points(family)
     rng, result = generator("loss", **family.key), Metrics()
     losses = denoisers.monte_carlo_losses(denoise, schedule, sources, rng)
+    if frozen is not None:
+        rng = generator("frozen loss", **family.key)
+        losses = denoisers.frozen_losses(denoise, schedule, frozen, rng), losses[1]
     for name, values in zip(_OF_TRAINING, losses, strict=True):
         value, error = denoisers.over_rounds(values)
         result |= {name: np.array([value]), f"{name}_se": np.array([error])}

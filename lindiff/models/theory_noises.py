@@ -20,7 +20,7 @@ from lindiff.models.linear_family import (
     to_table,
     undefined,
 )
-from lindiff.science.filters import Training
+from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import limit_range
 from lindiff.science.noise_limit import level_losses
 from lindiff.science.overlap import leading_overlap
@@ -58,7 +58,8 @@ class _Family:
         key = n, filters.schedule, training
         if key not in self._found:
             schedule = filters.make_schedule()
-            penalty = training.weight_decay + schedule.alpha_bar * training.ridge
+            bank = Bank(schedule, [training])
+            penalty = np.array([bank.penalty(index)[0] for index in range(schedule.timesteps)])
             self._found[key] = level_losses(
                 self.spectrum, n, self.noises, schedule, penalty, self.known
             )

@@ -30,13 +30,13 @@ from lindiff.models.linear_cells import (
     is_noiseless,
     make_filters,
     spectrum,
+    training_of,
 )
 from lindiff.models.linear_family import FLOORS
 from lindiff.models.linear_noises import GENERATED
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
 from lindiff.planning.noises import cost_of_level
 from lindiff.science.datasets import notes
-from lindiff.science.filters import Training
 from lindiff.science.pools import INDEPENDENT, make_pool
 
 Array = NDArray[np.float64]
@@ -345,7 +345,7 @@ def _unstable(cells: pa.Table) -> list[Finding]:
     findings = []
     for row, values in distinct(cells.take(some), names):
         s = spectrum(*(values[name] for name in COVARIANCE))
-        training = Training(**{k: values[k] for k in REGULARIZATION if values[k] is not None})
+        training = training_of(values)
         bank = make_filters(values, (training,)).make_bank()
         largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]
         if training.learning_rate >= largest:

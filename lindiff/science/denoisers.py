@@ -28,6 +28,9 @@ Vector = Float64[Array, " d"]
 Denoiser = Callable[[Rows, int], Rows]
 # A source of numbers and a count K -> K points less the centre, shape (K, d).
 Points = Callable[[np.random.Generator, int], Rows]
+# A source of numbers, the index t − 1 of a level and a count K -> K points less the centre and the
+# noise of each, shape (K, d) both.
+Pairs = Callable[[np.random.Generator, int, int], tuple[Rows, Rows]]
 
 # Noisy points of a loss, over all levels, and the least at each.
 _NOISY, _ROUNDS = 6400, 32
@@ -143,6 +146,32 @@ def monte_carlo_losses(
         with np.errstate(over="ignore", invalid="ignore"):
             losses[:, index] = ((noise - found) ** 2).mean(axis=-1)
     return losses[0], losses[1]
+
+
+def frozen_losses(
+    denoise: Denoiser,
+    schedule: Schedule,
+    pairs: Pairs,
+    rng: np.random.Generator,
+    rounds: int | None = None,
+) -> Float64[Array, "T R"]:
+    """Loss per dimension |ε − ε̂|²/d on points that have noises of their own, shape (T, R).
+
+    Args:
+        denoise: The denoiser.
+        schedule: The noise schedule.
+        pairs: Where the points and their noises come from.
+        rng: Source of which of them.
+        rounds: Number of rounds R; None is `rounds_of`.
+    """
+    rounds = rounds_of(schedule.timesteps) if rounds is None else rounds
+    losses = np.empty((schedule.timesteps, rounds))
+    for index, (alpha_bar, q) in enumerate(zip(schedule.alpha_bar, schedule.q, strict=True)):
+        points, noise = pairs(rng, index, rounds)
+        found = denoise(np.sqrt(alpha_bar) * points + np.sqrt(q) * noise, index)
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses[index] = ((noise - found) ** 2).mean(axis=-1)
+    return losses
 
 
 def over_rounds(losses: Float64[Array, "T R"]) -> tuple[float, float]:

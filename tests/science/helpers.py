@@ -12,16 +12,22 @@ from lindiff import columns
 from lindiff.models import MODELS
 from lindiff.science.filters import Training
 from lindiff.science.schedule import Schedule
+from lindiff.science.weighting import make_weights
 from lindiff.sweep import grid
 
 
 def denoiser(schedule: Schedule, index: int, covariance: np.ndarray, t: Training) -> np.ndarray:
-    """W_t by its definition: the regularized optimum and gradient flow or descent as matrices."""
+    """W_t by its definition: the regularized optimum and gradient flow or descent as matrices.
+
+    The ridge is noise of the data, so that the loss with it has the weight of the level; weight
+    decay stands beside.
+    """
     alpha_bar, q = schedule.alpha_bar[index], schedule.q[index]
     d = len(covariance)
-    penalty = t.weight_decay + alpha_bar * t.ridge
-    rate = alpha_bar * covariance + (q + penalty) * np.eye(d)
-    optimum = np.sqrt(q) * np.linalg.inv(rate)
+    weight = make_weights(t.weighting, schedule, t.rms)[index]
+    rate = weight * (alpha_bar * (covariance + t.ridge * np.eye(d)) + q * np.eye(d))
+    rate = rate + t.weight_decay * np.eye(d)
+    optimum = weight * np.sqrt(q) * np.linalg.inv(rate)
     if not np.isfinite(t.stop):
         return optimum
     start = t.init_scale * np.eye(d)
@@ -30,7 +36,7 @@ def denoiser(schedule: Schedule, index: int, covariance: np.ndarray, t: Training
         return optimum + (start - optimum) @ (vectors * np.exp(-t.stop * values)) @ vectors.T
     weights = start
     for _ in range(t.steps):
-        gradient = weights @ rate - np.sqrt(q) * np.eye(d)
+        gradient = weights @ rate - weight * np.sqrt(q) * np.eye(d)
         weights = weights - t.learning_rate * gradient
     return weights
 

@@ -27,6 +27,9 @@ TRAININGS = [
     Training(ridge=0.02, weight_decay=0.01, stop=40.0, init_scale=0.7),
     Training(stop=5.0, learning_rate=0.1),
     Training(weight_decay=0.1, stop=6.0, learning_rate=0.6, init_scale=-0.5),
+    Training(ridge=0.1, weight_decay=0.05, weighting="min_snr"),
+    Training(weight_decay=0.1, stop=6.0, learning_rate=0.1, weighting="edm", rms=2.0),
+    Training(ridge=0.02, weight_decay=0.01, stop=4.0, init_scale=0.7, weighting="edm"),
 ]
 
 
