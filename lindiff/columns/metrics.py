@@ -116,7 +116,7 @@ METRICS: tuple[Column, ...] = (
         "agreement of two halves",
         "Correlation of the samples of two models that are trained on disjoint sets of N samples "
         "each and given the same noise, about the population mean; needs a sampler that draws no "
-        "noise of its own (`ddim`, `ideal`).",
+        "noise of its own (`ddim`, `euler`, `heun`, `ideal`).",
         default=False,
     ),
     _standard_error("agreement", "the agreement"),

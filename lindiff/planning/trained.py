@@ -28,7 +28,7 @@ from lindiff.planning.cells import (
     text,
     with_cells,
 )
-from lindiff.planning.measured import of_samples
+from lindiff.planning.measured import evaluations_of, of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
@@ -51,7 +51,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
     Args:
         families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps`,
-            `sampling_steps`, `width`, `steps`, `batch_size`, `precision` and `cells` (a count).
+            `sampler`, `sampling_steps`, `width`, `steps`, `batch_size`, `precision` and `cells` (a
+            count).
         metrics: Metrics asked for.
     """
     names = ("d", "n", "cells", "timesteps", "steps", "batch_size")
@@ -67,9 +68,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if {"train_loss", "test_loss", "residual_loss", "levels"} & set(metrics):
         work += timesteps * (_CALL + 2 * each(rounds_of, timesteps) * row)
     if OF_SAMPLES & set(metrics):
-        visited = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
-        visited = np.where(visited > 0, visited, timesteps)
-        work += halves * visited * (_CALL + SAMPLES * row)
+        work += halves * evaluations_of(families) * (_CALL + SAMPLES * row)
     work += of_samples(set(metrics), d, n)
     if {"linearity", "directions"} & set(metrics):
         work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))

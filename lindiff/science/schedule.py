@@ -59,6 +59,18 @@ class Schedule:
         """Noise variance q_t = 1 − ᾱ_t, shape (T,)."""
         return -np.expm1(self.log_alpha_bar)
 
+    @cached_property
+    def rate(self) -> Float64[Array, " T"]:
+        """−d ln ᾱ/dt at every level, shape (T,): β(t) of the continuous process, of a level.
+
+        Central differences, and at T the slope of the parabola through the last three points:
+        exact where ln ᾱ is quadratic in t.
+        """
+        steps = -np.log1p(-self.beta)
+        beyond = 2 * steps[-1] - steps[-2:][0]
+        rate: Array = (steps + np.append(steps[1:], beyond)) / 2
+        return rate
+
 
 @lru_cache(maxsize=64)
 def make_schedule(
