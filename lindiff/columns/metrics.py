@@ -184,6 +184,14 @@ METRICS: tuple[Column, ...] = (
     ),
     _standard_error("bures", r"$W_2^2(\rho_N,\rho)/d$"),
     Column(
+        "bures_floor",
+        "float",
+        r"$W_2^2(\rho_N,\rho)/d$ at $N=\infty$",
+        "Squared 2-Wasserstein distance per dimension of the same denoiser and sampler at N = ∞: "
+        "without regularization the error of the sampler alone, with the exact score.",
+        default=False,
+    ),
+    Column(
         "monte_carlo_gap",
         "float",
         "test minus train loss, Monte Carlo",

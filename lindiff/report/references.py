@@ -139,7 +139,10 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "ddim": ("song2021",), "euler": ("song2021sde",),
         "heun": ("song2021sde", "karras2022", "pierret2025"),
     },
-    "schedule": {"linear": ("ho2020",), "cosine": ("nichol2021",), "constant": ()},
+    "schedule": {
+        "linear": ("ho2020",), "cosine": ("nichol2021",), "constant": (),
+        "linear_sde": ("song2021sde",),
+    },
     "spectrum": {
         "isotropic": (), "power_law": (), "spiked": (), "two_level": (), "eigenvalues": (),
         "dataset": (),

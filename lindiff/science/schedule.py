@@ -83,9 +83,9 @@ def make_schedule(
 
     Args:
         name: A file of `lindiff.science.schedules`: `linear` (Ho et al. 2020, section 4), `cosine`
-            (Nichol & Dhariwal 2021, eq. 17) or `constant`.
+            (Nichol & Dhariwal 2021, eq. 17), `constant`, or `linear_sde` (Song et al. 2021, SDE).
         timesteps: Number of levels T ≥ 1.
-        beta_min: β_1 at T = 1000.
+        beta_min: β_1 at T = 1000; of `linear_sde` β at t = 0.
         beta_max: β_T at T = 1000.
 
     Returns:
