@@ -15,17 +15,22 @@ SOURCE = {"schedule": "linear_sde", "beta_min": 1e-4, "beta_max": 2e-2}
 POPULATION = {"spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}', "d": 12, "n": 40}
 
 
-def by_recursion(name: str, steps: int, s: np.ndarray) -> float:
-    """W₂² from N(0, diag(s)) by eqs. 17 and 19 of Pierret and Galerne's code, T = 1, ε = 0.
+def by_recursion(name: str, steps: int, s: np.ndarray, exact_start: bool = False) -> float:
+    """W₂² from N(0, diag(s)) by eqs. 15, 17 and 19 of Pierret and Galerne's code, T = 1, ε = 0.
 
-    Their β(t), half of Song et al.'s, is linear from 0.05 to 10; the last step is Euler's.
+    Their β(t), half of Song et al.'s, is linear from 0.05 to 10; Heun's last step is Euler's.
     """
     times = np.linspace(1, 0, steps + 1)
-    rate = 0.05 + 9.95 * times
+    rate = (0.05 + 9.95 * times)[:, None] / steps
     left = np.exp(-2 * (0.05 * times + 9.95 * times**2 / 2))[:, None]
-    slope = rate[:, None] / steps * (1 - 1 / (left * s + 1 - left))
-    v = np.ones_like(s)
+    variance = left * s + 1 - left
+    slope = rate * (1 - 1 / variance)
+    v = variance[0] if exact_start else np.ones_like(s)
     for k in range(steps):
+        if name == "ddpm":
+            beta = 2 * rate[k]
+            v = (1 - beta / variance[k]) ** 2 / (1 - beta) * v + beta
+            continue
         step = 1 + slope[k]
         if name == "heun" and k < steps - 1:
             step = 1 + slope[k] / 2 + slope[k + 1] / 2 * step
