@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-SAMPLERS_WITH_NETWORK = ("ddpm_beta", "ddpm_beta_tilde", "ddim")
+SAMPLERS_WITH_NETWORK = ("ddpm_beta", "ddpm_beta_tilde", "ddim", "euler", "heun")
 
 
 class _Required:

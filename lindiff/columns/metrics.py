@@ -116,7 +116,7 @@ METRICS: tuple[Column, ...] = (
         "agreement of two halves",
         "Correlation of the samples of two models that are trained on disjoint sets of N samples "
         "each and given the same noise, about the population mean; needs a sampler that draws no "
-        "noise of its own (`ddim`, `ideal`).",
+        "noise of its own (`ddim`, `euler`, `heun`, `ideal`).",
         default=False,
     ),
     _standard_error("agreement", "the agreement"),
@@ -183,6 +183,14 @@ METRICS: tuple[Column, ...] = (
         default=False,
     ),
     _standard_error("bures", r"$W_2^2(\rho_N,\rho)/d$"),
+    Column(
+        "bures_floor",
+        "float",
+        r"$W_2^2(\rho_N,\rho)/d$ at $N=\infty$",
+        "Squared 2-Wasserstein distance per dimension of the same denoiser and sampler at N = ∞: "
+        "without regularization the error of the sampler alone, with the exact score.",
+        default=False,
+    ),
     Column(
         "monte_carlo_gap",
         "float",

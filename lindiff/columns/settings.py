@@ -114,22 +114,23 @@ SETTINGS: tuple[Column, ...] = (
         "schedule",
         "str",
         "schedule",
-        "How β_t grows with the noise level t.",
+        "How β_t grows with the noise level t; `linear_sde` has the ᾱ of a β(t) that is linear in "
+        "continuous time.",
         neutral="linear",
-        choices=("linear", "cosine", "constant"),
+        choices=("linear", "cosine", "constant", "linear_sde"),
         code="lindiff.science.schedules",
     ),
     Column(
         "beta_min",
         "float",
         r"$\beta_{\min}$",
-        "β_1 at T = 1000 (scaled by 1000/T); linear schedule only.",
+        "β_1 at T = 1000 (scaled by 1000/T); linear schedules only (of `linear_sde` β at t = 0).",
         neutral=1e-4,
         low=0,
         low_open=True,
         high=1,
         high_open=True,
-        only_with=("schedule", ("linear",)),
+        only_with=("schedule", ("linear", "linear_sde")),
     ),
     Column(
         "beta_max",
@@ -141,7 +142,7 @@ SETTINGS: tuple[Column, ...] = (
         low_open=True,
         high=1,
         high_open=True,
-        only_with=("schedule", ("linear", "constant")),
+        only_with=("schedule", ("linear", "constant", "linear_sde")),
     ),
     Column(
         "timesteps",
@@ -156,8 +157,9 @@ SETTINGS: tuple[Column, ...] = (
         "sampler",
         "str",
         "sampler",
-        "How samples are made: DDPM with σ_t² = β_t or β̃_t, DDIM, or `ideal`: N(μ0, Σ0 + ridge I) "
-        "without any sampling error.",
+        "How samples are made: DDPM with σ_t² = β_t or β̃_t, DDIM, Euler's or Heun's method for the "
+        "probability-flow ODE (Heun's evaluates the denoiser twice in each step but the last), or "
+        "`ideal`: N(μ0, Σ0 + ridge I) without any sampling error.",
         neutral="ddpm_beta",
         choices=("ideal", *SAMPLERS_WITH_NETWORK),
         code="lindiff.science.samplers",

@@ -84,7 +84,8 @@ _DATA = ("data", *COVARIANCE, "n", "population_mean", "centre", "draw", "seed")
 _LINEAR = frozenset(
     (
         "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss", "kl_model_data",
-        "kl_model_data_floor", "kl_data_model", "kl_data_model_floor", "overlap_1", "c_mean",
+        "kl_model_data_floor", "kl_data_model", "kl_data_model_floor", "bures_floor", "overlap_1",
+        "c_mean",
     )
 )  # fmt: skip
 _MEASURED = frozenset(

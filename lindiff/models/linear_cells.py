@@ -90,6 +90,14 @@ def is_noiseless(sampler: str) -> bool:
     return sampler == IDEAL or not make_sampler(sampler, make_schedule()).variance.any()
 
 
+@lru_cache
+def evaluations(sampler: str) -> int:
+    """How often a sampler evaluates the denoiser in a step; in the last step it is once."""
+    if sampler == IDEAL:
+        return 1
+    return 1 if make_sampler(sampler, make_schedule()).corrector is None else 2
+
+
 @dataclass(frozen=True)
 class Filters:
     """Hashable arguments of a bank of filters and its sampler.

@@ -121,8 +121,7 @@ def _group_metrics(
     result |= {name: np.full(len(own.train), value) for name, value in fixed.items()}
     result["residual_loss"] = result["test_loss"] - optimum
     if wanted & FLOORS:
-        limit = at_infinity(family.population, filters, family.span)
-        result |= {f"{name}_floor": limit[name] for name in KL}
+        result |= at_infinity(family.population, filters, family.span)
     if "levels" in wanted:
         pairs = zip(own.train, own.test, strict=True)
         schedule = filters.make_schedule()

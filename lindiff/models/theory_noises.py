@@ -13,7 +13,6 @@ from lindiff.models import MODELS, THEORY
 from lindiff.models.linear_cells import Filters, groups, level_rows, spectrum
 from lindiff.models.linear_family import (
     FLOORS,
-    KL,
     at_infinity,
     optimal_loss,
     population_of,
@@ -66,10 +65,9 @@ class _Family:
         return self._found[key]
 
     def floors(self, filters: Filters) -> dict[str, Array]:
-        """Both KL at N = ∞, which does not know m, shape (F,)."""
+        """`FLOORS` at N = ∞, which does not know m, shape (F,)."""
         span = limit_range(self.spectrum, 2 * len(self.spectrum))
-        found = at_infinity(self.population, filters, span)
-        return {f"{name}_floor": found[name] for name in KL}
+        return at_infinity(self.population, filters, span)
 
     def overlap(self, n: int) -> float:
         """The limit of `overlap_1`, which does not know m."""

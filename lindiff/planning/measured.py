@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lindiff.models.linear_cells import IDEAL, evaluations
 from lindiff.models.measured import SAMPLES
-from lindiff.planning.cells import Array
+from lindiff.planning.cells import Array, column, each_word
 from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
@@ -34,3 +39,17 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
     if asked & _DISTANCES:
         work += (BLOCKS + 1) * (_FIT + _CUBE * d**2 * (2 * SAMPLES + _DECOMPOSITIONS * d))
     return work
+
+
+def evaluations_of(families: pa.Table) -> Array:
+    """How often each family's sampler evaluates the denoiser for a sample, shape (families,).
+
+    Args:
+        families: One row a family with `sampler`, `sampling_steps` and `timesteps`.
+    """
+    given = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
+    steps = np.where(given > 0, given, column(families, "timesteps"))
+    of_step = each_word(evaluations, pc.fill_null(families["sampler"].cast("string"), IDEAL))
+    # In the last step it is once.
+    total: Array = of_step * steps - (of_step - 1)
+    return total

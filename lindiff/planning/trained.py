@@ -29,7 +29,7 @@ from lindiff.planning.cells import (
     text,
     with_cells,
 )
-from lindiff.planning.measured import of_samples
+from lindiff.planning.measured import evaluations_of, of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
@@ -53,8 +53,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
     Args:
         families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps`,
-            `sampling_steps`, `noises`, `width`, `steps`, `batch_size`, `precision` and `cells` (a
-            count).
+            `sampler`, `sampling_steps`, `noises`, `width`, `steps`, `batch_size`, `precision` and
+            `cells` (a count).
         metrics: Metrics asked for.
     """
     names = ("d", "n", "cells", "timesteps", "steps", "batch_size")
@@ -73,9 +73,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         # Training points with noises of their own come on top.
         work += timesteps * (_CALL + np.where(frozen, 3, 2) * each(rounds_of, timesteps) * row)
     if OF_SAMPLES & set(metrics):
-        visited = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
-        visited = np.where(visited > 0, visited, timesteps)
-        work += halves * visited * (_CALL + SAMPLES * row)
+        work += halves * evaluations_of(families) * (_CALL + SAMPLES * row)
     work += of_samples(set(metrics), d, n)
     if {"linearity", "directions"} & set(metrics):
         work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))

@@ -22,6 +22,17 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "author": "Song, Jiaming and Meng, Chenlin and Ermon, Stefano", "year": "2021",
         "title": "Denoising Diffusion Implicit Models", "eprint": "2010.02502",
         "booktitle": "International Conference on Learning Representations"}),
+    "song2021sde": ("inproceedings", {
+        "author": "Song, Yang and Sohl-Dickstein, Jascha and Kingma, Diederik P. and Kumar, "
+        "Abhishek and Ermon, Stefano and Poole, Ben", "year": "2021",
+        "title": "Score-Based Generative Modeling through Stochastic Differential Equations",
+        "eprint": "2011.13456",
+        "booktitle": "International Conference on Learning Representations"}),
+    "pierret2025": ("inproceedings", {
+        "author": "Pierret, {\\'E}mile and Galerne, Bruno", "year": "2025",
+        "title": "Diffusion models for Gaussian distributions: Exact solutions and Wasserstein "
+        "errors", "eprint": "2405.14250",
+        "booktitle": "International Conference on Machine Learning"}),
     "nichol2021": ("inproceedings", {
         "author": "Nichol, Alexander Quinn and Dhariwal, Prafulla", "year": "2021",
         "title": "Improved Denoising Diffusion Probabilistic Models", "eprint": "2102.09672",
@@ -125,9 +136,13 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "sampler": {
         "ideal": (), "ddpm_beta": ("ho2020",), "ddpm_beta_tilde": ("ho2020",),
-        "ddim": ("song2021",),
+        "ddim": ("song2021",), "euler": ("song2021sde",),
+        "heun": ("song2021sde", "karras2022", "pierret2025"),
     },
-    "schedule": {"linear": ("ho2020",), "cosine": ("nichol2021",), "constant": ()},
+    "schedule": {
+        "linear": ("ho2020",), "cosine": ("nichol2021",), "constant": (),
+        "linear_sde": ("song2021sde",),
+    },
     "spectrum": {
         "isotropic": (), "power_law": (), "spiked": (), "two_level": (), "eigenvalues": (),
         "dataset": (),

@@ -192,8 +192,8 @@ def generate(
 ) -> Rows:
     """Generated points x − centre, shape (`count`, d), from x ~ N(0, I) at the last level.
 
-    The steps are made on x_t − √ᾱ_t · mean, whose digits a large mean leaves alone: A √ᾱ_t is the
-    √ᾱ of the next level.
+    The steps are made on x_t − √ᾱ_t · mean, whose digits a large mean leaves alone, and are those
+    of x_t − √ᾱ_t · centre.
 
     Args:
         denoise: The denoiser, of points relative to the centre.
@@ -205,13 +205,29 @@ def generate(
         count: Number of points.
     """
     x = rng.standard_normal((count, len(mean))) - start_factor(schedule, sampler) * mean
-    steps = zip(sampler.levels.tolist(), sampler.A, sampler.B, sampler.variance, strict=True)
-    for index, A, B, variance in steps:
-        noise = denoise(x - np.sqrt(schedule.alpha_bar[index]) * offset, index)
-        x = A * x - B * noise
+    for i, variance in enumerate(sampler.variance):
+        x = _step(denoise, schedule, sampler, i, offset, x)
         if variance:
             x += np.sqrt(variance) * rng.standard_normal(x.shape)
     return x - offset
+
+
+def _step(
+    denoise: Denoiser, schedule: Schedule, sampler: Sampler, i: int, offset: Vector, x: Rows
+) -> Rows:
+    """Step i of a sampler but its noise, of x less √ᾱ times the mean, as `generate`."""
+    at = np.sqrt(schedule.alpha_bar[sampler.levels[i : i + 2]])
+    noise = denoise(x - at[0] * offset, int(sampler.levels[i]))
+    stepped: Rows = sampler.A[i] * x - sampler.B[i] * noise
+    if sampler.drift[i]:
+        stepped += sampler.drift[i] * offset
+    corrector = sampler.corrector
+    if corrector is None or i == len(corrector.K):
+        return stepped
+    noise = denoise(stepped - at[1] * offset, int(sampler.levels[i + 1]))
+    stepped = corrector.A[i] * (stepped - at[1] * offset) - corrector.B[i] * noise
+    stepped += corrector.K[i] * (x - at[0] * offset) + at[1] * offset
+    return stepped
 
 
 def nonlinearity(

@@ -6,8 +6,10 @@ mode of variance λ is a scalar function. No form below subtracts nearly equal n
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.named import names, unknown
 from lindiff.science.numbers import real
-from lindiff.science.sampler import Sampler
+from lindiff.science.sampler import Sampler, Walk
 from lindiff.science.schedule import Schedule
 from lindiff.science.weighting import UNIFORM, make_weights
 
@@ -251,19 +253,16 @@ class Bank:
         shape = (len(nodes), len(self.trainings))
         residual, gain = np.zeros(shape, nodes.dtype), np.zeros(shape, nodes.dtype)
         v, P = np.ones(shape, nodes.dtype), np.ones(shape, nodes.dtype)
-        step_of = {} if sampler is None else {t: i for i, t in enumerate(sampler.levels.tolist())}
+        walk = None if sampler is None else Walk(sampler, 1.0, operator.mul)
         timesteps = self.schedule.timesteps
         for index in range(timesteps - 1, -1, -1):
             M, signal, e, w, left = self.level(nodes, index)
             residual += left * left
             gain += self.schedule.alpha_bar[index] * (w * w)
-            if sampler is not None and index in step_of:
-                i = step_of[index]
-                B = sampler.B[i]
-                a = sampler.A[i] * signal + sampler.C[i] + B * np.sqrt(self.schedule.q[index]) * e
-                a /= M
-                if not self._starts_at_zero:
-                    a -= B * self.init_scale * e
+            if sampler is None or walk is None:
+                continue
+            act = partial(self._factor, np.sqrt(self.schedule.q[index]), M, signal, e)
+            for i, a in walk.at(index, act):
                 v *= a * a
                 v += sampler.variance[i]
                 P *= a
@@ -271,3 +270,20 @@ class Bank:
             v, P = nodes[:, None] + self.ridge, np.zeros(shape, nodes.dtype)
         with np.errstate(divide="ignore", invalid="ignore"):
             return residual / timesteps, gain / timesteps, np.log(v), P
+
+    def _factor(
+        self,
+        root: float,
+        M: Inexact[Array, "#K #F"],
+        signal: Inexact[Array, "#K #F"],
+        e: Inexact[Array, "#K #F"],
+        A: float,
+        B: float,
+        C: float,
+    ) -> Inexact[Array, "K F"]:
+        """A − B w at a level of noise √q = `root`, with M, ᾱλ + g and e as of `level`, (K, F)."""
+        a = A * signal + C + B * root * e
+        a /= M
+        if not self._starts_at_zero:
+            a -= B * self.init_scale * e
+        return a

@@ -119,6 +119,24 @@ def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> PerFilter:
     return distance / draw.d
 
 
+def bures_of_population(limit: Draw, filters: Evaluated, root_alpha_bar: float) -> PerFilter:
+    """`bures` of what is trained on the population itself, (F,): Σ (√v − √s)² and the mean's error.
+
+    Σ and Σ_N have their eigenvectors in common, so that nothing of the size of Σ is subtracted.
+
+    Args:
+        limit: The population as a draw, with d modes.
+        filters: The filters on its modes, ascending.
+        root_alpha_bar: √ᾱ_T.
+    """
+    root = np.exp(filters.pointwise("log_v") / 2)
+    shift = mean_shift(limit, filters.pointwise("P"), root_alpha_bar)
+    with np.errstate(over="ignore"):
+        square = (root - np.sqrt(limit.eigenvalues)[:, None]) ** 2 + shift**2
+    distance: Array = square.sum(axis=0)
+    return distance / limit.d
+
+
 def monte_carlo_gap(
     draw: Draw, bank: Bank, rng: np.random.Generator, rounds: int = 16
 ) -> tuple[PerFilter, PerFilter]:

@@ -13,8 +13,11 @@ from lindiff.planning import measured as of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science import denoisers, samples
 from lindiff.science.datasets import remember
+from lindiff.science.denoisers import generate
 from lindiff.science.named import names
 from lindiff.science.pools import make_pool
+from lindiff.science.sampler import make_sampler
+from lindiff.science.schedule import make_schedule
 from lindiff.training import sizes
 from tests.science.helpers import make_cells
 
@@ -69,6 +72,27 @@ def test_a_size_that_changes_changes_the_estimates(where, size, factor, users, m
             monkeypatch.setattr(module, size, value * factor)
     for name, which in users.items():
         assert abs(estimate(name)[which] / before[name][which] - 1) > 1e-3, name
+
+
+@pytest.mark.parametrize("steps", [0, 10])
+def test_the_evaluations_that_are_planned_are_those_of_the_sampler(steps):
+    """Heun's method evaluates twice in every step but the last; seconds grow with it."""
+    for name in names("lindiff.science.samplers"):
+        cells = make_cells(sampler=name, timesteps=50, sampling_steps=steps)
+        sampler = make_sampler(name, make_schedule("linear", 50), sampling_steps=steps)
+        assert of_samples.evaluations_of(cells).tolist() == [sampler.evaluations]
+        calls = []
+        generate(
+            lambda x, index, calls=calls: calls.append(index) or 0 * x, make_schedule("linear", 50),
+            sampler, np.zeros(2), np.zeros(2), np.random.default_rng(0), 1,
+        )  # fmt: skip
+        assert len(calls) == sampler.evaluations
+    cost = {}
+    for name in ("euler", "heun"):
+        cells = make_cells(model="empirical", draw="samples", d=61, n=400, sampler=name)
+        cells = cells.append_column("cells", [np.array([1])])
+        (cost[name],), _ = planning.estimate(MODELS["empirical"], cells, ["memorized_fraction"])
+    assert 1.5 < cost["heun"] / cost["euler"] < 2
 
 
 def test_a_u_net_works_on_pixels_of_which_there_may_be_more_than_directions():

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from lindiff import columns
+from lindiff.science.filters import Bank, Training
 from lindiff.science.named import names
 from lindiff.science.sampler import make_sampler
-from lindiff.science.schedule import make_schedule
+from lindiff.science.schedule import Schedule, make_schedule
 
 SAMPLERS = names("lindiff.science.samplers")
 SCHEDULES = names("lindiff.science.schedules")
@@ -69,11 +70,40 @@ def test_sampler_coefficients_against_their_papers(name, steps):
         np.testing.assert_allclose(sampler.A, 1 / np.sqrt(alpha), rtol=1e-12)
         np.testing.assert_allclose(sampler.B, B, rtol=1e-10)
         np.testing.assert_allclose(sampler.variance, noise, rtol=1e-10, atol=1e-15)
+        assert not sampler.drift.any()
     difference = sampler.A * (1 - ab) - sampler.B * np.sqrt(1 - ab)
     np.testing.assert_allclose(sampler.C, difference, atol=1e-13)
+    drift = np.sqrt(ab_next) - sampler.A * np.sqrt(ab)
+    np.testing.assert_allclose(sampler.drift, drift, atol=1e-13)
+    if sampler.corrector is not None:
+        c, left = sampler.corrector, (1 - ab)[1:]
+        assert sampler.evaluations == 2 * len(levels) - 1
+        np.testing.assert_allclose(c.C, c.A * left - c.B * np.sqrt(left), atol=1e-13)
     quiet = make_sampler(name, schedule, False, steps)
     assert quiet.variance[-1] == 0
     np.testing.assert_array_equal(quiet.variance[:-1], sampler.variance[:-1])
+
+
+def test_the_rate_is_the_slope_of_a_parabola():
+    """ln ᾱ = −(t² + t)/100 at T levels, whose slope at t is (2t + 1)/100; of one level its step."""
+    t = np.arange(1, 21)
+    schedule = Schedule(-np.expm1(-2 * t / 100))
+    np.testing.assert_allclose(schedule.log_alpha_bar, -(t**2 + t) / 100, rtol=1e-12)
+    np.testing.assert_allclose(schedule.rate, (2 * t + 1) / 100, rtol=1e-12)
+    np.testing.assert_allclose(make_schedule("constant", 1, beta_max=1e-4).rate, -np.log(0.9))
+
+
+@pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("euler", 1), ("heun", 2)])
+def test_orders_of_the_samplers_of_the_probability_flow(name, order):
+    """Errors of the variance of modes over 40 and 80 steps of 1,600 levels."""
+    schedule, s = make_schedule("linear", 1600, beta_max=2e-2), np.array([0.3, 3.0])
+    exact = s / (schedule.alpha_bar[-1] * s + schedule.q[-1])
+    bank = Bank(schedule, [Training()])
+    few, many = (
+        np.exp(bank.response(s, make_sampler(name, schedule, False, steps)).log_v[:, 0]) - exact
+        for steps in (40, 80)
+    )
+    np.testing.assert_allclose(np.log2(few / many), order, atol=0.1)
 
 
 def test_more_sampling_steps_than_levels_is_refused():
