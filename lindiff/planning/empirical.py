@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, SAMPLES
+from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR
+from lindiff.models.proximity import SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, column, each, with_cells
 from lindiff.planning.measured import of_samples

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from lindiff.models.measured import SAMPLES
+from lindiff.models.proximity import PROXIMITY, SAMPLES
 from lindiff.planning.cells import Array
 from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FIT = 3e-5
 _DIFFERENCE = 1e-9
+_NEAREST = 1e-9
+_DISTANCE = 1.2e-10
 _CUBE = 1e-10
 # What a fit of the jackknife takes: the decompositions of a d × d factor.
 _DECOMPOSITIONS = 6
@@ -28,9 +30,9 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
     work: Array = 0.0 * d
     if "memorized_fraction" in asked:
         work += SAMPLES * n * d * _DIFFERENCE
-    if asked & {"proximity_bias", "proximity_bias_se"}:
+    if asked & PROXIMITY:
         # Samples of two models to two training sets.
-        work += 4 * SAMPLES * n * d * _DIFFERENCE
+        work += 4 * SAMPLES * n * (_NEAREST + d * _DISTANCE)
     if asked & _DISTANCES:
         work += (BLOCKS + 1) * (_FIT + _CUBE * d**2 * (2 * SAMPLES + _DECOMPOSITIONS * d))
     return work
