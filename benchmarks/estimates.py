@@ -133,6 +133,10 @@ def cases() -> Iterator[tuple[str, str]]:
                    + (" ridge: [0, 0.1, 1], sampler: ddim," if metrics in ("bures", "agreement")
                       else f" {ridges},")
                    + f" seed: {{range: [0, {seeds}]}}}}")  # fmt: skip
+    for d, n, seeds in ((16, 64, 40), (64, 640, 4), (256, 64, 4), (256, 2000, 1)):
+        yield (f"linear_exact proximity_bias d={d} n={n}",
+               f"{{model: linear_exact, {gauss}, d: {d}, n: {n}, draw: samples, {ridges},"
+               f" metrics: proximity_bias, seed: {{range: [0, {seeds}]}}}}")  # fmt: skip
     for d, n in ((50, 100), (300, 100)):
         yield (f"linear_exact monte_carlo_gap d={d} n={n}",
                f"{{model: linear_exact, {gauss}, d: {d}, n: {n}, draw: samples, sampler: ideal,"

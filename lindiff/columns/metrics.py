@@ -146,7 +146,8 @@ METRICS: tuple[Column, ...] = (
         "Distance of generated samples to the nearest training point of a second model, trained on "
         "a disjoint set of N samples, minus that to the nearest of their own model, mean over the "
         "samples of both models, in units of √tr Σ: 0 where samples know nothing of the training "
-        "set, above 0 where they know its points or, of few points, their mean and covariance.",
+        "set, above 0 where they know its points or, of few points, their mean and covariance; "
+        "needs `draw: samples`.",
         default=False,
     ),
     _standard_error("proximity_bias", "the proximity bias"),

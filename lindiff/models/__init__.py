@@ -88,12 +88,12 @@ _LINEAR = frozenset(
         "c_mean",
     )
 )  # fmt: skip
-_MEASURED = frozenset(
+_PROXIMITY = frozenset(("proximity_bias", "proximity_bias_se"))
+_MEASURED = _PROXIMITY | frozenset(
     (
         "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
         "residual_loss", "kl_model_data", "kl_model_data_se", "kl_data_model",
         "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
-        "proximity_bias", "proximity_bias_se",
         "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
         "levels", "modes", "linearity", "directions", "pictures",
     )
@@ -140,6 +140,7 @@ MODELS: dict[str, Model] = {
             settings=("model", *_DATA, *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION),
             within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
+            | _PROXIMITY
             | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
         ),
         Model(
@@ -168,9 +169,9 @@ MODELS: dict[str, Model] = {
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "kl_model_data",
                     "kl_data_model", "bures", "agreement", "pool_fraction", "levels", "modes",
-                    "proximity_bias", "proximity_bias_se",
                 )
-            ),
+            )
+            | _PROXIMITY,
             trained=True,
         ),
         _network("mlp", Look("MLP", "#D55E00", "s")),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lindiff.models import measured
 from lindiff.models.linear_cells import Filters, groups
 from lindiff.models.linear_family import Family, make_family, to_table
+from lindiff.models.proximity import SAMPLES, training_points
 from lindiff.science.collapse import collapse_time, collapses
 from lindiff.science.denoisers import Denoiser, rows_of
 from lindiff.science.draws import generator
@@ -50,7 +51,7 @@ def _reason(family: Family, wanted: Sequence[str]) -> str | None:
 
 def _rows(family: Family, points: Array) -> Array:
     """What `ideal` generates: training points, whatever the noise."""
-    return rows_of(points)(generator("samples", **family.key), measured.SAMPLES)
+    return rows_of(points)(generator("samples", **family.key), SAMPLES)
 
 
 def _of_samples(
@@ -61,7 +62,7 @@ def _of_samples(
         return {}
     others = family.halves.other.centred if wanted & measured.compared(filters) else None
     if filters.sampler is None:
-        made = _rows(family, measured.training_points(family))
+        made = _rows(family, training_points(family))
         other = None if others is None else _rows(family, others)
         return measured.of_samples(family, made, wanted, other, same_noise=False)
     partner = None if others is None else empirical(others, filters.make_schedule())
@@ -82,7 +83,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         ValueError: The draw has no samples.
     """
     family, results = make_family(cells), []
-    points = measured.training_points(family)
+    points = training_points(family)
     of_samples, reason = measured.OF_SAMPLES.intersection(wanted), _reason(family, wanted)
     collapse = _collapse(family, points, wanted)
     message: list[str | None] = [None] * len(cells)

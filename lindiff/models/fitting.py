@@ -22,7 +22,8 @@ from lindiff.columns.arrays import steps_made
 from lindiff.models import linear_frozen, linear_trained, trained
 from lindiff.models.linear_cells import Filters, common, groups
 from lindiff.models.linear_family import Family, to_table
-from lindiff.models.measured import PAIR, diverged, finite, training_points
+from lindiff.models.measured import PAIR, diverged, finite
+from lindiff.models.proximity import training_points
 from lindiff.science import matrices
 from lindiff.science.denoisers import Denoiser
 from lindiff.science.pictures import Picture

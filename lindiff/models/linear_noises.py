@@ -25,6 +25,7 @@ from lindiff.models.linear_family import (
     of_data,
     to_table,
 )
+from lindiff.models.proximity import PROXIMITY, of_gaussians, white_noise
 from lindiff.science import matrices, vectors
 from lindiff.science.draws import Draw, generator
 from lindiff.science.noises import Pairs, draw_pairs, train_losses, weights
@@ -33,7 +34,7 @@ from lindiff.science.schedule import Schedule
 Array = NDArray[np.float64]
 
 # What needs the sampler's way through all levels, a product of matrices each.
-GENERATED = frozenset((*KL, "c_mean", "bures", "agreement", "modes"))
+GENERATED = frozenset((*KL, "c_mean", "bures", "agreement", "modes", *PROXIMITY))
 # What is of functions of Σ0.
 _NONE = ("null_loss", "monte_carlo_gap", "monte_carlo_gap_se")
 _NO_NUMBER = "a loss is not finite"
@@ -170,12 +171,27 @@ def _of_samples(
     if "modes" in wanted:
         variances = np.array([matrices.node_variances(draw, each) for each in generated])
         result["modes"] = as_objects(mode_rows(draw, family.mu, variances))
-    if "agreement" in wanted and filters.noiseless:
+    noiseless = "agreement" in wanted and filters.noiseless
+    if noiseless or PROXIMITY & wanted:
         noises, key = int(family.row["noises"]), {**family.key, "half": 1}
         other = _train(family.halves.other, key, noises, filters, sampled=True).generated or []
-        pairs = zip(generated, other, strict=True)
-        result["agreement"] = np.array([matrices.agreement(*pair) for pair in pairs])
+        pairs = list(zip(generated, other, strict=True))
+        if noiseless:
+            result["agreement"] = np.array([matrices.agreement(*pair) for pair in pairs])
+        if PROXIMITY & wanted:
+            result |= _proximity(family, pairs)
     return result
+
+
+def _proximity(
+    family: Family, pairs: Sequence[tuple[matrices.Gaussian, matrices.Gaussian]]
+) -> dict[str, Array]:
+    """Proximity bias of samples of each model, with its standard error, shape (F,) each."""
+    noise = white_noise(family)
+    found = np.array(
+        [of_gaussians(family, [each.samples(noise) for each in pair]) for pair in pairs]
+    )
+    return {"proximity_bias": found[:, 0], "proximity_bias_se": found[:, 1]}
 
 
 def run(family: Family, cells: pa.Table, wanted: Sequence[str]) -> pa.Table:

@@ -40,17 +40,10 @@ from lindiff.models.linear_family import (
     to_table,
     training_key,
 )
-from lindiff.models.measured import (
-    LARGEST,
-    PROXIMITY,
-    SAMPLES,
-    compared,
-    diverged,
-    finite,
-    proximity,
-)
+from lindiff.models.measured import compared, diverged, finite
+from lindiff.models.proximity import PROXIMITY, of_gaussians, white_noise
 from lindiff.science import matrices
-from lindiff.science.draws import Draw, generator
+from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank
 from lindiff.science.matrices import Generation
 from lindiff.science.schedule import Schedule
@@ -272,10 +265,8 @@ def _proximity(
     family: Family, generated: matrices.Gaussian, others: Sequence[matrices.Gaussian]
 ) -> dict[str, float]:
     """The proximity bias of samples that are drawn from what both halves generate."""
-    noise = generator("samples", **family.key).standard_normal((SAMPLES, family.draw.d))
-    made = [each.samples(noise) for each in (generated, *others)]
-    sound = len(made) == 2 and all(np.abs(x).max() < LARGEST for x in made)
-    value, error = proximity(family, made[0], made[1] if sound else None)
+    noise = white_noise(family)
+    value, error = of_gaussians(family, [each.samples(noise) for each in (generated, *others)])
     return {"proximity_bias": value, "proximity_bias_se": error}
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models.linear_cells import Filters, level_indices
 from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data, scaled_pool
+from lindiff.models.proximity import LARGEST, PROXIMITY, SAMPLES, proximity, training_points
 from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Pairs, Points
 from lindiff.science.draws import generator
@@ -28,10 +29,6 @@ from lindiff.science.schedule import Schedule, log_levels
 Array = NDArray[np.float64]
 Metrics = dict[str, NDArray[Any]]
 
-# Generated samples of a cell; its metrics are all of these.
-SAMPLES = 1024
-# Of larger numbers the fourth powers, which errors of variances take, are not finite.
-LARGEST = 1e70
 # A denoiser that predicts no noise has the loss 1; one of this loss learned nothing but to grow.
 LARGEST_LOSS = 1e6
 # Samples that are kept as pictures.
@@ -56,25 +53,12 @@ _DISTANCES = frozenset(
 )  # fmt: skip
 # Of two models; the first of samples that are functions of the same noises.
 SAME_NOISE = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
-PROXIMITY = frozenset(("proximity_bias", "proximity_bias_se"))
 PAIR = SAME_NOISE | PROXIMITY
 
 OF_SCHEDULE = _FAMILY | _LOSSES | {"linearity", "directions"}
 OF_SAMPLES = _MEMORIZED | _DISTANCES | PAIR | {"modes", "pictures"}
 # What `measure` can give.
 METRICS = OF_SCHEDULE | OF_SAMPLES
-
-
-def training_points(family: Family) -> Array:
-    """The training set less its centre, shape (N, d).
-
-    Raises:
-        ValueError: The draw has no samples.
-    """
-    if family.draw.centred is None:
-        model = family.row["model"]
-        raise ValueError(f"{model} needs the training samples: set `draw: samples`")
-    return family.draw.centred
 
 
 def fresh_points(family: Family) -> Points:
@@ -300,23 +284,6 @@ def _agreement(family: Family, made: Array, other: Array | None) -> dict[str, sa
     if pool is not None:
         found["uncentred_cosine"] = samples.cosine(pool.restore(one), pool.restore(two))
     return found
-
-
-def proximity(family: Family, made: Array, other: Array | None) -> samples.Estimate:
-    """Proximity bias in units of √tr Σ, with its standard error; NaN without samples of both.
-
-    Args:
-        family: The family.
-        made: Samples less the population mean, shape (S, d).
-        other: The partner's, as many.
-    """
-    one, two = family.draw, family.halves.other
-    if other is None or two.centred is None:
-        return np.nan, np.nan
-    points, other_points = training_points(family) + one.offset, two.centred + two.offset
-    found = samples.proximity_bias(made, other, points, other_points)
-    unit = float(np.sqrt(one.spectrum.sum()))
-    return found[0] / unit, found[1] / unit
 
 
 def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:

@@ -43,8 +43,8 @@ from lindiff.models.measured import (
     measure,
     of_schedule,
     reason,
-    training_points,
 )
+from lindiff.models.proximity import training_points
 from lindiff.science.denoisers import Denoiser, Pairs
 from lindiff.science.pictures import picture_of
 from lindiff.science.pools import make_pool

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, SAMPLES
+from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR
+from lindiff.models.proximity import SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, column, each, with_cells
 from lindiff.planning.measured import evaluations_of, of_samples

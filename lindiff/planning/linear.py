@@ -34,7 +34,9 @@ from lindiff.models.linear_cells import (
 )
 from lindiff.models.linear_family import FLOORS
 from lindiff.models.linear_noises import GENERATED
+from lindiff.models.proximity import PROXIMITY, SAMPLES
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
+from lindiff.planning.measured import of_samples
 from lindiff.planning.noises import cost_of_level
 from lindiff.science.datasets import notes
 from lindiff.science.pools import INDEPENDENT, make_pool
@@ -52,13 +54,14 @@ _LEVEL = 6e-8
 _MODE = 5e-7
 _PAIR = 2e-10
 _BURES = 4e-10
+_PRODUCT = 6e-11
 _MONTE_CARLO = 5e-7
 # Python with NumPy, SciPy and Arrow; every model starts from that.
 BASE_BYTES = 178e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
-# SciPy's sparse and spatial parts, with which a pool looks for repeated rows.
-_POOL_BYTES = 35e6
+# SciPy's sparse and spatial parts: a pool looks for repeated rows, samples for what is nearest.
+_SPATIAL_BYTES = 35e6
 # Arrays of a filter while its table is made, of so many points at the most.
 _TABLE = 9 * 513
 # Freed memory below this the allocator keeps: it adds to what comes next.
@@ -75,7 +78,8 @@ _FARTHEST_DRAWN = 1e3
 # Rounds of `lindiff.science.vectors.monte_carlo_gap`.
 _ROUNDS = 16
 _SAME_NOISE = frozenset(("agreement", "uncentred_cosine"))
-_OF_HALVES = _SAME_NOISE | {"proximity_bias"}
+_OF_HALVES = _SAME_NOISE | PROXIMITY
+_OF_ROWS = PROXIMITY | {"monte_carlo_gap"}
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -106,6 +110,10 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         # The partner's draw, the overlaps of its modes, and their traces.
         seconds += draw + _CUBE * d * small**2 + cells * _PAIR * (small**2 + 2 * d * small)
         after += drawing + 2 * small**2 + cells * (6 * small + 2 * d)
+    if asked := PROXIMITY & set(metrics):
+        # The partner's draw; of each half noise along the modes, samples, and what is made of them.
+        seconds += draw + cells * (of_samples(asked, d, n) + _PRODUCT * 6 * SAMPLES * d * small)
+        after += drawing + cells * (2 * d + 2 * small) + 8 * SAMPLES * d + _SPATIAL_BYTES / 8
     if "levels" in metrics:
         seconds += _LEVEL * LEVELS * cells * small
     if "modes" in metrics:
@@ -119,7 +127,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if "noises" in families.column_names:
         frozen = np.isfinite(column(families, "noises"))
         level, numbers = cost_of_level(families, bool(GENERATED & set(metrics)))
-        both = 2 if "agreement" in metrics else 1
+        both = 2 if {"agreement", *PROXIMITY} & set(metrics) else 1
         seconds += np.where(frozen, both * timesteps * level, 0)
         after += np.where(frozen, numbers + (both - 1) * cells * d**2, 0)
     return seconds, BASE_BYTES + pool_bytes(families) + 8 * _peak(drawing, kept, after)
@@ -140,7 +148,7 @@ def pool_bytes(families: pa.Table) -> float:
             names.add(json.loads(values["spectrum_params"])["name"])
     pools = [make_pool(name) for name in names]
     numbers = sum(_COPIES * (pool.size + len(pool.held_out)) * pool.columns for pool in pools)
-    return 8 * numbers + (_POOL_BYTES if pools else 0)
+    return 8 * numbers + (_SPATIAL_BYTES if pools else 0)
 
 
 def _with_rows(families: pa.Table) -> NDArray[np.bool_]:
@@ -270,9 +278,8 @@ def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | No
         return None
     if MODELS[values["model"]].samples:
         return f"{values['model']} needs the training samples; allowed: samples"
-    if "monte_carlo_gap" in metrics:
-        return "monte_carlo_gap needs the training samples; allowed: samples"
-    return None
+    asked = sorted(_OF_ROWS & set(metrics))
+    return f"{asked[0]} needs the training samples; allowed: samples" if asked else None
 
 
 def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:

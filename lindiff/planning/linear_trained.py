@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.columns import EXACT_DESCENT
-from lindiff.models.measured import PAIR, PROXIMITY, SAMPLES
+from lindiff.models.measured import PAIR
+from lindiff.models.proximity import PROXIMITY, SAMPLES
 from lindiff.planning import linear, noises
 from lindiff.planning.cells import Array, Finding, column, distinct, is_real, text, with_cells
 from lindiff.planning.measured import of_samples
@@ -64,11 +65,11 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         matrices * (7 + 2 * cells) + levels * d * (drawn + np.where(drawn, 3, 0) * batch)
     )
     # In double precision: the weights, and three arrays of as many while losses are taken.
-    if asked := PROXIMITY & set(metrics):
-        seconds += cells * of_samples(asked, d, column(families, "n"))
+    asked = PROXIMITY & set(metrics)
+    seconds += cells * of_samples(asked, d, column(families, "n"))
     measuring = 8 * (cells * matrices * 4 + 5 * (1 + paired) * cells * d**2 + 12 * d**2)
     # Noise, samples of both halves and what is made of them.
-    measuring += 8 * 6 * SAMPLES * d * bool(PROXIMITY & set(metrics))
+    measuring += 8 * 6 * SAMPLES * d * bool(asked)
     size = linear.BASE_BYTES + TORCH_BYTES + (1 + paired) * linear.draw_bytes(families)
     return seconds, size + training + measuring + numbers
 
@@ -95,19 +96,17 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     unsampled = [
         (row, "draw", message)
         for row, values in distinct(cells, ("data", "draw", "optimizer"))
-        if (message := _without_samples(values, metrics)) is not None
+        if (message := _without_samples(values)) is not None
     ]
     exact = linear.check(_as_exact(cells), metrics)
     return [*check_training(cells), *unsampled, *exact]
 
 
-def _without_samples(values: dict[str, Any], metrics: Sequence[str]) -> str | None:
+def _without_samples(values: dict[str, Any]) -> str | None:
     if is_real(values["data"]) or values["draw"] == "samples":
         return None
     if values["optimizer"] != EXACT_DESCENT:
         return f"optimizer {values['optimizer']} needs the training samples; allowed: samples"
-    if PROXIMITY & set(metrics):
-        return "proximity_bias needs the training samples; allowed: samples"
     return None
 
 

@@ -9,13 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.models.linear_cells import IDEAL, evaluations
-from lindiff.models.measured import SAMPLES
+from lindiff.models.proximity import PROXIMITY, SAMPLES
 from lindiff.planning.cells import Array, column, each_word
 from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FIT = 3e-5
 _DIFFERENCE = 1e-9
+_NEAREST = 1e-9
+_DISTANCE = 1.2e-10
 _CUBE = 1e-10
 # What a fit of the jackknife takes: the decompositions of a d × d factor.
 _DECOMPOSITIONS = 6
@@ -33,9 +35,9 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
     work: Array = 0.0 * d
     if "memorized_fraction" in asked:
         work += SAMPLES * n * d * _DIFFERENCE
-    if asked & {"proximity_bias", "proximity_bias_se"}:
+    if asked & PROXIMITY:
         # Samples of two models to two training sets.
-        work += 4 * SAMPLES * n * d * _DIFFERENCE
+        work += 4 * SAMPLES * n * (_NEAREST + d * _DISTANCE)
     if asked & _DISTANCES:
         work += (BLOCKS + 1) * (_FIT + _CUBE * d**2 * (2 * SAMPLES + _DECOMPOSITIONS * d))
     return work

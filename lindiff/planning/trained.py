@@ -15,7 +15,8 @@ from lindiff.columns import EXACT_DESCENT, SAMPLERS_WITH_NETWORK, SETTING
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import MODELS
 from lindiff.models.linear_cells import IDEAL
-from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR, SAMPLES
+from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR
+from lindiff.models.proximity import SAMPLES
 from lindiff.planning import linear, noises
 from lindiff.planning.cells import (
     Array,

@@ -6,6 +6,8 @@ Monte Carlo check of the losses need the eigenvectors themselves.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
@@ -68,6 +70,33 @@ def mean_parts(
         # A direction without error adds nothing, however little variance it has.
         data_model = np.where(squares == 0, 0, squares * inverse).sum(axis=0)
     return model_data / (2 * draw.d), data_model / (2 * draw.d)
+
+
+def generated_samples(
+    draw: Draw,
+    filters: Evaluated,
+    root: OnNodes,
+    root_alpha_bar: float,
+    noise: Float64[Array, "S d"],
+) -> Iterator[Float64[Array, "S d"]]:
+    """Samples less μ that each filter makes of white noise: m_N − μ + U root Uᵀ noise.
+
+    Args:
+        draw: The training set.
+        filters: F filters on the nodes of its measure.
+        root: What noise is multiplied by there, shape (m, F): a root of v, or P.
+        root_alpha_bar: √ᾱ_T, or 0 without a sampler.
+        noise: White noise, shape (S, d).
+
+    Yields:
+        S samples a filter, shape (S, d); NaN or infinite where the filter is.
+    """
+    along, (null, modes) = noise @ draw.vectors, split_null(draw, root)
+    shift = mean_shift(draw, filters.pointwise("P"), root_alpha_bar)
+    for i in range(root.shape[1]):
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = along * (modes[:, i] - null[i]) @ draw.vectors.T
+            yield made + null[i] * noise + shift[:, i]
 
 
 def leading_overlap(draw: Draw) -> float:
