@@ -1,11 +1,14 @@
-"""What the metrics of generated samples cost, whatever model has generated them."""
+"""What measured models cost and refuse in common, whatever has generated their samples."""
 
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Any
 
+from lindiff.columns import SAMPLERS_WITH_NETWORK
+from lindiff.models.linear_cells import IDEAL
 from lindiff.models.measured import SAMPLES
-from lindiff.planning.cells import Array
+from lindiff.planning.cells import Array, Check
 from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
@@ -34,3 +37,13 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
     if asked & _DISTANCES:
         work += (BLOCKS + 1) * (_FIT + _CUBE * d**2 * (2 * SAMPLES + _DECOMPOSITIONS * d))
     return work
+
+
+def _sampler(values: dict[str, Any]) -> str | None:
+    if values["sampler"] == IDEAL:
+        allowed = ", ".join(SAMPLERS_WITH_NETWORK)
+        return f"{values['model']} generates by its denoiser; allowed: {allowed}"
+    return None
+
+
+NEEDS_A_DENOISER: Check = (("model", "sampler"), "sampler", _sampler)

@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.columns import EXACT_DESCENT, SAMPLERS_WITH_NETWORK, SETTING
+from lindiff.columns import EXACT_DESCENT, SETTING
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import MODELS
-from lindiff.models.linear_cells import IDEAL
 from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR, SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import (
@@ -28,7 +27,7 @@ from lindiff.planning.cells import (
     text,
     with_cells,
 )
-from lindiff.planning.measured import of_samples
+from lindiff.planning.measured import NEEDS_A_DENOISER, of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
@@ -152,13 +151,6 @@ def _warm_up(values: dict[str, Any]) -> str | None:
     return None
 
 
-def _sampler(values: dict[str, Any]) -> str | None:
-    if values["sampler"] == IDEAL:
-        allowed = ", ".join(SAMPLERS_WITH_NETWORK)
-        return f"{values['model']} generates by its denoiser; allowed: {allowed}"
-    return None
-
-
 def _optimizer(values: dict[str, Any]) -> str | None:
     if values["optimizer"] == EXACT_DESCENT:
         allowed = ", ".join(name for name in SETTING["optimizer"].choices if name != EXACT_DESCENT)
@@ -204,7 +196,7 @@ _TRAINING: tuple[Check, ...] = (
     (("model", "learning_rate"), "learning_rate", _rate),
     (("stop_step", "steps"), "stop_step", _stop),
     (("warm_up", "steps"), "warm_up", _warm_up),
-    (("model", "sampler"), "sampler", _sampler),
+    NEEDS_A_DENOISER,
 )
 
 
