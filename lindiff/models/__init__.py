@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 EXACT, THEORY, SHRINKAGE = "linear_exact", "linear_theory", "ledoit_wolf"
 # Random features and their limit.
 FEATURES, FEATURES_THEORY = "random_features", "random_features_theory"
+# The limit of each model that has one; figures draw limits as lines.
+LIMITS = {EXACT: THEORY, FEATURES: FEATURES_THEORY}
 
 
 @dataclass(frozen=True)
