@@ -20,11 +20,13 @@ from lindiff.science.random_features import _BLOCK as PAIRS
 _LEVEL = 1e-3
 _CUBE = 3e-10
 _PRODUCT = 3e-11
-_VALUE = 2e-8
+_VALUE = 1.2e-8
+# A pair of features of an order of the series.
+_PASS = 4e-9
 # A number that is integrated over an angle.
-_ANGLE = 1e-6
+_ANGLE = 4e-7
 # Orders of the series in the correlations of features.
-_ORDERS = 24
+_ORDERS = 12
 _LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
 # Arrays of pairs of features, and of centres × features, that are alive together.
 _SQUARES, _COEFFICIENTS, _ANGLES = 9, 9, 9
@@ -81,7 +83,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
 def _moments(centres: Array, p: Array, d: Array) -> Array:
     """Seconds of exact moments over that many centres."""
-    found: Array = p**2 * (_PRODUCT * d + _ORDERS * (centres * _PRODUCT + 2e-9))
+    found: Array = p**2 * (_PRODUCT * d + _ORDERS * (centres * _PRODUCT + _PASS))
     return found + centres * p * (_ORDERS * _VALUE + _ANGLE)
 
 

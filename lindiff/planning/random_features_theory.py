@@ -10,7 +10,7 @@ from lindiff.planning.cells import Array, column
 from lindiff.planning.linear import BASE_BYTES
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
-_LEVEL = 2.5e-3
+_LEVEL = 8e-4
 _MODE = 1e-6
 
 
