@@ -185,6 +185,23 @@ def cases() -> Iterator[tuple[str, str]]:
         yield (f"empirical d={d} n={n}",
                f"{{model: empirical, {gauss}, d: {d}, n: {n}, draw: samples, sampler: ddim,"
                " sampling_steps: 5, timesteps: 20, seed: {range: [0, 2]}}")  # fmt: skip
+    for d, n, p, noises, metrics in (
+        (16, 64, 100, ".inf", "levels"), (100, 100, 400, ".inf", "levels"),
+        (100, 2000, 200, ".inf", "levels"), (100, 100, 1600, ".inf", "levels"),
+        (100, 100, 400, "8.0", "levels"), (100, 2000, 200, "4.0", "levels"),
+        (100, 50, 3000, "1.0", "levels"), (100, 100, 400, ".inf", "agreement"),
+        (100, 400, 200, "2.0", "linearity"), (100, 100, 400, ".inf", "[agreement, directions]"),
+    ):  # fmt: skip
+        yield (f"random_features d={d} n={n} p={p} noises={noises} {metrics}",
+               f"{{model: random_features, {gauss}, d: {d}, n: {n}, features: {p}, draw: samples,"
+               f" noises: {noises}, weight_decay: [0, 1.0e-3], sampler: ddim, timesteps: 20,"
+               f" metrics: {metrics}, seed: {{range: [0, 2]}}}}")  # fmt: skip
+    yield ("random_features digits",
+           "{model: random_features, data: digits, n: 100, features: 200, sampler: ddim,"
+           " timesteps: 20, metrics: levels, seed: 0}")  # fmt: skip
+    yield ("random_features_theory",
+           f"{{model: random_features_theory, {gauss}, d: 200, n: [100, 200], features: [50, 400],"
+           " noises: 2.0, weight_decay: [0, 1.0e-3], timesteps: 200, metrics: levels}")  # fmt: skip
     for metrics in (
         "memorized_fraction",
         "linearity",

@@ -18,3 +18,5 @@ REGULARIZATION = ("ridge", "weight_decay", "weighting", "stop", "learning_rate",
 # Of a training run, beside learning rate, weight decay, stop and seed; and of a network.
 RUN = ("optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "ema", "precision")
 NETWORK = ("width", "preconditioning")
+# Of random features.
+RANDOM_FEATURES = ("features", "activation")

@@ -23,8 +23,9 @@ SETTINGS: tuple[Column, ...] = (
         "large-system limit, which has no seed; `ledoit_wolf`, the denoiser of the covariance that "
         "Ledoit and Wolf's estimator gives; `empirical`, the empirical score, of all functions the "
         "one with the least training loss; `linear_trained`, one matrix a noise level, trained; "
-        "`mlp`, a multilayer perceptron; `unet`, a convolutional U-Net for pictures (the last "
-        "three need torch).",
+        "`mlp`, a multilayer perceptron; `unet`, a convolutional U-Net for pictures (these three "
+        "need torch); `random_features`, a linear function of random features at every noise "
+        "level, exact; `random_features_theory`, its large-system limit.",
         choices=(
             "linear_exact",
             "linear_theory",
@@ -33,6 +34,8 @@ SETTINGS: tuple[Column, ...] = (
             "unet",
             "empirical",
             "ledoit_wolf",
+            "random_features",
+            "random_features_theory",
         ),
         code="lindiff.training.networks",
     ),
@@ -187,10 +190,9 @@ SETTINGS: tuple[Column, ...] = (
         "float",
         "noises a sample $m$",
         "m: frozen noises a training sample and noise level, a whole number, which the training "
-        "loss is averaged over, `train_loss` too; `.inf` is the average over the noise itself. In "
-        "the linear models the parts of both KL and `null_loss` are then null, for the denoisers "
-        "share no eigenvectors with the covariance; trained models draw one of the m at every "
-        "step.",
+        "loss is averaged over, `train_loss` too; `.inf` is the average over the noise itself. Of "
+        "linear models the parts of both KL and `null_loss` are then null, for the denoisers share "
+        "no eigenvectors with the covariance; trained models draw one of the m at every step.",
         neutral=math.inf,
         low=1,
         high=10**9,
@@ -211,7 +213,8 @@ SETTINGS: tuple[Column, ...] = (
         "float",
         r"weight decay $\gamma$",
         "γ: coupled L2 penalty γ‖W_t‖² at every noise level; of a trained model a term γw in the "
-        "gradient (`adamw`: decoupled), which for networks is of a mean per dimension.",
+        "gradient (`adamw`: decoupled), which for networks is of a mean per dimension. Of random "
+        "features W_t is the read-out.",
         neutral=0.0,
         low=0,
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
@@ -345,6 +348,22 @@ SETTINGS: tuple[Column, ...] = (
         choices=("edm", "none"),
     ),
     Column(
+        "features",
+        "int",
+        "features $p$",
+        "p: random features σ(w·x/√d) of x_t less its centre, w drawn once for all noise levels.",
+        low=1,
+        high=100_000,
+    ),
+    Column(
+        "activation",
+        "str",
+        "activation",
+        "σ of the random features: `erf`, `relu`, or `identity`, with which they are linear.",
+        neutral="erf",
+        choices=("erf", "relu", "identity"),
+    ),
+    Column(
         "precision",
         "str",
         "precision",
@@ -357,7 +376,8 @@ SETTINGS: tuple[Column, ...] = (
         "train_seed",
         "int",
         "training seed",
-        "Seed of the initial parameters and of the rows and noises drawn in training.",
+        "Seed of the initial parameters and of the rows and noises drawn in training; of random "
+        "features' weights and frozen noises.",
         neutral=0,
         low=0,
         void_when=("optimizer", EXACT_DESCENT),

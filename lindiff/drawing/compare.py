@@ -19,10 +19,17 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from lindiff.columns import EXACT_DESCENT, REQUIRED, SETTING, SETTINGS
-from lindiff.columns.groups import GAUSSIAN, NETWORK, REGULARIZATION, RUN, SPECTRUM
+from lindiff.columns.groups import (
+    GAUSSIAN,
+    NETWORK,
+    RANDOM_FEATURES,
+    REGULARIZATION,
+    RUN,
+    SPECTRUM,
+)
 from lindiff.drawing import labels, record, slices, style, tables
 from lindiff.drawing.intervals import Estimator, Interval, geometric_mean_interval, mean_interval
-from lindiff.models import MODELS, THEORY
+from lindiff.models import LIMITS, MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +40,7 @@ POPULATION = ("data", *SPECTRUM, "d")
 TRAINING = tuple(
     column.name
     for column in SETTINGS
-    if column.name in {*REGULARIZATION, *RUN, "stop_step", *NETWORK, "train_seed"}
+    if column.name in {*REGULARIZATION, *RUN, "stop_step", *NETWORK, *RANDOM_FEATURES, "train_seed"}
 )
 # Networks before the linear models.
 TRAINED = tuple(
@@ -178,10 +185,15 @@ def summary(
     quantities: Sequence[str],
     estimator: Estimator = means,
 ) -> pa.Table:
-    """`tables.summarise` of all models but the theory, then the theory as ``NAME_theory``."""
-    theory = pc.equal(cells["model"], THEORY)
+    """`tables.summarise` of all models but the limits, then these as ``NAME_theory``."""
+    theory = limits(cells)
     found = tables.summarise(cells.filter(pc.invert(theory)), keys, quantities, estimator)
     return tables.with_theory(found, cells.filter(theory), keys, quantities)
+
+
+def limits(table: pa.Table) -> pa.ChunkedArray:
+    """Whether the model of each row is a limit."""
+    return pc.is_in(table["model"].cast("string"), value_set=pa.array(LIMITS.values()))
 
 
 def names(data: pa.Table) -> list[str]:
@@ -220,7 +232,7 @@ def mark_dimension(ax: Axes, population: Mapping[str, Any]) -> None:
 def entry(model: str, *, filled: bool = True) -> Any:
     """The entry of a model in a legend; a line for the theory."""
     look = MODELS[model].look
-    if model == THEORY:
+    if model in LIMITS.values():
         return style.handle(look.colour, look.label, dash="-")
     return style.handle(look.colour, look.label, marker=look.marker, filled=filled)
 
@@ -255,6 +267,7 @@ def _budget(held: Mapping[str, Any]) -> str:
     words = []
     for name, text in (
         ("width", "width {}"),
+        ("features", "{} features"),
         ("steps", "{} steps"),
         ("batch_size", "batch {}"),
         ("learning_rate", "learning rate {}"),

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lindiff.columns.groups import COVARIANCE, NETWORK, REGULARIZATION, RUN, SAMPLING, SCHEDULE
+from lindiff.columns.groups import (
+    COVARIANCE,
+    NETWORK,
+    RANDOM_FEATURES,
+    REGULARIZATION,
+    RUN,
+    SAMPLING,
+    SCHEDULE,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +28,10 @@ if TYPE_CHECKING:
 # The exact linear model of a training set, its large-system limit, which has no seed, and the
 # estimator that it is compared with.
 EXACT, THEORY, SHRINKAGE = "linear_exact", "linear_theory", "ledoit_wolf"
+# Random features and their limit.
+FEATURES, FEATURES_THEORY = "random_features", "random_features_theory"
+# The limit of each model that has one; figures draw limits as lines.
+LIMITS = {EXACT: THEORY, FEATURES: FEATURES_THEORY}
 
 
 @dataclass(frozen=True)
@@ -198,6 +210,33 @@ MODELS: dict[str, Model] = {
             within=frozenset((*SCHEDULE, *SAMPLING)),
             metrics=_LINEAR | {"shrinkage", "pool_fraction"},
             samples=True,
+        ),
+        Model(
+            FEATURES,
+            "lindiff.models.random_features",
+            "lindiff.planning.random_features",
+            Look("random features", "#999933", "p"),
+            settings=(
+                "model", *_DATA, *SCHEDULE, *SAMPLING, "noises", "weight_decay", "stop",
+                *RANDOM_FEATURES, "train_seed",
+            ),
+            within=frozenset((*SCHEDULE, *SAMPLING, "weight_decay", "stop")),
+            metrics=_MEASURED - {"train_loss_se", "test_loss_se"},
+            samples=True,
+        ),
+        Model(
+            FEATURES_THEORY,
+            "lindiff.models.random_features_theory",
+            "lindiff.planning.random_features_theory",
+            Look("random features, theory", "#999933", ""),
+            settings=(
+                "model", *COVARIANCE, "n", "population_mean", "centre", *SCHEDULE, *SAMPLING,
+                "noises", "weight_decay", "stop", *RANDOM_FEATURES,
+            ),
+            within=frozenset(("n", *SCHEDULE, *SAMPLING, "weight_decay", "stop", "features")),
+            metrics=frozenset(
+                ("train_loss", "test_loss", "optimal_loss", "residual_loss", "levels")
+            ),
         ),
     )
 }  # fmt: skip

@@ -1,16 +1,18 @@
-"""What the metrics of generated samples cost, whatever model has generated them."""
+"""What measured models cost and refuse in common, whatever has generated their samples."""
 
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lindiff.columns import SAMPLERS_WITH_NETWORK
 from lindiff.models.linear_cells import IDEAL, evaluations
 from lindiff.models.proximity import PROXIMITY, SAMPLES
-from lindiff.planning.cells import Array, column, each_word
+from lindiff.planning.cells import Array, Check, column, each_word
 from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
@@ -55,3 +57,13 @@ def evaluations_of(families: pa.Table) -> Array:
     # In the last step it is once.
     total: Array = of_step * steps - (of_step - 1)
     return total
+
+
+def _sampler(values: dict[str, Any]) -> str | None:
+    if values["sampler"] == IDEAL:
+        allowed = ", ".join(SAMPLERS_WITH_NETWORK)
+        return f"{values['model']} generates by its denoiser; allowed: {allowed}"
+    return None
+
+
+NEEDS_A_DENOISER: Check = (("model", "sampler"), "sampler", _sampler)

@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lindiff.columns import EXACT_DESCENT, SAMPLERS_WITH_NETWORK, SETTING
+from lindiff.columns import EXACT_DESCENT, SETTING
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import MODELS
-from lindiff.models.linear_cells import IDEAL
 from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR
 from lindiff.models.proximity import SAMPLES
 from lindiff.planning import linear, noises
@@ -30,7 +29,7 @@ from lindiff.planning.cells import (
     text,
     with_cells,
 )
-from lindiff.planning.measured import evaluations_of, of_samples
+from lindiff.planning.measured import NEEDS_A_DENOISER, evaluations_of, of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
@@ -168,13 +167,6 @@ def _warm_up(values: dict[str, Any]) -> str | None:
     return None
 
 
-def _sampler(values: dict[str, Any]) -> str | None:
-    if values["sampler"] == IDEAL:
-        allowed = ", ".join(SAMPLERS_WITH_NETWORK)
-        return f"{values['model']} generates by its denoiser; allowed: {allowed}"
-    return None
-
-
 def _optimizer(values: dict[str, Any]) -> str | None:
     if values["optimizer"] == EXACT_DESCENT:
         allowed = ", ".join(name for name in SETTING["optimizer"].choices if name != EXACT_DESCENT)
@@ -220,7 +212,7 @@ _TRAINING: tuple[Check, ...] = (
     (("model", "learning_rate"), "learning_rate", _rate),
     (("stop_step", "steps"), "stop_step", _stop),
     (("warm_up", "steps"), "warm_up", _warm_up),
-    (("model", "sampler"), "sampler", _sampler),
+    NEEDS_A_DENOISER,
 )
 
 

@@ -101,6 +101,10 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "M{\\'e}zard, Marc",
         "title": "Why Diffusion Models Don't Memorize: The Role of Implicit Dynamical "
         "Regularization in Training", "year": "2025", "eprint": "2505.17638"}),
+    "george2025": ("misc", {
+        "author": "George, Anand Jerry and Veiga, Rodrigo and Macris, Nicolas", "year": "2025",
+        "title": "Denoising Score Matching with Random Features: Insights on Diffusion Models "
+        "from Precise Learning Curves", "eprint": "2502.00336"}),
     "favero2025": ("misc", {
         "author": "Favero, Alessandro and Sclocchi, Antonio and Wyart, Matthieu", "year": "2025",
         "title": "Bigger Isn't Always Memorizing: Early Stopping Overparameterized Diffusion "
@@ -133,6 +137,7 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "linear_exact": (), "linear_theory": ("bach2023", "silverstein1995"),
         "linear_trained": (), "mlp": ("perez2018",), "unet": ("ronneberger2015", "perez2018"),
         "empirical": ("karras2022",), "ledoit_wolf": ("ledoit2004",),
+        "random_features": ("george2025",), "random_features_theory": ("george2025",),
     },
     "sampler": {
         "ideal": (), "ddpm_beta": ("ho2020",), "ddpm_beta_tilde": ("ho2020",),
@@ -155,6 +160,7 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "adam": ("kingma2015",), "adamw": ("loshchilov2019",), "sgd": (), "gradient_descent": (),
     },
     "preconditioning": {"edm": ("karras2022",), "none": ()},
+    "activation": {"erf": (), "relu": (), "identity": ()},
 }  # fmt: skip
 METRIC_SOURCES: dict[str, tuple[str, ...]] = {
     "uncentred_cosine": ("kadkhodaie2024",),

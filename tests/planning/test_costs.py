@@ -24,7 +24,7 @@ from tests.science.helpers import make_cells
 EVERYTHING = {name: sorted(model.metrics) for name, model in MODELS.items()}
 GIVEN = {
     "draw": "samples", "d": 61, "n": 40, "sampler": "ddim", "steps": 100, "width": 16,
-    "learning_rate": 0.01, "timesteps": 50,
+    "learning_rate": 0.01, "timesteps": 50, "features": 30,
 }  # fmt: skip
 
 

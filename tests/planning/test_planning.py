@@ -18,7 +18,7 @@ SAMPLERS = names("lindiff.science.samplers")
 GIVEN = {
     "spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}', "d": 5, "n": 60,
     "draw": "samples", "sampler": "ddim", "ridge": 0.01, "timesteps": 25,
-    "steps": 3, "width": 4, "learning_rate": 0.01,
+    "steps": 3, "width": 4, "learning_rate": 0.01, "features": 20,
 }  # fmt: skip
 OF_DATA_SETS = {"pool_fraction", "uncentred_cosine", "uncentred_cosine_se", "pictures"}
 
@@ -84,7 +84,8 @@ def test_a_metric_demands_nothing_of_a_model_that_does_not_give_it():
     ("name", "sampler", "largest"),
     [("linear_exact", "ddim", 1e70), ("linear_theory", "ideal", 1e70),
      ("ledoit_wolf", "ddim", 1e70), ("linear_trained", "ddim", 1e70), ("empirical", "ideal", 1e70),
-     ("empirical", "ddim", 1e3), ("mlp", "ddim", 1e3)],
+     ("empirical", "ddim", 1e3), ("mlp", "ddim", 1e3),
+     ("random_features", "ddim", 1e3), ("random_features_theory", "ddim", 1e70)],
 )  # fmt: skip
 def test_a_population_mean_that_leaves_no_digits_is_refused(name, sampler, largest):
     reads = MODELS[name].settings
