@@ -18,3 +18,5 @@ REGULARIZATION = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale"
 # Of a training run, beside learning rate, weight decay, stop and seed; and of a network.
 RUN = ("optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "precision")
 NETWORK = ("width", "preconditioning")
+# Repetitions, over which means are taken.
+REPEATS = ("seed", "train_seed")
