@@ -90,10 +90,9 @@ crosses a level, or is least:
 defaults: {seed: {range: [0, 5]}}
 experiments:
   memory:
-    model: mlp
+    model: empirical
     data: digits
-    width: 128
-    steps: 4000
+    sampler: ddim
     n: {refine: memorized_fraction, at: 0.5, within: 5%, between: [8, 1024], start: 5}
   best_ridge:
     model: linear_exact

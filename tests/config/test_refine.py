@@ -84,9 +84,8 @@ def test_a_config_without_a_search_is_named_as_before(make):
 
 
 def test_what_is_wrong_is_said_with_line_key_value_and_what_is_allowed(make):
-    text = "n: {refine: test_los, at: low, within: 0, betwixt: [4, 8], start: 2}"
+    text = "n: {refine: test_los, at: low, within: 0, between: [4], starts: 2}"
     assert message(make(text, base=NO_N)).splitlines() == [
-        "c.yaml:6:8: experiments.a.n.between: missing",
         *[
             line
             for line in message(make(text, base=NO_N)).splitlines()
@@ -97,9 +96,9 @@ def test_what_is_wrong_is_said_with_line_key_value_and_what_is_allowed(make):
         "or minimum",
         "c.yaml:6:44: experiments.a.n.within = 0: must be a share from 1% to 100%, such as 5% or "
         "0.05",
-        "c.yaml:6:47: experiments.a.n.betwixt: unknown key (did you mean between?); allowed: "
+        "c.yaml:6:56: experiments.a.n.between = [4]: must have at least 2 numbers",
+        "c.yaml:6:61: experiments.a.n.starts: unknown key (did you mean start?); allowed: "
         "range, linear, log, log2, also, refine, at, within, between, start",
-        "c.yaml:6:71: experiments.a.n.start = 2: must be at least 3",
     ]
 
 
