@@ -1,8 +1,8 @@
 """A refined axis against the dense grid of all its values: trainings, and where each has the place.
 
 The place is where the mean memorized fraction of an MLP over three training sets crosses one half
-along N, and where the test loss of the exact linear model is least along ridge. What the search has
-computed is taken for the dense grid too, so that the two differ in nothing but the choice of values.
+along N, and where the test loss of the exact linear model is least along ridge. What the search
+has computed is taken for the dense grid too: the two differ in nothing but the choice of values.
 
 Run: .venv/bin/python -m benchmarks.refine
 """
@@ -31,6 +31,7 @@ EXPERIMENTS = {
     model: mlp
     d: 16
     spectrum: {power_law: 1.0}
+    draw: samples
     seed: {range: [500, 503]}
     timesteps: 100
     sampler: ddim
