@@ -24,7 +24,7 @@ from lindiff.claims.statement import PLACES, Statement, Take
 from lindiff.claims.taking import Undecided, reduction
 from lindiff.columns import SETTINGS
 from lindiff.columns.arrays import plain, steps_made
-from lindiff.columns.groups import SPECTRUM
+from lindiff.columns.groups import REPEATS, SPECTRUM
 from lindiff.drawing.intervals import (
     FEWEST_SETS,
     Interval,
@@ -37,7 +37,6 @@ from lindiff.drawing.need import FEWEST
 Array = NDArray[np.float64]
 Row = dict[str, Any]
 Key = tuple[tuple[str, Any], ...]
-_REPEATS = ("seed", "train_seed")
 _SIZES = ("n", "n_over_d")
 _FOUND = ("value", "low", "high", "seeds", "quantity")  # columns of a figure that are no setting
 
@@ -126,7 +125,7 @@ def _varying(tables: Sequence[pa.Table]) -> list[str]:
 
     One that the table lacks, which is of a lindiff from before that setting, does not vary.
     """
-    names = [*(c.name for c in SETTINGS if c.name not in _REPEATS), "n_over_d", *PLACES]
+    names = [*(c.name for c in SETTINGS if c.name not in REPEATS), "n_over_d", *PLACES]
     found = {name for name in names if any(_several(table, name) for table in tables)}
     if found & set(SPECTRUM):
         found |= set(SPECTRUM)

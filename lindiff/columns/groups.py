@@ -20,3 +20,5 @@ RUN = ("optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "em
 NETWORK = ("width", "preconditioning")
 # Of random features.
 RANDOM_FEATURES = ("features", "activation")
+# Repetitions, over which means are taken.
+REPEATS = ("seed", "train_seed")

@@ -245,13 +245,19 @@ class Sweep:
                 print(line, file=sys.stderr)
 
     def end(self) -> None:
-        """Say where the results are."""
-        if self.main:
+        """Say where the results are; `lindiff sweep` runs rounds alone, that end in none."""
+        if self.main and os.environ.get("LINDIFF_MAKE") != "round":
             print(printable(self.farewell()))
 
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""
         lines = [f"table:    {self.tables[0]}"]
+        if self.plan.rounds is not None and self.plan.rounds.open:
+            lines.insert(
+                0,
+                f"refined:  {self.plan.rounds.text} is done; the same command goes on with the "
+                "next, until there is nothing to be done",
+            )
         if self.drawn:
             lines.append(f"figures:  {self.folder}/figures/ ({', '.join(self.plan.figures)})")
             lines.append(f"answers:  {self.answers[0]}")
@@ -382,6 +388,14 @@ def summary(plan: Plan) -> list[str]:
             f", {plan.wanted - plan.done:,} to run in {len(plan.pending):,} {shards} "
             f"(about {duration(plan.seconds)} on one core)"
         )
+    if plan.rounds is not None:
+        more = (
+            "no more after it"
+            if not plan.rounds.more
+            else (f"at most {plan.rounds.more:,} more cells after it")
+        )
+        if plan.rounds.open:
+            lines.append(f"{plan.config.name}: refined axes: {plan.rounds.text}, {more}")
     for stale in plan.stale:
         doing = {"rerun": "they run again", "keep": "they are kept"}[stale.policy]
         lines.append(

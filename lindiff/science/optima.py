@@ -161,8 +161,8 @@ def measured(x: Unchecked, Y: Unchecked) -> Optimum:
     without = [minimum(x, np.delete(Y, i, axis=0).mean(axis=0)) for i in range(len(Y))]
     factor = math.nan
     if centre.inside and all(m.inside for m in without):
-        factor = math.exp(_jackknife(np.log([m.x for m in without])))
-    half = _jackknife(np.array([m.value for m in without]))
+        factor = math.exp(jackknife(np.log([m.x for m in without])))
+    half = jackknife(np.array([m.value for m in without]))
     return Optimum(
         centre.x, centre.x / factor, centre.x * factor,
         centre.value, centre.value - half, centre.value + half,
@@ -170,8 +170,15 @@ def measured(x: Unchecked, Y: Unchecked) -> Optimum:
     )  # fmt: skip
 
 
-def _jackknife(without: Float64[Array, " n"]) -> float:
-    """Half the width of the interval of an estimate, from those without one of n values, (n,)."""
+def jackknife(without: Float64[Array, " n"]) -> float:
+    """Half the width of the 95 % interval of an estimate: Student's t on the jackknife's error.
+
+    Args:
+        without: The estimates without one of n values each, shape (n,), n at least 2.
+
+    >>> round(jackknife(np.array([1.0, 2.0, 3.0])), 2)
+    4.97
+    """
     from scipy.special import stdtrit
 
     n = len(without)

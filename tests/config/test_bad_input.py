@@ -35,7 +35,7 @@ def test_unknown_key(make):
     )
     assert message(make("ridge: {lgo: [1, 2, 3]}")) == (
         "c.yaml:7:13: experiments.a.ridge.lgo: unknown key (did you mean log?); "
-        "allowed: range, linear, log, log2, also"
+        "allowed: range, linear, log, log2, also, refine, at, within, between, start"
     )
     assert "experiments.a.metrics.onlx: unknown key (did you mean only?)" in message(
         make("metrics: {onlx: [bures]}")
