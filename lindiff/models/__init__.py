@@ -80,7 +80,7 @@ class Model:
         return function
 
 
-_DATA = ("data", *COVARIANCE, "n", "population_mean", "centre", "draw", "seed")
+_DATA = ("data", *COVARIANCE, "n", "population_mean", "mixture", "centre", "draw", "seed")
 _LINEAR = frozenset(
     (
         "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss", "kl_model_data",
@@ -94,7 +94,9 @@ _MEASURED = frozenset(
         "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
         "proximity_bias", "proximity_bias_se",
         "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
-        "levels", "modes", "linearity", "directions", "pictures",
+        "levels", "modes", "linearity", "directions", "pictures", "bayes_loss", "excess_loss",
+        "excess_loss_se", "speciation_time", "speciation_time_se", "excess_kurtosis",
+        "excess_kurtosis_se", "classes",
     )
 )  # fmt: skip
 
@@ -102,7 +104,8 @@ _MEASURED = frozenset(
 # Of networks that are trained as one: each has its own data, random numbers and rates.
 _OF_ONE_RUN = frozenset(
     (
-        "spectrum", "spectrum_params", "scale", "n", "population_mean", "centre", "draw", "seed",
+        "spectrum", "spectrum_params", "scale", "n", "population_mean", "mixture", "centre", "draw",
+        "seed",
         "weight_decay", "learning_rate", "train_seed",
     )
 )  # fmt: skip
@@ -139,6 +142,7 @@ MODELS: dict[str, Model] = {
             settings=("model", *_DATA, *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION),
             within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
+            | {"bayes_loss", "excess_loss"}
             | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
         ),
         Model(
@@ -147,7 +151,7 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.theory",
             Look("linear, theory", "#0072B2", ""),
             settings=(
-                "model", *COVARIANCE, "n", "population_mean", "centre",
+                "model", *COVARIANCE, "n", "population_mean", "mixture", "centre",
                 *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION,
             ),
             within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
@@ -180,7 +184,7 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.empirical",
             Look("empirical score", "#CC79A7", "^"),
             settings=(
-                "model", "data", *COVARIANCE, "n", "population_mean", "draw",
+                "model", "data", *COVARIANCE, "n", "population_mean", "mixture", "draw",
                 *SCHEDULE, *SAMPLING, "seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING)),

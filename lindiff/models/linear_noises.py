@@ -19,6 +19,7 @@ from lindiff.models.linear_family import (
     FLOORS,
     KL,
     Family,
+    against_all,
     as_objects,
     at_infinity,
     mode_rows,
@@ -105,6 +106,7 @@ def _group_metrics(
     }
     result |= {name: np.full(len(own.train), value) for name, value in fixed.items()}
     result["residual_loss"] = result["test_loss"] - optimum
+    result |= against_all(family, filters, result["test_loss"], wanted)
     if wanted & FLOORS:
         limit = at_infinity(family.population, filters, family.span)
         result |= {f"{name}_floor": limit[name] for name in KL}
