@@ -55,6 +55,7 @@ def test_the_neutral_values_are_frozen():
         "spectrum_params": "{}",
         "scale": 1.0,
         "population_mean": 0.0,
+        "mixture": "none",
         "centre": "estimated",
         "draw": "wishart",
         "schedule": "linear",
@@ -150,6 +151,14 @@ def test_default_metrics_are_those_that_cost_little():
         "modes",
         "linearity",
         "directions",
+        "bayes_loss",
+        "excess_loss",
+        "excess_loss_se",
+        "speciation_time",
+        "speciation_time_se",
+        "excess_kurtosis",
+        "excess_kurtosis_se",
+        "classes",
         "pictures",
     }
 

@@ -53,7 +53,7 @@ class Column:
     name: str
     type: Literal[
         "str", "int", "float", "bool", "json",
-        "levels", "modes", "linearity", "directions", "pictures",
+        "levels", "modes", "linearity", "directions", "classes", "pictures",
     ]  # fmt: skip
     label: str
     help: str
@@ -126,6 +126,14 @@ _ROWS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("eigenvalue", pa.float64()),
         ("distance", pa.float64()),
         ("distance_se", pa.float64()),
+    ],
+    "classes": [
+        ("class", pa.int32()),
+        ("weight", pa.float64()),
+        ("training_fraction", pa.float64()),
+        ("fraction", pa.float64()),
+        ("fraction_se", pa.float64()),
+        ("memorized_fraction", pa.float64()),
     ],
     "pictures": [
         ("sample", pa.int32()),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 # The value of the setting `data` that is no data set.
 GAUSSIAN = "gaussian"
+# The value of the setting `mixture` that is one Gaussian.
+ONE_CLASS = "none"
 
 SPECTRUM = ("spectrum", "spectrum_params")
 # Of a population of Gaussian data: the eigenvalues of its covariance.

@@ -41,7 +41,8 @@ METRICS: tuple[Column, ...] = (
         "float",
         "optimal loss",
         "Test loss of the population optimum (N = ∞, no regularization, no early stop), of a data "
-        "set of the optimum for its whole pool.",
+        "set of the optimum for its whole pool; of data sets and mixtures the best linear "
+        "denoiser's.",
     ),
     Column(
         "residual_loss",
@@ -49,6 +50,24 @@ METRICS: tuple[Column, ...] = (
         "residual loss",
         "Test loss minus optimal loss.",
     ),
+    Column(
+        "bayes_loss",
+        "float",
+        "least loss of all denoisers",
+        "Test loss of the posterior mean, of all denoisers the best: of one Gaussian "
+        "`optimal_loss`, of a `mixture` by Monte Carlo, to less than 1e-4 of it; null for data "
+        "sets.",
+        default=False,
+    ),
+    Column(
+        "excess_loss",
+        "float",
+        "excess loss",
+        "Test loss minus `bayes_loss`, measured as the mean square of the difference of ε̂ and "
+        "the posterior mean at fresh noisy points, per dimension; null for data sets.",
+        default=False,
+    ),
+    _standard_error("excess_loss", "the excess loss"),
     Column(
         "null_loss",
         "float",
@@ -163,6 +182,28 @@ METRICS: tuple[Column, ...] = (
     ),
     _standard_error("collapse_time", "the collapse time"),
     Column(
+        "speciation_time",
+        "float",
+        r"speciation time $t_S$",
+        "Time −½ ln ᾱ of the noise level at which two points that are denoised from one noisy "
+        "point have the same class with the mean probability (1 + Σ_k w_k²)/2, half way from 1 to "
+        "that of two independent points, under the exact score of the `mixture`: a property of the "
+        "data, which no model, N, schedule or sampler changes. Null for one class, and for classes "
+        "that overlap so much that clean points have less.",
+        default=False,
+    ),
+    _standard_error("speciation_time", "the speciation time"),
+    Column(
+        "excess_kurtosis",
+        "float",
+        "excess kurtosis",
+        "Fourth cumulant over the squared variance of generated samples along the leading "
+        "eigenvector of Σ: 0 of a Gaussian, −2 b² of a `mixture` of two equal classes with the "
+        "share b of that variance between them.",
+        default=False,
+    ),
+    _standard_error("excess_kurtosis", "the excess kurtosis"),
+    Column(
         "shrinkage",
         "float",
         "shrinkage",
@@ -239,6 +280,15 @@ METRICS: tuple[Column, ...] = (
         "distance from the linear model",
         "At the same levels, the mean square of the difference of ε̂ and that of `linear_exact` on "
         "the same training set, along each eigenvector of Σ0; `directions.parquet`.",
+        default=False,
+    ),
+    Column(
+        "classes",
+        "classes",
+        "classes",
+        "For each class of a `mixture` its weight and the mean probability of the class, given the "
+        "clean point, over training points and over generated samples; of the samples the share "
+        "that is memorized, each counted by that probability; `classes.parquet`.",
         default=False,
     ),
     Column(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from lindiff.columns.column import SAMPLERS_WITH_NETWORK, Column
-from lindiff.columns.groups import GAUSSIAN
+from lindiff.columns.groups import GAUSSIAN, ONE_CLASS
 
 # The optimizer that descends on the exact loss: it draws nothing.
 EXACT_DESCENT = "gradient_descent"
@@ -93,6 +93,19 @@ SETTINGS: tuple[Column, ...] = (
         "Each coordinate of the population mean μ in the eigenbasis of Σ, before the data are "
         "multiplied by `scale`.",
         neutral=0.0,
+        only_with=("data", (GAUSSIAN,)),
+    ),
+    Column(
+        "mixture",
+        "str",
+        "mixture",
+        "Gaussian classes that Σ and μ are the covariance and the mean of together: `none`, one; "
+        "`{weights: [w, …], between: b}`, of a share b of the variance of the first K − 1 "
+        "eigenvectors between the means of the K classes (two of equal weight: at ±√(b s_1)); or "
+        "`{weights: [w, …], means: [[m, …], …]}`, the mean of each along the first eigenvectors in "
+        "units of √s_j; to both `variances: [v, …]`, covariances in these ratios. Needs "
+        "`draw: samples`; both KL and `bures` are of the Gaussian of Σ and μ.",
+        neutral=ONE_CLASS,
         only_with=("data", (GAUSSIAN,)),
     ),
     Column(

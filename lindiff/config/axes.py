@@ -29,6 +29,7 @@ from pydantic import (
 )
 
 from lindiff.columns import Column
+from lindiff.columns.groups import ONE_CLASS
 from lindiff.config import values
 from lindiff.config.words import canonical_json
 from lindiff.config.yamlfile import shown
@@ -304,6 +305,8 @@ def value_schema(column: Column) -> dict[str, Any]:
         return {"anyOf": [_spectrum_schema(kind) for kind in column.choices]}
     if column.name == "data":
         return _data_schema(column.choices)
+    if column.name == "mixture":
+        return _mixture_schema()
     if column.choices:
         return {"enum": list(column.choices)}
     if column.type == "bool":
@@ -341,6 +344,18 @@ def _data_schema(names: Iterable[str]) -> dict[str, Any]:
     keys = {"file": text, "array": text, "drop": drop, "standardize": {"type": "boolean"}}
     file = _closed(keys) | {"required": ["file"]}
     return {"anyOf": [{"enum": list(names)}, file]}
+
+
+def _mixture_schema() -> dict[str, Any]:
+    positive = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}}
+    mean = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+    keys = {
+        "weights": positive | {"minItems": 2},
+        "between": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+        "means": {"type": "array", "items": mean, "minItems": 2},
+        "variances": positive | {"minItems": 2},
+    }
+    return {"anyOf": [{"const": ONE_CLASS}, _closed(keys) | {"required": ["weights"]}]}
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from lindiff.columns import SETTING, Column
-from lindiff.columns.groups import GAUSSIAN
+from lindiff.columns.groups import GAUSSIAN, ONE_CLASS
 from lindiff.config.datafile import read_matrix
 from lindiff.config.eigenvaluefile import read_eigenvalues
-from lindiff.config.words import cut, known_word, suggestion
+from lindiff.config.words import canonical_json, cut, known_word, suggestion
 from lindiff.config.yamlfile import shown
 from lindiff.science.datasets import BUNDLED, remember
+from lindiff.science.mixture import KEYS as OF_MIXTURE
+from lindiff.science.mixture import standard
 from lindiff.science.pools import make_pool
 
 N_OVER_D = Column(
@@ -64,7 +66,8 @@ def checked(column: Column, value: object) -> Any:
     """`value` in the type of `column`.
 
     Args:
-        column: What the value is for; a column with choices, or of type int, float, bool.
+        column: What the value is for; a column with choices, or of type int, float, bool, or
+            `mixture`.
         value: Plain data, as YAML gave it.
 
     Returns:
@@ -77,6 +80,8 @@ def checked(column: Column, value: object) -> Any:
         raise ValueError(f"empty; {_KINDS[column.type]} is needed")
     if column.choices:
         return known_word(value, column.choices)
+    if column.name == "mixture":
+        return mixture(value)
     if column.type == "bool":
         if not isinstance(value, bool):
             raise ValueError("must be true or false")
@@ -187,6 +192,27 @@ def _parameters(kind: str, given: object) -> dict[str, Any]:
         except ValueError as error:
             raise ValueError(f"{name} = {shown(given[name])} {error}") from None
     return result
+
+
+def mixture(value: object) -> str:
+    """A value of the setting `mixture`: `none`, or one JSON text for one mixture.
+
+    Raises:
+        ValueError: It is neither `none` nor a mapping of what `lindiff.science.mixture.standard`
+            takes, or that refuses it.
+    """
+    form = (
+        f"write {ONE_CLASS}, {{weights: [w, …], between: b}} or {{weights: [w, …], "
+        "means: [[m, …], …]}, to both variances: [v, …]"
+    )
+    if value == ONE_CLASS:
+        return ONE_CLASS
+    if not isinstance(value, Mapping):
+        raise ValueError(f"not a mixture; {form}")
+    for key in value:
+        if key not in OF_MIXTURE:
+            raise ValueError(f"unknown key {key!r}{suggestion(str(key), OF_MIXTURE)}; {form}")
+    return canonical_json(standard(value))
 
 
 def data(value: object, folder: Path) -> str:

@@ -3,8 +3,8 @@
 A model has its colour and marker by its name, in every figure. All models of a figure are held at
 one value of what sets the task (schedule, sampler, centre, …), each at one of its own of what sets
 its training (width, steps, learning rate, …), which is null where a model is not trained. A
-population is what training sets are drawn from: the pool of a data set, or a Gaussian of one
-spectrum and dimension.
+population is what training sets are drawn from: the pool of a data set, or Gaussian data, of one
+class or of several, of one spectrum and dimension.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lindiff.columns import EXACT_DESCENT, REQUIRED, SETTING, SETTINGS
 from lindiff.columns.groups import (
     GAUSSIAN,
     NETWORK,
+    ONE_CLASS,
     RANDOM_FEATURES,
     REGULARIZATION,
     RUN,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-POPULATION = ("data", *SPECTRUM, "d")
+POPULATION = ("data", *SPECTRUM, "d", "mixture")
 # In the order of the table, in which `_own` holds them one after the other.
 TRAINING = tuple(
     column.name
@@ -112,11 +113,15 @@ def _of_populations(table: pa.Table, count: int) -> pa.Table:
     best = sorted(found, key=lambda key: (-len(found[key]), *_order(key)))[:count]
     keys = tables.keys_of(own, POPULATION)
     parts = [own.filter(pa.array([key in best for key in keys], pa.bool_()))]
-    at = table.column_names.index("data")
-    for data, *rest in best:
-        part = where(table, data=None, **dict(zip(POPULATION[1:], rest, strict=True)))
-        named = pa.array([data] * part.num_rows, table.schema.field("data").type)
-        parts.append(part.set_column(at, table.schema.field("data"), named))
+    for key in best:
+        own = dict(zip(POPULATION, key, strict=True))
+        # The theory of a data set is that of one Gaussian; its cells know of no data.
+        part = where(table, **own | {"data": None, "mixture": own["mixture"] or ONE_CLASS})
+        for name in ("data", "mixture"):
+            field = table.schema.field(name)
+            named = pa.array([own[name]] * part.num_rows, field.type)
+            part = part.set_column(table.column_names.index(name), field, named)
+        parts.append(part)
     return pa.concat_tables(parts)
 
 
@@ -212,7 +217,9 @@ def population_words(population: Mapping[str, Any]) -> str:
     """A population in words: ``digits, d = 61``; of a Gaussian the spectrum instead of the name."""
     name = labels.data_set(str(population["data"]))
     if population["data"] == GAUSSIAN:
-        name = f"Gaussian, {labels.spectrum(population['spectrum'], population['spectrum_params'])}"
+        one = population["mixture"] == ONE_CLASS
+        name = "Gaussian" if one else labels.mixture(population["mixture"])
+        name += f", {labels.spectrum(population['spectrum'], population['spectrum_params'])}"
     return f"{name}, {labels.setting('d', population['d'])}"
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lindiff.columns import LABELS, SETTING
-from lindiff.columns.groups import GAUSSIAN
+from lindiff.columns.groups import GAUSSIAN, ONE_CLASS
 from lindiff.science import datasets
 
 # Settings that say what the data are: the line above a drawing.
-DATA = ("data", "spectrum", "d", "scale")
+DATA = ("data", "spectrum", "d", "scale", "mixture")
 _LONGEST = 24  # characters of a file's name that a title has room for
 # Labels of what figures form from columns.
 _DERIVED = {
@@ -44,6 +44,9 @@ _DERIVED = {
     "onset": "onset of memorization",
     "best_stop": "best stop",
     "quality": "time to fixed quality",
+    "class_ratio": "share of a class / weight",
+    "class_memorized": "memorized share of a class",
+    "class_weight": "weight of a class",
     "coefficient": r"coefficient $a$ of $a/N$",
 }
 
@@ -76,6 +79,8 @@ def number(value: Any) -> str:
 
 def setting(name: str, value: Any) -> str:
     """A setting and its value for a legend or a title: ``ridge c = 0.01``."""
+    if name == "mixture":
+        return mixture(value)
     return equal(SETTING[name].label, number(value))
 
 
@@ -98,6 +103,24 @@ def spectrum(kind: str, params: str) -> str:
         return rf"power law $s_j\propto j^{{-{scalars['exponent']:g}}}$"
     words = kind.replace("_", "-")
     return ", ".join([words, *(f"{key} {number(value)}" for key, value in scalars.items())])
+
+
+def mixture(text: str, show: Callable[[float], str] = number) -> str:
+    """The setting `mixture` in words: ``2 Gaussian classes (0.75, 0.25; between 0.9)``.
+
+    Args:
+        text: A value of the setting.
+        show: How a number is written.
+    """
+    if text == ONE_CLASS:
+        return "one Gaussian class"
+    values = json.loads(text)
+    inside = [", ".join(map(show, values["weights"]))]
+    inside += ["means given"] if "means" in values else []
+    inside += [f"between {show(values['between'])}"] if "between" in values else []
+    if "variances" in values:
+        inside.append(f"variances {', '.join(map(show, values['variances']))}")
+    return f"{len(values['weights'])} Gaussian classes ({'; '.join(inside)})"
 
 
 def plain(text: str) -> str:

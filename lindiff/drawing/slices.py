@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns import REQUIRED, SETTINGS
+from lindiff.columns.groups import ONE_CLASS
 from lindiff.columns.groups import SPECTRUM as SPECTRUM
 from lindiff.drawing.tables import (
     distinct,
@@ -149,11 +150,13 @@ def measured(metrics: pa.Table, model: str = EXACT) -> pa.Table:
     """The rows of single training sets, of `linear_exact` or another model with a limit.
 
     Rows of a data set are taken about the mean of their pool: they are compared with Gaussian data
-    of mean 0, and with the theory of those.
+    of mean 0 and one class, and with the theory of those.
     """
-    rows, name = keep(metrics, "model", [model]), "population_mean"
-    at = rows.column_names.index(name)
-    return rows.set_column(at, rows.schema.field(name), pc.fill_null(rows[name], 0.0))
+    rows = keep(metrics, "model", [model])
+    for name, value in (("population_mean", 0.0), ("mixture", ONE_CLASS)):
+        at = rows.column_names.index(name)
+        rows = rows.set_column(at, rows.schema.field(name), pc.fill_null(rows[name], value))
+    return rows
 
 
 def theory(

@@ -92,7 +92,7 @@ class Model:
         return function
 
 
-_DATA = ("data", *COVARIANCE, "n", "population_mean", "centre", "draw", "seed")
+_DATA = ("data", *COVARIANCE, "n", "population_mean", "mixture", "centre", "draw", "seed")
 _LINEAR = frozenset(
     (
         "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss", "kl_model_data",
@@ -110,13 +110,20 @@ _MEASURED = _PROXIMITY | frozenset(
         "levels", "modes", "linearity", "directions", "pictures",
     )
 )  # fmt: skip
+# What is measured of a mixture too.
+_OF_CLASSES = frozenset(
+    (
+        "bayes_loss", "excess_loss", "excess_loss_se", "speciation_time", "speciation_time_se",
+        "excess_kurtosis", "excess_kurtosis_se", "classes",
+    )
+)  # fmt: skip
 
 
 # Of networks that are trained as one: each has its own data, random numbers and rates.
 _OF_ONE_RUN = frozenset(
     (
-        "spectrum", "spectrum_params", "scale", "n", "population_mean", "centre", "draw", "seed",
-        "noises", "weight_decay", "learning_rate", "train_seed",
+        "spectrum", "spectrum_params", "scale", "n", "population_mean", "mixture", "centre", "draw",
+        "seed", "noises", "weight_decay", "learning_rate", "train_seed",
     )
 )  # fmt: skip
 
@@ -133,7 +140,7 @@ def _network(name: str, look: Look, pictures: bool = False) -> Model:
             "learning_rate", *RUN, "stop_step", *NETWORK, "train_seed",
         ),
         within=frozenset((*SAMPLING, "stop_step")),
-        metrics=_MEASURED,
+        metrics=_MEASURED | _OF_CLASSES,
         trained=True,
         samples=True,
         pictures=pictures,
@@ -153,6 +160,7 @@ MODELS: dict[str, Model] = {
             within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
             | _PROXIMITY
+            | {"bayes_loss", "excess_loss"}
             | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
         ),
         Model(
@@ -161,7 +169,7 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.theory",
             Look("linear, theory", "#0072B2", ""),
             settings=(
-                "model", *COVARIANCE, "n", "population_mean", "centre",
+                "model", *COVARIANCE, "n", "population_mean", "mixture", "centre",
                 *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION,
             ),
             within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
@@ -194,11 +202,11 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.empirical",
             Look("empirical score", "#CC79A7", "^"),
             settings=(
-                "model", "data", *COVARIANCE, "n", "population_mean", "draw",
+                "model", "data", *COVARIANCE, "n", "population_mean", "mixture", "draw",
                 *SCHEDULE, *SAMPLING, "seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING)),
-            metrics=_MEASURED | {"collapse_time", "collapse_time_se"},
+            metrics=_MEASURED | _OF_CLASSES | {"collapse_time", "collapse_time_se"},
             samples=True,
         ),
         Model(
@@ -217,8 +225,9 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.random_features",
             Look("random features", "#999933", "p"),
             settings=(
-                "model", *_DATA, *SCHEDULE, *SAMPLING, "noises", "weight_decay", "stop",
-                *RANDOM_FEATURES, "train_seed",
+                "model", "data", *COVARIANCE, "n", "population_mean", "centre", "draw", "seed",
+                *SCHEDULE, *SAMPLING, "noises", "weight_decay", "stop", *RANDOM_FEATURES,
+                "train_seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING, "weight_decay", "stop")),
             metrics=_MEASURED - {"train_loss_se", "test_loss_se"},

@@ -17,6 +17,7 @@ from lindiff.models import linear_noises
 from lindiff.models.linear_cells import Filters, are_frozen, groups, level_indices
 from lindiff.models.linear_family import (
     Family,
+    against_all,
     as_objects,
     as_table,
     common_metrics,
@@ -96,6 +97,7 @@ def _group_metrics(
     table = make_table(filters, family.span)
     evaluated = table.at(mu.nodes)
     result = common_metrics(family, filters, evaluated, wanted)
+    result |= against_all(family, filters, result["test_loss"], wanted)
     if "agreement" in wanted:
         result["agreement"] = _agreement(family, filters, evaluated)
     if wanted & PROXIMITY:

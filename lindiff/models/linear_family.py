@@ -16,13 +16,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.columns import METRIC
-from lindiff.columns.groups import GAUSSIAN
+from lindiff.columns.groups import GAUSSIAN, ONE_CLASS
 from lindiff.models.linear_cells import Filters, spectrum
 from lindiff.science import datasets, measure, metrics, vectors
 from lindiff.science.agreement import Halves, make_halves
-from lindiff.science.draws import Draw, make_draw
+from lindiff.science.draws import Draw, draw_about, generator, make_draw
 from lindiff.science.exact import divergences
+from lindiff.science.mixture import Mixture, make_mixture, one_class
 from lindiff.science.pools import Pool, make_pool
+from lindiff.science.speciation import bayes_loss as mixture_loss
 from lindiff.science.tables import Evaluated, FilterTable, Range, node_range
 
 Array = NDArray[np.float64]
@@ -30,8 +32,13 @@ Array = NDArray[np.float64]
 # Of a Gaussian population: the settings `COVARIANCE`, and the coordinates of its mean.
 PopulationKey = tuple[str, str, int, float, float]
 
+# The same of a mixture, and what says its classes.
+MixtureKey = tuple[PopulationKey, str]
+
 KL = ("kl_model_data", "kl_data_model")
 FLOORS = frozenset(f"{name}_floor" for name in (*KL, "bures"))
+# Of the best of all denoisers, which is not linear where the data are not Gaussian.
+OF_ALL = frozenset(("bayes_loss", "excess_loss"))
 # What is measured on held-out rows; of `levels` the test loss is.
 OF_HELD_OUT = frozenset(
     (
@@ -81,8 +88,26 @@ def scaled_pool(data: str, scale: float) -> Pool:
 
 
 def spectrum_key(row: dict[str, Any]) -> dict[str, Any]:
-    """What of a spectrum the random numbers of a draw hang on."""
-    return {"spectrum": row["spectrum"], "params": datasets.plain(row["spectrum_params"])}
+    """What of a spectrum and of the classes in it the random numbers of a draw hang on."""
+    key = {"spectrum": row["spectrum"], "params": datasets.plain(row["spectrum_params"])}
+    return key | ({"mixture": row["mixture"]} if is_mixture(row) else {})
+
+
+def is_mixture(row: dict[str, Any]) -> bool:
+    """Whether the data of a cell are several Gaussian classes; null where a model reads none."""
+    return row["mixture"] not in (None, ONE_CLASS)
+
+
+def mixture_of(row: dict[str, Any]) -> Mixture:
+    """The classes of a cell's population, one of a Gaussian, about its mean."""
+    return _mixture((population_of(row), row["mixture"] or ONE_CLASS))
+
+
+@lru_cache(maxsize=16)
+def _mixture(name: MixtureKey) -> Mixture:
+    population, classes = name
+    s = spectrum(*population[:-1])
+    return one_class(s) if classes == ONE_CLASS else make_mixture(s, **json.loads(classes))
 
 
 def _draw(row: dict[str, Any], half: int) -> Draw:
@@ -97,7 +122,23 @@ def _draw(row: dict[str, Any], half: int) -> Draw:
     if half:
         # Not in the key of the first: it keeps its numbers whether or not there is a second.
         key["half"] = half
+    if is_mixture(row):
+        return _draw_mixture(row, s, mean, key)
     return make_draw(row["draw"], s, row["n"], row["seed"], key, mean, known)
+
+
+def _draw_mixture(row: dict[str, Any], s: Array, mean: float, key: dict[str, object]) -> Draw:
+    """Samples of several classes; a smaller set is a prefix of a larger one.
+
+    Raises:
+        ValueError: The draw is of the covariance alone, whose law is not that of a mixture.
+    """
+    if row["draw"] != "samples":
+        raise ValueError("a mixture is drawn as samples: set `draw: samples`")
+    named = {"d": row["d"], "seed": row["seed"], **key}
+    labels, rng = (generator(purpose, **named) for purpose in ("classes", "samples"))
+    rows, _ = mixture_of(row).sample(row["n"], labels, rng)
+    return draw_about(s, np.full(len(s), mean), rows, row["centre"] == "known")
 
 
 def make_family(cells: pa.Table) -> Family:
@@ -123,6 +164,33 @@ def optimal_loss(population: PopulationKey, schedule: tuple[Any, ...]) -> float:
     made = Filters(schedule, None, ()).make_schedule()
     signal = made.alpha_bar[:, None] * spectrum(*population[:-1])
     return float(np.mean(signal / (signal + made.q[:, None])))
+
+
+def bayes_loss(family: Family, schedule: tuple[Any, ...]) -> float:
+    """The least test loss of all denoisers, mean over levels; NaN of a data set."""
+    row = family.row
+    if row["data"] != GAUSSIAN:
+        return np.nan
+    if not is_mixture(row):
+        return optimal_loss(family.population, schedule)
+    return _mixture_loss((family.population, row["mixture"]), schedule)
+
+
+@lru_cache(maxsize=256)
+def _mixture_loss(name: MixtureKey, schedule: tuple[Any, ...]) -> float:
+    (kind, params, d, *_), classes = name
+    rng = generator("bayes_loss", spectrum=kind, params=params, d=d, mixture=classes)
+    return mixture_loss(_mixture(name), Filters(schedule, None, ()).make_schedule(), rng)[0]
+
+
+def against_all(
+    family: Family, filters: Filters, test_loss: Array, wanted: frozenset[str]
+) -> dict[str, NDArray[Any]]:
+    """`bayes_loss` and `excess_loss` of linear models, where they are wanted, shape (F,)."""
+    if not wanted & OF_ALL:
+        return {}
+    best = bayes_loss(family, filters.schedule)
+    return {"bayes_loss": np.full_like(test_loss, best), "excess_loss": test_loss - best}
 
 
 @lru_cache(maxsize=256)

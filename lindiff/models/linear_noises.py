@@ -19,6 +19,7 @@ from lindiff.models.linear_family import (
     FLOORS,
     KL,
     Family,
+    against_all,
     as_objects,
     at_infinity,
     mode_rows,
@@ -121,6 +122,7 @@ def _group_metrics(
     }
     result |= {name: np.full(len(own.train), value) for name, value in fixed.items()}
     result["residual_loss"] = result["test_loss"] - optimum
+    result |= against_all(family, filters, result["test_loss"], wanted)
     if wanted & FLOORS:
         result |= at_infinity(family.population, filters, family.span)
     if "levels" in wanted:

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models.linear_cells import Filters, level_indices
-from lindiff.models.linear_family import Family, as_objects, mode_rows, of_data, scaled_pool
+from lindiff.models.linear_family import (
+    Family,
+    as_objects,
+    bayes_loss,
+    is_mixture,
+    mixture_of,
+    mode_rows,
+    of_data,
+    scaled_pool,
+    spectrum_key,
+)
 from lindiff.models.proximity import LARGEST, PROXIMITY, SAMPLES, proximity, training_points
 from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Pairs, Points
@@ -25,6 +35,7 @@ from lindiff.science.draws import generator
 from lindiff.science.filters import Bank, Training
 from lindiff.science.pools import Pool
 from lindiff.science.schedule import Schedule, log_levels
+from lindiff.science.speciation import speciation_time
 
 Array = NDArray[np.float64]
 Metrics = dict[str, NDArray[Any]]
@@ -44,6 +55,9 @@ _LOSSES = frozenset(
 )  # fmt: skip
 _OF_TRAINING = ("train_loss", "test_loss")
 _FAMILY = frozenset(("optimal_loss", "pool_fraction"))
+_SPECIATION = frozenset(("speciation_time", "speciation_time_se"))
+_EXCESS = frozenset(("excess_loss", "excess_loss_se"))
+_KURTOSIS = frozenset(("excess_kurtosis", "excess_kurtosis_se"))
 _MEMORIZED = frozenset(("memorized_fraction", "memorized_fraction_se"))
 _DISTANCES = frozenset(
     (
@@ -55,8 +69,8 @@ _DISTANCES = frozenset(
 SAME_NOISE = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
 PAIR = SAME_NOISE | PROXIMITY
 
-OF_SCHEDULE = _FAMILY | _LOSSES | {"linearity", "directions"}
-OF_SAMPLES = _MEMORIZED | _DISTANCES | PAIR | {"modes", "pictures"}
+OF_SCHEDULE = _FAMILY | _LOSSES | _SPECIATION | _EXCESS | {"bayes_loss", "linearity", "directions"}
+OF_SAMPLES = _MEMORIZED | _DISTANCES | _KURTOSIS | PAIR | {"modes", "classes", "pictures"}
 # What `measure` can give.
 METRICS = OF_SCHEDULE | OF_SAMPLES
 
@@ -64,9 +78,12 @@ METRICS = OF_SCHEDULE | OF_SAMPLES
 def fresh_points(family: Family) -> Points:
     """Where test points less the centre come from: the population, or the held-out rows."""
     draw, pool = family.draw, _pool(family)
-    if pool is None:
-        return denoisers.normal(-draw.offset, draw.spectrum)
-    return denoisers.rows_of(pool.held_out - draw.offset)
+    if pool is not None:
+        return denoisers.rows_of(pool.held_out - draw.offset)
+    if is_mixture(family.row):
+        classes = mixture_of(family.row)
+        return lambda rng, count: classes.sample(count, rng, rng)[0] - draw.offset
+    return denoisers.normal(-draw.offset, draw.spectrum)
 
 
 def reason(family: Family, wanted: Iterable[str]) -> str | None:
@@ -148,6 +165,12 @@ def of_schedule(
         result |= {"optimal_loss": np.array([optimum]), "pool_fraction": np.array([fraction])}
     if asked & _LOSSES:
         result |= _losses(family, made, denoise, frozen)
+    if "bayes_loss" in asked:
+        result["bayes_loss"] = np.array([bayes_loss(family, schedule)])
+    if asked & _EXCESS:
+        result |= _estimates({"excess_loss": _excess(family, made, denoise)})
+    if asked & _SPECIATION:
+        result |= _estimates({"speciation_time": speciation(family)})
     if "residual_loss" in asked:
         result["residual_loss"] = result["test_loss"] - result["optimal_loss"]
     if "linearity" in asked:
@@ -241,8 +264,11 @@ def of_samples(
     if asked & PROXIMITY:
         theirs = None if other is None else other + family.halves.other.offset
         found["proximity_bias"] = proximity(family, made + draw.offset, theirs)
-    result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
-    result |= {f"{name}_se": np.array([error]) for name, (_, error) in found.items()}
+    if asked & _KURTOSIS:
+        found["excess_kurtosis"] = samples.excess_kurtosis(made[:, 0])
+    result = _estimates(found)
+    if "classes" in asked:
+        result["classes"] = as_objects([_classes(family, made) or None])
     if "modes" in asked:
         # Of nodes as the measure has them, ascending; the table's first mode is the largest.
         generated = samples.variances(made, draw.vectors[:, ::-1])[::-1]
@@ -253,6 +279,57 @@ def of_samples(
         if rows:
             result["pictures"] = as_objects([rows])
     return result
+
+
+def _estimates(found: dict[str, samples.Estimate]) -> Metrics:
+    """Metrics with their standard errors, arrays of shape (1,)."""
+    result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
+    return result | {f"{name}_se": np.array([error]) for name, (_, error) in found.items()}
+
+
+def speciation(family: Family) -> samples.Estimate:
+    """The speciation time of the population; NaN where it has one class, or has none."""
+    row = family.row
+    if not is_mixture(row):
+        return np.nan, np.nan
+    rng = generator("speciation", d=row["d"], **spectrum_key(row))
+    return speciation_time(mixture_of(row), rng)
+
+
+def _excess(family: Family, schedule: Schedule, denoise: Denoiser) -> samples.Estimate:
+    """`excess_loss` on the noisy test points of `_losses`; NaN of a data set."""
+    if _pool(family) is not None:
+        return np.nan, np.nan
+    best = mixture_of(family.row).denoiser(schedule, family.draw.offset)
+    sources = denoisers.rows_of(training_points(family)), fresh_points(family)
+    rng = generator("loss", **family.key)
+    return denoisers.over_rounds(denoisers.distances(denoise, best, schedule, sources, rng))
+
+
+def _classes(family: Family, made: Array) -> list[dict[str, Any]]:
+    """A row a class, of samples less the centre, shape (S, d); none where there is one class."""
+    if not is_mixture(family.row):
+        return []
+    classes, points = mixture_of(family.row), training_points(family)
+    # Of a clean point exactly; no level of the schedule has a part in it.
+    of_samples, of_points = (classes.posterior(x + family.draw.offset) for x in (made, points))
+    memorized = np.full(len(made), np.nan)
+    if _distinct(family) >= 3:
+        memorized = 1.0 * samples.are_memorized(made, points, row_numbers(family))
+    total = of_samples.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = memorized @ of_samples / total
+    error = of_samples.std(axis=0, ddof=1) / np.sqrt(len(made))
+    columns = classes.weights, of_points.mean(axis=0), of_samples.mean(axis=0), error, share
+    names = ("weight", "training_fraction", "fraction", "fraction_se", "memorized_fraction")
+    return [
+        {"class": k} | {name: _or_none(x) for name, x in zip(names, numbers, strict=True)}
+        for k, numbers in enumerate(zip(*columns, strict=True), 1)
+    ]
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _pool(family: Family) -> Pool | None:

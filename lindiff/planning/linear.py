@@ -17,12 +17,13 @@ from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import (
     COVARIANCE,
     GAUSSIAN,
+    ONE_CLASS,
     REGULARIZATION,
     SAMPLING,
     SCHEDULE,
     SPECTRUM,
 )
-from lindiff.models import MODELS
+from lindiff.models import MODELS, THEORY
 from lindiff.models.linear_cells import (
     IDEAL,
     LEVELS,
@@ -32,13 +33,14 @@ from lindiff.models.linear_cells import (
     spectrum,
     training_of,
 )
-from lindiff.models.linear_family import FLOORS
+from lindiff.models.linear_family import FLOORS, is_mixture
 from lindiff.models.linear_noises import GENERATED
 from lindiff.models.proximity import PROXIMITY, SAMPLES
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
 from lindiff.planning.measured import of_samples
 from lindiff.planning.noises import cost_of_level
 from lindiff.science.datasets import notes
+from lindiff.science.mixture import directions
 from lindiff.science.pools import INDEPENDENT, make_pool
 
 Array = NDArray[np.float64]
@@ -240,7 +242,9 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (COVARIANCE, "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
         (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
-        (("model", "data", "draw"), "draw", partial(_without_samples, metrics)),
+        (("model", "data", "draw", "mixture"), "draw", partial(_without_samples, metrics)),
+        ((*COVARIANCE, "mixture"), "mixture", _bad_mixture),
+        (("model", "mixture"), "mixture", partial(_of_one_class, metrics)),
         (("sampler",), "sampler", partial(_noisy, metrics)),
         (("data",), "data", partial(_no_population, metrics)),
         (("model", "sampler", "population_mean"), "population_mean", _far),
@@ -276,10 +280,33 @@ def _bad_steps(values: dict[str, Any]) -> str | None:
 def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     if values["draw"] == "samples" or values["data"] != GAUSSIAN:
         return None
+    if is_mixture(values):
+        return "a mixture is drawn as samples, not as a covariance; allowed: samples"
     if MODELS[values["model"]].samples:
         return f"{values['model']} needs the training samples; allowed: samples"
     asked = sorted(_OF_ROWS & set(metrics))
     return f"{asked[0]} needs the training samples; allowed: samples" if asked else None
+
+
+def _bad_mixture(values: dict[str, Any]) -> str | None:
+    if not is_mixture(values):
+        return None
+    count, d = directions(json.loads(values["mixture"])), values["d"]
+    return f"the means lie in {count} directions, but d = {d}" if count > d else None
+
+
+def _of_one_class(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
+    """What holds of no mixture, or not of all."""
+    if not is_mixture(values):
+        return None
+    if "monte_carlo_gap" in metrics:
+        return f"monte_carlo_gap draws Gaussian samples; allowed: {ONE_CLASS}"
+    if values["model"] == THEORY and "variances" in json.loads(values["mixture"]):
+        return (
+            "of rows whose size differs from class to class the limit is another; allowed with "
+            f"{THEORY}: {ONE_CLASS}, or classes of one covariance"
+        )
+    return None
 
 
 def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:

@@ -21,6 +21,8 @@ _COPIES = 6
 # A row of a list is a Python dictionary before it is a column, and a number in it an object.
 _DICTIONARY, _NUMBER = 232, 32
 _LATE = 0.6
+# Classes of a mixture that are counted on.
+_CLASSES = 10
 
 
 def kept(families: pa.Table, metrics: Sequence[str]) -> Array:
@@ -71,6 +73,8 @@ def lengths(d: Array, n: Array) -> dict[str, Array]:
         "modes": modes,
         "linearity": measured.LEVELS * one,
         "directions": measured.LEVELS * modes,
+        # Of what is known of a family: a mixture has hardly more classes.
+        "classes": _CLASSES * one,
         "pictures": measured.PICTURES * one,
     }
     return {name: found[name] for name in NESTED}

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.columns import SETTING, SETTINGS
-from lindiff.columns.groups import GAUSSIAN, SPECTRUM
+from lindiff.columns.groups import GAUSSIAN, ONE_CLASS, SPECTRUM
 from lindiff.drawing import labels, slices, tables
 from lindiff.drawing.intervals import FEWEST_SETS as FEWEST_SETS
 from lindiff.models import EXACT, MODELS, SHRINKAGE, THEORY
@@ -232,6 +232,9 @@ class Rows:
         kind, params = fixed.get("spectrum"), fixed.get("spectrum_params", "{}")
         data = fixed.get("data")
         found["spectrum"] = params if kind is None else population(data, kind, params)
+        if fixed.get("mixture", ONE_CLASS) != ONE_CLASS:
+            words = labels.mixture(fixed.pop("mixture"), "{:.4g}".format)
+            found["spectrum"] = found["spectrum"].replace("Gaussian data", f"data of {words}")
         found["d"] = f"d = {fixed['d']}"
         if "sampler" in fixed:
             found["sampler"] = f"sampler {fixed['sampler']}"

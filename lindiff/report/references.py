@@ -165,6 +165,7 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
 METRIC_SOURCES: dict[str, tuple[str, ...]] = {
     "uncentred_cosine": ("kadkhodaie2024",),
     "collapse_time": ("biroli2024",),
+    "speciation_time": ("biroli2024",),
 }
 FIGURE_SOURCES: dict[str, tuple[str, ...]] = {
     "modes": ("wang2025",),

@@ -174,6 +174,28 @@ def frozen_losses(
     return losses
 
 
+def distances(
+    denoise: Denoiser,
+    reference: Denoiser,
+    schedule: Schedule,
+    sources: tuple[Points, Points],
+    rng: np.random.Generator,
+    rounds: int | None = None,
+) -> Float64[Array, "T R"]:
+    """|ε̂ − ε̂_ref|²/d at the test points of `monte_carlo_losses` with these arguments, (T, R).
+
+    Of the posterior mean as reference its mean is the loss that the denoiser has more: what
+    E[ε|x_t] leaves of ε is orthogonal to every function of x_t.
+    """
+    rounds = rounds_of(schedule.timesteps) if rounds is None else rounds
+    found = np.empty((schedule.timesteps, rounds))
+    for index, x, _ in noisy_pairs(schedule, sources, rng, rounds):
+        with np.errstate(over="ignore", invalid="ignore"):
+            difference = denoise(x[1], index) - reference(x[1], index)
+            found[index] = (difference**2).mean(axis=-1)
+    return found
+
+
 def over_rounds(losses: Float64[Array, "T R"]) -> tuple[float, float]:
     """Mean over levels and rounds of losses of shape (T, R), and its standard error over rounds."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -191,14 +191,31 @@ def draw_samples(
 
     Args, shapes and result as `draw_wishart`, with the samples.
     """
-    d = len(spectrum)
     # One array throughout: fresh pages cost as much as the arithmetic.
-    centred = rng.standard_normal((n, d))
-    centred *= np.sqrt(spectrum)
-    offset = np.zeros(d) if known_centre else centred.mean(axis=0)
-    centred -= offset
-    values, vectors = eigenpairs(centred.T, min(d, n if known_centre else n - 1))
-    return Draw(spectrum, mean, n, offset, values / n, vectors, centred)
+    rows = rng.standard_normal((n, len(spectrum)))
+    rows *= np.sqrt(spectrum)
+    return draw_about(spectrum, mean, rows, known_centre)
+
+
+def draw_about(
+    spectrum: Float64[Array, " d"],
+    mean: Float64[Array, " d"],
+    rows: Float64[Array, "n d"],
+    known_centre: bool,
+) -> Draw:
+    """A training set of independent rows in general position, given about the population's mean.
+
+    Args:
+        spectrum: s, shape (d,).
+        mean: μ, shape (d,).
+        rows: The rows less μ, shape (N, d); they become those less their centre, in place.
+        known_centre: Whether μ is known, so that μ0 is not used.
+    """
+    n, d = rows.shape
+    offset = np.zeros(d) if known_centre else rows.mean(axis=0)
+    rows -= offset
+    values, vectors = eigenpairs(rows.T, min(d, n if known_centre else n - 1))
+    return Draw(spectrum, mean, n, offset, values / n, vectors, rows)
 
 
 def draw_rows(

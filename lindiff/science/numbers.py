@@ -32,7 +32,7 @@ def whole(name: str, value: SupportsIndex, least: int) -> int:
     return number
 
 
-def real(name: str, value: float, *, infinite: bool = False) -> float:
+def real(name: str, value: object, *, infinite: bool = False) -> float:
     """A real number as Python's float.
 
     Args:

@@ -110,11 +110,43 @@ def memorized_fraction(
         ValueError: There are fewer than three distinct training points: of two, the second-nearest
             is always the other one.
     """
+    return _mean(are_memorized(samples, points, number))
+
+
+def are_memorized(
+    samples: Float64[Array, "S d"],
+    points: Float64[Array, "N d"],
+    number: Int64[NDArray[np.int64], " N"] | None = None,
+) -> Bool[NDArray[np.bool_], " S"]:
+    """Which samples `memorized_fraction` counts, shape (S,), with its arguments and errors."""
     number = repeated(points) if number is None else number
     distinct = len(np.unique(number))
     if distinct < 3:
         raise ValueError(f"{distinct} distinct training points; the ratio needs at least 3")
-    return _mean(nearest(samples, points, number)[1] < _RATIO)
+    return nearest(samples, points, number)[1] < _RATIO
+
+
+def excess_kurtosis(values: Float64[Array, " S"]) -> Estimate:
+    """Fourth cumulant over the squared variance, 0 of a Gaussian, with its jackknife error.
+
+    m_4/m_2² − 3 of central moments; its bias of order 1/S is taken out by the same jackknife,
+    which leaves out one of 16 blocks.
+
+    Args:
+        values: Numbers, shape (S,), S ≥ 2.
+
+    Returns:
+        NaN where all values are the same.
+    """
+
+    def of(x: Float64[Array, " n"]) -> float:
+        squares = (x - x.mean()) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.mean(squares**2) / np.mean(squares) ** 2) - 3
+
+    folds = np.array([of(np.delete(values, block)) for block in _blocks(len(values))])
+    count = len(folds)
+    return float(count * of(values) - (count - 1) * folds.mean()), _jackknife(folds)
 
 
 def proximity_bias(

@@ -38,7 +38,7 @@ from lindiff.sweep.validate import validate
 
 WHO = "lindiff.train"
 _NAME = "model"
-_OF_DRAW = ("data", "spectrum", "scale", "population_mean", "centre", "n_over_d", "draw")
+_OF_DRAW = ("data", "spectrum", "scale", "population_mean", "mixture", "centre", "n_over_d", "draw")
 _ELSEWHERE = {
     "metrics": "ask for them by .metrics(NAME, …) of what this returns",
     "figures": "a figure is of a sweep",
@@ -118,7 +118,9 @@ def _plain(key: str, value: Any) -> Any:
     if key in _ELSEWHERE:
         raise InputError(f"{WHO}: {key}: {_ELSEWHERE[key]}")
     value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, list | tuple) or (isinstance(value, dict) and key != "spectrum"):
+    if isinstance(value, list | tuple) or (
+        isinstance(value, dict) and key not in ("spectrum", "mixture")
+    ):
         raise InputError(f"{WHO}: {key} = {value!r}: one value is needed; a sweep takes several")
     return value
 
@@ -167,7 +169,7 @@ def _of_array(
 ) -> Given:
     rows = as_numbers(data, f"{WHO}: data")
     shape = rows.shape[1:]
-    _said(own, "the data say it", "data", "spectrum", "d", "population_mean", "draw")
+    _said(own, "the data say it", "data", "spectrum", "d", "population_mean", "mixture", "draw")
     if model.pictures or picture:
         size: tuple[int, ...] | None = _picture_of(shape, picture)
     else:

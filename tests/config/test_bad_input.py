@@ -380,12 +380,37 @@ def test_bad_values_at_the_top(make, text, found):
     assert found in message(make(base=f"{text}\n{BASE}"))
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("two", "= 'two': not a mixture; write none, {weights: [w, …], between: b} or"),
+        ("{weights: [1, 0], between: 0.5}", "weights: value 2 = 0 must be more than 0"),
+        ("{weights: [1, -1], between: 0.5}", "weights: value 2 = -1 must be more than 0"),
+        ("{weights: [1, .nan], between: 0.5}", "weights: value 2 = nan must be finite"),
+        ('{weights: [1, "1"], between: 0.5}', "weights: value 2 = '1' is not a number"),
+        ("{weights: [1, 1], between: 1.0}", "between = 1 must be at least 0 and less than 1"),
+        ("{weights: [1, 1], weight: [1]}", "unknown key 'weight' (did you mean weights?); write"),
+        ("{between: 0.5}", "the key weights is missing"),
+        ("{weights: [1, 1, 1, 1, 1, 1], between: 0.5}", "means lie in 5 directions, but d = 4"),
+        ("{weights: [1, 1], means: [[0.1], [0.2]]}\n    draw: wishart", "drawn as samples"),
+    ],
+)
+def test_bad_mixtures(make, written, found):
+    draw = "" if "draw" in written else "\ndraw: samples"
+    text = message(make(f"mixture: {written}{draw}".replace("\n    ", "\n")))
+    assert re.match(r"c\.yaml:[78]:\d+: experiments\.a\.(mixture|draw)", text)
+    assert found in text
+    assert len(text.splitlines()) == 1
+
+
 def test_bad_metrics(make):
     assert message(make("metrics: [kl_model_data_mean]")) == (
         "c.yaml:7:15: experiments.a.metrics[0] = 'kl_model_data_mean': "
         "comes with kl_model_data; ask for that"
     )
-    assert message(make("metrics: burse")).endswith("directions, pictures (did you mean bures?)")
+    assert message(make("metrics: burse")).endswith(
+        "directions, classes, pictures (did you mean bures?)"
+    )
     assert "metrics.only = []: empty list; give at least one value" in message(
         make("metrics: {only: []}")
     )

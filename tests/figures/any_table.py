@@ -185,6 +185,8 @@ def _items(
         ]
     if name == "directions":
         return [a | b for a in at for b in modes]
+    if name == "classes":
+        return [{"class": k + 1, "weight": w} for k, w in enumerate((0.75, 0.25))]
     if name == "pictures":
         grey = {"height": 2, "generated": [0.0, 0.5, 1.0, 0.2], "nearest": [0.0, 1.0, 1.0, 0.0]}
         return [{"sample": i, **grey} for i in range(2)] if row["data"] == "digits" else []

@@ -23,7 +23,7 @@ from tests.science.helpers import sweep_cells
 BASE: dict[str, Any] = {
     "data": "gaussian", "spectrum": "power_law", "spectrum_params": '{"exponent":1.0}', "d": 5,
     "scale": 1.0, "n": 9, "population_mean": 0.0, "centre": "estimated", "draw": "samples",
-    "noises": math.inf,
+    "noises": math.inf, "mixture": "none",
     "schedule": "linear", "beta_min": 1e-4, "beta_max": 9e-3, "timesteps": 20, "sampler": "ddim",
     "final_noise": False, "sampling_steps": 0, "ridge": 0.01, "weight_decay": 0.01,
     "weighting": "uniform", "stop": 4.0,
@@ -44,6 +44,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "centre": {"centre": "known"},
     "draw": {"draw": "wishart"},
     "noises": {"noises": 3.0},
+    "mixture": {"mixture": '{"between":0.5,"weights":[0.5,0.5]}'},
     "schedule": {"schedule": "cosine", "beta_min": None, "beta_max": None},
     "beta_min": {"beta_min": 3e-4},
     "beta_max": {"beta_max": 8e-3},

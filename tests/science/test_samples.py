@@ -10,6 +10,7 @@ from lindiff.science.draws import make_draw
 from lindiff.science.samples import (
     agreement,
     cosine,
+    excess_kurtosis,
     gaussian_distances,
     memorized_fraction,
     nearest,
@@ -356,3 +357,28 @@ def test_cosine_by_hand():
     value, error = cosine(one, other)
     assert value == pytest.approx(2 / 3)
     assert error == pytest.approx(np.std([1, 1, 0], ddof=1) / np.sqrt(3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("draw", "truth"),
+    [
+        (lambda rng, size: rng.standard_normal(size), 0.0),
+        (lambda rng, size: rng.choice([-2.0, 2.0], size) + rng.standard_normal(size), -2 * 0.8**2),
+    ],
+    ids=["normal", "two classes"],
+)
+def test_excess_kurtosis_has_no_bias_and_an_honest_error(draw, truth):
+    """Intervals of Student's t at 15 degrees of freedom, of 1,024 samples, as models have."""
+    rng, times = np.random.default_rng(0), 300
+    found = np.array([excess_kurtosis(draw(rng, 1024)) for _ in range(times)])
+    off = (found[:, 0].mean() - truth) / (found[:, 0].std(ddof=1) / np.sqrt(times))
+    assert abs(off) < 4
+    inside = np.abs(found[:, 0] - truth) < 2.131 * found[:, 1]
+    assert 0.92 < inside.mean() < 0.98
+
+
+def test_excess_kurtosis_by_hand():
+    value, error = excess_kurtosis(np.tile([-1.0, 1.0], 32))
+    assert (value, error) == (pytest.approx(-2), pytest.approx(0, abs=1e-12))
+    assert np.isnan(excess_kurtosis(np.ones(32))[0])
