@@ -266,11 +266,12 @@ def _budget(held: Mapping[str, Any]) -> str:
         words[-1] += f" ({held['learning_rate_decay']})"
     if held.get("stop_step"):
         words.append(f"taken after {labels.number(held['stop_step'])}")
-    for name in ("ridge", "weight_decay", "stop"):
+    for name in ("ridge", "weight_decay", "weighting", "stop", "ema"):
         if held.get(name, SETTING[name].neutral) not in (None, SETTING[name].neutral):
             words.append(labels.setting(name, held[name]))
-    if held.get("preconditioning") == "none":
-        words.append("not preconditioned")
+    output = held.get("preconditioning")
+    if output not in (None, "edm"):
+        words.append("not preconditioned" if output == "none" else f"output {output}")
     if held.get("optimizer", "adam") != "adam":
         words.append(labels.number(held["optimizer"]))
     return ", ".join(words)
