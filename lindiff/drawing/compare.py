@@ -196,6 +196,22 @@ def populations(data: pa.Table) -> list[dict[str, Any]]:
     return [dict(zip(POPULATION, key, strict=True)) for key in sorted(keys, key=_order)]
 
 
+def optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
+    """The optimal loss of a population, over the range of N there; nothing where no cell has it."""
+    own = where(cells, **population)
+    # The theory's optimum is of Gaussian data, also at the population of a data set.
+    own = own.filter(pc.not_equal(own["model"], THEORY))
+    known = own["optimal_loss"].drop_null()
+    if not len(known):
+        return []
+    value = pc.mean(known).as_py()
+    sizes = tables.distinct(own, "n")
+    return [
+        population | {"n": n, "quantity": "optimal_loss", "value": value}
+        for n in (sizes[0], sizes[-1])
+    ]
+
+
 def population_words(population: Mapping[str, Any]) -> str:
     """A population in words: ``digits, d = 61``; of a Gaussian the spectrum instead of the name."""
     name = labels.data_set(str(population["data"]))
