@@ -356,9 +356,9 @@ SETTINGS: tuple[Column, ...] = (
         "str",
         "preconditioning",
         "What the network's output is: `edm`, mixed with its input after Karras et al. (2022); "
-        "`none`, ε̂ itself.",
+        "`none`, ε̂ itself; `x0`, the clean data; `v`, the velocity √ᾱ ε − √(1−ᾱ) x_0.",
         neutral="edm",
-        choices=("edm", "none"),
+        choices=("edm", "none", "x0", "v"),
     ),
     Column(
         "features",

@@ -213,6 +213,22 @@ def populations(data: pa.Table) -> list[dict[str, Any]]:
     return [dict(zip(POPULATION, key, strict=True)) for key in sorted(keys, key=_order)]
 
 
+def optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
+    """The optimal loss of a population, over the range of N there; nothing where no cell has it."""
+    own = where(cells, **population)
+    # The theory's optimum is of Gaussian data, also at the population of a data set.
+    own = own.filter(pc.invert(limits(own)))
+    known = own["optimal_loss"].drop_null()
+    if not len(known):
+        return []
+    value = pc.mean(known).as_py()
+    sizes = tables.distinct(own, "n")
+    return [
+        population | {"n": n, "quantity": "optimal_loss", "value": value}
+        for n in (sizes[0], sizes[-1])
+    ]
+
+
 def population_words(population: Mapping[str, Any]) -> str:
     """A population in words: ``digits, d = 61``; of a Gaussian the spectrum instead of the name."""
     name = labels.data_set(str(population["data"]))
@@ -286,11 +302,12 @@ def _budget(held: Mapping[str, Any]) -> str:
         words[-1] += f" ({held['learning_rate_decay']})"
     if held.get("stop_step"):
         words.append(f"taken after {labels.number(held['stop_step'])}")
-    for name in ("ridge", "weight_decay", "stop"):
+    for name in ("ridge", "weight_decay", "weighting", "stop", "ema"):
         if held.get(name, SETTING[name].neutral) not in (None, SETTING[name].neutral):
             words.append(labels.setting(name, held[name]))
-    if held.get("preconditioning") == "none":
-        words.append("not preconditioned")
+    output = held.get("preconditioning")
+    if output not in (None, "edm"):
+        words.append("not preconditioned" if output == "none" else f"output {output}")
     if held.get("optimizer", "adam") != "adam":
         words.append(labels.number(held["optimizer"]))
     return ", ".join(words)

@@ -34,24 +34,8 @@ def query(metrics: pa.Table) -> pa.Table:
     some = pc.or_(*(pc.is_valid(metrics[loss]) for loss in LOSSES))
     cells = compare.side_by_side(metrics.filter(some), compare.giving(*LOSSES))
     found = compare.summary(cells, _KEYS, LOSSES)
-    optima = [row for own in compare.populations(cells) for row in _optimum(cells, own)]
+    optima = [row for own in compare.populations(cells) for row in compare.optimum(cells, own)]
     return tables.curve(found, optima)
-
-
-def _optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
-    """The optimal loss of a population, over the range of N there; nothing where no cell has it."""
-    own = compare.where(cells, **population)
-    # The theory's optimum is of Gaussian data, also at the population of a data set.
-    own = own.filter(pc.invert(compare.limits(own)))
-    known = own["optimal_loss"].drop_null()
-    if not len(known):
-        return []
-    value = pc.mean(known).as_py()
-    sizes = tables.distinct(own, "n")
-    return [
-        population | {"n": n, "quantity": "optimal_loss", "value": value}
-        for n in (sizes[0], sizes[-1])
-    ]
 
 
 def draw(data: pa.Table) -> Figure:

@@ -29,6 +29,7 @@ from lindiff.models.linear_cells import (
     LEVELS,
     are_frozen,
     is_noiseless,
+    loss_weights,
     make_filters,
     spectrum,
     training_of,
@@ -241,6 +242,7 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     checks: tuple[Check, ...] = (
         (COVARIANCE, "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
+        (("weighting", "scale", *SCHEDULE), "weighting", _bad_weighting),
         (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
         (("model", "data", "draw", "mixture"), "draw", partial(_without_samples, metrics)),
         ((*COVARIANCE, "mixture"), "mixture", _bad_mixture),
@@ -266,6 +268,16 @@ def _bad_spectrum(values: dict[str, Any]) -> str | None:
 def _bad_schedule(values: dict[str, Any]) -> str | None:
     try:
         _schedule_of(values).make_schedule()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _bad_weighting(values: dict[str, Any]) -> str | None:
+    if _bad_schedule(values) is not None:
+        return None
+    try:
+        loss_weights(values, _schedule_of(values).make_schedule())
     except ValueError as error:
         return str(error)
     return None

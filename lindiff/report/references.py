@@ -42,6 +42,15 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "title": "Elucidating the Design Space of Diffusion-Based Generative Models",
         "year": "2022", "eprint": "2206.00364",
         "booktitle": "Advances in Neural Information Processing Systems"}),
+    "salimans2022": ("inproceedings", {
+        "author": "Salimans, Tim and Ho, Jonathan", "year": "2022", "eprint": "2202.00512",
+        "title": "Progressive Distillation for Fast Sampling of Diffusion Models",
+        "booktitle": "International Conference on Learning Representations"}),
+    "hang2023": ("inproceedings", {
+        "author": "Hang, Tiankai and Gu, Shuyang and Li, Chen and Bao, Jianmin and Chen, Dong and "
+        "Hu, Han and Geng, Xin and Guo, Baining", "year": "2023", "eprint": "2303.09556",
+        "title": "Efficient Diffusion Training via Min-SNR Weighting Strategy",
+        "booktitle": "International Conference on Computer Vision"}),
     "bach2023": ("misc", {
         "author": "Bach, Francis", "year": "2023", "eprint": "2303.01372",
         "title": "High-dimensional analysis of double descent for linear regression with random "
@@ -159,7 +168,13 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
     "optimizer": {
         "adam": ("kingma2015",), "adamw": ("loshchilov2019",), "sgd": (), "gradient_descent": (),
     },
-    "preconditioning": {"edm": ("karras2022",), "none": ()},
+    "preconditioning": {
+        "edm": ("karras2022",), "none": (), "x0": ("salimans2022",), "v": ("salimans2022",),
+    },
+    "weighting": {
+        "uniform": (), "x0": ("salimans2022",), "v": ("salimans2022",), "min_snr": ("hang2023",),
+        "edm": ("karras2022",),
+    },
     "activation": {"erf": (), "relu": (), "identity": ()},
 }  # fmt: skip
 METRIC_SOURCES: dict[str, tuple[str, ...]] = {

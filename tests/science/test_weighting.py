@@ -6,6 +6,7 @@ from scipy import integrate, stats
 
 from lindiff.models.linear import run
 from lindiff.models.theory import run as limit
+from lindiff.planning.linear import check
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Bank, Training
 from lindiff.science.named import names
@@ -132,6 +133,19 @@ def test_a_learning_rate_is_stable_for_the_largest_weight():
     M = schedule.alpha_bar * largest + schedule.q
     expected = [2 / (w * M + 0.1).max(), 2 / (M + 0.1).max()]
     np.testing.assert_allclose(bank.largest_stable_rate(largest), expected, rtol=1e-13)
+
+
+def test_a_level_without_weight_is_refused_before_a_run(monkeypatch):
+    def weights(schedule, rms):
+        return np.arange(schedule.timesteps) * 1.0
+
+    monkeypatch.setattr("lindiff.science.weightings.v.weights", weights)
+    cells = make_cells(weighting=["uniform", "v"])
+    message = "weighting v leaves a noise level of this schedule without weight"
+    assert check(cells) == [(1, "weighting", message)]
+    # Of a schedule that is none that alone is said.
+    broken = make_cells(weighting="v", beta_max=0.9, timesteps=10)
+    assert [setting for _, setting, _ in check(broken)] == ["schedule"]
 
 
 def test_an_unknown_weighting_is_refused_by_name():
