@@ -43,6 +43,10 @@ _DERIVED = {
     "participation": r"$(\mathrm{tr}\,\Sigma)^2/\mathrm{tr}\,\Sigma^2$",
     "onset": "onset of memorization",
     "best_stop": "best stop",
+    "best_stop_test_loss": "best for the test loss",
+    "best_stop_kl_model_data": r"best for $\mathrm{KL}(\rho_N\,\|\,\rho)$",
+    "best_stop_kl_data_model": r"best for $\mathrm{KL}(\rho\,\|\,\rho_N)$",
+    "first_bias": "first proximity bias",
     "quality": "time to fixed quality",
     "coefficient": r"coefficient $a$ of $a/N$",
 }

@@ -3,8 +3,8 @@
 The overlap is the mean weight of the k leading eigenvectors of Σ0 in the space of the k-fold
 largest eigenvalue of Σ. Points are means over training sets with their 95 % t-interval as band,
 lines the large-system theory at this d, where it has a value. Of spikes over a flat bulk the dashed
-line is its limit for large d, which leaves 0 at N/d = 1/(s−1)², s the spike over the bulk (Baik, Ben
-Arous and Péché 2005).
+line is its limit for large d, which leaves 0 at N/d = 1/(s−1)², s the spike over the bulk (Baik,
+Ben Arous and Péché 2005).
 """
 
 from __future__ import annotations
