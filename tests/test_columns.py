@@ -147,6 +147,8 @@ def test_default_metrics_are_those_that_cost_little():
         "modes",
         "linearity",
         "directions",
+        "coverage",
+        "copied_auc",
         "pictures",
     }
 

@@ -71,6 +71,7 @@ def lengths(d: Array, n: Array) -> dict[str, Array]:
         "modes": modes,
         "linearity": measured.LEVELS * one,
         "directions": measured.LEVELS * modes,
+        "coverage": n,
         "pictures": measured.PICTURES * one,
     }
     return {name: found[name] for name in NESTED}

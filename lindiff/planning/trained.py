@@ -29,7 +29,7 @@ from lindiff.planning.cells import (
     text,
     with_cells,
 )
-from lindiff.planning.measured import of_samples
+from lindiff.planning.measured import of_samples, of_training_set
 from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
@@ -72,6 +72,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         visited = np.where(visited > 0, visited, timesteps)
         work += halves * visited * (_CALL + SAMPLES * row)
     work += of_samples(set(metrics), d, n)
+    once, held = of_training_set(set(metrics), n)
     if {"linearity", "directions"} & set(metrics):
         work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))
     numbers = np.zeros_like(n)
@@ -82,7 +83,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     numbers += np.minimum(ACTIVATIONS, points * kept) / 2
     size = linear.BASE_BYTES + TORCH_BYTES + linear.draw_bytes(families) + _item(families) * numbers
     size += 8 * d * (8 * SAMPLES + (6 * points if "linearity" in metrics else 0))
-    return seconds + training + cells * work, size
+    return seconds + once + training + cells * work, size + held
 
 
 def _demands(families: pa.Table) -> Array:

@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 Vector = Float64[Array, " d"]
 Estimate = tuple[float, float]
 
-_RATIO = 1 / 3
+# A sample is a copy of its nearest point below this share of the next distance (Yoon et al. 2023).
+COPY = 1 / 3
 BLOCKS = 16
 # Distances at once: 8 MiB.
 _BLOCK = 1 << 20
@@ -114,7 +115,7 @@ def memorized_fraction(
     distinct = len(np.unique(number))
     if distinct < 3:
         raise ValueError(f"{distinct} distinct training points; the ratio needs at least 3")
-    return _mean(nearest(samples, points, number)[1] < _RATIO)
+    return _mean(nearest(samples, points, number)[1] < COPY)
 
 
 def proximity_bias(
