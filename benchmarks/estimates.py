@@ -106,6 +106,11 @@ def cases() -> Iterator[tuple[str, str]]:
             yield (f"linear_exact d={d} n={n} {draw}",
                    f"{{model: linear_exact, {gauss}, d: {d}, n: {n}, draw: {draw}, {few},"
                    f" seed: {{range: [0, {seeds}]}}}}")  # fmt: skip
+    for n in (100, 2000):
+        yield (f"empirical coverage n={n}",
+               f"{{model: empirical, {gauss}, d: 64, n: {n}, draw: samples, sampler: ddim,"
+               " timesteps: 50, sampling_steps: 5, metrics: {only: [coverage, copied_auc]},"
+               " seed: {range: [0, 2]}}")  # fmt: skip
     yield (
         "linear_exact samples many rows d=64 n=100000",
         f"{{model: linear_exact, {gauss}, d: 64, n: 100000, draw: samples, {ridges}, seed: 0}}",

@@ -159,6 +159,8 @@ def test_default_metrics_are_those_that_cost_little():
         "excess_kurtosis",
         "excess_kurtosis_se",
         "classes",
+        "coverage",
+        "copied_auc",
         "pictures",
     }
 

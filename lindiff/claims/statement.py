@@ -35,7 +35,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     for name in NESTED
 }
 # What tells the rows of a cell apart, in the tables that have it.
-PLACES = ("t", "mode", "sample")
+PLACES = ("t", "mode", "class", "point", "sample")
 _NAMES = tuple(dict.fromkeys((*COLUMNS, *(field for fields in ROWS.values() for field in fields))))
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SHARE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*%\s*")

@@ -292,6 +292,25 @@ METRICS: tuple[Column, ...] = (
         default=False,
     ),
     Column(
+        "coverage",
+        "coverage",
+        "coverage of the training points",
+        "For each training point the time −½ ln ᾱ at which its posterior weight on itself is 1/2, "
+        "its distances to the nearest and second-nearest distinct ones (in units of √tr Σ), the "
+        "log density of the others about it, and how many samples are copies of it (as of "
+        "`memorized_fraction`); `coverage.parquet`.",
+        default=False,
+    ),
+    Column(
+        "copied_auc",
+        "float",
+        "AUC of copied points",
+        "Probability that a training point of which a sample is a copy has a later `own_time` in "
+        "`coverage` than one of which none is: 1/2 where they do not differ; null where all points "
+        "are copied, or none.",
+        default=False,
+    ),
+    Column(
         "pictures",
         "pictures",
         "pictures",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lindiff.models import measured
 from lindiff.models.linear_cells import Filters, groups
 from lindiff.models.linear_family import Family, make_family, to_table
-from lindiff.models.proximity import SAMPLES, training_points
+from lindiff.models.proximity import SAMPLES, row_numbers, training_points
 from lindiff.science.collapse import collapse_time, collapses
 from lindiff.science.denoisers import Denoiser, rows_of
 from lindiff.science.draws import generator
@@ -32,7 +32,7 @@ def _collapse(family: Family, points: Array, wanted: Sequence[str]) -> measured.
     """The collapse time, which is that of the training set alone; NaN where there is none."""
     if not _COLLAPSE.intersection(wanted):
         return {}
-    number, found = measured.row_numbers(family), (np.nan, np.nan)
+    number, found = row_numbers(family), (np.nan, np.nan)
     if collapses(number):
         found = collapse_time(points, number, generator("collapse", **family.key))
     return {"collapse_time": np.array([found[0]]), "collapse_time_se": np.array([found[1]])}
@@ -41,7 +41,7 @@ def _collapse(family: Family, points: Array, wanted: Sequence[str]) -> measured.
 def _reason(family: Family, wanted: Sequence[str]) -> str | None:
     """Why metrics of this family are null, or None."""
     reasons = [measured.reason(family, wanted)]
-    if _COLLAPSE.intersection(wanted) and not collapses(measured.row_numbers(family)):
+    if _COLLAPSE.intersection(wanted) and not collapses(row_numbers(family)):
         reasons.append(
             "collapse_time needs 3 distinct training points or more, none of them most of the "
             "training set: of two drawn at random less than half are the same one"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
+from lindiff.models.coverage import COVERAGE, of_copies
 from lindiff.models.linear_cells import Filters, level_indices
 from lindiff.models.linear_family import (
     Family,
@@ -28,7 +29,14 @@ from lindiff.models.linear_family import (
     scaled_pool,
     spectrum_key,
 )
-from lindiff.models.proximity import LARGEST, PROXIMITY, SAMPLES, proximity, training_points
+from lindiff.models.proximity import (
+    LARGEST,
+    PROXIMITY,
+    SAMPLES,
+    proximity,
+    row_numbers,
+    training_points,
+)
 from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Pairs, Points
 from lindiff.science.draws import generator
@@ -70,7 +78,9 @@ SAME_NOISE = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncent
 PAIR = SAME_NOISE | PROXIMITY
 
 OF_SCHEDULE = _FAMILY | _LOSSES | _SPECIATION | _EXCESS | {"bayes_loss", "linearity", "directions"}
-OF_SAMPLES = _MEMORIZED | _DISTANCES | _KURTOSIS | PAIR | {"modes", "classes", "pictures"}
+OF_SAMPLES = (
+    _MEMORIZED | _DISTANCES | _KURTOSIS | PAIR | COVERAGE | {"modes", "classes", "pictures"}
+)
 # What `measure` can give.
 METRICS = OF_SCHEDULE | OF_SAMPLES
 
@@ -89,10 +99,11 @@ def fresh_points(family: Family) -> Points:
 def reason(family: Family, wanted: Iterable[str]) -> str | None:
     """Why metrics of this family are null, or None."""
     asked = frozenset(wanted)
-    if asked & _MEMORIZED and _distinct(family) < 3:
+    copies = asked & (_MEMORIZED | COVERAGE)
+    if copies and _distinct(family) < 3:
+        name = "memorized_fraction" if copies & _MEMORIZED else min(copies)
         return (
-            "memorized_fraction needs 3 distinct training points: of two, the second-nearest is "
-            "the other one"
+            f"{name} needs 3 distinct training points: of two, the second-nearest is the other one"
         )
     if "linearity" in asked and _fit_points(family)[1] // 2 <= family.draw.d + 2:
         return "linearity needs more than 2 d + 4 rows that the model was not trained on"
@@ -273,6 +284,10 @@ def of_samples(
         # Of nodes as the measure has them, ascending; the table's first mode is the largest.
         generated = samples.variances(made, draw.vectors[:, ::-1])[::-1]
         result["modes"] = as_objects(mode_rows(draw, family.mu, generated[None]))
+    if asked & COVERAGE:
+        result |= {"coverage": np.full(1, None, dtype=object), "copied_auc": np.full(1, np.nan)}
+        if _distinct(family) >= 3:
+            result |= of_copies(family, made)
     if "pictures" in asked:
         result["pictures"] = np.full(1, None, dtype=object)
         rows = _pictures(family, made[:PICTURES])
@@ -336,12 +351,6 @@ def _pool(family: Family) -> Pool | None:
     """The data set of a family; None of Gaussian data."""
     row = family.row
     return None if row["data"] == GAUSSIAN else scaled_pool(row["data"], row["scale"])
-
-
-def row_numbers(family: Family) -> NDArray[np.int64]:
-    """Which distinct row each training point is, shape (N,); of Gaussian data all are distinct."""
-    pool, n = _pool(family), family.draw.n
-    return np.arange(n) if pool is None else pool.number[pool.chosen(n, family.row["seed"])]
 
 
 def _distinct(family: Family) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lindiff.models.linear_family import Family
+from lindiff.columns.groups import GAUSSIAN
+from lindiff.models.linear_family import Family, scaled_pool
 from lindiff.science import samples
 from lindiff.science.draws import generator
 
@@ -33,6 +34,15 @@ def training_points(family: Family) -> Array:
         model = family.row["model"]
         raise ValueError(f"{model} needs the training samples: set `draw: samples`")
     return family.draw.centred
+
+
+def row_numbers(family: Family) -> NDArray[np.int64]:
+    """Which distinct row each training point is, shape (N,); of Gaussian data all are distinct."""
+    row, n = family.row, family.draw.n
+    if row["data"] == GAUSSIAN:
+        return np.arange(n)
+    pool = scaled_pool(row["data"], row["scale"])
+    return pool.number[pool.chosen(n, row["seed"])]
 
 
 def proximity(family: Family, made: Array, other: Array | None) -> samples.Estimate:

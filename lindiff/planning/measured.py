@@ -10,20 +10,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import SAMPLERS_WITH_NETWORK
+from lindiff.models.coverage import COVERAGE
 from lindiff.models.linear_cells import IDEAL, evaluations
 from lindiff.models.proximity import PROXIMITY, SAMPLES
 from lindiff.planning.cells import Array, Check, column, each_word
+from lindiff.science.coverage import BLOCK, EVALUATIONS, NOISES
 from lindiff.science.samples import BLOCKS
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _FIT = 3e-5
 _DIFFERENCE = 1e-9
 _NEAREST = 1e-9
+_WEIGHT = 7e-9
 _DISTANCE = 1.2e-10
 _CUBE = 1e-10
 # What a fit of the jackknife takes: the decompositions of a d × d factor.
 _DECOMPOSITIONS = 6
 _DISTANCES = frozenset(("kl_model_data", "kl_data_model", "bures"))
+
+
+def of_training_set(asked: Set[str], n: Array) -> tuple[Array, Array]:
+    """Seconds and bytes of a family for what is told of its training points, whatever the cell.
+
+    Args:
+        asked: Metrics asked for.
+        n: Training samples of each family, shape (families,).
+    """
+    if not asked & COVERAGE:
+        return 0 * n, 0 * n
+    return EVALUATIONS * NOISES * _WEIGHT * n**2, 0 * n + 8 * (6 * BLOCK + NOISES * n)
 
 
 def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
@@ -36,6 +51,8 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
     """
     work: Array = 0.0 * d
     if "memorized_fraction" in asked:
+        work += SAMPLES * n * d * _DIFFERENCE
+    if asked & COVERAGE:
         work += SAMPLES * n * d * _DIFFERENCE
     if asked & PROXIMITY:
         # Samples of two models to two training sets.

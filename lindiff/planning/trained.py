@@ -29,7 +29,12 @@ from lindiff.planning.cells import (
     text,
     with_cells,
 )
-from lindiff.planning.measured import NEEDS_A_DENOISER, evaluations_of, of_samples
+from lindiff.planning.measured import (
+    NEEDS_A_DENOISER,
+    evaluations_of,
+    of_samples,
+    of_training_set,
+)
 from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
@@ -75,6 +80,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if OF_SAMPLES & set(metrics):
         work += halves * evaluations_of(families) * (_CALL + SAMPLES * row)
     work += of_samples(set(metrics), d, n)
+    once, held = of_training_set(set(metrics), n)
     if {"linearity", "directions"} & set(metrics):
         work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))
     numbers = np.zeros_like(n)
@@ -86,7 +92,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     size = linear.BASE_BYTES + TORCH_BYTES + linear.draw_bytes(families) + _item(families) * numbers
     size += 8 * d * (8 * SAMPLES + (6 * points if "linearity" in metrics else 0))
     size += np.where(frozen, noises.NUMBER_BYTES * BLOCK * batch * d, 0)
-    return seconds + training + cells * work, size
+    return seconds + once + training + cells * work, size + held
 
 
 def _demands(families: pa.Table) -> Array:
