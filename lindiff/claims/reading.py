@@ -227,11 +227,14 @@ def _shared(key: Key, below: Mapping[Key, _Numbers]) -> list[tuple[str, Any]]:
 
 
 def _ratio(own: _Numbers, other: _Numbers) -> _Numbers:
-    if set(own.by_seed) != set(other.by_seed):
+    # A limit is that of all training sets.
+    limit = set(other.by_seed) == {None}
+    below = dict.fromkeys(own.by_seed, other.value) if limit else other.by_seed
+    if set(own.by_seed) != set(below):
         raise Undecided("the two sides have other training sets")
-    if other.value == 0 or 0 in other.by_seed.values():
+    if other.value == 0 or 0 in below.values():
         raise Undecided("what it is divided by is 0")
-    by_seed = {seed: value / other.by_seed[seed] for seed, value in own.by_seed.items()}
+    by_seed = {seed: value / below[seed] for seed, value in own.by_seed.items()}
     return _Numbers(own.value / other.value, by_seed, own.cells + other.cells)
 
 

@@ -31,6 +31,8 @@ _ROUNDS = 500
 _STEP = 1e-25
 # No penalty, as a part of E σ².
 _LEAST = 1e-10
+# Of a density, how far off the real axis it is taken, relative to λ.
+_HEIGHT = 1e-7
 
 
 @dataclass(frozen=True)
@@ -225,3 +227,47 @@ def _make_level(
         p=max(p - fitted, p / 2),
         q=q,
     )
+
+
+def eigenvalue_density(
+    activation: Activation,
+    spectrum: Float64[Array, " d"],
+    n: int,
+    p: int,
+    noises: float,
+    alpha_bar: float,
+    q: float,
+    at: Float64[Array, " k"],
+    known_centre: bool = False,
+) -> Float64[Array, " k"]:
+    """Number of eigenvalues of the training features' E φφᵀ per unit of ln λ, at each λ > 0.
+
+    A read-out learns along each in a time 1/λ. Of more features than samples and dimensions,
+    p > N + d, averaged over noise, d of them are a bulk of directions of the data, which does not
+    move with N, N a bulk below it of the single samples, and p − N − d, an atom that is left out
+    here, are at λ = η_r²/p, what noise alone leaves (Bonnaire et al. 2025, section 4).
+
+    Args:
+        activation: σ.
+        spectrum: s ≥ 0, shape (d,).
+        n: N ≥ 2.
+        p: Number of features.
+        noises: m, or inf.
+        alpha_bar: ᾱ_t.
+        q: q_t = 1 − ᾱ_t.
+        at: λ > 0, shape (k,).
+        known_centre: Whether the mean is known.
+    """
+    m = min(noises, _AVERAGE)
+    own = equivalent(activation, alpha_bar * float(spectrum.mean()), q)
+    level = _make_level(own, spectrum, n, p, m, (alpha_bar, q), 0.0, known_centre)
+    found = np.empty(len(at))
+    for i, value in enumerate(at):
+        x = np.log(np.append(level.n, level.p / (value * n * m + level.n @ level.h))).astype(
+            complex
+        )
+        # From a point far off the axis down to it: each root starts the next.
+        for height in np.geomspace(1e2, _HEIGHT, 24):
+            x = level.root(-value * n * m * (1 - 1j * height), 0.0, x)
+        found[i] = -value * n * m * np.exp(x[2]).imag / np.pi
+    return found

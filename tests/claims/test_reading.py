@@ -232,3 +232,13 @@ def test_intervals_cover(keys, truth):
         _, (point,) = points(cells, cells, statement(**keys), 0.95)
         hits += point.interval.low <= truth <= point.interval.high
     assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_draws_are_divided_by_their_limit():
+    """Which has no seed and is the same for all of them."""
+    cells = table({"n": n, "seed": s, "test_loss": 2.0 + s} for n in (5, 10) for s in range(3))
+    limit = table({"n": n, "seed": None, "test_loss": n / 10} for n in (5, 10))
+    first, second = read(cells, limit, against={"where": ["model=linear_theory"]})
+    assert (first.interval.value, second.interval.value) == pytest.approx((6.0, 3.0))
+    assert (first.sets, first.cells) == (3, 4)
+    assert first.interval.low < 6 < first.interval.high

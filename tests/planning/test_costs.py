@@ -8,7 +8,15 @@ import pytest
 
 from lindiff import planning
 from lindiff.models import MODELS, linear_cells, measured
-from lindiff.planning import empirical, linear, linear_trained, networks, theory, trained
+from lindiff.planning import (
+    empirical,
+    linear,
+    linear_trained,
+    networks,
+    random_features,
+    theory,
+    trained,
+)
 from lindiff.planning import measured as of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science import denoisers, samples
@@ -50,12 +58,12 @@ def test_every_network_has_a_cost():
         (sizes, "HELD", 1e-6, {"mlp": 1, "unet": 1}),
         (sizes, "CHUNK", 1 / 64, {"linear_trained": 1}),
         (sizes, "FEATURES", 16, {"mlp": 1, "unet": 1}),
-        (measured, "SAMPLES", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (measured, "LEVELS", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (measured, "DIRECTION_POINTS", 16, {"empirical": 0}),
+        (measured, "SAMPLES", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
+        (measured, "LEVELS", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
+        (measured, "DIRECTION_POINTS", 16, {"empirical": 0, "random_features": 0}),
         (denoisers, "_NOISY", 64, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (denoisers, "_PER_DIMENSION", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (samples, "BLOCKS", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
+        (denoisers, "_PER_DIMENSION", 16, {"mlp": 0, "empirical": 0, "random_features": 0}),
+        (samples, "BLOCKS", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
         (linear_cells, "LEVELS", 16, {"linear_exact": 0, "linear_theory": 0}),
     ],
 )
@@ -64,9 +72,11 @@ def test_a_size_that_changes_changes_the_estimates(where, size, factor, users, m
     before = {name: estimate(name) for name in users}
     value = getattr(where, size)
     # `LEVELS` of the exact models are another size than those of the measured ones.
-    others = {(measured, linear, theory), (linear_cells, empirical, trained)}
+    others = {(measured, linear, theory), (linear_cells, empirical, trained, random_features)}
     apart = next((rest for first, *rest in others if first is where), [])
-    users_of = (empirical, linear, linear_trained, networks, of_samples, theory, trained)
+    users_of = (
+        empirical, linear, linear_trained, networks, of_samples, random_features, theory, trained,
+    )  # fmt: skip
     for module in (where, *users_of):
         if hasattr(module, size) and module not in apart:
             monkeypatch.setattr(module, size, value * factor)

@@ -1,5 +1,7 @@
 """The limit of random features: against draws, known limits and the linear theory."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,12 @@ from hypothesis import strategies as st
 
 from lindiff.science.activations import ACTIVATIONS
 from lindiff.science.noise_limit import level_losses as linear_losses
-from lindiff.science.random_features_limit import equivalent, level_losses
+from lindiff.science.random_features import normal_moments, solve_average
+from lindiff.science.random_features_limit import (
+    eigenvalue_density,
+    equivalent,
+    level_losses,
+)
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
 
@@ -91,3 +98,38 @@ def test_the_training_loss_is_below_the_test_loss_and_1(
     assert -1e-9 < train < 1
     # Of a sample or two the order that is left out shows.
     assert train < test * (1 + 2 / n) + 1e-9
+
+
+def test_the_density_counts_the_eigenvalues_of_a_draw():
+    """Of d = 100, N = 100, p = 400: all above the atom, in three ranges."""
+    d, n, p = 100, 100, 400
+    rng = np.random.default_rng(0)
+    W, x = rng.standard_normal((p, d)), rng.standard_normal((n, d))
+    moments = normal_moments(ERF, W, np.sqrt(0.9) * x, np.zeros(d), 0.1)
+    values = solve_average(moments).values
+    ends = np.geomspace(1e-4, 0.1, 4)
+    grid = np.geomspace(ends[0], ends[-1], 31)
+    level = {"n": n, "p": p, "noises": np.inf, "alpha_bar": 0.9, "q": 0.1}
+    density = eigenvalue_density(ERF, np.ones(d), **level, at=grid, known_centre=True)
+    for low, high in itertools.pairwise(ends):
+        own = (grid >= low * 0.999) & (grid <= high * 1.001)
+        count = np.trapezoid(density[own], np.log(grid[own]))
+        assert count == pytest.approx(((values >= low) & (values < high)).sum(), abs=4)
+
+
+@pytest.mark.slow  # four integrals of three seconds
+@pytest.mark.parametrize("n", [500, 2000])
+def test_a_bulk_of_d_does_not_know_n_and_one_of_n_is_below_it(n):
+    """Of 16 n features at low noise; the others are at the noise that each copy has of its own."""
+    d, p = 100, 16 * n
+    own = equivalent(ERF, 0.9, 0.1)
+    atom = own.own / p
+    level = {"n": n, "p": p, "noises": np.inf, "alpha_bar": 0.9, "q": 0.1, "known_centre": True}
+
+    def mass(low, high):
+        at = np.geomspace(low, high, 80)
+        density = eigenvalue_density(ERF, np.ones(d), **level, at=at)
+        return np.trapezoid(density, np.log(at))
+
+    assert mass(1e-3, 0.02) == pytest.approx(d, rel=0.01)
+    assert mass(1.5 * atom, 1e-3) == pytest.approx(n, rel=0.01)
