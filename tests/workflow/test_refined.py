@@ -57,6 +57,8 @@ def test_all_rounds_run_and_a_second_time_nothing_does(
         assert f"tiny: refined axes: round {number} of 2 at most" in outcome.text
     assert "refined:  one: n where test_loss = 0.5, model linear_exact: " in outcome.text
     assert outcome.text.count("rule collect") + outcome.text.count("Rule: collect") == 1
+    page = (workspace.results / "tiny/index.html").read_text(encoding="utf-8")
+    assert "<h3>Refined axes</h3>\n<ul>\n<li>one: n where test_loss = 0.5, model linear_" in page
     expected = Workspace(undisturbed, repository).table()
     assert differences(expected, workspace.table()) == []
     before = workspace.files()
