@@ -9,6 +9,7 @@ Run: .venv/bin/python -m benchmarks.refine
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -82,6 +83,8 @@ def compare(name: str, text: str, folder: Path) -> None:
     total = time.process_time() - start
     print(f"  {name}: {rounds} rounds, {refined} of {plan.wanted} cells of the dense grid, ratio")
     print(f"    {refined / plan.wanted:.3f} (bar 0.333); CPU {spent:.0f} of {total:.0f} s")
+    fair = sum(coarsest(arm) * arm.repeats for arm in arms)
+    print(f"    of {fair} cells of the coarsest grids that are as fine: {refined / fair:.3f}")
     collect(plan, results / whole.name)
     rows = pq.read_table(results / whole.name / "metrics.parquet").to_pylist()
     for arm in arms:
@@ -92,6 +95,16 @@ def compare(name: str, text: str, folder: Path) -> None:
             print(
                 "    NOT the same: the curve has other crossings or minima than a coarse one shows"
             )
+
+
+def coarsest(arm: Arm) -> int:
+    """Values of the smallest grid in even ratios whose neighbours are as near; whole ones once."""
+    sought = arm.refinement
+    low, high = sought.values[0], sought.values[-1]
+    reach = 1 if sought.level is not None else 2
+    count = math.ceil(reach * math.log(high / low) / math.log1p(sought.within)) + 1
+    found = np.geomspace(low, high, count)
+    return len(np.unique(np.rint(found))) if isinstance(low, int) else count
 
 
 def of_all(rows: list[dict[str, Any]], arm: Arm) -> tuple[float, float]:

@@ -13,6 +13,7 @@ import pytest
 from lindiff.config.resolve import Config
 from lindiff.report.searches import estimate, told
 from lindiff.sweep.collect import collect
+from lindiff.sweep.garbage import find_garbage
 from lindiff.sweep.grid import count, most
 from lindiff.sweep.plan import Plan, read_plan
 from lindiff.sweep.rounds import Arm, with_rounds
@@ -114,6 +115,8 @@ def test_the_plan_says_rounds_and_cells_at_most_and_they_hold(sweep: Sweep) -> N
     plan.file.unlink()
     again = sweep.plan(asked)
     assert (again.digest, again.pending) == (plan.digest, ())
+    sweep.write(asked)
+    assert find_garbage(sweep.results, parts=True) == [], "cells of rounds are wanted"
 
 
 @pytest.mark.slow

@@ -57,6 +57,8 @@ def test_all_rounds_run_and_a_second_time_nothing_does(
         assert f"tiny: refined axes: round {number} of 2 at most" in outcome.text
     assert "refined:  one: n where test_loss = 0.5, model linear_exact: " in outcome.text
     assert outcome.text.count("rule collect") + outcome.text.count("Rule: collect") == 1
+    page = (workspace.results / "tiny/index.html").read_text(encoding="utf-8")
+    assert "<h3>Refined axes</h3>\n<ul>\n<li>one: n where test_loss = 0.5, model linear_" in page
     expected = Workspace(undisturbed, repository).table()
     assert differences(expected, workspace.table()) == []
     before = workspace.files()
@@ -71,11 +73,13 @@ def test_a_plain_snakemake_runs_a_round_with_its_table_and_says_so(
 ) -> None:
     first = workspace.finish()
     assert first.jobs == {"plan": 1, "shard": 3, "collect": 1, "page": 1}
-    said = "refined:  round 1 of 2 at most is done; the same command goes on with the next, until"
-    assert said in first.text
+    assert "between 4 and 16, round 2 of 2 at most" in first.text
+    assert "refined:  round 2 of 2 at most is next: the same command goes on with it" in first.text
     assert len(workspace.rows()) == 3
     second = workspace.finish()
     assert second.jobs == {"plan": 1, "shard": 1, "collect": 1, "page": 1}
+    assert "refined:  one: n where test_loss = 0.5, model linear_exact: " in second.text
+    assert "is next" not in second.text
     assert "Nothing to be done" in workspace.finish("-n").text
     expected = Workspace(undisturbed, repository).table()
     assert differences(expected, workspace.table()) == []
