@@ -183,6 +183,17 @@ SETTINGS: tuple[Column, ...] = (
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column(
+        "truncation",
+        "int",
+        "truncation level $k$",
+        "Noise level k at which the sampler stops, with x_k/√ᾱ_k as its sample; 0: it goes on to "
+        "the data.",
+        neutral=0,
+        low=0,
+        high=100_000,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
         "noises",
         "float",
         "noises a sample $m$",

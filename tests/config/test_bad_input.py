@@ -444,6 +444,7 @@ def test_an_axis_that_is_too_long_takes_no_memory(make, span, words):
         ("stop", "1.0"),
         ("weight_decay", "0.1"),
         ("sampling_steps", "5"),
+        ("truncation", "2"),
         ("final_noise", "true"),
         ("noises", "2.0"),
     ],

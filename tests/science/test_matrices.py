@@ -34,7 +34,7 @@ TRAININGS = [
 ]
 SAMPLERS = [("ddpm_beta", False, 0), ("ddpm_beta_tilde", True, 0), ("ddim", False, 0),
             ("ddpm_beta", True, 7), ("ddim", False, 11), ("euler", False, 11),
-            ("heun", False, 7)]  # fmt: skip
+            ("heun", False, 7, 3), ("ddpm_beta", True, 0, 2)]  # fmt: skip
 
 
 def gaussian_draw(n, mean=0.0, known=False, kind="wishart", seed=3):
