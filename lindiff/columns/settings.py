@@ -176,7 +176,7 @@ SETTINGS: tuple[Column, ...] = (
         "sampling_steps",
         "int",
         "sampling steps",
-        "Number of evenly spaced noise levels that the sampler visits; 0 for all.",
+        "Number of evenly spaced noise levels from which the sampler steps; 0 for all.",
         neutral=0,
         low=0,
         high=100_000,
