@@ -69,7 +69,7 @@ class Sampler:
     From `make_sampler`; docs/theory.md, "Sampling".
 
     Attributes:
-        levels: Index t − 1 of the level that the step leaves.
+        levels: Index t − 1 of the level that the step leaves; last that of a truncation.
         A: Factor of x.
         B: Factor of the predicted noise.
         C: A q_t − B √q_t, without cancellation.
