@@ -65,6 +65,7 @@ def test_the_neutral_values_are_frozen():
         "sampler": "ddpm_beta",
         "final_noise": False,
         "sampling_steps": 0,
+        "truncation": 0,
         "noises": math.inf,
         "weighting": "uniform",
         "ema": 0.0,

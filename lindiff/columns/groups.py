@@ -14,7 +14,7 @@ SPECTRUM = ("spectrum", "spectrum_params")
 # Of a population of Gaussian data: the eigenvalues of its covariance.
 COVARIANCE = (*SPECTRUM, "d", "scale")
 SCHEDULE = ("schedule", "beta_min", "beta_max", "timesteps")
-SAMPLING = ("sampler", "final_noise", "sampling_steps")
+SAMPLING = ("sampler", "final_noise", "sampling_steps", "truncation")
 # Of a linear model: the fields of `lindiff.science.filters.Training` but the rms of the data.
 REGULARIZATION = ("ridge", "weight_decay", "weighting", "stop", "learning_rate", "init_scale")
 # Of a training run, beside learning rate, weight decay, stop and seed; and of a network.

@@ -92,7 +92,7 @@ def is_noiseless(sampler: str) -> bool:
 
 @lru_cache
 def evaluations(sampler: str) -> int:
-    """How often a sampler evaluates the denoiser in a step; in the last step it is once."""
+    """How often a sampler evaluates the denoiser in a step; in one to the data it is once."""
     if sampler == IDEAL:
         return 1
     return 1 if make_sampler(sampler, make_schedule()).corrector is None else 2
@@ -213,7 +213,10 @@ def make_filters(settings: Mapping[str, Any], trainings: tuple[Training, ...]) -
     if settings["sampler"] == IDEAL:
         return Filters(schedule, None, trainings)
     steps = settings["sampling_steps"] or 0
-    return Filters(schedule, (settings["sampler"], bool(settings["final_noise"]), steps), trainings)
+    # A table from before that setting has none.
+    truncation = settings.get("truncation") or 0
+    sampler = settings["sampler"], bool(settings["final_noise"]), steps, truncation
+    return Filters(schedule, sampler, trainings)
 
 
 @lru_cache(maxsize=256)

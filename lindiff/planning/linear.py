@@ -243,7 +243,8 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (COVARIANCE, "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
         (("weighting", "scale", *SCHEDULE), "weighting", _bad_weighting),
-        (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
+        (("timesteps", "truncation"), "truncation", _bad_truncation),
+        (("timesteps", "sampling_steps", "truncation"), "sampling_steps", _bad_steps),
         (("model", "data", "draw", "mixture"), "draw", partial(_without_samples, metrics)),
         ((*COVARIANCE, "mixture"), "mixture", _bad_mixture),
         (("model", "mixture"), "mixture", partial(_of_one_class, metrics)),
@@ -283,9 +284,17 @@ def _bad_weighting(values: dict[str, Any]) -> str | None:
     return None
 
 
+def _bad_truncation(values: dict[str, Any]) -> str | None:
+    if (values["truncation"] or 0) >= values["timesteps"]:
+        return f"no noise level above it: timesteps = {values['timesteps']}"
+    return None
+
+
 def _bad_steps(values: dict[str, Any]) -> str | None:
-    if (values["sampling_steps"] or 0) > values["timesteps"]:
-        return f"more sampling steps than noise levels: timesteps = {values['timesteps']}"
+    truncation, timesteps = values["truncation"] or 0, values["timesteps"]
+    if truncation < timesteps < (values["sampling_steps"] or 0) + truncation:
+        cut = f" and truncation = {truncation}" if truncation else ""
+        return f"more sampling steps than noise levels: timesteps = {timesteps}{cut}"
     return None
 
 

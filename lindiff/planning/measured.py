@@ -66,13 +66,16 @@ def evaluations_of(families: pa.Table) -> Array:
     """How often each family's sampler evaluates the denoiser for a sample, shape (families,).
 
     Args:
-        families: One row a family with `sampler`, `sampling_steps` and `timesteps`.
+        families: One row a family with `sampler`, `sampling_steps`, `truncation` and `timesteps`.
     """
-    given = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
-    steps = np.where(given > 0, given, column(families, "timesteps"))
+    given, end = (
+        np.asarray(pc.fill_null(families[name], 0), dtype=float)
+        for name in ("sampling_steps", "truncation")
+    )
+    steps = np.where(given > 0, given, column(families, "timesteps") - end)
     of_step = each_word(evaluations, pc.fill_null(families["sampler"].cast("string"), IDEAL))
-    # In the last step it is once.
-    total: Array = of_step * steps - (of_step - 1)
+    # In a step to the data it is once.
+    total: Array = of_step * steps - np.where(end > 0, 0, of_step - 1)
     return total
 
 

@@ -11,7 +11,12 @@ from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR
 from lindiff.models.proximity import SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, Finding, column, each, find, is_real, text, with_cells
-from lindiff.planning.measured import NEEDS_A_DENOISER, evaluations_of, of_samples
+from lindiff.planning.measured import (
+    NEEDS_A_DENOISER,
+    evaluations_of,
+    of_samples,
+    of_training_set,
+)
 from lindiff.science.denoisers import fit_count
 from lindiff.science.pools import make_pool
 from lindiff.science.random_features import _BLOCK as PAIRS
@@ -65,6 +70,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     point = p * (_VALUE + 2 * _PRODUCT * d)
     work = halves * evaluations * (_LEVEL + SAMPLES * point + _PRODUCT * d * p * r)
     work += of_samples(asked, d, n)
+    once, held_once = of_training_set(asked, n)
     fit = each(fit_count, d)
     if "linearity" in asked:
         work += LEVELS * (_LEVEL + fit * (point + 4e-10 * d**2))
@@ -76,8 +82,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     of_pairs = np.where(frozen, 4 * rows * (p + d) + 4 * r**2, 0)
     numbers += np.maximum(coefficients + _ANGLES * PAIRS, of_pairs) + points * (3 * p + 8 * d)
     return (
-        seconds + cells * work,
-        linear.BASE_BYTES + linear.draw_bytes(families) + 8 * numbers,
+        seconds + once + cells * work,
+        linear.BASE_BYTES + linear.draw_bytes(families) + 8 * numbers + held_once,
     )
 
 

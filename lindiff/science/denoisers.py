@@ -238,6 +238,9 @@ def _step(
     denoise: Denoiser, schedule: Schedule, sampler: Sampler, i: int, offset: Vector, x: Rows
 ) -> Rows:
     """Step i of a sampler but its noise, of x less √ᾱ times the mean, as `generate`."""
+    if not sampler.B[i]:
+        scaled: Rows = sampler.A[i] * x
+        return scaled
     at = np.sqrt(schedule.alpha_bar[sampler.levels[i : i + 2]])
     noise = denoise(x - at[0] * offset, int(sampler.levels[i]))
     stepped: Rows = sampler.A[i] * x - sampler.B[i] * noise

@@ -69,7 +69,7 @@ class Sampler:
     From `make_sampler`; docs/theory.md, "Sampling".
 
     Attributes:
-        levels: Index t − 1 of the level that the step leaves.
+        levels: Index t − 1 of the level that the step leaves; last that of a truncation.
         A: Factor of x.
         B: Factor of the predicted noise.
         C: A q_t − B √q_t, without cancellation.
@@ -100,7 +100,8 @@ class Sampler:
     @property
     def evaluations(self) -> int:
         """How often the denoiser is evaluated for a sample."""
-        return len(self.levels) + (0 if self.corrector is None else len(self.corrector.K))
+        seconds = 0 if self.corrector is None else len(self.corrector.K)
+        return int(np.count_nonzero(self.B)) + seconds
 
 
 # A and B and C of a step, and the map A − B W of x less √ᾱ μ0 at one level.
@@ -152,7 +153,11 @@ def start_factor(schedule: Schedule, sampler: Sampler | None) -> float:
 
 
 def make_sampler(
-    name: str, schedule: Schedule, final_noise: bool = False, sampling_steps: int = 0
+    name: str,
+    schedule: Schedule,
+    final_noise: bool = False,
+    sampling_steps: int = 0,
+    truncation: int = 0,
 ) -> Sampler:
     """The sampler called `name` on a schedule; docs/theory.md, "Sampling".
 
@@ -162,14 +167,17 @@ def make_sampler(
             σ_t = 0), or `euler` or `heun` (their methods for the probability-flow ODE).
         schedule: The noise schedule.
         final_noise: Whether the last step adds its noise.
-        sampling_steps: Number S of evenly spaced levels round(i T/S), i = 1..S; 0 for all T.
+        sampling_steps: Number S of evenly spaced levels k + round(i (T − k)/S), i = 1..S, that are
+            left for the next one or for level k; 0 for all T − k.
+        truncation: Level k at which it stops: its sample is x_k/√ᾱ_k. 0 is the data.
 
     Returns:
-        The coefficients of its S steps. (The ideal sampler has none: pass None for it.)
+        The coefficients of its S steps and, for k > 0, of one that evaluates nothing and divides
+        by √ᾱ_k. (The ideal sampler has none: pass None for it.)
 
     Raises:
-        ValueError: No such sampler, fewer than 0 sampling steps, or more than levels; a setting of
-            another type.
+        ValueError: No such sampler, fewer than 0 sampling steps, or more than levels; no level
+            above the truncation; a setting of another type.
 
     Example:
         DDIM adds no noise, and at full length reproduces the variance of a mode:
@@ -185,12 +193,16 @@ def make_sampler(
     """
     final_noise = flag("final_noise", final_noise)
     sampling_steps = whole("sampling_steps", sampling_steps, 0)
-    if sampling_steps > schedule.timesteps:
-        raise ValueError(
-            f"sampling_steps = {sampling_steps} is more than T = {schedule.timesteps} levels"
-        )
-    steps = sampling_steps or schedule.timesteps
-    levels = np.rint(np.arange(1, steps + 1) * schedule.timesteps / steps).astype(np.int64) - 1
+    k = whole("truncation", truncation, 0)
+    above = schedule.timesteps - k
+    if above < 1:
+        raise ValueError(f"truncation = {k} leaves none of T = {schedule.timesteps} levels above")
+    if sampling_steps > above:
+        least = f"T = {above} levels" if not k else f"T − {k} = {above} levels above the truncation"
+        raise ValueError(f"sampling_steps = {sampling_steps} is more than {least}")
+    steps = sampling_steps or above
+    first = 0 if k else 1
+    levels = k + np.rint(np.arange(first, steps + 1) * above / steps).astype(np.int64) - 1
     starts = np.concatenate([[0], levels[:-1] + 1])
     log_alpha = np.add.reduceat(np.log1p(-schedule.beta), starts)
     q, length = schedule.q[levels], levels - starts + 1
@@ -203,16 +215,25 @@ def make_sampler(
         rate_next=length * np.concatenate([[0.0], schedule.rate[levels[:-1]]]),
     )
     module = load("lindiff.science.samplers", name, "the ideal sampler is None, without a schedule")
-    return _sampler(module, levels, of_levels, final_noise)
+    return _sampler(module, levels, of_levels, final_noise, truncated=k > 0)
 
 
 def _sampler(
-    module: ModuleType, levels: Int64[IntArray, " S"], steps: Steps, final_noise: bool
+    module: ModuleType,
+    levels: Int64[IntArray, " S"],
+    steps: Steps,
+    final_noise: bool,
+    truncated: bool,
 ) -> Sampler:
     """The sampler of a module, from its steps in ascending order."""
     A, B, C, variance = module.coefficients(steps)
+    if truncated:
+        only = np.arange(len(levels)) == 0
+        A, B = np.where(only, 1 / np.sqrt(steps.alpha), A), np.where(only, 0.0, B)
+        C, variance = np.where(only, A * steps.q, C), np.where(only, 0.0, variance)
     if not final_noise:
-        variance = np.where(steps.q_next == 0, 0.0, variance)
+        # Of the step that reaches the data or, before the division, the last level.
+        variance = np.where(np.arange(len(levels)) == truncated, 0.0, variance)
     drift = (1 / np.sqrt(steps.alpha) - A) * np.sqrt(1 - steps.q)
     corrector = None
     if hasattr(module, "corrector"):

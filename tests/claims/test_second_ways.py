@@ -111,3 +111,16 @@ def test_heun_with_25_steps_by_its_source():
     remark = remarks("pierret_galerne.yaml")["heun_is_nearer_than_euler_with_50_evaluations"]
     assert ", ".join(f"{ratio:.2f}" for ratio in ratios[:2]) in remark
     assert f"and {ratios[2]:.2f}" in remark
+
+
+def test_heun_stopped_at_a_ten_thousandth_by_its_source():
+    """Nearer than Euler's method where no variance is below the noise at the end, else farther."""
+    names = ("heun", "euler")
+    whole = [np.sqrt(by_recursion(name, 50, pictures(2.0), end=1e-4)) for name in names]
+    remark = remarks("pierret_galerne.yaml")["heun_stopped_too_late_is_farther_than_euler"]
+    assert f"{whole[0] / whole[1]:.2f} times" in remark
+    flat = lindiff.make_spectrum("two_level", 1024, ratio=1e6, fraction=0.5) / 4
+    assert f"{flat[0]:.1f} {flat[-1]:.0e}" == "0.5 5e-07"
+    late, soon = ([by_recursion(name, 50, flat, end=end) for name in names] for end in (1e-4, 1e-3))
+    assert late[0] > late[1]
+    assert soon[0] < soon[1]

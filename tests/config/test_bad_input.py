@@ -234,10 +234,14 @@ def test_files_that_cannot_be_read(tmp_path):
         (
             "sampler",
             "dppm_beta",
-            "not a known value; allowed: ideal, ddpm_beta, ddpm_beta_tilde, ddim "
+            "not a known value; allowed: ideal, ddpm_beta, ddpm_beta_tilde, ddim, euler, heun "
             "(did you mean ddpm_beta?)",
         ),
-        ("sampler", "3", "not a known value; allowed: ideal, ddpm_beta, ddpm_beta_tilde, ddim"),
+        (
+            "sampler",
+            "3",
+            "not a known value; allowed: ideal, ddpm_beta, ddpm_beta_tilde, ddim, euler, heun",
+        ),
         ("population_mean", ".inf", "must be finite"),
     ],
 )
@@ -465,6 +469,7 @@ def test_an_axis_that_is_too_long_takes_no_memory(make, span, words):
         ("stop", "1.0"),
         ("weight_decay", "0.1"),
         ("sampling_steps", "5"),
+        ("truncation", "2"),
         ("final_noise", "true"),
         ("noises", "2.0"),
     ],
@@ -552,7 +557,7 @@ def test_a_metric_that_needs_another_setting(make):
     assert text.startswith("c.yaml:2:3: experiments.a.draw = 'wishart': monte_carlo_gap needs")
     assert message(make("metrics: agreement\nsampler: [ddim, ideal, ddpm_beta_tilde]")) == (
         "c.yaml:8:28: experiments.a.sampler = 'ddpm_beta_tilde': agreement needs a sampler that "
-        "draws no noise of its own; allowed: ddim, ideal"
+        "draws no noise of its own; allowed: ddim, euler, heun, ideal"
     )
 
 

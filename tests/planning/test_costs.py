@@ -84,12 +84,14 @@ def test_a_size_that_changes_changes_the_estimates(where, size, factor, users, m
         assert abs(estimate(name)[which] / before[name][which] - 1) > 1e-3, name
 
 
+@pytest.mark.parametrize("truncation", [0, 3])
 @pytest.mark.parametrize("steps", [0, 10])
-def test_the_evaluations_that_are_planned_are_those_of_the_sampler(steps):
-    """Heun's method evaluates twice in every step but the last; seconds grow with it."""
+def test_the_evaluations_that_are_planned_are_those_of_the_sampler(steps, truncation):
+    """Heun's method evaluates twice in every step but one to the data; seconds grow with it."""
     for name in names("lindiff.science.samplers"):
-        cells = make_cells(sampler=name, timesteps=50, sampling_steps=steps)
-        sampler = make_sampler(name, make_schedule("linear", 50), sampling_steps=steps)
+        given = {"sampling_steps": steps, "truncation": truncation}
+        cells = make_cells(sampler=name, timesteps=50, **given)
+        sampler = make_sampler(name, make_schedule("linear", 50), **given)
         assert of_samples.evaluations_of(cells).tolist() == [sampler.evaluations]
         calls = []
         generate(

@@ -33,8 +33,8 @@ TRAININGS = [
     Training(stop=8.0, learning_rate=0.1, init_scale=0.5),
 ]
 SAMPLERS = [("ddpm_beta", False, 0), ("ddpm_beta_tilde", True, 0), ("ddim", False, 0),
-            ("ddpm_beta", True, 7), ("ddim", False, 11), ("euler", False, 11),
-            ("heun", False, 7)]  # fmt: skip
+            ("ddpm_beta", True, 7), ("ddim", False, 11), ("heun", False, 7),
+            ("heun", False, 7, 3)]  # fmt: skip
 
 
 def gaussian_draw(n, mean=0.0, known=False, kind="wishart", seed=3):

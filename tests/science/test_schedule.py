@@ -106,6 +106,33 @@ def test_orders_of_the_samplers_of_the_probability_flow(name, order):
     np.testing.assert_allclose(np.log2(few / many), order, atol=0.1)
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_truncated_sampler_stops_at_its_level(name):
+    """Its steps are those of the whole one, then x is divided by √ᾱ of the level."""
+    schedule = make_schedule("linear", 50)
+    for steps in (0, 7):
+        sampler = make_sampler(name, schedule, True, steps, 5)
+        assert sampler.levels[[0, -1]].tolist() == [49, 4]
+        assert len(sampler.levels) == 1 + (steps or 45)
+        assert sampler.A[-1] == pytest.approx(1 / np.sqrt(schedule.alpha_bar[4]))
+        assert sampler.B[-1] == sampler.variance[-1] == sampler.drift[-1] == 0
+        assert sampler.C[-1] == pytest.approx(sampler.A[-1] * schedule.q[4])
+    whole, cut = make_sampler(name, schedule, True), make_sampler(name, schedule, True, 0, 5)
+    for field in ("levels", "A", "B", "C", "variance", "drift"):
+        np.testing.assert_array_equal(getattr(whole, field)[:45], getattr(cut, field)[:45])
+    quiet = make_sampler(name, schedule, False, 0, 5)
+    assert quiet.variance[-2] == 0
+    np.testing.assert_array_equal(quiet.variance[:-2], cut.variance[:-2])
+
+
+@pytest.mark.parametrize("truncation", [10, 11])
+def test_a_truncation_without_levels_above_is_refused(truncation):
+    with pytest.raises(ValueError, match=f"truncation = {truncation}"):
+        make_sampler("ddim", make_schedule("cosine", 10), truncation=truncation)
+    with pytest.raises(ValueError, match="= 7 levels above the truncation"):
+        make_sampler("ddim", make_schedule("cosine", 10), False, 8, 3)
+
+
 def test_more_sampling_steps_than_levels_is_refused():
     with pytest.raises(ValueError, match="sampling_steps = 11"):
         make_sampler("ddim", make_schedule("cosine", 10), False, 11)
