@@ -74,6 +74,18 @@ def test_weighted_sgd_on_drawn_noise_nears_the_exact_optimum():
         assert abs(plain[name] / exact[name] - 1) > 0.02, name
 
 
+def test_adam_knows_no_weight_of_a_level():
+    """Without weight decay; with it the gradient has a second part, which has no weight."""
+    given = POPULATION | {"model": "linear_trained", "steps": 60, "learning_rate": 0.02}
+    cells = make_cells(**given, weight_decay=[0.0, 0.2], weighting=["uniform", "x0"])
+    plain, weighted, decayed, both = (
+        linear_trained.run(cells.slice(i, 1), ["train_loss"]).to_pylist()[0]["train_loss"]
+        for i in range(4)
+    )
+    assert weighted == pytest.approx(plain, rel=1e-4)
+    assert abs(both / decayed - 1) > 1e-2
+
+
 def test_a_weighted_training_is_the_plain_loop_of_torch():
     """Of the second of two models, whose company has no weights."""
     d, schedule = 4, make_schedule("linear", 30)
