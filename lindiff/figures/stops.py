@@ -37,11 +37,11 @@ def _enough(cells: pa.Table) -> bool:
 _STOPS = Condition(f"a model with at least {FEWEST_STRENGTHS} values of stop or stop_step", _enough)
 NEEDS = Needs(axes=("n",), metrics=(*stopped.BEST, stopped.BIASED), conditions=(_STOPS,))
 CATEGORY = "Regularization"
-LOOK = {  # colour, marker and dash of each stop
+LOOK: dict[str, tuple[str, str, Any]] = {  # colour, marker and dash of each stop
     "best_stop_test_loss": (style.BLACK, "o", style.DASHES[0]),
     "best_stop_kl_model_data": (style.COLOURS[4], "s", style.DASHES[1]),
     "best_stop_kl_data_model": (style.COLOURS[5], "^", style.DASHES[3]),
-    "first_bias": (style.COLOURS[1], "D", style.DASHES[2]),
+    "first_bias": (style.COLOURS[1], "D", None),
 }
 _POPULATIONS = 2  # most kinds of data
 _KEYS = ("model", *compare.POPULATION, "n")
@@ -81,8 +81,9 @@ def draw(data: pa.Table) -> Figure:
 
 def _panel(ax: Axes, data: pa.Table, model: str, population: dict[str, Any]) -> None:
     for name, (colour, marker, dash) in LOOK.items():
-        theory = tables.arrays(data, model=model, quantity=f"{name}_theory")
-        style.line(ax, theory["n"], theory["value"], colour, dash, linewidth=0.8)
+        if dash is not None:
+            theory = tables.arrays(data, model=model, quantity=f"{name}_theory")
+            style.line(ax, theory["n"], theory["value"], colour, dash, linewidth=0.8)
         part = tables.arrays(data, model=model, quantity=name)
         style.bars(ax, part["n"], part, colour, marker)
     style.axis(ax, "n", stopped.axis(model))

@@ -135,6 +135,15 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "title": "Understanding Generalizability of Diffusion Models Requires Rethinking the "
         "Hidden Gaussian Structure", "eprint": "2410.24060",
         "booktitle": "Advances in Neural Information Processing Systems"}),
+    "merger2026": ("misc", {
+        "author": "Merger, Claudia and Goldt, Sebastian", "year": "2026",
+        "title": "Local Coverage Governs Memorization in Diffusion Models",
+        "eprint": "2606.14390"}),
+    "baik2005": ("article", {
+        "author": "Baik, Jinho and Ben Arous, G{\\'e}rard and P{\\'e}ch{\\'e}, Sandrine",
+        "year": "2005", "title": "Phase Transition of the Largest Eigenvalue for Nonnull Complex "
+        "Sample Covariance Matrices", "journal": "Annals of Probability", "volume": "33",
+        "pages": "1643--1697"}),
     # Their authors and titles are not known here.
     "arxiv2605_21402": ("misc", {"eprint": "2605.21402", "year": "2026"}),
     "arxiv2608_23938": ("misc", {"eprint": "2608.23938", "year": "2026"}),
@@ -181,9 +190,12 @@ METRIC_SOURCES: dict[str, tuple[str, ...]] = {
     "uncentred_cosine": ("kadkhodaie2024",),
     "collapse_time": ("biroli2024",),
     "speciation_time": ("biroli2024",),
+    "coverage": ("merger2026",),
+    "copied_auc": ("merger2026",),
 }
 FIGURE_SOURCES: dict[str, tuple[str, ...]] = {
     "modes": ("wang2025",),
+    "overlap": ("baik2005",),
     "training_time": ("bonnaire2025",),
 }
 

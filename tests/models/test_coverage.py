@@ -86,6 +86,7 @@ def test_the_estimate_knows_pairs_of_points():
     assert small > less
 
 
+@pytest.mark.slow
 def test_from_a_config_to_the_table(tmp_path):
     sweep = Sweep(tmp_path)
     config = sweep.config(

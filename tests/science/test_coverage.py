@@ -68,6 +68,7 @@ def test_blocks_do_not_change_places(monkeypatch):
         np.testing.assert_allclose(values, vars(whole)[name], rtol=2e-3, err_msg=name)
 
 
+@pytest.mark.slow
 def test_errors_of_own_times_are_those_of_repeats():
     x, number = points_of(6, 4)
     made = [places(x, number, seed) for seed in range(60)]

@@ -214,6 +214,7 @@ def test_a_rise_by_hand():
         measured_rise(np.array([0.0, 1.0, 2.0]), Y, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [5, 10])
 def test_intervals_of_a_rise_cover(count):
     """Curves of a bias that scatters in height and in time."""
