@@ -4,7 +4,9 @@ Points are geometric means over training sets with their 95 % t-interval (on log
 lines the large-system theory, the black one the population optimum; m = ∞ is the average over
 noise. Left, at the least weight decay, vertical lines in the colour of m are at p = N m, where
 there are as many features as pairs of sample and noise, and of m = ∞ at p = N. Right, at every p,
-the weight decay of the sweep with the least mean, for points and theory each its own.
+the weight decay of the sweep with the least mean, for points and theory each its own. Losses above
+30 times the optimum are marked at the upper edge; at p = N m the theory without penalty is
+infinite.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ PANELS = ("least", "best")
 _SHOWN = ("features", "noises", "weight_decay")
 _KEYS = ("n", "noises", "features", "weight_decay")
 _FEW = 5
+_ROOM = 30.0  # panels show losses up to this many times the optimum
 _MARK = style.DASHES[2]
 
 
@@ -51,9 +54,11 @@ def query(metrics: pa.Table) -> pa.Table:
 
 def _panel(found: pa.Table, name: str) -> pa.Table:
     """One row of every m, p and quantity: that of the least weight decay, or the least value."""
-    by = "weight_decay" if name == "least" else "value"
+    if name == "least":
+        # Of all, not of each p: where the theory has no limit there is a gap.
+        found = tables.keep(found, "weight_decay", tables.distinct(found, "weight_decay")[:1])
     keys = ("quantity", "noises", "features")
-    order = found.sort_by([*((key, "ascending") for key in keys), (by, "ascending")])
+    order = found.sort_by([(key, "ascending") for key in (*keys, "value")])
     rows = tables.keys_of(order, keys)
     first = [i for i, key in enumerate(rows) if i == 0 or key != rows[i - 1]]
     own = order.take(pa.array(first, pa.int64()))
@@ -74,7 +79,8 @@ def draw(data: pa.Table) -> Figure:
         style.line(ax, best["features"][order], best["value"][order], dash=style.DASHES[1])
         style.axis(ax, "features", "test_loss")
         seen = tables.arrays(tables.keep(data, "panel", [panel]), quantity="test_loss")["value"]
-        style.fit(ax, np.append(seen, best["value"]), log=True)
+        top = _ROOM * best["value"].min(initial=np.inf)
+        style.fit(ax, np.append(seen[seen <= top], best["value"]), log=True)
     axes[0, 1].set_ylabel("")
     decays = tables.distinct(tables.keep(data, "panel", ["least"]), "weight_decay")
     least = [labels.setting("weight_decay", decays[0])] if decays else [""]
@@ -95,7 +101,10 @@ def _curve(ax: Axes, data: pa.Table, own: dict[str, Any], colour: str, marker: s
     part = tables.arrays(data, **own, quantity="test_loss")
     style.points(ax, part["features"], part, colour, marker)
     theory = tables.arrays(data, **own, quantity="test_loss_theory")
-    style.line(ax, theory["features"], theory["value"], colour, linewidth=0.8)
+    x = np.union1d(part["features"], theory["features"])
+    y = np.full(len(x), np.nan)
+    y[np.searchsorted(x, theory["features"])] = theory["value"]
+    style.line(ax, x, y, colour, linewidth=0.8)
 
 
 def _mark(ax: Axes, data: pa.Table, m: float, colour: str) -> None:
