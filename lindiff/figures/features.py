@@ -5,7 +5,7 @@ lines the large-system theory, the black one the population optimum; m = ∞ is 
 noise. Left, at the least weight decay, vertical lines in the colour of m are at p = N m, where
 there are as many features as pairs of sample and noise, and of m = ∞ at p = N. Right, at every p,
 the weight decay of the sweep with the least mean, for points and theory each its own. Losses above
-30 times the optimum are marked at the upper edge; at p = N m the theory without penalty is
+30 times the optimum, such as at a peak, are not shown; at p = N m the theory without penalty is
 infinite.
 """
 
@@ -69,17 +69,17 @@ def draw(data: pa.Table) -> Figure:
     """Two panels: the least weight decay, and the best at every p."""
     figure, axes = style.panels(1, 2, height=2.4)
     for ax, panel in zip(axes[0], PANELS, strict=True):
+        best = tables.arrays(data, panel=panel, quantity="optimal_loss")
+        top = _ROOM * best["value"].min(initial=np.inf)
         for m, colour, marker in _series(data):
             own = {"panel": panel, "noises": m}
-            _curve(ax, data, own, colour, marker)
+            _curve(ax, data, own, top, colour, marker)
             if panel == "least":
                 _mark(ax, data, m, colour)
-        best = tables.arrays(data, panel=panel, quantity="optimal_loss")
         order = np.argsort(best["features"])
         style.line(ax, best["features"][order], best["value"][order], dash=style.DASHES[1])
         style.axis(ax, "features", "test_loss")
         seen = tables.arrays(tables.keep(data, "panel", [panel]), quantity="test_loss")["value"]
-        top = _ROOM * best["value"].min(initial=np.inf)
         style.fit(ax, np.append(seen[seen <= top], best["value"]), log=True)
     axes[0, 1].set_ylabel("")
     decays = tables.distinct(tables.keep(data, "panel", ["least"]), "weight_decay")
@@ -96,9 +96,13 @@ def _series(data: pa.Table) -> list[tuple[float, str, str]]:
     return list(zip(values, style.COLOURS, style.MARKERS, strict=False))
 
 
-def _curve(ax: Axes, data: pa.Table, own: dict[str, Any], colour: str, marker: str) -> None:
-    """Points and theory of one m."""
+def _curve(
+    ax: Axes, data: pa.Table, own: dict[str, Any], top: float, colour: str, marker: str
+) -> None:
+    """Points and theory of one m, without what is above `top` and would stretch all bands."""
     part = tables.arrays(data, **own, quantity="test_loss")
+    beyond = part["value"] > top
+    part |= {name: np.where(beyond, np.nan, part[name]) for name in ("value", "low", "high")}
     style.points(ax, part["features"], part, colour, marker)
     theory = tables.arrays(data, **own, quantity="test_loss_theory")
     x = np.union1d(part["features"], theory["features"])
