@@ -4,7 +4,9 @@ Points are geometric means over training sets with their 95 % t-interval (on log
 lines the large-system theory, the black one the population optimum; m = ∞ is the average over
 noise. Left, at the least weight decay, vertical lines in the colour of m are at p = N m, where
 there are as many features as pairs of sample and noise, and of m = ∞ at p = N. Right, at every p,
-the weight decay of the sweep with the least mean, for points and theory each its own.
+the weight decay of the sweep with the least mean, for points and theory each its own. Losses above
+30 times the optimum, such as at a peak, are not shown; at p = N m the theory without penalty is
+infinite.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ PANELS = ("least", "best")
 _SHOWN = ("features", "noises", "weight_decay")
 _KEYS = ("n", "noises", "features", "weight_decay")
 _FEW = 5
+_ROOM = 30.0  # panels show losses up to this many times the optimum
 _MARK = style.DASHES[2]
 
 
@@ -51,9 +54,11 @@ def query(metrics: pa.Table) -> pa.Table:
 
 def _panel(found: pa.Table, name: str) -> pa.Table:
     """One row of every m, p and quantity: that of the least weight decay, or the least value."""
-    by = "weight_decay" if name == "least" else "value"
+    if name == "least":
+        # Of all, not of each p: where the theory has no limit there is a gap.
+        found = tables.keep(found, "weight_decay", tables.distinct(found, "weight_decay")[:1])
     keys = ("quantity", "noises", "features")
-    order = found.sort_by([*((key, "ascending") for key in keys), (by, "ascending")])
+    order = found.sort_by([(key, "ascending") for key in (*keys, "value")])
     rows = tables.keys_of(order, keys)
     first = [i for i, key in enumerate(rows) if i == 0 or key != rows[i - 1]]
     own = order.take(pa.array(first, pa.int64()))
@@ -64,17 +69,18 @@ def draw(data: pa.Table) -> Figure:
     """Two panels: the least weight decay, and the best at every p."""
     figure, axes = style.panels(1, 2, height=2.4)
     for ax, panel in zip(axes[0], PANELS, strict=True):
+        best = tables.arrays(data, panel=panel, quantity="optimal_loss")
+        top = _ROOM * best["value"].min(initial=np.inf)
         for m, colour, marker in _series(data):
             own = {"panel": panel, "noises": m}
-            _curve(ax, data, own, colour, marker)
+            _curve(ax, data, own, top, colour, marker)
             if panel == "least":
                 _mark(ax, data, m, colour)
-        best = tables.arrays(data, panel=panel, quantity="optimal_loss")
         order = np.argsort(best["features"])
         style.line(ax, best["features"][order], best["value"][order], dash=style.DASHES[1])
         style.axis(ax, "features", "test_loss")
         seen = tables.arrays(tables.keep(data, "panel", [panel]), quantity="test_loss")["value"]
-        style.fit(ax, np.append(seen, best["value"]), log=True)
+        style.fit(ax, np.append(seen[seen <= top], best["value"]), log=True)
     axes[0, 1].set_ylabel("")
     decays = tables.distinct(tables.keep(data, "panel", ["least"]), "weight_decay")
     least = [labels.setting("weight_decay", decays[0])] if decays else [""]
@@ -90,12 +96,19 @@ def _series(data: pa.Table) -> list[tuple[float, str, str]]:
     return list(zip(values, style.COLOURS, style.MARKERS, strict=False))
 
 
-def _curve(ax: Axes, data: pa.Table, own: dict[str, Any], colour: str, marker: str) -> None:
-    """Points and theory of one m."""
+def _curve(
+    ax: Axes, data: pa.Table, own: dict[str, Any], top: float, colour: str, marker: str
+) -> None:
+    """Points and theory of one m, without what is above `top` and would stretch all bands."""
     part = tables.arrays(data, **own, quantity="test_loss")
+    beyond = part["value"] > top
+    part |= {name: np.where(beyond, np.nan, part[name]) for name in ("value", "low", "high")}
     style.points(ax, part["features"], part, colour, marker)
     theory = tables.arrays(data, **own, quantity="test_loss_theory")
-    style.line(ax, theory["features"], theory["value"], colour, linewidth=0.8)
+    x = np.union1d(part["features"], theory["features"])
+    y = np.full(len(x), np.nan)
+    y[np.searchsorted(x, theory["features"])] = theory["value"]
+    style.line(ax, x, y, colour, linewidth=0.8)
 
 
 def _mark(ax: Axes, data: pa.Table, m: float, colour: str) -> None:

@@ -1,4 +1,4 @@
-"""Test and train loss over N of linear models, trained networks and the empirical score.
+"""Test and train loss over N: linear models, random features, networks and the empirical score.
 
 Points are means over training sets, bands their 95 % t-intervals, drawn where at least 8 sets stand
 behind a point; coloured lines the large-system theory of its model, thin black ones the loss of the

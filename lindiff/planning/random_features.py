@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import betainc
 
 from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR
 from lindiff.models.proximity import SAMPLES
@@ -20,6 +21,7 @@ from lindiff.planning.measured import (
 from lindiff.science.denoisers import fit_count
 from lindiff.science.pools import make_pool
 from lindiff.science.random_features import _BLOCK as PAIRS
+from lindiff.science.random_features import _NEAR as NEAR
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _LEVEL = 1e-3
@@ -27,8 +29,8 @@ _CUBE = 3e-10
 _PRODUCT = 3e-11
 _VALUE = 1.2e-8
 # A pair of features of an order of the series.
-_PASS = 4e-9
-# A number that is integrated over an angle.
+_PASS = 8e-9
+# A number that is integrated over an angle, of a pair of features and a centre.
 _ANGLE = 4e-7
 # Orders of the series in the correlations of features.
 _ORDERS = 12
@@ -89,8 +91,11 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
 def _moments(centres: Array, p: Array, d: Array) -> Array:
     """Seconds of exact moments over that many centres."""
+    # The share of normal vectors of d numbers that are nearly parallel, and each with itself.
+    near = p**2 * betainc(np.maximum(d - 1, 1e-9) / 2, 0.5, 1 - NEAR**2) + p
     found: Array = p**2 * (_PRODUCT * d + _ORDERS * (centres * _PRODUCT + _PASS))
-    return found + centres * p * (_ORDERS * _VALUE + _ANGLE)
+    found += centres * (p * _ORDERS * _VALUE + near / 2 * _ANGLE)
+    return found
 
 
 def each_held_out(families: pa.Table) -> Array:

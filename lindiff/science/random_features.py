@@ -124,22 +124,7 @@ def normal_moments(
     deviation = np.sqrt(covariance.diagonal())
     R = covariance / (deviation[:, None] * deviation)
     near = np.abs(R) > _NEAR
-    far = np.where(near, 0.0, R)
-    total, power = np.zeros((p, p)), np.ones((p, p))
-    largest, first, scale = float(np.abs(far).max()), np.zeros(p), 0.0
-    small = 0
-    for k, c in enumerate(activation.coefficients(means, deviation)):
-        if k == 1:
-            first = c.mean(axis=0)
-        total += power * (c.T @ c)
-        power *= far
-        size = float(np.abs(c).max())
-        scale = max(scale, size)
-        # Of an odd activation every second coefficient is 0.
-        small = small + 1 if largest**k * size**2 <= _DIGITS * scale**2 else 0
-        if (k >= 1 and small > 1) or k == _ORDERS:
-            break
-    total /= len(centres)
+    total, first = _series(activation, means, deviation, np.where(near, 0.0, R))
     one, two = np.nonzero(np.triu(near))
     step = max(1, _BLOCK // len(centres))
     for start in range(0, len(one), step):
@@ -148,6 +133,29 @@ def normal_moments(
         total[i, j] = total[j, i] = value.mean(axis=0)
     cross = np.sqrt(noise / d) * W.T * (first / deviation)
     return Moments(total / p, cross / np.sqrt(p))
+
+
+def _series(
+    activation: Activation,
+    means: Float64[Array, "C p"],
+    deviation: Float64[Array, " p"],
+    R: Float64[Array, "p p"],
+) -> tuple[Float64[Array, "p p"], Float64[Array, " p"]]:
+    """The sum over k of R^k ∘ mean c_k c_kᵀ, where |R| is well below 1, and the mean of c_1."""
+    total, power, first = np.zeros_like(R), np.ones_like(R), np.zeros_like(deviation)
+    largest, scale, small = float(np.abs(R).max()), 0.0, 0
+    for k, c in enumerate(activation.coefficients(means, deviation)):
+        if k == 1:
+            first = c.mean(axis=0)
+        total += power * (c.T @ c)
+        power *= R
+        size = float(np.abs(c).max())
+        scale = max(scale, size)
+        # Of an odd activation every second coefficient is 0.
+        small = small + 1 if largest**k * size**2 <= _DIGITS * scale**2 else 0
+        if (k >= 1 and small > 1) or k == _ORDERS:
+            break
+    return total / len(means), first
 
 
 def solve_pairs(phi: Float64[Array, "K p"], noise: Float64[Array, "K d"]) -> Solved:
