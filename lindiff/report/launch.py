@@ -144,14 +144,15 @@ def _rounds(
     """
     loaded = load(config, settings)
     before = None
-    while True:
+    while any(experiment.refine for experiment in loaded.experiments.values()):
         plan = make_plan(loaded, results)
         # A round that leaves all as it was has said why, or Snakemake was asked for other targets.
         if plan.rounds is None or not plan.rounds.open or plan.digest == before:
-            return 0
+            break
         if code := _run([*command, "--until", "shard"], follower, "round"):
             return code
         before = plan.digest
+    return 0
 
 
 def _called() -> str:

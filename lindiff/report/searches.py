@@ -38,7 +38,8 @@ def found(config: Config, results: Path) -> list[str]:
 def told(arm: Arm) -> str:
     """What one search has found, or where it is."""
     where = _where(arm.where)
-    head = f"{arm.experiment}: {arm.refinement.axis} where {arm.refinement.goal}, {where}: "
+    goal = ("mean " if arm.repeats > 1 else "") + arm.refinement.goal
+    head = f"{arm.experiment}: {arm.refinement.axis} where {goal}, {where}: "
     found = arm.found
     if found.interval is None:
         most = arm.refinement.rounds

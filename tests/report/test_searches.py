@@ -36,7 +36,7 @@ def falling(places: list[float]) -> np.ndarray:
 def test_a_crossing_has_its_interval_and_whether_rounds_would_narrow_it():
     one = told(arm(falling([10.0, 10.1, 9.9, 10.0])))
     assert one == (
-        "one: ridge where test_loss = 1, model mlp, d 8: 10, between 9.647 and 10; "
+        "one: ridge where mean test_loss = 1, model mlp, d 8: 10, between 9.647 and 10; "
         "95 % interval over 4 seeds 9.871 to 10.13 (10 values)"
     )
     wide = told(arm(falling([6.0, 10.0, 14.0])))
@@ -67,8 +67,8 @@ def test_cells_without_the_metric_are_counted_and_are_in_no_number():
 def test_without_a_crossing_it_says_what_was_seen():
     text = told(arm(falling([1e-3, 2e-3])))
     assert text == (
-        "one: ridge where test_loss = 1, model mlp, d 8: it does not cross over ridge from 1 to "
-        "100: from 0.0015 to 1.5e-05, all between 1.5e-05 and 0.0015"
+        "one: ridge where mean test_loss = 1, model mlp, d 8: it does not cross over ridge "
+        "from 1 to 100: from 0.0015 to 1.5e-05, all between 1.5e-05 and 0.0015"
     )
 
 

@@ -191,7 +191,7 @@ def test_a_minimum_along_ridge_and_theory_with_a_search_of_its_own(sweep: Sweep)
         mean = arm.curves.mean(axis=0)
         assert low < arm.found.asked[int(np.argmin(mean))] < high
         assert low < estimate(arm).value < high
-        assert "where test_loss is least, model linear_" in told(arm)
+        assert "test_loss is least, model linear_" in told(arm)
 
 
 def test_n_over_d_is_searched_along_too(sweep: Sweep) -> None:
@@ -211,7 +211,9 @@ def test_without_a_crossing_it_ends_with_its_table_and_says_what_was_seen(sweep:
     assert len(plans) == 1
     assert len(sweep.rows()) == 24
     first, _ = map(told, arms(sweep, asked))
-    assert first.startswith("one: n where test_loss = 1e-09, model linear_exact, d 12: it does not")
+    assert first.startswith(
+        "one: n where mean test_loss = 1e-09, model linear_exact, d 12: it does not"
+    )
     assert "over n from 4 to 256: from" in first
 
 
