@@ -23,7 +23,6 @@ from pydantic import (
     PlainValidator,
     ValidationInfo,
     WithJsonSchema,
-    create_model,
 )
 
 from lindiff.columns import METRICS, Column
@@ -163,7 +162,6 @@ class Refine(Section):
 
 def refinement(column: Column) -> Any:
     """The pydantic type of the search along a numeric column: validates to a `Refinement`."""
-    model = create_model(f"Refine {column.name}", __base__=Refine, __doc__=Refine.__doc__)
 
     def resolve(given: Refine, info: ValidationInfo) -> Refinement:
         if column.name in REPEATS:
@@ -183,7 +181,7 @@ def refinement(column: Column) -> Any:
         room_of(info).take(len(found.start))
         return found
 
-    return Annotated[model, AfterValidator(resolve)]
+    return Annotated[Refine, AfterValidator(resolve)]
 
 
 def _ends(column: Column, between: Sequence[Any]) -> tuple[Any, Any]:
