@@ -26,8 +26,9 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
         n: Its training samples, shape (families,).
     """
     work: Array = 0.0 * d
-    if "memorized_fraction" in asked:
-        work += SAMPLES * n * d * _DIFFERENCE
+    # Each looks for the nearest training points by itself.
+    nearest = len(asked & {"memorized_fraction", "classes"})
+    work += nearest * SAMPLES * n * d * _DIFFERENCE
     if asked & {"proximity_bias", "proximity_bias_se"}:
         # Samples of two models to two training sets.
         work += 4 * SAMPLES * n * d * _DIFFERENCE

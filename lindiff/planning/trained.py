@@ -66,6 +66,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     work = np.zeros_like(n)
     if {"train_loss", "test_loss", "residual_loss", "levels"} & set(metrics):
         work += timesteps * (_CALL + 2 * each(rounds_of, timesteps) * row)
+    if {"excess_loss", "excess_loss_se"} & set(metrics):
+        work += timesteps * (_CALL + each(rounds_of, timesteps) * row)
     if OF_SAMPLES & set(metrics):
         visited = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
         visited = np.where(visited > 0, visited, timesteps)

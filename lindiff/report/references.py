@@ -117,8 +117,8 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "schedule": {"linear": ("ho2020",), "cosine": ("nichol2021",), "constant": ()},
     "spectrum": {
-        "isotropic": (), "power_law": (), "spiked": (), "two_level": (), "eigenvalues": (),
-        "dataset": (),
+        "isotropic": (), "power_law": (), "spiked": (), "two_level": (), "low_rank": (),
+        "eigenvalues": (), "dataset": (),
     },
     "data": {
         "gaussian": (), "digits": ("alpaydin1998",), "mnist": ("lecun1998",),
