@@ -32,7 +32,8 @@ COMMON = {
 }  # fmt: skip
 # Those that a single network has and that are one number.
 LEFT_OUT = {
-    "levels", "modes", "directions", "linearity", "pictures", "agreement", "agreement_se",
+    "levels", "modes", "directions", "linearity", "coverage",
+    "pictures", "agreement", "agreement_se",
     "uncentred_cosine", "uncentred_cosine_se", "proximity_bias", "proximity_bias_se",
 }  # fmt: skip
 METRICS = tuple(sorted(MODELS["mlp"].metrics - LEFT_OUT))

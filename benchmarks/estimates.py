@@ -106,6 +106,11 @@ def cases() -> Iterator[tuple[str, str]]:
             yield (f"linear_exact d={d} n={n} {draw}",
                    f"{{model: linear_exact, {gauss}, d: {d}, n: {n}, draw: {draw}, {few},"
                    f" seed: {{range: [0, {seeds}]}}}}")  # fmt: skip
+    for n in (100, 2000):
+        yield (f"empirical coverage n={n}",
+               f"{{model: empirical, {gauss}, d: 64, n: {n}, draw: samples, sampler: ddim,"
+               " timesteps: 50, sampling_steps: 5, metrics: {only: [coverage, copied_auc]},"
+               " seed: {range: [0, 2]}}")  # fmt: skip
     yield (
         "linear_exact samples many rows d=64 n=100000",
         f"{{model: linear_exact, {gauss}, d: 64, n: 100000, draw: samples, {ridges}, seed: 0}}",
@@ -133,6 +138,10 @@ def cases() -> Iterator[tuple[str, str]]:
                    + (" ridge: [0, 0.1, 1], sampler: ddim," if metrics in ("bures", "agreement")
                       else f" {ridges},")
                    + f" seed: {{range: [0, {seeds}]}}}}")  # fmt: skip
+    for d, n, seeds in ((16, 64, 40), (64, 640, 4), (256, 64, 4), (256, 2000, 1)):
+        yield (f"linear_exact proximity_bias d={d} n={n}",
+               f"{{model: linear_exact, {gauss}, d: {d}, n: {n}, draw: samples, {ridges},"
+               f" metrics: proximity_bias, seed: {{range: [0, {seeds}]}}}}")  # fmt: skip
     for d, n in ((50, 100), (300, 100)):
         yield (f"linear_exact monte_carlo_gap d={d} n={n}",
                f"{{model: linear_exact, {gauss}, d: {d}, n: {n}, draw: samples, sampler: ideal,"
@@ -181,6 +190,23 @@ def cases() -> Iterator[tuple[str, str]]:
         yield (f"empirical d={d} n={n}",
                f"{{model: empirical, {gauss}, d: {d}, n: {n}, draw: samples, sampler: ddim,"
                " sampling_steps: 5, timesteps: 20, seed: {range: [0, 2]}}")  # fmt: skip
+    for d, n, p, noises, metrics in (
+        (16, 64, 100, ".inf", "levels"), (100, 100, 400, ".inf", "levels"),
+        (100, 2000, 200, ".inf", "levels"), (100, 100, 1600, ".inf", "levels"),
+        (100, 100, 400, "8.0", "levels"), (100, 2000, 200, "4.0", "levels"),
+        (100, 50, 3000, "1.0", "levels"), (100, 100, 400, ".inf", "agreement"),
+        (100, 400, 200, "2.0", "linearity"), (100, 100, 400, ".inf", "[agreement, directions]"),
+    ):  # fmt: skip
+        yield (f"random_features d={d} n={n} p={p} noises={noises} {metrics}",
+               f"{{model: random_features, {gauss}, d: {d}, n: {n}, features: {p}, draw: samples,"
+               f" noises: {noises}, weight_decay: [0, 1.0e-3], sampler: ddim, timesteps: 20,"
+               f" metrics: {metrics}, seed: {{range: [0, 2]}}}}")  # fmt: skip
+    yield ("random_features digits",
+           "{model: random_features, data: digits, n: 100, features: 200, sampler: ddim,"
+           " timesteps: 20, metrics: levels, seed: 0}")  # fmt: skip
+    yield ("random_features_theory",
+           f"{{model: random_features_theory, {gauss}, d: 200, n: [100, 200], features: [50, 400],"
+           " noises: 2.0, weight_decay: [0, 1.0e-3], timesteps: 200, metrics: levels}")  # fmt: skip
     for metrics in (
         "memorized_fraction",
         "linearity",

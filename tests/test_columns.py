@@ -65,7 +65,10 @@ def test_the_neutral_values_are_frozen():
         "sampler": "ddpm_beta",
         "final_noise": False,
         "sampling_steps": 0,
+        "truncation": 0,
         "noises": math.inf,
+        "weighting": "uniform",
+        "ema": 0.0,
         "ridge": 0.0,
         "weight_decay": 0.0,
         "stop": math.inf,
@@ -77,6 +80,7 @@ def test_the_neutral_values_are_frozen():
         "warm_up": 0,
         "learning_rate_decay": "constant",
         "preconditioning": "edm",
+        "activation": "erf",
         "precision": "float32",
         "train_seed": 0,
     }
@@ -156,6 +160,8 @@ def test_default_metrics_are_those_that_cost_little():
         "excess_kurtosis",
         "excess_kurtosis_se",
         "classes",
+        "coverage",
+        "copied_auc",
         "pictures",
     }
 

@@ -25,7 +25,7 @@ def beside(tmp_path_factory):
 def test_every_exported_name_has_an_example_that_runs(name, beside, monkeypatch):
     monkeypatch.chdir(beside)
     # Of twenty: nothing that an example shows hangs on their number.
-    monkeypatch.setattr("lindiff.advice.make._REPLICATES", 6)
+    monkeypatch.setattr("lindiff.advice.make._DRAWS", 6)
     # The finder's own check of modules would pass over what the type checks have wrapped.
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(getattr(lindiff, name), name, module=False, globs={})

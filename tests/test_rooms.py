@@ -82,6 +82,7 @@ def test_only_training_imports_torch():
         trains = own.startswith("lindiff.training") or own in (
             "lindiff.models.trained",
             "lindiff.models.linear_trained",
+            "lindiff.models.linear_frozen",
             "lindiff.models.fitting",
         )
         names = {

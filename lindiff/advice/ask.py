@@ -43,7 +43,7 @@ def advise(
             the optimal loss.
         kl: Target for both KL, in nats per dimension.
         n: N beside M for which the best regularization is wanted.
-        seed: Of the replicates behind the intervals and of the splits of the check.
+        seed: Of the spectra behind the intervals and of the splits of the check.
 
     Raises:
         ValueError: There are fewer than 8 rows or more than 6,000 columns, none varies, or a value

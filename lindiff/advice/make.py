@@ -1,7 +1,7 @@
 """From a sample to advice: what its spectrum says of losses, needed samples and regularization.
 
 docs/theory.md, "Population". Intervals are for what the sample leaves open of the population's
-spectrum: the estimate is made again from samples of the estimated population.
+spectrum: draws from its posterior.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from lindiff.advice.result import Advice, Best, Interval, Needed, PowerLaw
 from lindiff.advice.sample import Sample, Scatter, Source, make_sample, scatter
 from lindiff.advice.spread import Spread
 from lindiff.science.filters import Bank, Training
-from lindiff.science.population import estimate_spectrum, sample_eigenvalues
+from lindiff.science.population import estimate_spectrum
 from lindiff.science.scaling import crossing
 from lindiff.science.schedule import make_schedule
 
 Array = NDArray[np.float64]
 
 GAP, KL = 0.05, 0.01
-_REPLICATES = 20
+_DRAWS = 20
 _FAR = 8  # of a population without a sample: N in units of d that are looked at beside d
 _STRAIGHT, _SHORTEST = 0.2, 5.0  # of a power law: largest residual of ln s, least range of j
 
@@ -53,7 +53,7 @@ def make_advice(
         kl: Target for both KL, in nats per dimension.
         others: N beside that of the sample for which the best regularization is wanted.
         notes: What is to be known of how the data were read.
-        seed: Of what is drawn: replicates and splits.
+        seed: Of what is drawn: spectra and splits.
 
     Raises:
         ValueError: There are too few rows or too many columns, or none varies.
@@ -100,16 +100,11 @@ def _advice(
     found = estimate_spectrum(sample.eigenvalues, sample.rows)
     gain = Bank(make_schedule(), [Training()]).response(found.spectrum, None).gain[:, 0]
     rows = scatter(source, sample, gain, rng)
-    spectra = [
-        estimate_spectrum(
-            sample_eigenvalues(found.spectrum, sample.rows, rng), sample.rows
-        ).spectrum
-        for _ in range(_REPLICATES)
-    ]
+    spectra = list(found.draw(_DRAWS, rng))
     model = Model(found.spectrum, sample.rows, *others)
-    value, replicates = model(found.spectrum), [model(s) for s in spectra]
+    value, possible = model(found.spectrum), [model(s) for s in spectra]
     checked = check(source, sample, model.n, value, rng)
-    unsure = _Found(model.n, value, replicates, checked, Spread(rows.inflation), gap, kl)
+    unsure = _Found(model.n, value, possible, checked, Spread(rows.inflation), gap, kl)
     return unsure.advice(name, found.spectrum, spectra, notes, sample, rows)
 
 
@@ -120,16 +115,16 @@ class _Found:
     Attributes:
         n: N of the curves.
         value: The prediction.
-        replicates: Those of spectra that the population may have as well.
+        others: Those of spectra that the population may have as well.
         checked: What the data themselves do.
-        spread: Makes intervals of the replicates.
+        spread: Makes intervals of the others.
         gap: As in `make_advice`.
         kl: As in `make_advice`.
     """
 
     n: list[int]
     value: Predicted
-    replicates: list[Predicted]
+    others: list[Predicted]
     checked: Check
     spread: Spread
     gap: float
@@ -148,16 +143,14 @@ class _Found:
             spectrum=spread.of(spectrum, spectra),
             power_law=_power_law(spectrum, spectra, spread),
             n=self.n,
-            curves=_curves(self.n, value, self.replicates, self.checked, spread),
-            optimal_loss=spread.interval(
-                value.optimal_loss, [r.optimal_loss for r in self.replicates]
-            ),
-            needed=_needed(self.n, value, self.replicates, self.checked, spread, self.gap, self.kl),
+            curves=_curves(self.n, value, self.others, self.checked, spread),
+            optimal_loss=spread.interval(value.optimal_loss, [r.optimal_loss for r in self.others]),
+            needed=_needed(self.n, value, self.others, self.checked, spread, self.gap, self.kl),
             best=[
                 Best(
                     *key,
-                    spread.interval(strength, [r.best[key][0] for r in self.replicates]),
-                    spread.interval(ratio, [r.best[key][1] for r in self.replicates]),
+                    spread.interval(strength, [r.best[key][0] for r in self.others]),
+                    spread.interval(ratio, [r.best[key][1] for r in self.others]),
                 )
                 for key, (strength, ratio) in value.best.items()
             ],
@@ -168,20 +161,20 @@ class _Found:
 
 
 def _curves(
-    n: list[int], value: Predicted, replicates: list[Predicted], checked: Check, spread: Spread
+    n: list[int], value: Predicted, others: list[Predicted], checked: Check, spread: Spread
 ) -> dict[str, Float64[Array, "3 n"]]:
     found = {}
     for name, curve in value.curves.items():
         ratio, more = checked.correction(name, n, spread.inflation)
-        others = [r.curves[name] * ratio for r in replicates]
-        found[name] = spread.of(curve * ratio, others, more)
+        possible = [other.curves[name] * ratio for other in others]
+        found[name] = spread.of(curve * ratio, possible, more)
     return found
 
 
 def _needed(
     n: list[int],
     value: Predicted,
-    replicates: list[Predicted],
+    others: list[Predicted],
     checked: Check,
     spread: Spread,
     gap: float,
@@ -190,7 +183,7 @@ def _needed(
     targets = [("gap", gap, False), ("excess", gap, False), ("excess", gap, True)]
     targets += [(name, kl, best) for name in METRICS[1:] for best in (False, True)]
     return [
-        _needs(_Asked(quantity, target, best), n, value, replicates, checked, spread)
+        _needs(_Asked(quantity, target, best), n, value, others, checked, spread)
         for quantity, target, best in targets
     ]
 
@@ -218,7 +211,7 @@ class _Asked:
 
 
 def _needs(
-    asked: _Asked, n: list[int], value: Predicted, replicates: list[Predicted], checked: Check,
+    asked: _Asked, n: list[int], value: Predicted, others: list[Predicted], checked: Check,
     spread: Spread,
 ) -> Needed:  # fmt: skip
     ratio, more = checked.correction(asked.curve, n, spread.inflation)
@@ -229,7 +222,7 @@ def _needs(
     own = asked.of(value, ratio)
     at = None
     if math.isfinite(found := crossing_of(value)):
-        near = spread.interval(found, [crossing_of(one) for one in replicates])
+        near = spread.interval(found, [crossing_of(one) for one in others])
         at = Interval(
             found, min(near.low, crossing_of(value, -1)), max(near.high, crossing_of(value, 1))
         )
@@ -246,7 +239,7 @@ def _crossing(n: list[int], curve: Float64[Array, " n"], target: float) -> float
 
 
 def _power_law(
-    spectrum: Float64[Array, " d"], replicates: Sequence[Float64[Array, " d"]], spread: Spread
+    spectrum: Float64[Array, " d"], others: Sequence[Float64[Array, " d"]], spread: Spread
 ) -> PowerLaw | None:
     """The longest range of j, in its logarithm, over which ln s is straight."""
     d = len(spectrum)
@@ -263,8 +256,9 @@ def _power_law(
         return None
     _, first, last = best
     k = _line(spectrum, first, last)[0]
-    half = spread.inflation * 2 * float(np.std([_line(s, first, last)[0] for s in replicates]))
-    return PowerLaw(Interval(k, k - half, k + half), first, last)
+    possible = np.array([_line(s, first, last)[0] for s in others])
+    middle, half = float(possible.mean()), spread.inflation * 2 * float(possible.std())
+    return PowerLaw(Interval(k, min(k, middle - half), max(k, middle + half)), first, last)
 
 
 def _line(spectrum: Float64[Array, " d"], first: int, last: int) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -71,7 +72,7 @@ class Model:
         self._sizes = {name: self.n if name == "ridge" else self._few for name in REGULARIZERS}
         self._predictors = {
             name: Predictor(
-                [Training(**{name: strength}) for strength in strengths],
+                [_training(name, strength) for strength in strengths],
                 spectrum,
                 self._sizes[name],
                 sampler,
@@ -104,6 +105,11 @@ class Model:
             best=best,
             optimal_loss=float(np.mean(optimal_loss(self._schedule.alpha_bar, spectrum))),
         )
+
+
+def _training(regularizer: str, strength: float) -> Training:
+    given: dict[str, Any] = {regularizer: strength}
+    return Training(**given)
 
 
 def _sizes(d: int, wanted: Sequence[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Intervals from replicates of an estimate."""
+"""Intervals from what else a quantity may be."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _NOMINAL = 0.975
 
 @dataclass(frozen=True)
 class Spread:
-    """Intervals from replicates: Student's t on their logarithms, about the estimate.
+    """Intervals from what else may be: Student's t on its logarithms, about their mean.
+
+    An interval holds the estimate too, which is the most probable and not the mean.
 
     Attributes:
         inflation: How much wider than for Gaussian rows.
@@ -27,27 +29,27 @@ class Spread:
 
     inflation: float
 
-    def half(self, replicates: Float64[Array, " r *any"]) -> Float64[Array, "*any"]:
-        """Half the width of the interval of a logarithm."""
-        from scipy.special import stdtrit
-
-        count = len(replicates)
-        factor = float(stdtrit(count - 1, _NOMINAL)) * math.sqrt(1 + 1 / count)
-        return np.asarray(self.inflation * factor * np.log(replicates).std(axis=0, ddof=1))
-
     def of(
-        self, value: Float64[Array, "*any"], replicates: Sequence[Float64[Array, "*any"]],
+        self, value: Float64[Array, "*any"], others: Sequence[Float64[Array, "*any"]],
         more: Float64[Array, "*any"] | float = 0.0,
     ) -> Float64[Array, 3 *any]:  # fmt: skip
         """Value, low and high; `more` is half a width for another reason."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            half = np.hypot(self.half(np.array(replicates)), more)
-        half = np.where(np.isfinite(value) & (value > 0), half, 0)
-        return np.stack([value, value * np.exp(-half), value * np.exp(half)])
+        from scipy.special import stdtrit
 
-    def interval(self, value: float, replicates: Sequence[float]) -> Interval:
-        """As `of`; where a logarithm is infinite, from the least to the largest replicate."""
-        every = np.array([value, *replicates])
+        count = len(others)
+        factor = self.inflation * float(stdtrit(count - 1, _NOMINAL)) * math.sqrt(1 + 1 / count)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logarithms = np.log(np.array(others) / value)
+            half = np.hypot(factor * logarithms.std(axis=0, ddof=1), more)
+            middle = logarithms.mean(axis=0)
+        known = np.isfinite(half + middle) & (value > 0)
+        low = np.where(known, np.minimum(middle - half, 0), 0)
+        high = np.where(known, np.maximum(middle + half, 0), 0)
+        return np.stack([value, value * np.exp(low), value * np.exp(high)])
+
+    def interval(self, value: float, others: Sequence[float]) -> Interval:
+        """As `of`; where a logarithm is infinite, from the least to the largest of the others."""
+        every = np.array([value, *others])
         if np.isfinite(every).all() and (every > 0).all():
-            return Interval(*self.of(np.array(value), [np.array(r) for r in replicates]).tolist())
+            return Interval(*self.of(np.array(value), [np.array(r) for r in others]).tolist())
         return Interval(value, float(np.nanmin(every)), float(np.nanmax(every)))

@@ -20,11 +20,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.claims.expression import Expression
-from lindiff.claims.statement import Statement, Take
+from lindiff.claims.statement import PLACES, Statement, Take
 from lindiff.claims.taking import Undecided, reduction
 from lindiff.columns import SETTINGS
 from lindiff.columns.arrays import plain, steps_made
-from lindiff.columns.groups import SPECTRUM
+from lindiff.columns.groups import REPEATS, SPECTRUM
 from lindiff.drawing.intervals import (
     FEWEST_SETS,
     Interval,
@@ -37,7 +37,6 @@ from lindiff.drawing.need import FEWEST
 Array = NDArray[np.float64]
 Row = dict[str, Any]
 Key = tuple[tuple[str, Any], ...]
-_REPEATS = ("seed", "train_seed")
 _SIZES = ("n", "n_over_d")
 _FOUND = ("value", "low", "high", "seeds", "quantity")  # columns of a figure that are no setting
 
@@ -76,7 +75,8 @@ def points(
     """The number of a statement at each of its points.
 
     Args:
-        table: The rows that `statement.where` takes, with ``n_over_d``.
+        table: The rows that `statement.where` takes, with ``n_over_d``; of a nested table its rows
+            with the columns of their cells.
         other: The rows of `statement.against`, if it has that.
         statement: What to read.
         together: Nominal coverage of all intervals together (Bonferroni).
@@ -103,8 +103,10 @@ def points(
 
 def _rows(table: pa.Table) -> list[Row]:
     """The rows of a table, where a stop is the step that was made: that of the end is no 0."""
-    at = table.column_names.index("stop_step")
-    rows: list[Row] = plain(table.set_column(at, "stop_step", steps_made(table))).to_pylist()
+    if "stop_step" in table.column_names:
+        at = table.column_names.index("stop_step")
+        table = table.set_column(at, "stop_step", steps_made(table))
+    rows: list[Row] = plain(table).to_pylist()
     return rows
 
 
@@ -119,12 +121,19 @@ def _takes(statement: Statement) -> list[Take]:
 
 
 def _varying(tables: Sequence[pa.Table]) -> list[str]:
-    """Settings that have several values in one of the tables; of a spectrum all or none."""
-    names = [*(c.name for c in SETTINGS if c.name not in _REPEATS), "n_over_d"]
-    found = {n for n in names if any(len(plain(t.select([n]))[n].unique()) > 1 for t in tables)}
+    """Settings that have several values in one of the tables; of a spectrum all or none.
+
+    One that the table lacks, which is of a lindiff from before that setting, does not vary.
+    """
+    names = [*(c.name for c in SETTINGS if c.name not in REPEATS), "n_over_d", *PLACES]
+    found = {name for name in names if any(_several(table, name) for table in tables)}
     if found & set(SPECTRUM):
         found |= set(SPECTRUM)
     return [name for name in names if name in found]
+
+
+def _several(table: pa.Table, name: str) -> bool:
+    return name in table.column_names and len(plain(table.select([name]))[name].unique()) > 1
 
 
 def _names(varying: Sequence[str], statement: Statement) -> list[str]:
@@ -218,11 +227,14 @@ def _shared(key: Key, below: Mapping[Key, _Numbers]) -> list[tuple[str, Any]]:
 
 
 def _ratio(own: _Numbers, other: _Numbers) -> _Numbers:
-    if set(own.by_seed) != set(other.by_seed):
+    # A limit is that of all training sets.
+    limit = set(other.by_seed) == {None}
+    below = dict.fromkeys(own.by_seed, other.value) if limit else other.by_seed
+    if set(own.by_seed) != set(below):
         raise Undecided("the two sides have other training sets")
-    if other.value == 0 or 0 in other.by_seed.values():
+    if other.value == 0 or 0 in below.values():
         raise Undecided("what it is divided by is 0")
-    by_seed = {seed: value / other.by_seed[seed] for seed, value in own.by_seed.items()}
+    by_seed = {seed: value / below[seed] for seed, value in own.by_seed.items()}
     return _Numbers(own.value / other.value, by_seed, own.cells + other.cells)
 
 

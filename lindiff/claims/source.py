@@ -12,13 +12,15 @@ from pydantic import ValidationError
 from lindiff.claims.statement import (
     AXES,
     CROSSINGS,
+    PLACES,
+    ROWS,
     Against,
     Expected,
     Sheet,
     Statement,
     Take,
 )
-from lindiff.columns import delivered, part_schema
+from lindiff.columns import METRIC, delivered, part_schema
 from lindiff.config import yamlfile
 from lindiff.config.axes import Section
 from lindiff.config.overrides import WHERE
@@ -111,6 +113,7 @@ def _contradictions(statement: Statement) -> list[tuple[Key, str]]:
     if (statement.quantity is None) != bool(statement.figure):
         found.append(((), "has either `quantity` or `figure`"))
     of_cells = {
+        "table": statement.table or None,
         "take": statement.take,
         "against": statement.against,
         "exponent": statement.exponent,
@@ -129,9 +132,8 @@ def _contradictions(statement: Statement) -> list[tuple[Key, str]]:
         found.append((("expected",), "`within` is of a `value` or `other_than`, which need it"))
     elif expected.range[0] >= expected.range[1]:
         found.append((("expected",), "nothing is above and below"))
-    inner = statement.against.take if statement.against else None
-    for path, take in (((), statement.take), (("against",), inner)):
-        if take is not None and (take.of in CROSSINGS) == (take.level is None):
+    for path, take in _takes(statement):
+        if (take.of in CROSSINGS) == (take.level is None):
             found.append(((*path, "take"), "`falls` and `rises` need a `level`, the others none"))
     return found
 
@@ -144,7 +146,9 @@ def _unfed(statement: Statement, config: Config) -> list[tuple[Key, str]]:
         wrong = f"the sweep draws no figure {statement.figure}, but {known}"
         return [] if statement.figure in drawn else [(("figure",), wrong)]
     asked = {metric for experiment in config.experiments.values() for metric in experiment.metrics}
-    given = {*delivered(asked), *AXES}
+    if statement.table and statement.table not in asked:
+        return [(("table",), f"the sweep does not compute {statement.table}")]
+    given = {*delivered(asked), *AXES, *ROWS.get(statement.table, ())}
     against = statement.against
     formulas = {
         ("quantity",): statement.quantity,
@@ -156,7 +160,12 @@ def _unfed(statement: Statement, config: Config) -> list[tuple[Key, str]]:
         for name in (formula.columns if formula else ())
         if name not in given
     ]
-    schema = table_schema(asked)
+    found += [
+        (path, f"{name} is of the rows of a `table`, which has {name}")
+        for path, name in _along(statement)
+        if name in PLACES and name not in given
+    ]
+    schema = table_schema(asked, statement.table)
     places: list[tuple[Key, list[str]]] = [((), statement.where)]
     if against:
         places.append((("against",), against.where))
@@ -169,10 +178,32 @@ def _unfed(statement: Statement, config: Config) -> list[tuple[Key, str]]:
     return found
 
 
-def table_schema(metrics: Iterable[str]) -> pa.Schema:
-    """The columns of the table of a sweep with these metrics, as conditions name them."""
+def _takes(statement: Statement) -> list[tuple[Key, Take]]:
+    """What is taken of curves, with the path to it."""
+    inner = statement.against.take if statement.against else None
+    places: list[tuple[Key, Take | None]] = [((), statement.take), (("against",), inner)]
+    return [(path, take) for path, take in places if take is not None]
+
+
+def _along(statement: Statement) -> list[tuple[Key, str]]:
+    """The settings that a statement runs along: path and name each."""
+    found: list[tuple[Key, str]] = [
+        ((*path, "take", "along"), take.along) for path, take in _takes(statement)
+    ]
+    return [*found, (("exponent",), statement.exponent)] if statement.exponent else found
+
+
+def table_schema(metrics: Iterable[str], nested: str = "") -> pa.Schema:
+    """The columns of the table of a sweep with these metrics, as conditions name them.
+
+    Args:
+        metrics: What the sweep computes.
+        nested: The nested metric whose rows are meant, if any.
+    """
     more = [pa.field("n_over_d", pa.float64()), pa.field("experiments", pa.list_(pa.string()))]
-    return pa.schema([*part_schema(metrics), *more])
+    inner = list(METRIC[nested].arrow_type.value_type) if nested else []
+    own = {field.name for field in inner}
+    return pa.schema([*(f for f in (*part_schema(metrics), *more) if f.name not in own), *inner])
 
 
 def _unknown_key(path: Key) -> str:

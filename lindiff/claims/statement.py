@@ -6,11 +6,12 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 from pydantic import AfterValidator, Field, PlainValidator
 
 from lindiff.claims.expression import Expression
 from lindiff.claims.expression import parse as parse_formula
-from lindiff.columns import METRIC, SETTING
+from lindiff.columns import METRIC, NESTED, SETTING
 from lindiff.config.axes import Section
 from lindiff.config.words import known_word, suggestion
 from lindiff.report.references import WORKS
@@ -24,6 +25,18 @@ _NUMBERS = tuple(
 # Numbers of a cell that formulas name and statements run along.
 COLUMNS = (*_NUMBERS, "n_over_d")
 AXES = tuple(name for name in COLUMNS if name not in METRIC)
+# By nested metric, the numbers of a row of its table.
+ROWS: dict[str, tuple[str, ...]] = {
+    name: tuple(
+        field.name
+        for field in METRIC[name].arrow_type.value_type
+        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    )
+    for name in NESTED
+}
+# What tells the rows of a cell apart, in the tables that have it.
+PLACES = ("t", "mode", "class", "point", "sample")
+_NAMES = tuple(dict.fromkeys((*COLUMNS, *(field for fields in ROWS.values() for field in fields))))
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SHARE = re.compile(r"\s*(\d+(?:\.\d*)?)\s*%\s*")
 
@@ -33,13 +46,17 @@ def _formula(value: object) -> Expression:
         raise ValueError("must be a formula as text, such as kl_model_data / kl_tail(n, d)")
     found = parse_formula(value)
     for name in found.columns:
-        if name not in COLUMNS:
-            raise ValueError(f"no number {name!r} in the table{suggestion(name, COLUMNS)}")
+        if name not in _NAMES:
+            raise ValueError(f"no number {name!r} in the table{suggestion(name, _NAMES)}")
     return found
 
 
 def _axis(value: object) -> str:
-    return known_word(value, AXES)
+    return known_word(value, (*AXES, *PLACES))
+
+
+def _nested(value: object) -> str:
+    return known_word(value, NESTED)
 
 
 def _work(value: object) -> str:
@@ -130,6 +147,11 @@ class Statement(Section):
 
     says: Sentence = Field(description="The claim in words, with its conditions.")
     quantity: Formula = Field(default=None, description="A formula of the columns of a cell.")
+    table: Annotated[Any, PlainValidator(_nested)] = Field(
+        default="",
+        description="A table of rows of the cells, such as `levels`, whose columns the formula "
+        "has besides; its rows are points.",
+    )
     figure: str = Field(
         default="",
         description="A figure of the sweep, whose rows have the number and its interval.",

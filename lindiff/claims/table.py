@@ -96,6 +96,7 @@ def formula(verdict: Verdict) -> str:
     if statement.figure:
         return f"figure {statement.figure}"
     text = _taken(statement.quantity.text, statement.take)
+    text += f" of {statement.table}" if statement.table else ""
     if against := statement.against:
         other = (against.quantity or statement.quantity).text
         below = _taken(other, against.take or statement.take)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from lindiff.claims.statement import Take
 from lindiff.science import optima
+from lindiff.science.scaling import between
 
 Array = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def reduction(take: Take | None) -> Callable[[Array, Array], float]:
 
 
 def _crossing(x: Array, y: Array, level: float, falls: bool) -> float:
-    """Where a curve last falls below a level, or first rises above it; linear over ln x."""
+    """Where a curve last falls below a level, or first rises above it; `between` two points."""
     if not np.isfinite(y).all():
         raise Undecided("the curve is not finite everywhere")
     low = y <= level if falls else y >= level
@@ -50,11 +50,4 @@ def _crossing(x: Array, y: Array, level: float, falls: bool) -> float:
     i = int(np.flatnonzero(~low)[-1]) + 1 if falls else int(np.argmax(low))
     if i == 0:
         raise Undecided("the curve is beyond its level from the start")
-    ends = y[i - 1 : i + 1]
-    # A fall over decades is a power law between points; what reaches 0 is not.
-    share = (
-        math.log(level / ends[0]) / math.log(ends[1] / ends[0])
-        if level > 0 and ends.min() > 0
-        else (level - ends[0]) / (ends[1] - ends[0])
-    )
-    return float(x[i - 1] * (x[i] / x[i - 1]) ** share)
+    return between(x[i - 1 : i + 1], y[i - 1 : i + 1], level)

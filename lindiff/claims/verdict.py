@@ -20,7 +20,7 @@ from lindiff.drawing.intervals import LEVEL
 from lindiff.errors import InputError
 from lindiff.figures import outputs
 from lindiff.files import local
-from lindiff.report.query import conditions_on, matching
+from lindiff.report.query import conditions_on, matching, matching_rows
 
 CONFIRMED, REFUTED, UNDECIDED = "confirmed", "refuted", "undecided"
 VERDICTS = (CONFIRMED, REFUTED, UNDECIDED)
@@ -86,12 +86,18 @@ def _decided(source: Source, name: str, statement: Statement, folder: Path) -> V
 
 
 def _of_cells(statement: Statement, folder: Path) -> _Read:
-    table = matching(folder, statement.where)
+    table = _matching(folder, statement, statement.where)
     against = statement.against
-    other = matching(folder, against.where or statement.where) if against else table
+    other = _matching(folder, statement, against.where or statement.where) if against else table
     _all_ok(table, other)
     level, found = points(table, other, statement, LEVEL)
     return level, found, len(table), set(plain(table)["fingerprint"].drop_null().to_pylist())
+
+
+def _matching(folder: Path, statement: Statement, conditions: Sequence[str]) -> pa.Table:
+    if statement.table:
+        return matching_rows(folder, statement.table, conditions)
+    return matching(folder, conditions)
 
 
 def _of_figure(statement: Statement, folder: Path) -> _Read:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-SAMPLERS_WITH_NETWORK = ("ddpm_beta", "ddpm_beta_tilde", "ddim")
+SAMPLERS_WITH_NETWORK = ("ddpm_beta", "ddpm_beta_tilde", "ddim", "euler", "heun")
 
 
 class _Required:
@@ -53,7 +53,7 @@ class Column:
     name: str
     type: Literal[
         "str", "int", "float", "bool", "json",
-        "levels", "modes", "linearity", "directions", "classes", "pictures",
+        "levels", "modes", "linearity", "directions", "classes", "coverage", "pictures",
     ]  # fmt: skip
     label: str
     help: str
@@ -134,6 +134,15 @@ _ROWS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("fraction", pa.float64()),
         ("fraction_se", pa.float64()),
         ("memorized_fraction", pa.float64()),
+    ],
+    "coverage": [
+        ("point", pa.int32()),
+        ("own_time", pa.float64()),
+        ("own_time_se", pa.float64()),
+        ("nearest", pa.float64()),
+        ("second", pa.float64()),
+        ("log_density", pa.float64()),
+        ("copied", pa.int32()),
     ],
     "pictures": [
         ("sample", pa.int32()),

@@ -14,9 +14,13 @@ SPECTRUM = ("spectrum", "spectrum_params")
 # Of a population of Gaussian data: the eigenvalues of its covariance.
 COVARIANCE = (*SPECTRUM, "d", "scale")
 SCHEDULE = ("schedule", "beta_min", "beta_max", "timesteps")
-SAMPLING = ("sampler", "final_noise", "sampling_steps")
-# Of a linear model: the fields of `lindiff.science.filters.Training`.
-REGULARIZATION = ("ridge", "weight_decay", "stop", "learning_rate", "init_scale")
+SAMPLING = ("sampler", "final_noise", "sampling_steps", "truncation")
+# Of a linear model: the fields of `lindiff.science.filters.Training` but the rms of the data.
+REGULARIZATION = ("ridge", "weight_decay", "weighting", "stop", "learning_rate", "init_scale")
 # Of a training run, beside learning rate, weight decay, stop and seed; and of a network.
-RUN = ("optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "precision")
+RUN = ("optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "ema", "precision")
 NETWORK = ("width", "preconditioning")
+# Of random features.
+RANDOM_FEATURES = ("features", "activation")
+# Repetitions, over which means are taken.
+REPEATS = ("seed", "train_seed")

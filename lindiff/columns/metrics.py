@@ -135,7 +135,7 @@ METRICS: tuple[Column, ...] = (
         "agreement of two halves",
         "Correlation of the samples of two models that are trained on disjoint sets of N samples "
         "each and given the same noise, about the population mean; needs a sampler that draws no "
-        "noise of its own (`ddim`, `ideal`).",
+        "noise of its own (`ddim`, `euler`, `heun`, `ideal`).",
         default=False,
     ),
     _standard_error("agreement", "the agreement"),
@@ -165,7 +165,8 @@ METRICS: tuple[Column, ...] = (
         "Distance of generated samples to the nearest training point of a second model, trained on "
         "a disjoint set of N samples, minus that to the nearest of their own model, mean over the "
         "samples of both models, in units of √tr Σ: 0 where samples know nothing of the training "
-        "set, above 0 where they know its points or, of few points, their mean and covariance.",
+        "set, above 0 where they know its points or, of few points, their mean and covariance; "
+        "needs `draw: samples`.",
         default=False,
     ),
     _standard_error("proximity_bias", "the proximity bias"),
@@ -226,6 +227,14 @@ METRICS: tuple[Column, ...] = (
     ),
     _standard_error("bures", r"$W_2^2(\rho_N,\rho)/d$"),
     Column(
+        "bures_floor",
+        "float",
+        r"$W_2^2(\rho_N,\rho)/d$ at $N=\infty$",
+        "Squared 2-Wasserstein distance per dimension of the same denoiser and sampler at N = ∞: "
+        "without regularization the error of the sampler alone, with the exact score.",
+        default=False,
+    ),
+    Column(
         "monte_carlo_gap",
         "float",
         "test minus train loss, Monte Carlo",
@@ -281,6 +290,25 @@ METRICS: tuple[Column, ...] = (
         "For each class of a `mixture` its weight and the mean probability of the class, given the "
         "clean point, over training points and over generated samples; of the samples the share "
         "that is memorized, each counted by that probability; `classes.parquet`.",
+        default=False,
+    ),
+    Column(
+        "coverage",
+        "coverage",
+        "coverage of the training points",
+        "For each training point the time −½ ln ᾱ at which its posterior weight on itself is 1/2, "
+        "its distances to the nearest and second-nearest distinct ones (in units of √tr Σ), the "
+        "log density of the others about it, and how many samples are copies of it (as of "
+        "`memorized_fraction`); `coverage.parquet`.",
+        default=False,
+    ),
+    Column(
+        "copied_auc",
+        "float",
+        "AUC of copied points",
+        "Probability that a training point of which a sample is a copy has a later `own_time` in "
+        "`coverage` than one of which none is: 1/2 where they do not differ; null where all points "
+        "are copied, or none.",
         default=False,
     ),
     Column(

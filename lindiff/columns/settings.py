@@ -23,8 +23,9 @@ SETTINGS: tuple[Column, ...] = (
         "large-system limit, which has no seed; `ledoit_wolf`, the denoiser of the covariance that "
         "Ledoit and Wolf's estimator gives; `empirical`, the empirical score, of all functions the "
         "one with the least training loss; `linear_trained`, one matrix a noise level, trained; "
-        "`mlp`, a multilayer perceptron; `unet`, a convolutional U-Net for pictures (the last "
-        "three need torch).",
+        "`mlp`, a multilayer perceptron; `unet`, a convolutional U-Net for pictures (these three "
+        "need torch); `random_features`, a linear function of random features at every noise "
+        "level, exact; `random_features_theory`, its large-system limit.",
         choices=(
             "linear_exact",
             "linear_theory",
@@ -33,6 +34,8 @@ SETTINGS: tuple[Column, ...] = (
             "unet",
             "empirical",
             "ledoit_wolf",
+            "random_features",
+            "random_features_theory",
         ),
         code="lindiff.training.networks",
     ),
@@ -136,22 +139,23 @@ SETTINGS: tuple[Column, ...] = (
         "schedule",
         "str",
         "schedule",
-        "How β_t grows with the noise level t.",
+        "How β_t grows with the noise level t; `linear_sde` has the ᾱ of a β(t) that is linear in "
+        "continuous time.",
         neutral="linear",
-        choices=("linear", "cosine", "constant"),
+        choices=("linear", "cosine", "constant", "linear_sde"),
         code="lindiff.science.schedules",
     ),
     Column(
         "beta_min",
         "float",
         r"$\beta_{\min}$",
-        "β_1 at T = 1000 (scaled by 1000/T); linear schedule only.",
+        "β_1 at T = 1000 (scaled by 1000/T); linear schedules only (of `linear_sde` β at t = 0).",
         neutral=1e-4,
         low=0,
         low_open=True,
         high=1,
         high_open=True,
-        only_with=("schedule", ("linear",)),
+        only_with=("schedule", ("linear", "linear_sde")),
     ),
     Column(
         "beta_max",
@@ -163,7 +167,7 @@ SETTINGS: tuple[Column, ...] = (
         low_open=True,
         high=1,
         high_open=True,
-        only_with=("schedule", ("linear", "constant")),
+        only_with=("schedule", ("linear", "constant", "linear_sde")),
     ),
     Column(
         "timesteps",
@@ -178,8 +182,9 @@ SETTINGS: tuple[Column, ...] = (
         "sampler",
         "str",
         "sampler",
-        "How samples are made: DDPM with σ_t² = β_t or β̃_t, DDIM, or `ideal`: N(μ0, Σ0 + ridge I) "
-        "without any sampling error.",
+        "How samples are made: DDPM with σ_t² = β_t or β̃_t, DDIM, Euler's or Heun's method for the "
+        "probability-flow ODE (Heun's evaluates the denoiser twice in each step but the last), or "
+        "`ideal`: N(μ0, Σ0 + ridge I) without any sampling error.",
         neutral="ddpm_beta",
         choices=("ideal", *SAMPLERS_WITH_NETWORK),
         code="lindiff.science.samplers",
@@ -196,7 +201,18 @@ SETTINGS: tuple[Column, ...] = (
         "sampling_steps",
         "int",
         "sampling steps",
-        "Number of evenly spaced noise levels that the sampler visits; 0 for all.",
+        "Number of evenly spaced noise levels from which the sampler steps; 0 for all.",
+        neutral=0,
+        low=0,
+        high=100_000,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "truncation",
+        "int",
+        "truncation level $k$",
+        "Noise level k at which the sampler stops, with x_k/√ᾱ_k as its sample; 0: it goes on to "
+        "the data.",
         neutral=0,
         low=0,
         high=100_000,
@@ -206,9 +222,10 @@ SETTINGS: tuple[Column, ...] = (
         "noises",
         "float",
         "noises a sample $m$",
-        "m: frozen noises a training sample and noise level, a whole number, which the loss is "
-        "averaged over; `.inf` is the average over the noise itself. The parts of both KL and "
-        "`null_loss` are then null, for the denoisers share no eigenvectors with the covariance.",
+        "m: frozen noises a training sample and noise level, a whole number, which the training "
+        "loss is averaged over, `train_loss` too; `.inf` is the average over the noise itself. Of "
+        "linear models the parts of both KL and `null_loss` are then null, for the denoisers share "
+        "no eigenvectors with the covariance; trained models draw one of the m at every step.",
         neutral=math.inf,
         low=1,
         high=10**9,
@@ -229,9 +246,23 @@ SETTINGS: tuple[Column, ...] = (
         "float",
         r"weight decay $\gamma$",
         "γ: coupled L2 penalty γ‖W_t‖² at every noise level; of a trained model a term γw in the "
-        "gradient (`adamw`: decoupled), which for networks is of a mean per dimension.",
+        "gradient (`adamw`: decoupled), which for networks is of a mean per dimension. Of random "
+        "features W_t is the read-out.",
         neutral=0.0,
         low=0,
+        only_with=("sampler", SAMPLERS_WITH_NETWORK),
+    ),
+    Column(
+        "weighting",
+        "str",
+        "weighting",
+        "Weights w_t of the ε-loss of the noise levels in training, 1 in the mean: `uniform`, "
+        "which is the x_0-loss weighted by SNR = ᾱ/(1−ᾱ); `x0` and `v`, the plain losses of x_0 "
+        "(1/SNR) and of the velocity (1/ᾱ); `min_snr`, min(1, 5/SNR); `edm`, the log-normal noise "
+        "and the weight of Karras et al. (2022). Losses of the table are plain means over levels.",
+        neutral="uniform",
+        choices=("uniform", "x0", "v", "min_snr", "edm"),
+        code="lindiff.science.weightings",
         only_with=("sampler", SAMPLERS_WITH_NETWORK),
     ),
     Column(
@@ -322,6 +353,17 @@ SETTINGS: tuple[Column, ...] = (
         void_when=("optimizer", EXACT_DESCENT),
     ),
     Column(
+        "ema",
+        "float",
+        r"EMA decay $\beta$",
+        "β of the exponential moving average of the parameters that a model is taken with: of step "
+        "i of k it has the share β^(k−i) (normalized over the steps). 0 is the last step.",
+        neutral=0.0,
+        low=0,
+        high=1,
+        high_open=True,
+    ),
+    Column(
         "width",
         "int",
         "width",
@@ -334,9 +376,25 @@ SETTINGS: tuple[Column, ...] = (
         "str",
         "preconditioning",
         "What the network's output is: `edm`, mixed with its input after Karras et al. (2022); "
-        "`none`, ε̂ itself.",
+        "`none`, ε̂ itself; `x0`, the clean data; `v`, the velocity √ᾱ ε − √(1−ᾱ) x_0.",
         neutral="edm",
-        choices=("edm", "none"),
+        choices=("edm", "none", "x0", "v"),
+    ),
+    Column(
+        "features",
+        "int",
+        "features $p$",
+        "p: random features σ(w·x/√d) of x_t less its centre, w drawn once for all noise levels.",
+        low=1,
+        high=100_000,
+    ),
+    Column(
+        "activation",
+        "str",
+        "activation",
+        "σ of the random features: `erf`, `relu`, or `identity`, with which they are linear.",
+        neutral="erf",
+        choices=("erf", "relu", "identity"),
     ),
     Column(
         "precision",
@@ -351,7 +409,8 @@ SETTINGS: tuple[Column, ...] = (
         "train_seed",
         "int",
         "training seed",
-        "Seed of the initial parameters and of the rows and noises drawn in training.",
+        "Seed of the initial parameters and of the rows and noises drawn in training; of random "
+        "features' weights and frozen noises.",
         neutral=0,
         low=0,
         void_when=("optimizer", EXACT_DESCENT),

@@ -36,9 +36,10 @@ from lindiff.config.yamlfile import shown
 from lindiff.science.datasets import BUNDLED
 
 # How pydantic names the form of an axis inside an error's location; not part of the user's path.
-FORMS = ("<value>", "<list>", "<span>")
+FORMS = ("<value>", "<list>", "<span>", "<refine>")
 SPANS = ("range", "linear", "log", "log2")
-_DIGITS = Context(prec=40)
+REFINE = "refine"
+DIGITS = Context(prec=40)
 # Values of `linear` and `log`, which take 20 µs each, and words in a list, which each are compared
 # with all that are known.
 MOST_POINTS = 50_000
@@ -78,8 +79,14 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-def axis(column: Column) -> Any:
-    """The pydantic type of a key: validates to the list of its distinct values, in order."""
+def axis(column: Column, search: Any = None) -> Any:
+    """The pydantic type of a key: validates to the list of its distinct values, in order.
+
+    Args:
+        column: The key.
+        search: The type of the mapping with the key `refine` of a numeric one, if it may have it;
+            what that validates to is left as it is.
+    """
     one = item(column)
     many: Any = list[one]  # type: ignore[valid-type]
     most = MOST_WORDS if column.choices and column.name not in ("spectrum", "data") else None
@@ -88,7 +95,10 @@ def axis(column: Column) -> Any:
     if column.type not in ("int", "float"):
         return Annotated[forms, Discriminator(value_or_list), AfterValidator(_distinct)]
     forms = forms | Annotated[_span(column, one), Tag("<span>")]
-    return Annotated[forms, Discriminator(value_list_or_mapping), AfterValidator(_distinct)]
+    if search is None:
+        return Annotated[forms, Discriminator(value_list_or_mapping), AfterValidator(_distinct)]
+    forms = forms | Annotated[search, Tag("<refine>")]
+    return Annotated[forms, Discriminator(form_of), AfterValidator(_distinct)]
 
 
 def value_or_list(value: object) -> str:
@@ -101,10 +111,18 @@ def value_list_or_mapping(value: object) -> str:
     return "<span>" if isinstance(value, dict) else value_or_list(value)
 
 
+def form_of(value: object) -> str:
+    """The form of an axis that may be searched along, of `FORMS`."""
+    searched = isinstance(value, dict) and REFINE in value
+    return "<refine>" if searched else value_list_or_mapping(value)
+
+
 def item(column: Column) -> Any:
     """The pydantic type of a single value of `column`."""
 
     def check(value: object, info: ValidationInfo) -> Any:
+        if isinstance(value, dict) and REFINE in value:
+            raise ValueError(_misplaced(column))
         if column.name == "spectrum":
             return values.spectrum(value, folder_of(info))
         if column.name == "data":
@@ -114,17 +132,27 @@ def item(column: Column) -> Any:
     return Annotated[Any, PlainValidator(check), WithJsonSchema(value_schema(column))]
 
 
+def _misplaced(column: Column) -> str:
+    """What is said of a search where there can be none."""
+    if column.type in ("int", "float"):
+        return "refine stands for the whole axis: it is no value of a list"
+    return "is no number: refine searches along settings that are numbers"
+
+
 def folder_of(info: ValidationInfo) -> Path:
     """The folder of the config file, from the context of a validation."""
     return Path((info.context or {}).get("folder", "."))
 
 
-def _room(info: ValidationInfo) -> Room:
+def room_of(info: ValidationInfo) -> Room:
+    """What the rules of the file may still make, from the context of a validation."""
     return cast(Room, (info.context or {}).get("room", Room()))
 
 
-def _distinct(given: Any, info: ValidationInfo) -> list[Any]:
-    """All values as a list without repeats."""
+def _distinct(given: Any, info: ValidationInfo) -> Any:
+    """All values as a list without repeats; a search as it is."""
+    if isinstance(given, BaseModel):
+        return given
     found = given if isinstance(given, list) else [given]
     if found and isinstance(found[0], dict):
         return list({canonical_json(value): value for value in found}.values())
@@ -153,8 +181,8 @@ def _number(value: object) -> int | float:
 
 
 _Whole = Annotated[Any, PlainValidator(_whole), WithJsonSchema({"type": "integer"})]
-_Number = Annotated[Any, PlainValidator(_number), WithJsonSchema({"type": "number"})]
-_Three = Annotated[list[_Number], Field(min_length=3, max_length=3)]
+Number = Annotated[Any, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+_Three = Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
 def _no_defaults(schema: dict[str, Any]) -> None:
@@ -172,7 +200,7 @@ class Span(Section):
     )
     linear: _Three = Field(default=[], description="[lo, hi, count]: evenly spaced, ends included.")
     log: _Three = Field(default=[], description="[lo, hi, count]: even ratios, ends included.")
-    log2: Annotated[list[_Number], Field(min_length=2, max_length=2)] = Field(
+    log2: Annotated[list[Number], Field(min_length=2, max_length=2)] = Field(
         default=[], description="[lo, hi]: the powers of two from lo to hi, both included."
     )
 
@@ -191,7 +219,7 @@ def _span(column: Column, one: Any) -> Any:
         if len(given) != 1:
             raise ValueError(f"must have exactly one of the keys {', '.join(SPANS)}")
         also: list[Any] = getattr(span, "also")  # noqa: B009 - a field made by create_model
-        return [*_points(column, given[0], getattr(span, given[0]), _room(info)), *also]
+        return [*_points(column, given[0], getattr(span, given[0]), room_of(info)), *also]
 
     return Annotated[model, AfterValidator(expand)]
 
@@ -200,7 +228,7 @@ def _points(column: Column, kind: str, arguments: list[Any], room: Room) -> list
     """The values of one rule, in the type of `column` and within its bounds."""
     points = []
     for point in _RULES[kind](arguments, room):
-        value = _typed(column, point)
+        value = typed(column, point)
         try:
             points.append(values.checked(column, value))
         except ValueError as error:
@@ -210,7 +238,8 @@ def _points(column: Column, kind: str, arguments: list[Any], room: Room) -> list
     return points
 
 
-def _typed(column: Column, point: Decimal) -> int | float:
+def typed(column: Column, point: Decimal) -> int | float:
+    """A computed point in the type of `column`."""
     return int(point.to_integral_value()) if column.type == "int" else float(point)
 
 
@@ -237,7 +266,7 @@ def _ends(arguments: list[Any], room: Room) -> tuple[Decimal, Decimal, int]:
 
 def _linear(arguments: list[Any], room: Room) -> Iterable[Decimal]:
     low, high, count = _ends(arguments, room)
-    with localcontext(_DIGITS):
+    with localcontext(DIGITS):
         return [low + (high - low) * i / max(count - 1, 1) for i in range(count)]
 
 
@@ -245,7 +274,7 @@ def _log(arguments: list[Any], room: Room) -> Iterable[Decimal]:
     low, high, count = _ends(arguments, room)
     if low <= 0 or high <= 0:
         raise ValueError("log: both ends must be more than 0")
-    with localcontext(_DIGITS):
+    with localcontext(DIGITS):
         inner = [low * (high / low) ** (Decimal(i) / (count - 1)) for i in range(count - 1)]
     return [*inner, high]
 

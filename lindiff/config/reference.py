@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lindiff.columns import METRICS, OUTCOME, REQUIRED, SECONDS, SETTING, Column
+from lindiff.config.refine import Refine
 from lindiff.config.sheet import FIGURES_HELP, KEYS, METRICS_HELP, Shard, Sheet
 from lindiff.config.values import SPECTRA
 from lindiff.config.yamlfile import shown
@@ -79,6 +80,40 @@ Each rule takes further values beside it: `{log: [1, 1.0e+6, 30], also: [.inf]}`
 whole numbers `linear` and `log` are rounded. Repeated values count once. The points are computed
 in decimal arithmetic from the numbers as written, so `{linear: [0, 1, 11]}` has the 0.3 that one
 would type, on every machine.
+
+### A refined axis
+
+A setting of numbers may be searched along instead, for where the mean of a metric over seeds
+crosses a level, or is least:
+
+```yaml
+defaults: {seed: {range: [0, 5]}}
+experiments:
+  memory:
+    model: empirical
+    data: digits
+    sampler: ddim
+    n: {refine: memorized_fraction, at: 0.5, within: 5%, between: [8, 1024], start: 5}
+  best_ridge:
+    model: linear_exact
+    d: 64
+    n: [32, 128]
+    ridge: {refine: test_loss, at: minimum, within: 10%, between: [1.0e-4, 10]}
+```
+
+| key | default | meaning |
+| --- | --- | --- |
+REFINE_ROWS
+
+The first round has `start` values with even ratios. Each later one halves what is left, until the
+interval of the crossing, or between the neighbours of the least value, is at most `within` wide, or
+of neighbouring whole numbers: one value a round for a crossing, two for a minimum. All values that
+may come are known beforehand (four digits, or whole numbers), so the rounds and cells at most are
+too: `lindiff validate` counts them. Of several crossings between values of the first round the last
+one is searched for, and what lies between two of them is not seen. Each combination of the other
+settings has a search and values of its own; seeds are always searched together. Models without the
+metric, and theory with an axis of its own, keep the first round's values. One axis of an experiment
+can be refined. [docs/sweep.md](../docs/sweep.md) says how rounds run.
 
 An experiment's own key replaces the one in `defaults`; `n` and `n_over_d` replace each other.
 A setting that is not given has its neutral value, the default below. `model`, `d`, `n` (or
@@ -148,7 +183,7 @@ def readme() -> str:
             "## Keys at the top\n",
             *_table(("key", "default", "meaning"), _top()),
             "",
-            _AXES,
+            _AXES.replace("REFINE_ROWS", "\n".join(_refine())),
             "## Settings\n",
             *_table(("key", "type", "default", "allowed", "meaning"), map(_setting, KEYS)),
             "",
@@ -188,6 +223,12 @@ def _top() -> list[tuple[str, str, str]]:
             default = "" if name == "shard" or field.default is None else _default(field)
             rows.append((f"`{prefix}{name}`", default, field.description or ""))
     return rows
+
+
+def _refine() -> list[str]:
+    fields = Refine.model_fields.items()
+    rows = [(f"`{key}`", _default(field), field.description or "") for key, field in fields]
+    return _table(("key", "default", "meaning"), rows)[2:]
 
 
 def _default(field: Any) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from lindiff.columns import DEFAULT_METRICS, REQUIRED, SETTINGS
+from lindiff.columns import DEFAULT_METRICS, METRIC, REQUESTABLE, REQUIRED, SETTINGS
 from lindiff.config import dimensions
 from lindiff.config.axes import Section
 from lindiff.config.dimensions import data_sets
 from lindiff.config.overrides import overridden
+from lindiff.config.refine import Added, Refinement
 from lindiff.config.sheet import KEYS, MAX_CELLS, Sheet, parse, setting_of
 from lindiff.config.yamlfile import Document, Key, read, shown
 from lindiff.errors import InputError
@@ -54,6 +55,8 @@ class Experiment(_Resolved):
         figures: Figures that it feeds.
         theory: Axes that replace those of `axes` for the model `linear_theory`.
         sizes: d of each data set that the axes name.
+        refine: The search along one of the axes, which has the values of the first round.
+        added: What later rounds have added to that axis.
     """
 
     name: str
@@ -62,6 +65,8 @@ class Experiment(_Resolved):
     figures: tuple[str, ...]
     theory: dict[str, list[Any]] = {}
     sizes: dict[str, int] = {}
+    refine: Refinement | None = None
+    added: tuple[Added, ...] = ()
     _document: Document = PrivateAttr(default_factory=_no_document)
     _written: dict[str, Key] = PrivateAttr(default_factory=dict)
 
@@ -78,6 +83,43 @@ class Experiment(_Resolved):
             for column in KEYS
             if column.name in axes and setting_of(column.name) in reads
         }
+
+    @property
+    def searched(self) -> list[str]:
+        """The models that are searched along the refined axis: those with the axis and the metric.
+
+        An axis of its own, which theory may have, is not searched along.
+        """
+        if self.refine is None:
+            return []
+        asked = METRIC[self.refine.metric].part_of or self.refine.metric
+        return [
+            model
+            for model in self.axes["model"]
+            if asked in MODELS[model].metrics
+            and self.axes_of(model).get(self.refine.axis) == self.refine.start
+        ]
+
+    def products(self) -> list[tuple[Experiment, str]]:
+        """The products of axes whose cells the experiment has: one a model, then what was added."""
+        own = [(self, model) for model in self.axes["model"]]
+        return [*own, *(self.at(added.where, added.values) for added in self.added)]
+
+    def at(self, where: Mapping[str, Any], values: Sequence[Any]) -> tuple[Experiment, str]:
+        """The experiment for one combination of settings, with values of the refined axis.
+
+        Args:
+            where: The settings, `model` among them.
+            values: The values.
+
+        Returns:
+            The experiment, without a search, and its one model.
+        """
+        assert self.refine is not None
+        one = {name: [value] for name, value in where.items()}
+        axes = self.axes_of(where["model"]) | one | {self.refine.axis: list(values)}
+        update = {"axes": axes, "theory": {}, "refine": None, "added": ()}
+        return self.model_copy(update=update), where["model"]
 
     def line(self, key: str, message: str, value: object = None) -> str:
         """``FILE:LINE:COLUMN: experiments.NAME.key = value: message``.
@@ -130,14 +172,26 @@ class Config(_Resolved):
         """Names of the experiments that list a figure."""
         return tuple(name for name, e in self.experiments.items() if figure in e.figures)
 
+    def with_added(self, added: Mapping[str, tuple[Added, ...]]) -> Config:
+        """The same where rounds have added these values to experiments, and no others."""
+        found = {
+            name: experiment.model_copy(update={"added": added.get(name, ())})
+            for name, experiment in self.experiments.items()
+        }
+        return self.model_copy(update={"experiments": found})
+
     def line(self, key: str, message: str) -> str:
         """``FILE:LINE:COLUMN: key: message`` for a key at the top of the file."""
         return self._document.line((key,), message, value="")
 
     def to_json(self) -> str:
         """The config as JSON with sorted keys; infinities are spelled ``Infinity``."""
-        # A plan is named by this text: without overrides it is that of the versions before them.
+        # A plan is named by this text: without what came later it is that of the versions before.
         content = self.model_dump(exclude=None if self.overrides else {"overrides"})
+        for experiment in content["experiments"].values():
+            for name in ("refine", "added"):
+                if not experiment[name]:
+                    del experiment[name]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -238,7 +292,13 @@ def _experiment(
         if {"n", "n_over_d"} <= own_axes.keys():
             where = (*written["theory"], "n_over_d")
             problems.append(document.line(where, "give n or n_over_d, not both"))
-    draft = Experiment(name=name, axes=given, metrics=metrics, figures=figures, theory=own_axes)
+    search = _search(given, written, document, problems)
+    if search is not None:
+        asked = {*metrics, METRIC[search.metric].part_of or search.metric}
+        metrics = tuple(metric for metric in REQUESTABLE if metric in asked)
+    draft = Experiment(
+        name=name, axes=given, metrics=metrics, figures=figures, theory=own_axes, refine=search
+    )
     draft._document, draft._written = document, written
     found = dimensions.sizes([*data_sets(given), *data_sets(own_axes)])
     problems += dimensions.resolve(draft, given, found)
@@ -255,6 +315,19 @@ def _experiment(
     experiment = draft.model_copy(update={"axes": axes, "sizes": found})
     experiment._document, experiment._written = document, written
     return experiment
+
+
+def _search(
+    given: dict[str, Any], written: Mapping[str, Key], document: Document, problems: list[str]
+) -> Refinement | None:
+    """The search of an experiment; in `given` its axis becomes the values of the first round."""
+    found = {key: value for key, value in given.items() if isinstance(value, Refinement)}
+    given.update({key: search.start for key, search in found.items()})
+    for key in sorted(found)[1:]:
+        other = min(found)
+        message = f"one axis of an experiment can be refined, and {other} is"
+        problems.append(document.line(written[key], message, value=""))
+    return next(iter(found.values()), None)
 
 
 def _missing(given: Mapping[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ from lindiff.columns import (
     Column,
     with_standard_errors,
 )
-from lindiff.config import values
+from lindiff.config import refine, values
 from lindiff.config.axes import (
     FORMS,
     MOST_WORDS,
@@ -151,6 +151,11 @@ def _field(annotation: Any, text: str) -> Any:
     return (annotation, Field(default=None, description=text, json_schema_extra=_no_default))
 
 
+def _searchable(column: Column) -> Any:
+    """The type of a key of an experiment: a numeric one may be searched along."""
+    return axis(column, refine.refinement(column) if column.type in ("int", "float") else None)
+
+
 Theory: type[Section] = create_model(
     "Theory",
     __base__=Section,
@@ -170,7 +175,7 @@ Settings: type[Section] = create_model(
     "Settings",
     __base__=Section,
     __doc__="The keys of an experiment, and of `defaults`.",
-    **{column.name: _field(axis(column), column.help) for column in KEYS},
+    **{column.name: _field(_searchable(column), column.help) for column in KEYS},
     metrics=_field(_Metrics, METRICS_HELP),
     figures=_field(_Figures, FIGURES_HELP),
     theory=_field(Theory, THEORY_HELP),
@@ -318,7 +323,9 @@ def _message(error: ErrorDetails, path: Key) -> str:
             return f"empty {what}; give at least one value"
         many = f"{context.get('min_length', '')}{context.get('max_length', '')}"
         bound = "at least" if kind == "too_short" else "at most"
-        return f"must have {bound} {many} {'numbers' if path[-1] in SPANS else 'values'}"
+        return (
+            f"must have {bound} {many} {'numbers' if path[-1] in (*SPANS, 'between') else 'values'}"
+        )
     return error["msg"]
 
 
@@ -337,7 +344,9 @@ def _unknown_key(path: Key) -> str:
         known, elsewhere = settings, (top, "at the top of the file")
     else:
         inner = {"metrics": Only.model_fields, "theory": Theory.model_fields}
-        known = inner.get(str(path[-2]), (*SPANS, "also"))
+        known = inner.get(str(path[-2]), (*SPANS, "also", *refine.KEYS))
+    if key == refine.KEYS[0] and "theory" in path:
+        return "theory is searched along the experiment's own axis; give refine there"
     if key == "spectrum_params":
         return "unknown key; parameters are written inside `spectrum`"
     if key in elsewhere[0]:

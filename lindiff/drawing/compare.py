@@ -23,13 +23,14 @@ from lindiff.columns.groups import (
     GAUSSIAN,
     NETWORK,
     ONE_CLASS,
+    RANDOM_FEATURES,
     REGULARIZATION,
     RUN,
     SPECTRUM,
 )
 from lindiff.drawing import labels, record, slices, style, tables
 from lindiff.drawing.intervals import Estimator, Interval, geometric_mean_interval, mean_interval
-from lindiff.models import MODELS, THEORY
+from lindiff.models import LIMITS, MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ POPULATION = ("data", *SPECTRUM, "d", "mixture")
 TRAINING = tuple(
     column.name
     for column in SETTINGS
-    if column.name in {*REGULARIZATION, *RUN, "stop_step", *NETWORK, "train_seed"}
+    if column.name in {*REGULARIZATION, *RUN, "stop_step", *NETWORK, *RANDOM_FEATURES, "train_seed"}
 )
 # Networks before the linear models.
 TRAINED = tuple(
@@ -189,10 +190,15 @@ def summary(
     quantities: Sequence[str],
     estimator: Estimator = means,
 ) -> pa.Table:
-    """`tables.summarise` of all models but the theory, then the theory as ``NAME_theory``."""
-    theory = pc.equal(cells["model"], THEORY)
+    """`tables.summarise` of all models but the limits, then these as ``NAME_theory``."""
+    theory = limits(cells)
     found = tables.summarise(cells.filter(pc.invert(theory)), keys, quantities, estimator)
     return tables.with_theory(found, cells.filter(theory), keys, quantities)
+
+
+def limits(table: pa.Table) -> pa.ChunkedArray:
+    """Whether the model of each row is a limit."""
+    return pc.is_in(table["model"].cast("string"), value_set=pa.array(LIMITS.values()))
 
 
 def names(data: pa.Table) -> list[str]:
@@ -205,6 +211,22 @@ def populations(data: pa.Table) -> list[dict[str, Any]]:
     """The populations in a figure's data, Gaussian ones first: conditions for `tables.arrays`."""
     keys = [key for key in tables.distinct_keys(data, POPULATION) if key[0] is not None]
     return [dict(zip(POPULATION, key, strict=True)) for key in sorted(keys, key=_order)]
+
+
+def optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
+    """The optimal loss of a population, over the range of N there; nothing where no cell has it."""
+    own = where(cells, **population)
+    # The theory's optimum is of Gaussian data, also at the population of a data set.
+    own = own.filter(pc.invert(limits(own)))
+    known = own["optimal_loss"].drop_null()
+    if not len(known):
+        return []
+    value = pc.mean(known).as_py()
+    sizes = tables.distinct(own, "n")
+    return [
+        population | {"n": n, "quantity": "optimal_loss", "value": value}
+        for n in (sizes[0], sizes[-1])
+    ]
 
 
 def population_words(population: Mapping[str, Any]) -> str:
@@ -233,7 +255,7 @@ def mark_dimension(ax: Axes, population: Mapping[str, Any]) -> None:
 def entry(model: str, *, filled: bool = True) -> Any:
     """The entry of a model in a legend; a line for the theory."""
     look = MODELS[model].look
-    if model == THEORY:
+    if model in LIMITS.values():
         return style.handle(look.colour, look.label, dash="-")
     return style.handle(look.colour, look.label, marker=look.marker, filled=filled)
 
@@ -268,6 +290,7 @@ def _budget(held: Mapping[str, Any]) -> str:
     words = []
     for name, text in (
         ("width", "width {}"),
+        ("features", "{} features"),
         ("steps", "{} steps"),
         ("batch_size", "batch {}"),
         ("learning_rate", "learning rate {}"),
@@ -279,11 +302,12 @@ def _budget(held: Mapping[str, Any]) -> str:
         words[-1] += f" ({held['learning_rate_decay']})"
     if held.get("stop_step"):
         words.append(f"taken after {labels.number(held['stop_step'])}")
-    for name in ("ridge", "weight_decay", "stop"):
+    for name in ("ridge", "weight_decay", "weighting", "stop", "ema"):
         if held.get(name, SETTING[name].neutral) not in (None, SETTING[name].neutral):
             words.append(labels.setting(name, held[name]))
-    if held.get("preconditioning") == "none":
-        words.append("not preconditioned")
+    output = held.get("preconditioning")
+    if output not in (None, "edm"):
+        words.append("not preconditioned" if output == "none" else f"output {output}")
     if held.get("optimizer", "adam") != "adam":
         words.append(labels.number(held["optimizer"]))
     return ", ".join(words)

@@ -8,6 +8,7 @@ of any λ; ``learning_time_law`` and ``unlearned_law`` are limits of `lindiff.sc
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,12 +134,11 @@ def _ends(values: list[float]) -> tuple[float, float]:
 
 def _filter(cells: pa.Table, nodes: Array, stops: Array) -> tuple[Array, Array]:
     """v on nodes λ (K,) at the stops, shape (K, F), and at infinity, (K,), as in `cells`."""
-    from lindiff.models.linear_cells import make_filters
-    from lindiff.science.filters import Training
+    from lindiff.models.linear_cells import make_filters, training_of
 
     row = cells.slice(0, 1).to_pylist()[0]
-    more = {name: row[name] or 0.0 for name in ("learning_rate", "init_scale")}
-    trainings = tuple(Training(stop=stop, **more) for stop in (*stops.tolist(), math.inf))
+    own = replace(training_of(row), ridge=0.0, weight_decay=0.0)
+    trainings = tuple(replace(own, stop=stop) for stop in (*stops.tolist(), math.inf))
     made = make_filters(row, trainings)
     variance = np.exp(made.make_bank().response(nodes, made.make_sampler()).log_v)
     return variance[:, :-1], variance[:, -1]

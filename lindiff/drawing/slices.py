@@ -146,27 +146,31 @@ def regularizations(
     return with_columns(table, regularizer=named, strength=table[name])
 
 
-def measured(metrics: pa.Table) -> pa.Table:
-    """The rows of single training sets, `linear_exact`.
+def measured(metrics: pa.Table, model: str = EXACT) -> pa.Table:
+    """The rows of single training sets, of `linear_exact` or another model with a limit.
 
     Rows of a data set are taken about the mean of their pool: they are compared with Gaussian data
     of mean 0 and one class, and with the theory of those.
     """
-    rows = keep(metrics, "model", [EXACT])
+    rows = keep(metrics, "model", [model])
     for name, value in (("population_mean", 0.0), ("mixture", ONE_CLASS)):
         at = rows.column_names.index(name)
         rows = rows.set_column(at, rows.schema.field(name), pc.fill_null(rows[name], value))
     return rows
 
 
-def theory(metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",)) -> pa.Table:
-    """The rows of `linear_theory` in the slice of `cells`, with its ratio and regularization.
+def theory(
+    metrics: pa.Table, cells: pa.Table, finer: Collection[str] = ("n",), model: str = THEORY
+) -> pa.Table:
+    """The rows of `linear_theory`, or of another limit, in the slice of `cells`.
+
+    They have their ratio and regularization.
 
     Every setting that the theory reads has one of the values that it has in `cells`, but for those
     of `finer`, where all of the theory's own values are kept.
     """
-    table = keep(metrics, "model", [THEORY])
-    table = within(table, cells, set(MODELS[THEORY].settings) - {"model", *finer})
+    table = keep(metrics, "model", [model])
+    table = within(table, cells, set(MODELS[model].settings) - {"model", *finer})
     if "regularizer" in cells.column_names:
         name = cells["regularizer"][0].as_py() if cells.num_rows else REGULARIZERS[0]
         named = pa.array([name] * table.num_rows, pa.string())

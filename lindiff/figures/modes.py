@@ -44,7 +44,8 @@ OPTIMIZERS = {
 _SERIES = ("model", "optimizer")
 _KEYS = (*compare.POPULATION, *_SERIES, "mode", "mode_eigenvalue", "step")
 _CHOICES: dict[str, slices.Choice] = {
-    "preconditioning": max,  # "none", which is ε̂ itself, before "edm"
+    # ε̂ itself first.
+    "preconditioning": lambda names: min(names, key=lambda name: (name != "none", name)),
     "sampler": lambda names: min(names, key=lambda name: (name != "ddim", name)),
 }
 _FOLLOWED, _PANELS, _MARKED = 5, 3, 40

@@ -2,7 +2,7 @@
 
 Above, filled markers are test losses, open ones train losses, means over training sets with a 95 %
 t-interval as band from 8 on; short lines at the left are without weight decay, dashed curves the
-theory of the linear test loss, crosses the least of the mean curves. Below is where that is, and
+theory of the test loss, crosses the least of the mean curves. Below is where that is, and
 the least mean of the relative test loss, that over the one of the same training set without weight
 decay (at most 1: none is among them), over the training sets that have every weight decay, with
 95 % jackknife intervals from 3 on. The linear γ penalizes γ‖W‖² beside a
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from lindiff.drawing import compare, drawn, labels, slices, style, tables
 from lindiff.drawing.intervals import FEWEST_SETS
 from lindiff.drawing.needs import Needs
-from lindiff.models import EXACT, MODELS, THEORY
+from lindiff.models import LIMITS, MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = compare.side_by_side(metrics, _MODELS, ("n", "weight_decay"), _CHOICES, count=1)
     cells = cells.filter(pc.fill_null(pc.is_finite(cells["test_loss"]), False))
     cells = cells.filter(pc.is_valid(cells["weight_decay"]))
-    sizes = tables.distinct(cells.filter(pc.not_equal(cells["model"], THEORY)), "n")
+    sizes = tables.distinct(cells.filter(pc.invert(compare.limits(cells))), "n")
     few = tables.keep(cells, "n", slices.spread(sizes, _SIZES))
     found = compare.summary(few, _KEYS, LOSSES)
     return tables.curve(found, _optima(cells))
@@ -66,7 +66,7 @@ def _optima(cells: pa.Table) -> Rows:
 
     rows: Rows = []
     for row, x, Y in _matrices(cells):
-        end = "_theory" if row["model"] == THEORY else ""
+        end = "_theory" if row["model"] in LIMITS.values() else ""
         best = optima.measured(x, Y)
         own = row | {"seeds": None if end else best.count}
         if best.inside:
@@ -104,7 +104,7 @@ def _ends(value: float, low: float, high: float, count: int) -> dict[str, float 
 
 def draw(data: pa.Table) -> Figure:
     """Above a panel of curves per model; below the best weight decay and what it gains."""
-    models = [name for name in compare.names(data) if name != THEORY]
+    models = [name for name in compare.names(data) if name not in LIMITS.values()]
     sizes = _sizes(data)
     figure, axes = style.panels(2, max(2, len(models)), height=2.2)
     for ax, model in zip(axes[0], models, strict=False):
@@ -120,8 +120,8 @@ def draw(data: pa.Table) -> Figure:
     compare.heading(figure, data, note=", ".join([*data_words, *_left_out(data)]))
     curves, best = _entries(sizes), [compare.entry(model, filled=False) for model in models]
     entries = [*style.within(axes[0], curves), *style.within(axes[1], best)]
-    if THEORY in compare.names(data):
-        entries.append(style.handle(style.GREY, "linear, theory", dash=style.DASHES[1]))
+    if set(compare.names(data)) & set(LIMITS.values()):
+        entries.append(style.handle(style.GREY, "theory", dash=style.DASHES[1]))
     style.legend(figure, entries)
     return figure
 
@@ -145,7 +145,7 @@ def _sizes(data: pa.Table) -> dict[int, tuple[Any, str]]:
 def _curves(ax: Axes, data: pa.Table, model: str, sizes: dict[int, tuple[Any, str]]) -> None:
     """Both losses over weight decay, the least test loss as a cross."""
     own = compare.where(data, model=model)
-    exact = compare.where(data, model=THEORY if model == EXACT else "")
+    exact = compare.where(data, model=LIMITS.get(model, ""))
     free = [0.0]
     for n, (colour, marker) in sizes.items():
         for loss, filled in zip(LOSSES, (True, False), strict=True):
@@ -186,8 +186,9 @@ def _best(ax: Axes, data: pa.Table, quantity: str, models: list[str]) -> None:
         part = tables.arrays(data, model=model, quantity=quantity)
         style.bars(ax, part["n"], part, look.colour, look.marker)
         style.line(ax, part["n"], part["value"], look.colour, linewidth=0.5, zorder=1)
-    theory = tables.arrays(data, model=THEORY, quantity=f"{quantity}_theory")
-    style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, style.DASHES[1])
+    for limit in LIMITS.values():
+        theory = tables.arrays(data, model=limit, quantity=f"{quantity}_theory")
+        style.line(ax, theory["n"], theory["value"], MODELS[limit].look.colour, style.DASHES[1])
     for population in compare.populations(data):
         compare.mark_dimension(ax, population)
     shown = tables.keep(data, "quantity", [quantity, f"{quantity}_theory"]).num_rows

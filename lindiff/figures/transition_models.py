@@ -1,8 +1,8 @@
-"""Test and train loss over N of linear models, trained networks and the empirical score.
+"""Test and train loss over N: linear models, random features, networks and the empirical score.
 
 Points are means over training sets, bands their 95 % t-intervals, drawn where at least 8 sets stand
-behind a point; coloured lines the large-system theory of the linear model, thin black ones the loss
-of the linear optimum for the population, or on held-out rows that for the pool. The networks are
+behind a point; coloured lines the large-system theory of its model, thin black ones the loss of the
+linear optimum for the population, or on held-out rows that for the pool. The networks are
 trained by the budget given below, on which their losses at small N depend; losses are means over
 all noise levels, per dimension, of data sets the test loss on held-out rows.
 """
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.drawing import compare, style, tables
 from lindiff.drawing.needs import Needs
-from lindiff.models import MODELS, THEORY
+from lindiff.models import MODELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,24 +34,8 @@ def query(metrics: pa.Table) -> pa.Table:
     some = pc.or_(*(pc.is_valid(metrics[loss]) for loss in LOSSES))
     cells = compare.side_by_side(metrics.filter(some), compare.giving(*LOSSES))
     found = compare.summary(cells, _KEYS, LOSSES)
-    optima = [row for own in compare.populations(cells) for row in _optimum(cells, own)]
+    optima = [row for own in compare.populations(cells) for row in compare.optimum(cells, own)]
     return tables.curve(found, optima)
-
-
-def _optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
-    """The optimal loss of a population, over the range of N there; nothing where no cell has it."""
-    own = compare.where(cells, **population)
-    # The theory's optimum is of Gaussian data, also at the population of a data set.
-    own = own.filter(pc.not_equal(own["model"], THEORY))
-    known = own["optimal_loss"].drop_null()
-    if not len(known):
-        return []
-    value = pc.mean(known).as_py()
-    sizes = tables.distinct(own, "n")
-    return [
-        population | {"n": n, "quantity": "optimal_loss", "value": value}
-        for n in (sizes[0], sizes[-1])
-    ]
 
 
 def draw(data: pa.Table) -> Figure:
@@ -80,9 +64,9 @@ def _panel(ax: Axes, data: pa.Table, population: dict[str, Any], loss: str) -> N
     if loss == "test_loss" or population["data"] == GAUSSIAN:
         best = tables.arrays(data, quantity="optimal_loss", **population)
         style.line(ax, best["n"], best["value"], linewidth=0.6)
-    theory = tables.arrays(data, quantity=f"{loss}_theory", **population)
-    style.line(ax, theory["n"], theory["value"], MODELS[THEORY].look.colour, linewidth=0.8)
     for model in compare.names(data):
+        theory = tables.arrays(data, quantity=f"{loss}_theory", model=model, **population)
+        style.line(ax, theory["n"], theory["value"], MODELS[model].look.colour, linewidth=0.8)
         part = tables.arrays(data, quantity=loss, model=model, **population)
         compare.points(ax, part["n"], part, model, filled=loss == "test_loss")
     compare.mark_dimension(ax, population)

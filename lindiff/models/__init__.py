@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lindiff.columns.groups import COVARIANCE, NETWORK, REGULARIZATION, RUN, SAMPLING, SCHEDULE
+from lindiff.columns.groups import (
+    COVARIANCE,
+    NETWORK,
+    RANDOM_FEATURES,
+    REGULARIZATION,
+    RUN,
+    SAMPLING,
+    SCHEDULE,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +28,10 @@ if TYPE_CHECKING:
 # The exact linear model of a training set, its large-system limit, which has no seed, and the
 # estimator that it is compared with.
 EXACT, THEORY, SHRINKAGE = "linear_exact", "linear_theory", "ledoit_wolf"
+# Random features and their limit.
+FEATURES, FEATURES_THEORY = "random_features", "random_features_theory"
+# The limit of each model that has one; figures draw limits as lines.
+LIMITS = {EXACT: THEORY, FEATURES: FEATURES_THEORY}
 
 
 @dataclass(frozen=True)
@@ -84,19 +96,25 @@ _DATA = ("data", *COVARIANCE, "n", "population_mean", "mixture", "centre", "draw
 _LINEAR = frozenset(
     (
         "train_loss", "test_loss", "optimal_loss", "residual_loss", "null_loss", "kl_model_data",
-        "kl_model_data_floor", "kl_data_model", "kl_data_model_floor", "overlap_1", "c_mean",
+        "kl_model_data_floor", "kl_data_model", "kl_data_model_floor", "bures_floor", "overlap_1",
+        "c_mean",
     )
 )  # fmt: skip
-_MEASURED = frozenset(
+_PROXIMITY = frozenset(("proximity_bias", "proximity_bias_se"))
+_MEASURED = _PROXIMITY | frozenset(
     (
         "train_loss", "train_loss_se", "test_loss", "test_loss_se", "optimal_loss",
         "residual_loss", "kl_model_data", "kl_model_data_se", "kl_data_model",
         "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
-        "proximity_bias", "proximity_bias_se",
         "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
-        "levels", "modes", "linearity", "directions", "pictures", "bayes_loss", "excess_loss",
-        "excess_loss_se", "speciation_time", "speciation_time_se", "excess_kurtosis",
-        "excess_kurtosis_se", "classes",
+        "levels", "modes", "linearity", "directions", "coverage", "copied_auc", "pictures",
+    )
+)  # fmt: skip
+# What is measured of a mixture too.
+_OF_CLASSES = frozenset(
+    (
+        "bayes_loss", "excess_loss", "excess_loss_se", "speciation_time", "speciation_time_se",
+        "excess_kurtosis", "excess_kurtosis_se", "classes",
     )
 )  # fmt: skip
 
@@ -105,8 +123,7 @@ _MEASURED = frozenset(
 _OF_ONE_RUN = frozenset(
     (
         "spectrum", "spectrum_params", "scale", "n", "population_mean", "mixture", "centre", "draw",
-        "seed",
-        "weight_decay", "learning_rate", "train_seed",
+        "seed", "noises", "weight_decay", "learning_rate", "train_seed",
     )
 )  # fmt: skip
 
@@ -119,11 +136,11 @@ def _network(name: str, look: Look, pictures: bool = False) -> Model:
         "lindiff.planning.trained",
         look,
         settings=(
-            "model", *_DATA, *SCHEDULE, *SAMPLING, "weight_decay", "learning_rate", *RUN,
-            "stop_step", *NETWORK, "train_seed",
+            "model", *_DATA, *SCHEDULE, *SAMPLING, "noises", "weight_decay", "weighting",
+            "learning_rate", *RUN, "stop_step", *NETWORK, "train_seed",
         ),
         within=frozenset((*SAMPLING, "stop_step")),
-        metrics=_MEASURED,
+        metrics=_MEASURED | _OF_CLASSES,
         trained=True,
         samples=True,
         pictures=pictures,
@@ -142,6 +159,7 @@ MODELS: dict[str, Model] = {
             settings=("model", *_DATA, *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION),
             within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
+            | _PROXIMITY
             | {"bayes_loss", "excess_loss"}
             | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
         ),
@@ -163,17 +181,17 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.linear_trained",
             Look("linear, trained", "#56B4E9", "v"),
             settings=(
-                "model", *_DATA, *SCHEDULE, *SAMPLING, "weight_decay", "learning_rate", *RUN,
-                "stop_step", "train_seed",
+                "model", *_DATA, *SCHEDULE, *SAMPLING, "noises", "weight_decay", "weighting",
+                "learning_rate", *RUN, "stop_step", "train_seed",
             ),
             within=frozenset((*SAMPLING, "stop_step")),
             metrics=frozenset(
                 (
                     "train_loss", "test_loss", "optimal_loss", "residual_loss", "kl_model_data",
                     "kl_data_model", "bures", "agreement", "pool_fraction", "levels", "modes",
-                    "proximity_bias", "proximity_bias_se",
                 )
-            ),
+            )
+            | _PROXIMITY,
             trained=True,
         ),
         _network("mlp", Look("MLP", "#D55E00", "s")),
@@ -188,7 +206,7 @@ MODELS: dict[str, Model] = {
                 *SCHEDULE, *SAMPLING, "seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING)),
-            metrics=_MEASURED | {"collapse_time", "collapse_time_se"},
+            metrics=_MEASURED | _OF_CLASSES | {"collapse_time", "collapse_time_se"},
             samples=True,
         ),
         Model(
@@ -200,6 +218,34 @@ MODELS: dict[str, Model] = {
             within=frozenset((*SCHEDULE, *SAMPLING)),
             metrics=_LINEAR | {"shrinkage", "pool_fraction"},
             samples=True,
+        ),
+        Model(
+            FEATURES,
+            "lindiff.models.random_features",
+            "lindiff.planning.random_features",
+            Look("random features", "#999933", "p"),
+            settings=(
+                "model", "data", *COVARIANCE, "n", "population_mean", "centre", "draw", "seed",
+                *SCHEDULE, *SAMPLING, "noises", "weight_decay", "stop", *RANDOM_FEATURES,
+                "train_seed",
+            ),
+            within=frozenset((*SCHEDULE, *SAMPLING, "weight_decay", "stop")),
+            metrics=_MEASURED - {"train_loss_se", "test_loss_se"},
+            samples=True,
+        ),
+        Model(
+            FEATURES_THEORY,
+            "lindiff.models.random_features_theory",
+            "lindiff.planning.random_features_theory",
+            Look("random features, theory", "#999933", ""),
+            settings=(
+                "model", *COVARIANCE, "n", "population_mean", "centre", *SCHEDULE, *SAMPLING,
+                "noises", "weight_decay", "stop", *RANDOM_FEATURES,
+            ),
+            within=frozenset(("n", *SCHEDULE, *SAMPLING, "weight_decay", "stop", "features")),
+            metrics=frozenset(
+                ("train_loss", "test_loss", "optimal_loss", "residual_loss", "levels")
+            ),
         ),
     )
 }  # fmt: skip

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lindiff.models import measured
 from lindiff.models.linear_cells import Filters, groups
 from lindiff.models.linear_family import Family, make_family, to_table
+from lindiff.models.proximity import SAMPLES, row_numbers, training_points
 from lindiff.science.collapse import collapse_time, collapses
 from lindiff.science.denoisers import Denoiser, rows_of
 from lindiff.science.draws import generator
@@ -31,7 +32,7 @@ def _collapse(family: Family, points: Array, wanted: Sequence[str]) -> measured.
     """The collapse time, which is that of the training set alone; NaN where there is none."""
     if not _COLLAPSE.intersection(wanted):
         return {}
-    number, found = measured.row_numbers(family), (np.nan, np.nan)
+    number, found = row_numbers(family), (np.nan, np.nan)
     if collapses(number):
         found = collapse_time(points, number, generator("collapse", **family.key))
     return {"collapse_time": np.array([found[0]]), "collapse_time_se": np.array([found[1]])}
@@ -40,7 +41,7 @@ def _collapse(family: Family, points: Array, wanted: Sequence[str]) -> measured.
 def _reason(family: Family, wanted: Sequence[str]) -> str | None:
     """Why metrics of this family are null, or None."""
     reasons = [measured.reason(family, wanted)]
-    if _COLLAPSE.intersection(wanted) and not collapses(measured.row_numbers(family)):
+    if _COLLAPSE.intersection(wanted) and not collapses(row_numbers(family)):
         reasons.append(
             "collapse_time needs 3 distinct training points or more, none of them most of the "
             "training set: of two drawn at random less than half are the same one"
@@ -50,7 +51,7 @@ def _reason(family: Family, wanted: Sequence[str]) -> str | None:
 
 def _rows(family: Family, points: Array) -> Array:
     """What `ideal` generates: training points, whatever the noise."""
-    return rows_of(points)(generator("samples", **family.key), measured.SAMPLES)
+    return rows_of(points)(generator("samples", **family.key), SAMPLES)
 
 
 def _of_samples(
@@ -61,7 +62,7 @@ def _of_samples(
         return {}
     others = family.halves.other.centred if wanted & measured.compared(filters) else None
     if filters.sampler is None:
-        made = _rows(family, measured.training_points(family))
+        made = _rows(family, training_points(family))
         other = None if others is None else _rows(family, others)
         return measured.of_samples(family, made, wanted, other, same_noise=False)
     partner = None if others is None else empirical(others, filters.make_schedule())
@@ -82,7 +83,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
         ValueError: The draw has no samples.
     """
     family, results = make_family(cells), []
-    points = measured.training_points(family)
+    points = training_points(family)
     of_samples, reason = measured.OF_SAMPLES.intersection(wanted), _reason(family, wanted)
     collapse = _collapse(family, points, wanted)
     message: list[str | None] = [None] * len(cells)

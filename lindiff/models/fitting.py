@@ -19,10 +19,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from lindiff.columns.arrays import steps_made
-from lindiff.models import linear_trained, trained
+from lindiff.models import linear_frozen, linear_trained, trained
 from lindiff.models.linear_cells import Filters, common, groups
 from lindiff.models.linear_family import Family, to_table
-from lindiff.models.measured import PAIR, diverged, finite, training_points
+from lindiff.models.measured import PAIR, diverged, finite
+from lindiff.models.proximity import training_points
 from lindiff.science import matrices
 from lindiff.science.denoisers import Denoiser
 from lindiff.science.pictures import Picture
@@ -163,11 +164,11 @@ def _measured(
 ) -> linear_trained.Measured:
     """What `linear_trained` measures while it trains, of the matrices of all levels (T, d, d)."""
     row, draw, schedule = family.row, family.draw, filters.make_schedule()
-    moments = matrices.training_covariance(draw), matrices.population_moment(draw)
     levels = range(schedule.timesteps)
-    train, test = (matrices.losses(weights[None], schedule, levels, m) for m in moments)
+    train = linear_frozen.of_training(row, draw, family.key, schedule, levels, weights[None])
+    test = matrices.losses(weights[None], schedule, levels, matrices.population_moment(draw))
     generated = linear_trained._generations([filters], draw, 1)
     for index in reversed(levels):
         generated[filters].step(weights[None, index], index)
-    unstable = linear_trained._unstable(row, draw, schedule)
+    unstable = linear_trained._unstable(row, draw, family.key, schedule)
     return linear_trained.Measured(train, test, generated, failed, unstable)

@@ -25,6 +25,7 @@ from lindiff.models.linear_family import (
     make_table,
     mode_rows,
 )
+from lindiff.models.proximity import PROXIMITY, of_gaussians, white_noise
 from lindiff.science import measure, vectors
 from lindiff.science.agreement import agreement
 from lindiff.science.draws import generator
@@ -52,14 +53,40 @@ def _agreement(family: Family, filters: Filters, evaluated: Evaluated) -> Array:
     """Agreement with the family's partner, shape (F,); NaN where sampling adds noise of its own."""
     if not filters.noiseless:
         return np.full(len(filters.trainings), np.nan)
-    nodes = measure.of_draw(family.halves.other).nodes
-    other = make_table(filters, family.span).at(nodes)
-    # `ideal` maps noise by the root of the covariance, DDIM by P, whose square that is.
-    first, second = (
-        np.exp(half.pointwise("log_v") / 2) if filters.sampler is None else half.pointwise("P")
-        for half in (evaluated, other)
-    )
+    first, second = (_root(filters, half) for half in (evaluated, _partner(family, filters)))
     return agreement(family.halves, first, second, filters.root_alpha_bar)
+
+
+def _partner(family: Family, filters: Filters) -> Evaluated:
+    """The filters on the nodes of the family's partner."""
+    nodes = measure.of_draw(family.halves.other).nodes
+    return make_table(filters, family.span).at(nodes)
+
+
+def _root(filters: Filters, evaluated: Evaluated) -> Array:
+    """What the samples' noise is multiplied by, on the nodes of a measure, shape (m, F).
+
+    `ideal` maps noise by the root of the covariance, DDIM by P, whose square that is; of samplers
+    with noise of their own the samples have that covariance, too.
+    """
+    if filters.sampler is not None and filters.noiseless:
+        return evaluated.pointwise("P")
+    root: Array = np.exp(evaluated.pointwise("log_v") / 2)
+    return root
+
+
+def _proximity(family: Family, filters: Filters, evaluated: Evaluated) -> dict[str, Array]:
+    """Proximity bias of samples of each filter, with its standard error, shape (F,) each."""
+    noise = white_noise(family)
+    made = [
+        vectors.generated_samples(draw, each, _root(filters, each), filters.root_alpha_bar, noise)
+        for draw, each in (
+            (family.draw, evaluated),
+            (family.halves.other, _partner(family, filters)),
+        )
+    ]
+    found = np.array([of_gaussians(family, pair) for pair in zip(*made, strict=True)])
+    return {"proximity_bias": found[:, 0], "proximity_bias_se": found[:, 1]}
 
 
 def _group_metrics(
@@ -73,6 +100,8 @@ def _group_metrics(
     result |= against_all(family, filters, result["test_loss"], wanted)
     if "agreement" in wanted:
         result["agreement"] = _agreement(family, filters, evaluated)
+    if wanted & PROXIMITY:
+        result |= _proximity(family, filters, evaluated)
     if "bures" in wanted:
         result["bures"] = vectors.bures(draw, evaluated, filters.root_alpha_bar)
     if "monte_carlo_gap" in wanted:

@@ -22,11 +22,14 @@ from lindiff.science.reference import BETA_MAX, BETA_MIN
 from lindiff.science.sampler import Sampler, make_sampler, start_factor
 from lindiff.science.schedule import Schedule, log_levels, make_schedule
 from lindiff.science.spectrum import make_spectrum
+from lindiff.science.weighting import UNIFORM, make_weights
 
 Array = NDArray[np.float64]
 
 # The value of the setting `sampler` that leaves the sampler out.
 IDEAL = "ideal"
+
+_OF_TRAINING = (*REGULARIZATION, "scale")
 
 # Noise levels of the metric `levels`, at most.
 LEVELS = 25
@@ -55,6 +58,11 @@ def are_frozen(row: dict[str, Any]) -> bool:
     return row["noises"] is not None and bool(np.isfinite(row["noises"]))
 
 
+def noises_of(row: dict[str, Any]) -> float:
+    """m of a cell; inf is the average over noise."""
+    return float(row["noises"]) if are_frozen(row) else np.inf
+
+
 class Common(dict[str, Any]):
     """Settings that have one value in all cells of a call; asking for another is an error.
 
@@ -80,6 +88,14 @@ def common(cells: pa.Table) -> Common:
 def is_noiseless(sampler: str) -> bool:
     """Whether a sampler draws no noise of its own: a sample is a function of its starting noise."""
     return sampler == IDEAL or not make_sampler(sampler, make_schedule()).variance.any()
+
+
+@lru_cache
+def evaluations(sampler: str) -> int:
+    """How often a sampler evaluates the denoiser in a step; in one to the data it is once."""
+    if sampler == IDEAL:
+        return 1
+    return 1 if make_sampler(sampler, make_schedule()).corrector is None else 2
 
 
 @dataclass(frozen=True)
@@ -130,15 +146,37 @@ def groups(cells: pa.Table) -> tuple[tuple[list[int], Filters], ...]:
     """The rows of `cells` that share a schedule and a sampler, with their filters."""
     # Cells come in the order of their ids; in that of their settings most families of a sweep are
     # the same, so their filters are read, and tabulated, once.
-    keys = [cells[name].to_numpy(zero_copy_only=False) for name in REGULARIZATION]
-    samplers = np.asarray(cells["sampler"].cast("string"))
-    order = np.lexsort([*keys, np.unique(samplers, return_inverse=True)[1]])
-    table = cells.select([*SCHEDULE, *SAMPLING, *REGULARIZATION]).take(pa.array(order))
+    keys = [_sortable(cells[name]) for name in (*REGULARIZATION, "sampler")]
+    order = np.lexsort(keys)
+    table = cells.select([*SCHEDULE, *SAMPLING, *_OF_TRAINING]).take(pa.array(order))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     found = _groups(sink.getvalue().to_pybytes())
     return tuple((order[rows].tolist(), filters) for rows, filters in found)
+
+
+def _sortable(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Values that can be sorted; of words their places among the words."""
+    if pa.types.is_dictionary(column.type):
+        words = np.asarray(column.cast("string").fill_null(""), dtype=str)
+        return np.unique(words, return_inverse=True)[1]
+    values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return values
+
+
+def training_of(settings: Mapping[str, Any]) -> Training:
+    """The training of a cell from its settings `REGULARIZATION` and `scale`."""
+    given = {name: settings[name] for name in REGULARIZATION if settings[name] is not None}
+    if given.get("weighting", UNIFORM) != UNIFORM:
+        given["rms"] = settings["scale"]
+    return Training(**given)
+
+
+def loss_weights(row: Mapping[str, Any], schedule: Schedule) -> Array | None:
+    """w_t of the training loss of a cell, shape (T,); None is the plain mean over levels."""
+    name = row["weighting"] or UNIFORM
+    return None if name == UNIFORM else make_weights(name, schedule, row["scale"])
 
 
 @lru_cache(maxsize=64)
@@ -147,9 +185,8 @@ def _groups(stream: bytes) -> tuple[tuple[list[int], Filters], ...]:
     columns = [column.to_pylist() for column in cells.columns]
     members: dict[tuple[Any, ...], list[tuple[int, Training]]] = {}
     for row, values in enumerate(zip(*columns, strict=True)):
-        given = zip(REGULARIZATION, values[-len(REGULARIZATION) :], strict=True)
-        training = Training(**{name: value for name, value in given if value is not None})
-        members.setdefault(values[: -len(REGULARIZATION)], []).append((row, training))
+        given = dict(zip(_OF_TRAINING, values[-len(_OF_TRAINING) :], strict=True))
+        members.setdefault(values[: -len(_OF_TRAINING)], []).append((row, training_of(given)))
     names = (*SCHEDULE, *SAMPLING)
     return tuple(
         (
@@ -176,7 +213,10 @@ def make_filters(settings: Mapping[str, Any], trainings: tuple[Training, ...]) -
     if settings["sampler"] == IDEAL:
         return Filters(schedule, None, trainings)
     steps = settings["sampling_steps"] or 0
-    return Filters(schedule, (settings["sampler"], bool(settings["final_noise"]), steps), trainings)
+    # A table from before that setting has none.
+    truncation = settings.get("truncation") or 0
+    sampler = settings["sampler"], bool(settings["final_noise"]), steps, truncation
+    return Filters(schedule, sampler, trainings)
 
 
 @lru_cache(maxsize=256)

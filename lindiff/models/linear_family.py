@@ -36,7 +36,7 @@ PopulationKey = tuple[str, str, int, float, float]
 MixtureKey = tuple[PopulationKey, str]
 
 KL = ("kl_model_data", "kl_data_model")
-FLOORS = frozenset(f"{name}_floor" for name in KL)
+FLOORS = frozenset(f"{name}_floor" for name in (*KL, "bures"))
 # Of the best of all denoisers, which is not linear where the data are not Gaussian.
 OF_ALL = frozenset(("bayes_loss", "excess_loss"))
 # What is measured on held-out rows; of `levels` the test loss is.
@@ -205,12 +205,15 @@ def _held_out_loss(data: str, scale: float, schedule: tuple[Any, ...]) -> float:
 
 @lru_cache(maxsize=16)
 def at_infinity(population: PopulationKey, filters: Filters, span: Range) -> dict[str, Array]:
-    """Both KL of the same denoisers and sampler at N = ∞, shape (F,)."""
-    s = spectrum(*population[:-1])
+    """`FLOORS`: both KL and `bures` of the same denoisers and sampler at N = ∞, shape (F,)."""
+    s, root = spectrum(*population[:-1]), filters.root_alpha_bar
     mean = np.full(len(s), population[-1])
-    limit = Draw(s, mean, 0, mean, s[::-1], np.eye(len(s))[:, ::-1])
+    limit = Draw(s, mean, 0, np.zeros(len(s)), s[::-1], np.eye(len(s))[:, ::-1])
     mu = measure.of_population(s)
-    return divergences(limit, mu, make_table(filters, span).at(mu.nodes), filters.root_alpha_bar)
+    evaluated = make_table(filters, span).at(mu.nodes)
+    found = divergences(limit, mu, evaluated, root)
+    floors = {f"{name}_floor": found[name] for name in KL}
+    return floors | {"bures_floor": vectors.bures_of_population(limit, evaluated, root)}
 
 
 def of_data(family: Family, schedule: tuple[Any, ...]) -> tuple[float, float]:
@@ -245,8 +248,7 @@ def common_metrics(
     result["overlap_1"] = np.full_like(result["test_loss"], vectors.leading_overlap(family.draw))
     result["pool_fraction"] = np.full_like(result["test_loss"], fraction)
     if wanted & FLOORS:
-        limit = at_infinity(family.population, filters, family.span)
-        result |= {f"{name}_floor": limit[name] for name in KL}
+        result |= at_infinity(family.population, filters, family.span)
     return result
 
 

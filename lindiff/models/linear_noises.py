@@ -26,14 +26,16 @@ from lindiff.models.linear_family import (
     of_data,
     to_table,
 )
+from lindiff.models.proximity import PROXIMITY, of_gaussians, white_noise
 from lindiff.science import matrices, vectors
 from lindiff.science.draws import Draw, generator
-from lindiff.science.noises import draw_pairs, train_losses, weights
+from lindiff.science.noises import Pairs, draw_pairs, train_losses, weights
+from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
 
 # What needs the sampler's way through all levels, a product of matrices each.
-GENERATED = frozenset((*KL, "c_mean", "bures", "agreement", "modes"))
+GENERATED = frozenset((*KL, "c_mean", "bures", "agreement", "modes", *PROXIMITY))
 # What is of functions of Σ0.
 _NONE = ("null_loss", "monte_carlo_gap", "monte_carlo_gap_se")
 _NO_NUMBER = "a loss is not finite"
@@ -57,13 +59,29 @@ class _Trained:
     generated: list[matrices.Gaussian] | None
 
 
+def level_pairs(
+    draw: Draw, key: dict[str, object], noises: int, schedule: Schedule, index: int
+) -> Pairs:
+    """The pairs of one level: they hang on the training set, m and the level.
+
+    Args:
+        draw: The training set.
+        key: What names it.
+        noises: m.
+        schedule: The noise schedule.
+        index: t − 1.
+    """
+    rng = generator("noises", **key, noises=noises, t=index + 1)
+    signal = float(schedule.alpha_bar[index]), float(schedule.q[index])
+    return draw_pairs(draw, noises, signal, rng)
+
+
 def _train(
     draw: Draw, key: dict[str, object], noises: int, filters: Filters, sampled: bool
 ) -> _Trained:
     """Denoisers of all levels, from high noise to low, each on noises of its own.
 
-    The noises of a level hang on the training set, m and the level: whatever else differs between
-    cells, they have them in common.
+    Whatever else differs between cells, the noises of a level are those of `level_pairs`.
     """
     bank, schedule, sampler = filters.make_bank(), filters.make_schedule(), filters.make_sampler()
     if sampler is None or filters.discrete:
@@ -73,9 +91,7 @@ def _train(
     moment = matrices.population_moment(draw)
     generation = matrices.Generation(sampler, schedule, draw, count) if sampled else None
     for index in range(schedule.timesteps - 1, -1, -1):
-        rng = generator("noises", **key, noises=noises, t=index + 1)
-        signal = float(schedule.alpha_bar[index]), float(schedule.q[index])
-        pairs = draw_pairs(draw, noises, signal, rng)
+        pairs = level_pairs(draw, key, noises, schedule, index)
         W = weights(pairs, bank, index)
         train[:, index] = train_losses(pairs, W)
         level = range(index, index + 1)
@@ -108,8 +124,7 @@ def _group_metrics(
     result["residual_loss"] = result["test_loss"] - optimum
     result |= against_all(family, filters, result["test_loss"], wanted)
     if wanted & FLOORS:
-        limit = at_infinity(family.population, filters, family.span)
-        result |= {f"{name}_floor": limit[name] for name in KL}
+        result |= at_infinity(family.population, filters, family.span)
     if "levels" in wanted:
         pairs = zip(own.train, own.test, strict=True)
         schedule = filters.make_schedule()
@@ -160,12 +175,27 @@ def _of_samples(
     if "modes" in wanted:
         variances = np.array([matrices.node_variances(draw, each) for each in generated])
         result["modes"] = as_objects(mode_rows(draw, family.mu, variances))
-    if "agreement" in wanted and filters.noiseless:
+    noiseless = "agreement" in wanted and filters.noiseless
+    if noiseless or PROXIMITY & wanted:
         noises, key = int(family.row["noises"]), {**family.key, "half": 1}
         other = _train(family.halves.other, key, noises, filters, sampled=True).generated or []
-        pairs = zip(generated, other, strict=True)
-        result["agreement"] = np.array([matrices.agreement(*pair) for pair in pairs])
+        pairs = list(zip(generated, other, strict=True))
+        if noiseless:
+            result["agreement"] = np.array([matrices.agreement(*pair) for pair in pairs])
+        if PROXIMITY & wanted:
+            result |= _proximity(family, pairs)
     return result
+
+
+def _proximity(
+    family: Family, pairs: Sequence[tuple[matrices.Gaussian, matrices.Gaussian]]
+) -> dict[str, Array]:
+    """Proximity bias of samples of each model, with its standard error, shape (F,) each."""
+    noise = white_noise(family)
+    found = np.array(
+        [of_gaussians(family, [each.samples(noise) for each in pair]) for pair in pairs]
+    )
+    return {"proximity_bias": found[:, 0], "proximity_bias_se": found[:, 1]}
 
 
 def run(family: Family, cells: pa.Table, wanted: Sequence[str]) -> pa.Table:

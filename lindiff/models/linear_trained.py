@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 from lindiff import session
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.arrays import steps_made
-from lindiff.models.linear_cells import Filters, groups, level_rows
+from lindiff.models import linear_frozen
+from lindiff.models.linear_cells import (
+    Filters,
+    are_frozen,
+    groups,
+    level_rows,
+    loss_weights,
+    noises_of,
+    training_of,
+)
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -31,18 +40,11 @@ from lindiff.models.linear_family import (
     to_table,
     training_key,
 )
-from lindiff.models.measured import (
-    LARGEST,
-    PROXIMITY,
-    SAMPLES,
-    compared,
-    diverged,
-    finite,
-    proximity,
-)
+from lindiff.models.measured import compared, diverged, finite
+from lindiff.models.proximity import PROXIMITY, of_gaussians, white_noise
 from lindiff.science import matrices
-from lindiff.science.draws import Draw, generator
-from lindiff.science.filters import Bank, Training
+from lindiff.science.draws import Draw
+from lindiff.science.filters import Bank
 from lindiff.science.matrices import Generation
 from lindiff.science.schedule import Schedule
 from lindiff.training.devices import device_of
@@ -82,11 +84,17 @@ class Measured:
         return f"the loss is not finite at step {self.failed}"
 
 
-def _unstable(row: dict[str, Any], draw: Draw, schedule: Schedule) -> str | None:
+def _unstable(
+    row: dict[str, Any], draw: Draw, key: dict[str, object], schedule: Schedule
+) -> str | None:
     """Why full gradient descent diverges on this draw, or None."""
-    bank = Bank(schedule, (Training(weight_decay=row["weight_decay"] or 0.0),))
-    largest = bank.largest_stable_rate(draw.eigenvalues.max(initial=0))[0]
-    if row["optimizer"] != EXACT_DESCENT or row["learning_rate"] < largest:
+    if row["optimizer"] != EXACT_DESCENT:
+        return None
+    bank = Bank(schedule, (training_of(row),))
+    largest = float(bank.largest_stable_rate(draw.eigenvalues.max(initial=0))[0])
+    if are_frozen(row):
+        largest = linear_frozen.stable_rate(row, draw, key, schedule)
+    if row["learning_rate"] < largest:
         return None
     return (
         f"gradient descent diverges: learning_rate = {row['learning_rate']:g}, "
@@ -102,26 +110,29 @@ def _by_descent(
     device = device_of(session.current().device)
     make = partial(torch.as_tensor, dtype=kind, device=device)
     alpha_bar, q = (make(a[levels.start : levels.stop]) for a in (schedule.alpha_bar, schedule.q))
-    weight_decay = make([[row["weight_decay"] or 0.0] * len(levels)])
+    penalty, rate = (
+        make(a[None, levels.start : levels.stop]) for a in linear_frozen.weighted(row, schedule)
+    )
     covariance = make(matrices.training_covariance(draw))[None]
-    rate = make([row["learning_rate"]])
-    found = descend(covariance, alpha_bar, q, weight_decay, rate, stops)
+    found = descend(covariance, alpha_bar, q, penalty, rate, stops, ema=row["ema"])
     return Levels(torch.cat([weights for _, weights in found]))
 
 
-def _run(row: dict[str, Any], draw: Draw, key: dict[str, object]) -> Run:
+def _run(row: dict[str, Any], draw: Draw, key: dict[str, object], schedule: Schedule) -> Run:
     """The run on drawn noise; its random numbers hang on the training set and `train_seed` only."""
     if draw.centred is None:
         raise ValueError(
             f"linear_trained with optimizer {row['optimizer']} needs the training samples: "
             "set `draw: samples`"
         )
-    device = device_of(session.current().device)
+    device, weights = device_of(session.current().device), loss_weights(row, schedule)
     return Run(
         rows=torch.as_tensor(draw.centred).to(device, getattr(torch, row["precision"])),
         key=training_key(row, key),
         learning_rate=row["learning_rate"],
         weight_decay=row["weight_decay"] or 0.0,
+        noises=noises_of(row),
+        weights=None if weights is None else torch.as_tensor(weights),
     )
 
 
@@ -153,9 +164,12 @@ def trained(
     if row["optimizer"] == EXACT_DESCENT:
         size = max(1, CHUNK // draw.d**2)
         for levels in _chunks(schedule.timesteps, size):
-            yield levels, _by_descent(row, draw, schedule, stops, levels)
+            if are_frozen(row):
+                yield levels, linear_frozen.descend(row, draw, key, schedule, stops, levels)
+            else:
+                yield levels, _by_descent(row, draw, schedule, stops, levels)
         return
-    run = _run(row, draw, key)
+    run = _run(row, draw, key, schedule)
     recipe = Recipe(
         steps=row["steps"],
         stops=tuple(stops),
@@ -163,6 +177,7 @@ def trained(
         optimizer=row["optimizer"],
         warm_up=row["warm_up"],
         decay=row["learning_rate_decay"],
+        ema=row["ema"],
     )
     size = max(1, CHUNK // (draw.d * max(draw.d, BLOCK * recipe.batch_size)))
     for levels in _chunks(schedule.timesteps, size):
@@ -179,16 +194,16 @@ def _measure(
     """Train and measure one half; arguments as of `trained`, `samplings` its samplers."""
     schedule = samplings[0].make_schedule()
     train, test = np.full((2, len(stops), schedule.timesteps), np.nan)
-    moments = matrices.training_covariance(draw), matrices.population_moment(draw)
+    moment = matrices.population_moment(draw)
     generated, failed = _generations(samplings, draw, len(stops)), None
-    unstable = _unstable(row, draw, schedule)
+    unstable = _unstable(row, draw, key, schedule)
     for levels, found in trained(row, draw, key, schedule, stops):
         weights = found.weights.double().cpu().numpy()
         if found.failed is not None:
             failed = min(found.failed, failed or found.failed)
-        for losses, moment in zip((train, test), moments, strict=True):
-            of_chunk = matrices.losses(weights, schedule, levels, moment)
-            losses[:, levels.start : levels.stop] = of_chunk
+        part = slice(levels.start, levels.stop)
+        train[:, part] = linear_frozen.of_training(row, draw, key, schedule, levels, weights)
+        test[:, part] = matrices.losses(weights, schedule, levels, moment)
         for i in range(len(levels) - 1, -1, -1):
             for generation in generated.values():
                 generation.step(weights[:, i], levels[i])
@@ -250,10 +265,8 @@ def _proximity(
     family: Family, generated: matrices.Gaussian, others: Sequence[matrices.Gaussian]
 ) -> dict[str, float]:
     """The proximity bias of samples that are drawn from what both halves generate."""
-    noise = generator("samples", **family.key).standard_normal((SAMPLES, family.draw.d))
-    made = [each.samples(noise) for each in (generated, *others)]
-    sound = len(made) == 2 and all(np.abs(x).max() < LARGEST for x in made)
-    value, error = proximity(family, made[0], made[1] if sound else None)
+    noise = white_noise(family)
+    value, error = of_gaussians(family, [each.samples(noise) for each in (generated, *others)])
     return {"proximity_bias": value, "proximity_bias_se": error}
 
 

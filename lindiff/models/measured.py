@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
+from lindiff.models.coverage import COVERAGE, of_copies
 from lindiff.models.linear_cells import Filters, level_indices
 from lindiff.models.linear_family import (
     Family,
@@ -28,8 +29,16 @@ from lindiff.models.linear_family import (
     scaled_pool,
     spectrum_key,
 )
+from lindiff.models.proximity import (
+    LARGEST,
+    PROXIMITY,
+    SAMPLES,
+    proximity,
+    row_numbers,
+    training_points,
+)
 from lindiff.science import denoisers, samples
-from lindiff.science.denoisers import Denoiser, Points
+from lindiff.science.denoisers import Denoiser, Pairs, Points
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank, Training
 from lindiff.science.numbers import precisions
@@ -40,10 +49,6 @@ from lindiff.science.speciation import speciation_time
 Array = NDArray[np.float64]
 Metrics = dict[str, NDArray[Any]]
 
-# Generated samples of a cell; its metrics are all of these.
-SAMPLES = 1024
-# Of larger numbers the fourth powers, which errors of variances take, are not finite.
-LARGEST = 1e70
 # A denoiser that predicts no noise has the loss 1; one of this loss learned nothing but to grow.
 LARGEST_LOSS = 1e6
 # Samples that are kept as pictures.
@@ -71,25 +76,14 @@ _DISTANCES = frozenset(
 )  # fmt: skip
 # Of two models; the first of samples that are functions of the same noises.
 SAME_NOISE = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
-PROXIMITY = frozenset(("proximity_bias", "proximity_bias_se"))
 PAIR = SAME_NOISE | PROXIMITY
 
 OF_SCHEDULE = _FAMILY | _LOSSES | _SPECIATION | _EXCESS | {"bayes_loss", "linearity", "directions"}
-OF_SAMPLES = _MEMORIZED | _DISTANCES | _KURTOSIS | PAIR | {"modes", "classes", "pictures"}
+OF_SAMPLES = (
+    _MEMORIZED | _DISTANCES | _KURTOSIS | PAIR | COVERAGE | {"modes", "classes", "pictures"}
+)
 # What `measure` can give.
 METRICS = OF_SCHEDULE | OF_SAMPLES
-
-
-def training_points(family: Family) -> Array:
-    """The training set less its centre, shape (N, d).
-
-    Raises:
-        ValueError: The draw has no samples.
-    """
-    if family.draw.centred is None:
-        model = family.row["model"]
-        raise ValueError(f"{model} needs the training samples: set `draw: samples`")
-    return family.draw.centred
 
 
 def fresh_points(family: Family) -> Points:
@@ -106,10 +100,11 @@ def fresh_points(family: Family) -> Points:
 def reason(family: Family, wanted: Iterable[str]) -> str | None:
     """Why metrics of this family are null, or None."""
     asked = frozenset(wanted)
-    if asked & _MEMORIZED and _distinct(family) < 3:
+    copies = asked & (_MEMORIZED | COVERAGE)
+    if copies and _distinct(family) < 3:
+        name = "memorized_fraction" if copies & _MEMORIZED else min(copies)
         return (
-            "memorized_fraction needs 3 distinct training points: of two, the second-nearest is "
-            "the other one"
+            f"{name} needs 3 distinct training points: of two, the second-nearest is the other one"
         )
     if "linearity" in asked and _fit_points(family)[1] // 2 <= family.draw.d + 2:
         return "linearity needs more than 2 d + 4 rows that the model was not trained on"
@@ -159,7 +154,11 @@ def compared(filters: Filters) -> frozenset[str]:
 
 
 def of_schedule(
-    family: Family, schedule: tuple[Any, ...], denoise: Denoiser, wanted: Iterable[str]
+    family: Family,
+    schedule: tuple[Any, ...],
+    denoise: Denoiser,
+    wanted: Iterable[str],
+    frozen: Pairs | None = None,
 ) -> Metrics:
     """The metrics that no sampler changes, as `measure`.
 
@@ -168,6 +167,8 @@ def of_schedule(
         schedule: Arguments of `make_schedule`.
         denoise: The denoiser on that schedule.
         wanted: Names of metric columns.
+        frozen: The training points with the noises that the model was trained on; None of a model
+            that was trained on the average over noise.
     """
     asked = frozenset(wanted)
     made, result = Filters(schedule, None, ()).make_schedule(), Metrics()
@@ -175,7 +176,7 @@ def of_schedule(
         optimum, fraction = of_data(family, schedule)
         result |= {"optimal_loss": np.array([optimum]), "pool_fraction": np.array([fraction])}
     if asked & _LOSSES:
-        result |= _losses(family, made, denoise)
+        result |= _losses(family, made, denoise, frozen)
     if "bayes_loss" in asked:
         result["bayes_loss"] = np.array([bayes_loss(family, schedule)])
     if asked & _EXCESS:
@@ -284,6 +285,10 @@ def of_samples(
         # Of nodes as the measure has them, ascending; the table's first mode is the largest.
         generated = samples.variances(made, draw.vectors[:, ::-1])[::-1]
         result["modes"] = as_objects(mode_rows(draw, family.mu, generated[None]))
+    if asked & COVERAGE:
+        result |= {"coverage": np.full(1, None, dtype=object), "copied_auc": np.full(1, np.nan)}
+        if _distinct(family) >= 3:
+            result |= of_copies(family, made)
     if "pictures" in asked:
         result["pictures"] = np.full(1, None, dtype=object)
         rows = _pictures(family, made[:PICTURES])
@@ -364,12 +369,6 @@ def _pool(family: Family) -> Pool | None:
     return None if row["data"] == GAUSSIAN else scaled_pool(row["data"], row["scale"])
 
 
-def row_numbers(family: Family) -> NDArray[np.int64]:
-    """Which distinct row each training point is, shape (N,); of Gaussian data all are distinct."""
-    pool, n = _pool(family), family.draw.n
-    return np.arange(n) if pool is None else pool.number[pool.chosen(n, family.row["seed"])]
-
-
 def _distinct(family: Family) -> int:
     """Number of distinct training points."""
     return len(np.unique(row_numbers(family)))
@@ -387,23 +386,6 @@ def _agreement(family: Family, made: Array, other: Array | None) -> dict[str, sa
     if pool is not None:
         found["uncentred_cosine"] = samples.cosine(pool.restore(one), pool.restore(two))
     return found
-
-
-def proximity(family: Family, made: Array, other: Array | None) -> samples.Estimate:
-    """Proximity bias in units of √tr Σ, with its standard error; NaN without samples of both.
-
-    Args:
-        family: The family.
-        made: Samples less the population mean, shape (S, d).
-        other: The partner's, as many.
-    """
-    one, two = family.draw, family.halves.other
-    if other is None or two.centred is None:
-        return np.nan, np.nan
-    points, other_points = training_points(family) + one.offset, two.centred + two.offset
-    found = samples.proximity_bias(made, other, points, other_points)
-    unit = float(np.sqrt(one.spectrum.sum()))
-    return found[0] / unit, found[1] / unit
 
 
 def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
@@ -426,10 +408,13 @@ def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
     ]
 
 
-def _losses(family: Family, schedule: Schedule, denoise: Denoiser) -> Metrics:
+def _losses(family: Family, schedule: Schedule, denoise: Denoiser, frozen: Pairs | None) -> Metrics:
     sources = denoisers.rows_of(training_points(family)), fresh_points(family)
     rng, result = generator("loss", **family.key), Metrics()
     losses = denoisers.monte_carlo_losses(denoise, schedule, sources, rng)
+    if frozen is not None:
+        rng = generator("frozen loss", **family.key)
+        losses = denoisers.frozen_losses(denoise, schedule, frozen, rng), losses[1]
     for name, values in zip(_OF_TRAINING, losses, strict=True):
         value, error = denoisers.over_rounds(values)
         result |= {name: np.array([value]), f"{name}_se": np.array([error])}

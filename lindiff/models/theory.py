@@ -159,8 +159,7 @@ class _Shared:
         optimum = optimal_loss(population.name, filters.schedule)
         fixed = {"optimal_loss": np.full(count, optimum)}
         if wanted & FLOORS:
-            floors = at_infinity(population.name, filters, span)
-            fixed |= {f"{name}_floor": floors[name] for name in KL}
+            fixed |= at_infinity(population.name, filters, span)
         levels = []
         if "levels" in wanted:
             nodes, _ = contour(span)

@@ -13,14 +13,13 @@ from lindiff.models import MODELS, THEORY
 from lindiff.models.linear_cells import Filters, groups, level_rows, spectrum
 from lindiff.models.linear_family import (
     FLOORS,
-    KL,
     at_infinity,
     optimal_loss,
     population_of,
     to_table,
     undefined,
 )
-from lindiff.science.filters import Training
+from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import limit_range
 from lindiff.science.noise_limit import level_losses
 from lindiff.science.overlap import leading_overlap
@@ -58,17 +57,17 @@ class _Family:
         key = n, filters.schedule, training
         if key not in self._found:
             schedule = filters.make_schedule()
-            penalty = training.weight_decay + schedule.alpha_bar * training.ridge
+            bank = Bank(schedule, [training])
+            penalty = np.array([bank.penalty(index)[0] for index in range(schedule.timesteps)])
             self._found[key] = level_losses(
                 self.spectrum, n, self.noises, schedule, penalty, self.known
             )
         return self._found[key]
 
     def floors(self, filters: Filters) -> dict[str, Array]:
-        """Both KL at N = ∞, which does not know m, shape (F,)."""
+        """`FLOORS` at N = ∞, which does not know m, shape (F,)."""
         span = limit_range(self.spectrum, 2 * len(self.spectrum))
-        found = at_infinity(self.population, filters, span)
-        return {f"{name}_floor": found[name] for name in KL}
+        return at_infinity(self.population, filters, span)
 
     def overlap(self, n: int) -> float:
         """The limit of `overlap_1`, which does not know m."""

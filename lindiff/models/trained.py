@@ -22,7 +22,16 @@ from lindiff import session
 from lindiff.columns.arrays import family_rows, steps_made
 from lindiff.columns.groups import GAUSSIAN, SCHEDULE
 from lindiff.errors import is_of_machine
-from lindiff.models.linear_cells import IDEAL, Common, common, groups, make_filters
+from lindiff.models.linear_cells import (
+    IDEAL,
+    Common,
+    are_frozen,
+    common,
+    groups,
+    loss_weights,
+    make_filters,
+    noises_of,
+)
 from lindiff.models.linear_family import Family, make_family, to_table, training_key, undefined
 from lindiff.models.measured import (
     OF_SAMPLES,
@@ -34,15 +43,16 @@ from lindiff.models.measured import (
     measure,
     of_schedule,
     reason,
-    training_points,
 )
-from lindiff.science.denoisers import Denoiser
+from lindiff.models.proximity import training_points
+from lindiff.science.denoisers import Denoiser, Pairs
 from lindiff.science.pictures import picture_of
 from lindiff.science.pools import make_pool
 from lindiff.science.schedule import Schedule
 from lindiff.training.devices import device_of
 from lindiff.training.engine import train
 from lindiff.training.forms import Form, make_network
+from lindiff.training.frozen import frozen_noise
 from lindiff.training.sizes import ACTIVATIONS, HELD
 from lindiff.training.task import Network, Recipe, Run, views
 from lindiff.training.watch import Watch, line
@@ -81,6 +91,7 @@ def _recipe(shared: Common, stops: Sequence[int]) -> Recipe:
         betas=BETAS,
         warm_up=shared["warm_up"],
         decay=shared["learning_rate_decay"],
+        ema=shared["ema"],
     )
 
 
@@ -103,12 +114,15 @@ def _make_run(
         dtype: Of the training.
     """
     device = device_of(session.current().device)
+    weights = loss_weights(row, make_filters(row, ()).make_schedule())
     return Run(
         rows=torch.as_tensor(points).to(device, dtype),
         key=training_key(row, key),
         learning_rate=row["learning_rate"],
         weight_decay=row["weight_decay"],
         scale=float(np.sqrt(np.mean(points**2))),
+        noises=noises_of(row),
+        weights=None if weights is None else torch.as_tensor(weights),
     )
 
 
@@ -152,6 +166,22 @@ def as_denoiser(network: Network, parameters: Tensor, run: Run, schedule: Schedu
     return denoise
 
 
+def _frozen(task: Task) -> Pairs | None:
+    """The training points with the noises that the model was trained on; None where it had all."""
+    if not are_frozen(task.row):
+        return None
+    points, run = training_points(task.family), task.runs[0]
+
+    def pairs(rng: np.random.Generator, level: int, count: int) -> tuple[Array, Array]:
+        index = rng.integers(len(points), size=count)
+        copy = torch.as_tensor(rng.integers(int(run.noises), size=count))
+        at = torch.full_like(copy, level)
+        noise = frozen_noise(run.key, torch.as_tensor(index), at, copy, points.shape[1])
+        return points[index], noise.double().numpy()
+
+    return pairs
+
+
 def _log(watch: Watch) -> None:
     session.current().log(line(watch), watch.share)
 
@@ -178,6 +208,7 @@ def _measured(
     status = ["ok"] * len(cells)
     stops = steps_made(cells).to_pylist()
     of_stop: dict[int, Metrics] = {}
+    frozen = _frozen(task)
     for rows, filters in groups(cells):
         for row in rows:
             stop = stops[row]
@@ -194,7 +225,9 @@ def _measured(
                 message[row] = f"the other half: {failed[1]}"
             try:
                 if stop not in of_stop:
-                    of_stop[stop] = of_schedule(task.family, filters.schedule, denoise, wanted)
+                    of_stop[stop] = of_schedule(
+                        task.family, filters.schedule, denoise, wanted, frozen
+                    )
                 found = dict(of_stop[stop])
                 why = diverged(found)
                 try:

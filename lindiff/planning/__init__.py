@@ -109,7 +109,9 @@ def too_large(cells: pa.Table, metrics: Sequence[str], available: float) -> list
 
 
 def _too_large(cell: dict[str, Any], size: float) -> tuple[str, str]:
-    names = [name for name in ("d", "n", "width", "batch_size") if cell[name] is not None]
+    names = [
+        name for name in ("d", "n", "width", "features", "batch_size") if cell[name] is not None
+    ]
     largest = max(names, key=lambda name: int(cell[name]))
     said = ", ".join(f"{name} = {cell[name]:,}" for name in names)
     return largest, f"a cell of {said} needs {size / 1e9:,.3g} GB"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR, SAMPLES
+from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR
+from lindiff.models.proximity import SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, column, each, with_cells
-from lindiff.planning.measured import of_samples
+from lindiff.planning.measured import evaluations_of, of_samples, of_training_set
 from lindiff.science.collapse import EVALUATIONS, NOISY
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.empirical import _BLOCK as WEIGHTS
@@ -33,7 +33,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
     Args:
         families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps`,
-            `sampling_steps` and `cells` (a count).
+            `sampler`, `sampling_steps` and `cells` (a count).
         metrics: Metrics asked for.
     """
     d, n, cells, timesteps = (column(families, name) for name in ("d", "n", "cells", "timesteps"))
@@ -47,11 +47,10 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if asked & {"excess_loss", "excess_loss_se"}:
         work += timesteps * (_LEVEL + each(rounds_of, timesteps) * point)
     if asked & OF_SAMPLES:
-        steps = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
-        steps = np.where(steps > 0, steps, timesteps)
         halves = 1 + bool(asked & PAIR)
-        work += halves * steps * (_LEVEL + SAMPLES * point)
+        work += halves * evaluations_of(families) * (_LEVEL + SAMPLES * point)
     work += of_samples(asked, d, n)
+    once, held = of_training_set(asked, n)
     if asked & {"collapse_time", "collapse_time_se"}:
         # Once for all cells of a family.
         seconds += EVALUATIONS * (_LEVEL + NOISY * point)
@@ -67,5 +66,5 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     numbers = 8 * SAMPLES * d + (6 * fit * d if "linearity" in asked else 0)
     # The weights of a block of points on all training points, which are there once more, scaled.
     numbers += 2 * np.minimum(WEIGHTS, points * n) + 2 * (1 + bool(asked & PAIR)) * n * d
-    size = linear.BASE_BYTES + linear.draw_bytes(families) + 8 * numbers
-    return seconds + cells * work, size
+    size = linear.BASE_BYTES + linear.draw_bytes(families) + 8 * numbers + held
+    return seconds + once + cells * work, size

@@ -29,15 +29,18 @@ from lindiff.models.linear_cells import (
     LEVELS,
     are_frozen,
     is_noiseless,
+    loss_weights,
     make_filters,
     spectrum,
+    training_of,
 )
 from lindiff.models.linear_family import FLOORS, is_mixture
 from lindiff.models.linear_noises import GENERATED
+from lindiff.models.proximity import PROXIMITY, SAMPLES
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
+from lindiff.planning.measured import of_samples
 from lindiff.planning.noises import cost_of_level
 from lindiff.science.datasets import notes
-from lindiff.science.filters import Training
 from lindiff.science.mixture import directions
 from lindiff.science.pools import INDEPENDENT, make_pool
 
@@ -54,13 +57,14 @@ _LEVEL = 6e-8
 _MODE = 5e-7
 _PAIR = 2e-10
 _BURES = 4e-10
+_PRODUCT = 6e-11
 _MONTE_CARLO = 5e-7
 # Python with NumPy, SciPy and Arrow; every model starts from that.
 BASE_BYTES = 178e6
 # Copies of a data set that are alive while its pool is made.
 _COPIES = 5
-# SciPy's sparse and spatial parts, with which a pool looks for repeated rows.
-_POOL_BYTES = 35e6
+# SciPy's sparse and spatial parts: a pool looks for repeated rows, samples for what is nearest.
+_SPATIAL_BYTES = 35e6
 # Arrays of a filter while its table is made, of so many points at the most.
 _TABLE = 9 * 513
 # Freed memory below this the allocator keeps: it adds to what comes next.
@@ -77,7 +81,8 @@ _FARTHEST_DRAWN = 1e3
 # Rounds of `lindiff.science.vectors.monte_carlo_gap`.
 _ROUNDS = 16
 _SAME_NOISE = frozenset(("agreement", "uncentred_cosine"))
-_OF_HALVES = _SAME_NOISE | {"proximity_bias"}
+_OF_HALVES = _SAME_NOISE | PROXIMITY
+_OF_ROWS = PROXIMITY | {"monte_carlo_gap"}
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -108,6 +113,10 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         # The partner's draw, the overlaps of its modes, and their traces.
         seconds += draw + _CUBE * d * small**2 + cells * _PAIR * (small**2 + 2 * d * small)
         after += drawing + 2 * small**2 + cells * (6 * small + 2 * d)
+    if asked := PROXIMITY & set(metrics):
+        # The partner's draw; of each half noise along the modes, samples, and what is made of them.
+        seconds += draw + cells * (of_samples(asked, d, n) + _PRODUCT * 6 * SAMPLES * d * small)
+        after += drawing + cells * (2 * d + 2 * small) + 8 * SAMPLES * d + _SPATIAL_BYTES / 8
     if "levels" in metrics:
         seconds += _LEVEL * LEVELS * cells * small
     if "modes" in metrics:
@@ -121,7 +130,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if "noises" in families.column_names:
         frozen = np.isfinite(column(families, "noises"))
         level, numbers = cost_of_level(families, bool(GENERATED & set(metrics)))
-        both = 2 if "agreement" in metrics else 1
+        both = 2 if {"agreement", *PROXIMITY} & set(metrics) else 1
         seconds += np.where(frozen, both * timesteps * level, 0)
         after += np.where(frozen, numbers + (both - 1) * cells * d**2, 0)
     return seconds, BASE_BYTES + pool_bytes(families) + 8 * _peak(drawing, kept, after)
@@ -142,7 +151,7 @@ def pool_bytes(families: pa.Table) -> float:
             names.add(json.loads(values["spectrum_params"])["name"])
     pools = [make_pool(name) for name in names]
     numbers = sum(_COPIES * (pool.size + len(pool.held_out)) * pool.columns for pool in pools)
-    return 8 * numbers + (_POOL_BYTES if pools else 0)
+    return 8 * numbers + (_SPATIAL_BYTES if pools else 0)
 
 
 def _with_rows(families: pa.Table) -> NDArray[np.bool_]:
@@ -233,7 +242,9 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     checks: tuple[Check, ...] = (
         (COVARIANCE, "spectrum", _bad_spectrum),
         (SCHEDULE, "schedule", _bad_schedule),
-        (("timesteps", "sampling_steps"), "sampling_steps", _bad_steps),
+        (("weighting", "scale", *SCHEDULE), "weighting", _bad_weighting),
+        (("timesteps", "truncation"), "truncation", _bad_truncation),
+        (("timesteps", "sampling_steps", "truncation"), "sampling_steps", _bad_steps),
         (("model", "data", "draw", "mixture"), "draw", partial(_without_samples, metrics)),
         ((*COVARIANCE, "mixture"), "mixture", _bad_mixture),
         (("model", "mixture"), "mixture", partial(_of_one_class, metrics)),
@@ -263,9 +274,27 @@ def _bad_schedule(values: dict[str, Any]) -> str | None:
     return None
 
 
+def _bad_weighting(values: dict[str, Any]) -> str | None:
+    if _bad_schedule(values) is not None:
+        return None
+    try:
+        loss_weights(values, _schedule_of(values).make_schedule())
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _bad_truncation(values: dict[str, Any]) -> str | None:
+    if (values["truncation"] or 0) >= values["timesteps"]:
+        return f"no noise level above it: timesteps = {values['timesteps']}"
+    return None
+
+
 def _bad_steps(values: dict[str, Any]) -> str | None:
-    if (values["sampling_steps"] or 0) > values["timesteps"]:
-        return f"more sampling steps than noise levels: timesteps = {values['timesteps']}"
+    truncation, timesteps = values["truncation"] or 0, values["timesteps"]
+    if truncation < timesteps < (values["sampling_steps"] or 0) + truncation:
+        cut = f" and truncation = {truncation}" if truncation else ""
+        return f"more sampling steps than noise levels: timesteps = {timesteps}{cut}"
     return None
 
 
@@ -276,9 +305,8 @@ def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | No
         return "a mixture is drawn as samples, not as a covariance; allowed: samples"
     if MODELS[values["model"]].samples:
         return f"{values['model']} needs the training samples; allowed: samples"
-    if "monte_carlo_gap" in metrics:
-        return "monte_carlo_gap needs the training samples; allowed: samples"
-    return None
+    asked = sorted(_OF_ROWS & set(metrics))
+    return f"{asked[0]} needs the training samples; allowed: samples" if asked else None
 
 
 def _bad_mixture(values: dict[str, Any]) -> str | None:
@@ -372,7 +400,7 @@ def _unstable(cells: pa.Table) -> list[Finding]:
     findings = []
     for row, values in distinct(cells.take(some), names):
         s = spectrum(*(values[name] for name in COVARIANCE))
-        training = Training(**{k: values[k] for k in REGULARIZATION if values[k] is not None})
+        training = training_of(values)
         bank = make_filters(values, (training,)).make_bank()
         largest = bank.largest_stable_rate(_largest_eigenvalue(s, values["n"]))[0]
         if training.learning_rate >= largest:

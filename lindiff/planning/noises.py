@@ -1,9 +1,13 @@
-"""Cost of frozen noises in the exact linear model: a matrix a level and cell, no filters."""
+"""Cost of frozen noises: in the exact linear model a matrix a level and cell, no filters.
+
+In trained models it is that of computing the noises where they are needed.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lindiff.planning.cells import Array, column
 
@@ -13,8 +17,21 @@ _LEVEL_CALLS = 2e-4
 _LEVEL_CUBE = 2.3e-10
 _LEVEL_PRODUCT = 2.6e-11
 _LEVEL_NUMBER = 1.2e-8
+# Seconds of a frozen noise's number, and bytes while it is made.
+NUMBER, NUMBER_BYTES = 2e-8, 36
 # Matrices of a cell that are alive while its losses are taken, and of its samples.
 _OF_LOSSES, _OF_SAMPLES = 4, 4
+
+
+def are_frozen(families: pa.Table) -> NDArray[np.bool_]:
+    """Whether the noises of each family are frozen."""
+    return np.isfinite(column(families, "noises"))
+
+
+def averaged(families: pa.Table) -> pa.Table:
+    """The families with the average over noise, which costs nothing by itself."""
+    at = families.column_names.index("noises")
+    return families.set_column(at, "noises", pa.nulls(len(families), pa.float64()))
 
 
 def cost_of_level(families: pa.Table, sampled: bool) -> tuple[Array, Array]:

@@ -75,6 +75,7 @@ def lengths(d: Array, n: Array) -> dict[str, Array]:
         "directions": measured.LEVELS * modes,
         # Of what is known of a family: a mixture has hardly more classes.
         "classes": _CLASSES * one,
+        "coverage": n,
         "pictures": measured.PICTURES * one,
     }
     return {name: found[name] for name in NESTED}

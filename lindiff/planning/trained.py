@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from lindiff.columns import EXACT_DESCENT, SAMPLERS_WITH_NETWORK, SETTING
+from lindiff.columns import EXACT_DESCENT, SETTING
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import MODELS
-from lindiff.models.linear_cells import IDEAL
-from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR, SAMPLES
-from lindiff.planning import linear
+from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR
+from lindiff.models.proximity import SAMPLES
+from lindiff.planning import linear, noises
 from lindiff.planning.cells import (
     Array,
     Check,
@@ -28,7 +29,12 @@ from lindiff.planning.cells import (
     text,
     with_cells,
 )
-from lindiff.planning.measured import of_samples
+from lindiff.planning.measured import (
+    NEEDS_A_DENOISER,
+    evaluations_of,
+    of_samples,
+    of_training_set,
+)
 from lindiff.planning.networks import DEMANDS
 from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
@@ -40,6 +46,7 @@ _ROW = 1e-6
 _OPERATION = 8e-11
 _CALL = 4e-4
 _NUMBER = 1e-8
+_MEAN = 1e-9
 # Torch itself.
 TORCH_BYTES = 210e6
 # Of pictures that a U-Net, which halves them once, is planned for.
@@ -51,28 +58,31 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
     Args:
         families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps`,
-            `sampling_steps`, `width`, `steps`, `batch_size`, `precision` and `cells` (a count).
+            `sampler`, `sampling_steps`, `noises`, `width`, `steps`, `batch_size`, `precision` and
+            `cells` (a count).
         metrics: Metrics asked for.
     """
     names = ("d", "n", "cells", "timesteps", "steps", "batch_size")
     d, n, cells, timesteps, steps, batch = (column(families, name) for name in names)
     # The draw of the linear models, with none of the cells' own work.
-    seconds, _ = linear.estimate(with_cells(families, 0 * n), ())
-    operations, _, kept = _demands(families)
+    seconds, _ = linear.estimate(with_cells(noises.averaged(families), 0 * n), ())
+    frozen = noises.are_frozen(families)
+    operations, weights, kept = _demands(families)
     row = _ROW + _OPERATION * operations + d * _NUMBER
     halves = 1 + bool(PAIR & set(metrics))
     # A step is forward and twice that backward.
-    training = halves * steps * batch * 3 * row
+    training = halves * steps * batch * (3 * row + np.where(frozen, d * noises.NUMBER, 0))
+    training += halves * steps * weights * np.where(_averaged(families), _MEAN, 0)
     work = np.zeros_like(n)
     if {"train_loss", "test_loss", "residual_loss", "levels"} & set(metrics):
-        work += timesteps * (_CALL + 2 * each(rounds_of, timesteps) * row)
+        # Training points with noises of their own come on top.
+        work += timesteps * (_CALL + np.where(frozen, 3, 2) * each(rounds_of, timesteps) * row)
     if {"excess_loss", "excess_loss_se"} & set(metrics):
         work += timesteps * (_CALL + each(rounds_of, timesteps) * row)
     if OF_SAMPLES & set(metrics):
-        visited = np.asarray(pc.fill_null(families["sampling_steps"], 0), dtype=float)
-        visited = np.where(visited > 0, visited, timesteps)
-        work += halves * visited * (_CALL + SAMPLES * row)
+        work += halves * evaluations_of(families) * (_CALL + SAMPLES * row)
     work += of_samples(set(metrics), d, n)
+    once, held = of_training_set(set(metrics), n)
     if {"linearity", "directions"} & set(metrics):
         work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))
     numbers = np.zeros_like(n)
@@ -83,7 +93,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     numbers += np.minimum(ACTIVATIONS, points * kept) / 2
     size = linear.BASE_BYTES + TORCH_BYTES + linear.draw_bytes(families) + _item(families) * numbers
     size += 8 * d * (8 * SAMPLES + (6 * points if "linearity" in metrics else 0))
-    return seconds + training + cells * work, size
+    size += np.where(frozen, noises.NUMBER_BYTES * BLOCK * batch * d, 0)
+    return seconds + once + training + cells * work, size + held
 
 
 def _demands(families: pa.Table) -> Array:
@@ -118,7 +129,12 @@ def together(families: pa.Table, metrics: Sequence[str]) -> Array:
     _, weights, kept = _demands(families)
     halves = 1 + bool(PAIR & set(metrics))
     # What is trained, its snapshots and, thrice, the noise of a block of steps.
-    pack = COPIES * weights + batch * kept + cells * weights + 3 * BLOCK * batch * d
+    pack = (
+        (COPIES + _averaged(families)) * weights
+        + batch * kept
+        + cells * weights
+        + 3 * BLOCK * batch * d
+    )
     # Of several looped over, one at a time.
     pack = np.where(each(pack_size, weights) == 1, pack / PACK, pack)
     held = halves * (cells * weights + 3 * n * d)
@@ -129,6 +145,11 @@ def of_call(parts: Array) -> float:
     """Bytes of a call of families with such parts (`together`): a pack of them, and all held."""
     pack, held = parts.T
     return float(np.sort(pack)[-PACK:].sum() + min(held.sum(), 8 * HELD))
+
+
+def _averaged(families: pa.Table) -> NDArray[np.bool_]:
+    """Whether the parameters are averaged over steps."""
+    return np.nan_to_num(column(families, "ema")) > 0
 
 
 def _item(families: pa.Table) -> Array:
@@ -151,13 +172,6 @@ def _stop(values: dict[str, Any]) -> str | None:
 def _warm_up(values: dict[str, Any]) -> str | None:
     if values["warm_up"] >= values["steps"]:
         return f"the run has {values['steps']:,} steps; the warm-up must be shorter"
-    return None
-
-
-def _sampler(values: dict[str, Any]) -> str | None:
-    if values["sampler"] == IDEAL:
-        allowed = ", ".join(SAMPLERS_WITH_NETWORK)
-        return f"{values['model']} generates by its denoiser; allowed: {allowed}"
     return None
 
 
@@ -206,7 +220,7 @@ _TRAINING: tuple[Check, ...] = (
     (("model", "learning_rate"), "learning_rate", _rate),
     (("stop_step", "steps"), "stop_step", _stop),
     (("warm_up", "steps"), "warm_up", _warm_up),
-    (("model", "sampler"), "sampler", _sampler),
+    NEEDS_A_DENOISER,
 )
 
 

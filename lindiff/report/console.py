@@ -27,6 +27,7 @@ from lindiff.report.status import Status, Watcher
 from lindiff.report.workflow import summary
 from lindiff.sweep.garbage import Garbage
 from lindiff.sweep.plan import Plan
+from lindiff.sweep.rounds import Rounds
 
 _INTERVAL = 2.0
 _MOST_SHARDS = 12
@@ -122,9 +123,20 @@ def _status(status: Status) -> RenderableType:
         parts += [
             "",
             f"left: {number}, about {duration(status.time_left)} "
-            f"({duration(status.seconds_left)} on one core)",
+            f"({duration(status.seconds_left)} on one core)" + _of_round(status.rounds),
         ]
+    if status.searches:
+        parts += ["", "refined axes:", *(f"  {line}" for line in status.searches)]
     return Group(*(_plain(part) for part in parts))
+
+
+def _of_round(rounds: Rounds | None) -> str:
+    """That what is left is of one round, where later ones may ask for more."""
+    if rounds is None or not rounds.open:
+        return ""
+    return f", in {rounds.text}" + (
+        f"; later ones add {rounds.more:,} cells at most" if rounds.more else ""
+    )
 
 
 def _plain(part: RenderableType) -> RenderableType:

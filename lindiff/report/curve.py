@@ -82,6 +82,9 @@ def make_curve(
     except InputError as error:
         raise InputError(_plainly(str(error))) from None
     experiment = config.experiments[_NAME]
+    if experiment.refine is not None:
+        key = experiment.refine.axis
+        raise InputError(f"{_COMMAND}: {key}: refine takes rounds of a sweep; give its values")
     given = {_argument(text)[0] for text in arguments}
     axis, other = _axes(experiment, given)
     rows = _compute(grid.cells, asked)

@@ -49,11 +49,16 @@ class Follower:
             self._seen.popleft()
         then, before = self._seen[0]
         passed = now - then
+        rounds = self._plan.rounds if self._plan else None
         text = f"{int(pace.done):,} of {pace.total:,} cells"
+        if rounds is not None and rounds.open:
+            text = f"{rounds.text}: {text}"
         if passed > 0 and pace.done > before:
             rate = (pace.done - before) / passed
             text += f", {rate:,.0f} a second" if rate >= 1 else f", {60 * rate:.1f} a minute"
-        return text if pace.done >= pace.total else f"{text}, {duration(pace.seconds)} left"
+        of_round = " in this round" if rounds is not None and rounds.open else ""
+        left = f"{duration(pace.seconds)} left{of_round}"
+        return text if pace.done >= pace.total else f"{text}, {left}"
 
 
 def follow(child: subprocess.Popen[bytes], follower: Follower) -> int:

@@ -13,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from lindiff.columns import SETTING, SETTINGS
 from lindiff.columns.arrays import as_text
 from lindiff.config.words import few
 from lindiff.config.yamlfile import shown
+from lindiff.drawing.tables import join
 from lindiff.errors import InputError, is_of_machine
 from lindiff.files import local
 
@@ -89,6 +91,39 @@ def matching(folder: Path, conditions: Sequence[str]) -> pa.Table:
     for keep in filters:
         table = table.filter(keep(table))
     return _sorted(table)
+
+
+def matching_rows(folder: Path, name: str, conditions: Sequence[str]) -> pa.Table:
+    """Rows of a nested table, such as ``levels.parquet``, with the columns of their cells.
+
+    Sorted as the cells of `matching`. A column that both have is that of the nested table.
+
+    Args:
+        folder: ``results/<config>``.
+        name: The nested metric, whose table it is.
+        conditions: As in `matching`, on the columns of either.
+
+    Raises:
+        InputError: As `matching`, or there is no such nested table.
+    """
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        raise InputError(f"{path}: no such table; no experiment asks for {name}")
+    with readable(path):
+        rows = pq.read_table(local(path))
+    inner = [text for text in conditions if _name_in(text) in rows.column_names]
+    cells = matching(folder, [text for text in conditions if text not in inner])
+    found = join(rows, cells)
+    at = pc.index_in(found["cell_id"], value_set=cells["cell_id"].combine_chunks())
+    found = found.take(np.argsort(at.to_numpy(), kind="stable"))
+    for keep in conditions_on(found.schema, inner):
+        found = found.filter(keep(found))
+    return found
+
+
+def _name_in(condition: str) -> str:
+    parsed = _SHAPE.fullmatch(condition)
+    return parsed[1] if parsed else ""
 
 
 def conditions_on(

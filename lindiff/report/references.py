@@ -22,6 +22,17 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "author": "Song, Jiaming and Meng, Chenlin and Ermon, Stefano", "year": "2021",
         "title": "Denoising Diffusion Implicit Models", "eprint": "2010.02502",
         "booktitle": "International Conference on Learning Representations"}),
+    "song2021sde": ("inproceedings", {
+        "author": "Song, Yang and Sohl-Dickstein, Jascha and Kingma, Diederik P. and Kumar, "
+        "Abhishek and Ermon, Stefano and Poole, Ben", "year": "2021",
+        "title": "Score-Based Generative Modeling through Stochastic Differential Equations",
+        "eprint": "2011.13456",
+        "booktitle": "International Conference on Learning Representations"}),
+    "pierret2025": ("inproceedings", {
+        "author": "Pierret, {\\'E}mile and Galerne, Bruno", "year": "2025",
+        "title": "Diffusion models for Gaussian distributions: Exact solutions and Wasserstein "
+        "errors", "eprint": "2405.14250",
+        "booktitle": "International Conference on Machine Learning"}),
     "nichol2021": ("inproceedings", {
         "author": "Nichol, Alexander Quinn and Dhariwal, Prafulla", "year": "2021",
         "title": "Improved Denoising Diffusion Probabilistic Models", "eprint": "2102.09672",
@@ -31,6 +42,15 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "title": "Elucidating the Design Space of Diffusion-Based Generative Models",
         "year": "2022", "eprint": "2206.00364",
         "booktitle": "Advances in Neural Information Processing Systems"}),
+    "salimans2022": ("inproceedings", {
+        "author": "Salimans, Tim and Ho, Jonathan", "year": "2022", "eprint": "2202.00512",
+        "title": "Progressive Distillation for Fast Sampling of Diffusion Models",
+        "booktitle": "International Conference on Learning Representations"}),
+    "hang2023": ("inproceedings", {
+        "author": "Hang, Tiankai and Gu, Shuyang and Li, Chen and Bao, Jianmin and Chen, Dong and "
+        "Hu, Han and Geng, Xin and Guo, Baining", "year": "2023", "eprint": "2303.09556",
+        "title": "Efficient Diffusion Training via Min-SNR Weighting Strategy",
+        "booktitle": "International Conference on Computer Vision"}),
     "bach2023": ("misc", {
         "author": "Bach, Francis", "year": "2023", "eprint": "2303.01372",
         "title": "High-dimensional analysis of double descent for linear regression with random "
@@ -90,6 +110,10 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "M{\\'e}zard, Marc",
         "title": "Why Diffusion Models Don't Memorize: The Role of Implicit Dynamical "
         "Regularization in Training", "year": "2025", "eprint": "2505.17638"}),
+    "george2025": ("misc", {
+        "author": "George, Anand Jerry and Veiga, Rodrigo and Macris, Nicolas", "year": "2025",
+        "title": "Denoising Score Matching with Random Features: Insights on Diffusion Models "
+        "from Precise Learning Curves", "eprint": "2502.00336"}),
     "favero2025": ("misc", {
         "author": "Favero, Alessandro and Sclocchi, Antonio and Wyart, Matthieu", "year": "2025",
         "title": "Bigger Isn't Always Memorizing: Early Stopping Overparameterized Diffusion "
@@ -98,8 +122,29 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "author": "Gu, Xiangming and Du, Chao and Pang, Tianyu and Li, Chongxuan and Lin, Min and "
         "Wang, Ye", "year": "2025", "title": "On Memorization in Diffusion Models",
         "journal": "Transactions on Machine Learning Research", "eprint": "2310.02664"}),
+    "garnierbrun2026": ("misc", {
+        "author": "Garnier-Brun, J{\\'e}r{\\^o}me and Biggio, Luca and Beltrame, Davide and "
+        "M{\\'e}zard, Marc and Saglietti, Luca", "year": "2026",
+        "title": "Biased Generalization in Diffusion Models", "eprint": "2603.03469"}),
+    "wang2026": ("misc", {
+        "author": "Wang, Binxu and Zavatone-Veth, Jacob and Pehlevan, Cengiz", "year": "2026",
+        "title": "A Random Matrix Theory Perspective on the Consistency of Diffusion Models",
+        "eprint": "2602.02908"}),
+    "li2024": ("inproceedings", {
+        "author": "Li, Xiang and Dai, Yixiang and Qu, Qing", "year": "2024",
+        "title": "Understanding Generalizability of Diffusion Models Requires Rethinking the "
+        "Hidden Gaussian Structure", "eprint": "2410.24060",
+        "booktitle": "Advances in Neural Information Processing Systems"}),
+    "merger2026": ("misc", {
+        "author": "Merger, Claudia and Goldt, Sebastian", "year": "2026",
+        "title": "Local Coverage Governs Memorization in Diffusion Models",
+        "eprint": "2606.14390"}),
+    "baik2005": ("article", {
+        "author": "Baik, Jinho and Ben Arous, G{\\'e}rard and P{\\'e}ch{\\'e}, Sandrine",
+        "year": "2005", "title": "Phase Transition of the Largest Eigenvalue for Nonnull Complex "
+        "Sample Covariance Matrices", "journal": "Annals of Probability", "volume": "33",
+        "pages": "1643--1697"}),
     # Their authors and titles are not known here.
-    "arxiv2603_03469": ("misc", {"eprint": "2603.03469", "year": "2026"}),
     "arxiv2605_21402": ("misc", {"eprint": "2605.21402", "year": "2026"}),
     "arxiv2608_23938": ("misc", {"eprint": "2608.23938", "year": "2026"}),
 }  # fmt: skip
@@ -110,12 +155,17 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "linear_exact": (), "linear_theory": ("bach2023", "silverstein1995"),
         "linear_trained": (), "mlp": ("perez2018",), "unet": ("ronneberger2015", "perez2018"),
         "empirical": ("karras2022",), "ledoit_wolf": ("ledoit2004",),
+        "random_features": ("george2025",), "random_features_theory": ("george2025",),
     },
     "sampler": {
         "ideal": (), "ddpm_beta": ("ho2020",), "ddpm_beta_tilde": ("ho2020",),
-        "ddim": ("song2021",),
+        "ddim": ("song2021",), "euler": ("song2021sde",),
+        "heun": ("song2021sde", "karras2022", "pierret2025"),
     },
-    "schedule": {"linear": ("ho2020",), "cosine": ("nichol2021",), "constant": ()},
+    "schedule": {
+        "linear": ("ho2020",), "cosine": ("nichol2021",), "constant": (),
+        "linear_sde": ("song2021sde",),
+    },
     "spectrum": {
         "isotropic": (), "power_law": (), "spiked": (), "two_level": (), "low_rank": (),
         "eigenvalues": (), "dataset": (),
@@ -127,15 +177,25 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
     "optimizer": {
         "adam": ("kingma2015",), "adamw": ("loshchilov2019",), "sgd": (), "gradient_descent": (),
     },
-    "preconditioning": {"edm": ("karras2022",), "none": ()},
+    "preconditioning": {
+        "edm": ("karras2022",), "none": (), "x0": ("salimans2022",), "v": ("salimans2022",),
+    },
+    "weighting": {
+        "uniform": (), "x0": ("salimans2022",), "v": ("salimans2022",), "min_snr": ("hang2023",),
+        "edm": ("karras2022",),
+    },
+    "activation": {"erf": (), "relu": (), "identity": ()},
 }  # fmt: skip
 METRIC_SOURCES: dict[str, tuple[str, ...]] = {
     "uncentred_cosine": ("kadkhodaie2024",),
     "collapse_time": ("biroli2024",),
     "speciation_time": ("biroli2024",),
+    "coverage": ("merger2026",),
+    "copied_auc": ("merger2026",),
 }
 FIGURE_SOURCES: dict[str, tuple[str, ...]] = {
     "modes": ("wang2025",),
+    "overlap": ("baik2005",),
     "training_time": ("bonnaire2025",),
 }
 

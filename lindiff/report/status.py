@@ -16,10 +16,12 @@ from lindiff.columns.arrays import Rows, as_text, places
 from lindiff.config.resolve import Config
 from lindiff.progress import Progress
 from lindiff.report.pace import pace_of
+from lindiff.report.searches import told
 from lindiff.sweep.coverage import Coverage, Stale, cover
 from lindiff.sweep.grid import Wanted, wanted
 from lindiff.sweep.packing import Target, pack
 from lindiff.sweep.plan import store_of
+from lindiff.sweep.rounds import Arm, Rounds, rounds_of, with_rounds
 from lindiff.sweep.store import DamagedError, Shard, Store, read_table
 
 Mask = NDArray[np.bool_]
@@ -91,6 +93,9 @@ class Status:
         shards: Number of shards that are not finished.
         seconds_left: Estimated computation that is left, on one core.
         time_left: The same divided by the processes that run now, or else the cores.
+        rounds: How far searches along refined axes are; None without any. What is left is of this
+            round.
+        searches: A line for each of them.
         calibration: Measured over estimated seconds of finished shards and of what running ones
             have computed; 1 where none is known.
     """
@@ -106,6 +111,8 @@ class Status:
     seconds_left: float
     time_left: float
     calibration: float
+    rounds: Rounds | None = None
+    searches: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -114,9 +121,11 @@ class Status:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What changes only with the files of the store: coverage, open shards with rows, bad cells."""
+    """What changes only with the files of the store: cells, searches, coverage, shards."""
 
     files: tuple[str, ...]
+    grid: Wanted
+    arms: tuple[Arm, ...]
     found: Coverage
     shards: list[tuple[Shard, Rows]]
     bad: dict[tuple[str, str], Rows]
@@ -130,7 +139,6 @@ class Watcher:
         """Watch `config` in the folder `results`."""
         self._config = config
         self._results = Path(results)
-        self._grid = wanted(config)
         self._last: _Seen | None = None
 
     def look(self) -> Status:
@@ -145,15 +153,17 @@ class Watcher:
         if self._last is None or self._last.files != files:
             self._last = self._see(store, files)
         logs = self._results / self._config.name / "logs"
-        return _status(self._config, self._grid, store, logs, self._last)
+        return _status(self._config, store, logs, self._last)
 
     def _see(self, store: Store, files: tuple[str, ...]) -> _Seen:
-        found = cover(self._grid, store, self._config, refuse=False)
-        ids = self._grid.cells["cell_id"].combine_chunks()
+        config, arms = with_rounds(self._config, store)
+        grid = wanted(config)
+        found = cover(grid, store, config, refuse=False)
+        ids = grid.cells["cell_id"].combine_chunks()
         shards = [(shard, found.rows[shard.name]) for shard in found.pending]
-        target = Target(self._config.target_seconds, self._config.target_bytes)
-        shards += pack(self._grid.cells, found.lack, target, found.fingerprints)
-        return _Seen(files, found, shards, *_bad(ids, store, found))
+        target = Target(config.target_seconds, config.target_bytes)
+        shards += pack(grid.cells, found.lack, target, found.fingerprints)
+        return _Seen(files, grid, arms, found, shards, *_bad(ids, store, found))
 
 
 def _bad(
@@ -179,8 +189,9 @@ def _bad(
     return bad, tuple(failed)
 
 
-def _status(config: Config, grid: Wanted, store: Store, logs: Path, seen: _Seen) -> Status:
+def _status(config: Config, store: Store, logs: Path, seen: _Seen) -> Status:
     now = time.time()
+    grid = seen.grid
     running = np.zeros(len(grid.cells), bool)
     computed = np.zeros(len(grid.cells), bool)
     jobs: list[Job] = []
@@ -218,6 +229,8 @@ def _status(config: Config, grid: Wanted, store: Store, logs: Path, seen: _Seen)
         seconds_left=pace.left,
         time_left=pace.seconds,
         calibration=pace.calibration,
+        rounds=rounds_of(seen.arms),
+        searches=tuple(told(arm) for arm in seen.arms),
     )
 
 

@@ -37,12 +37,14 @@ from lindiff.progress import duration
 from lindiff.report.ending import killed, no_space
 from lindiff.report.page.write import sources as page_assets
 from lindiff.report.polling import remember_jobs
+from lindiff.report.searches import told
 from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
 from lindiff.sweep.grid import count
 from lindiff.sweep.leftovers import leftovers, remove
 from lindiff.sweep.owner import check_owner, record_owner
 from lindiff.sweep.plan import Plan, find_plan, make_plan
+from lindiff.sweep.rounds import rounds_of, with_rounds
 from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
@@ -245,9 +247,20 @@ class Sweep:
                 print(line, file=sys.stderr)
 
     def end(self) -> None:
-        """Say where the results are."""
-        if self.main:
+        """Say where the results are; `lindiff sweep` runs rounds alone, that end in none."""
+        if self.main and os.environ.get("LINDIFF_MAKE") != "round":
             print(printable(self.farewell()))
+
+    def _searches(self) -> list[str]:
+        """What searches along refined axes have found by now, and that there is a round to come."""
+        if self.plan.rounds is None:
+            return []
+        arms = with_rounds(self.plan.config, Store(Path(self.store)))[1]
+        lines = [f"refined:  {told(arm)}" for arm in arms]
+        rounds = rounds_of(arms)
+        if rounds is not None and rounds.open:
+            lines.append(f"refined:  {rounds.text} is next: the same command goes on with it")
+        return lines
 
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""
@@ -257,6 +270,7 @@ class Sweep:
             lines.append(f"answers:  {self.answers[0]}")
         lines.append(f"page:     {self.page} (open it in a browser)")
         if "LINDIFF_MAKE" not in os.environ:
+            lines += self._searches()
             settings = self.plan.config.overrides
             usual = (self.file, self.results, settings) == (DEFAULT, Path("results"), ())
             ask = "" if usual else self._as_config()
@@ -382,6 +396,14 @@ def summary(plan: Plan) -> list[str]:
             f", {plan.wanted - plan.done:,} to run in {len(plan.pending):,} {shards} "
             f"(about {duration(plan.seconds)} on one core)"
         )
+    if plan.rounds is not None:
+        more = (
+            "no more after it"
+            if not plan.rounds.more
+            else (f"at most {plan.rounds.more:,} more cells after it")
+        )
+        if plan.rounds.open:
+            lines.append(f"{plan.config.name}: refined axes: {plan.rounds.text}, {more}")
     for stale in plan.stale:
         doing = {"rerun": "they run again", "keep": "they are kept"}[stale.policy]
         lines.append(

@@ -28,6 +28,9 @@ Vector = Float64[Array, " d"]
 Denoiser = Callable[[Rows, int], Rows]
 # A source of numbers and a count K -> K points less the centre, shape (K, d).
 Points = Callable[[np.random.Generator, int], Rows]
+# A source of numbers, the index t − 1 of a level and a count K -> K points less the centre and the
+# noise of each, shape (K, d) both.
+Pairs = Callable[[np.random.Generator, int, int], tuple[Rows, Rows]]
 
 # Noisy points of a loss, over all levels, and the least at each.
 _NOISY, _ROUNDS = 6400, 32
@@ -145,6 +148,32 @@ def monte_carlo_losses(
     return losses[0], losses[1]
 
 
+def frozen_losses(
+    denoise: Denoiser,
+    schedule: Schedule,
+    pairs: Pairs,
+    rng: np.random.Generator,
+    rounds: int | None = None,
+) -> Float64[Array, "T R"]:
+    """Loss per dimension |ε − ε̂|²/d on points that have noises of their own, shape (T, R).
+
+    Args:
+        denoise: The denoiser.
+        schedule: The noise schedule.
+        pairs: Where the points and their noises come from.
+        rng: Source of which of them.
+        rounds: Number of rounds R; None is `rounds_of`.
+    """
+    rounds = rounds_of(schedule.timesteps) if rounds is None else rounds
+    losses = np.empty((schedule.timesteps, rounds))
+    for index, (alpha_bar, q) in enumerate(zip(schedule.alpha_bar, schedule.q, strict=True)):
+        points, noise = pairs(rng, index, rounds)
+        found = denoise(np.sqrt(alpha_bar) * points + np.sqrt(q) * noise, index)
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses[index] = ((noise - found) ** 2).mean(axis=-1)
+    return losses
+
+
 def distances(
     denoise: Denoiser,
     reference: Denoiser,
@@ -185,8 +214,8 @@ def generate(
 ) -> Rows:
     """Generated points x − centre, shape (`count`, d), from x ~ N(0, I) at the last level.
 
-    The steps are made on x_t − √ᾱ_t · mean, whose digits a large mean leaves alone: A √ᾱ_t is the
-    √ᾱ of the next level.
+    The steps are made on x_t − √ᾱ_t · mean, whose digits a large mean leaves alone, and are those
+    of x_t − √ᾱ_t · centre.
 
     Args:
         denoise: The denoiser, of points relative to the centre.
@@ -198,13 +227,32 @@ def generate(
         count: Number of points.
     """
     x = rng.standard_normal((count, len(mean))) - start_factor(schedule, sampler) * mean
-    steps = zip(sampler.levels.tolist(), sampler.A, sampler.B, sampler.variance, strict=True)
-    for index, A, B, variance in steps:
-        noise = denoise(x - np.sqrt(schedule.alpha_bar[index]) * offset, index)
-        x = A * x - B * noise
+    for i, variance in enumerate(sampler.variance):
+        x = _step(denoise, schedule, sampler, i, offset, x)
         if variance:
             x += np.sqrt(variance) * rng.standard_normal(x.shape)
     return x - offset
+
+
+def _step(
+    denoise: Denoiser, schedule: Schedule, sampler: Sampler, i: int, offset: Vector, x: Rows
+) -> Rows:
+    """Step i of a sampler but its noise, of x less √ᾱ times the mean, as `generate`."""
+    if not sampler.B[i]:
+        scaled: Rows = sampler.A[i] * x
+        return scaled
+    at = np.sqrt(schedule.alpha_bar[sampler.levels[i : i + 2]])
+    noise = denoise(x - at[0] * offset, int(sampler.levels[i]))
+    stepped: Rows = sampler.A[i] * x - sampler.B[i] * noise
+    if sampler.drift[i]:
+        stepped += sampler.drift[i] * offset
+    corrector = sampler.corrector
+    if corrector is None or i == len(corrector.K):
+        return stepped
+    noise = denoise(stepped - at[1] * offset, int(sampler.levels[i + 1]))
+    stepped = corrector.A[i] * (stepped - at[1] * offset) - corrector.B[i] * noise
+    stepped += corrector.K[i] * (x - at[0] * offset) + at[1] * offset
+    return stepped
 
 
 def nonlinearity(

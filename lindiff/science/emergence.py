@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 LEARNED = 2.0  # times the final variance
 _FAR = 60.0  # e^-60 is lost against 1
+# Samplers that follow the probability-flow ODE, whose limit of many steps is one.
+_OF_THE_ODE = frozenset(("ddim", "euler", "heun"))
 
 
 def learning_times(
@@ -52,17 +54,18 @@ def scaled_variance(time: float, sampler: str) -> float:
 
     With q = λ(y − 1) as clock, y from ∞ to 1, gradient flow from W = 0 has (1 − e)/M =
     (1 − exp(−λτ y))/(λy). DDPM: dv/dq = 2v(1 − e)/M − 1, so that
-    v/λ = ∫_1^∞ y⁻² exp(2E₁(λτ) − 2E₁(λτ y)) dy; DDIM: dv/dq = v(1 − e)/M, so that
-    v/λ = exp(E₁(λτ)), with E₁ the exponential integral.
+    v/λ = ∫_1^∞ y⁻² exp(2E₁(λτ) − 2E₁(λτ y)) dy; DDIM and others of the probability-flow
+    ODE: dv/dq = v(1 − e)/M, so that v/λ = exp(E₁(λτ)), with E₁ the exponential integral.
 
     Args:
         time: λτ > 0.
-        sampler: A file of `lindiff.science.samplers`; both DDPM have one limit.
+        sampler: A file of `lindiff.science.samplers`; both DDPM have one limit,
+            DDIM, Euler and Heun another.
     """
     from scipy.integrate import quad
     from scipy.special import exp1
 
-    if sampler == "ddim":
+    if sampler in _OF_THE_ODE:
         return math.exp(exp1(time))
 
     def integrand(u: float) -> float:
@@ -98,7 +101,7 @@ def unlearned_constant(sampler: str) -> float:
     from scipy.integrate import quad
     from scipy.special import exp1
 
-    if sampler == "ddim":
+    if sampler in _OF_THE_ODE:
         return math.exp(-np.euler_gamma)
     inner = quad(lambda z: math.exp(-2 * (exp1(z) + math.log(z))), 0, 1)[0]
     outer = quad(lambda x: math.exp(-2 * exp1(1 / x)), 0, 1)[0]

@@ -6,17 +6,21 @@ mode of variance λ is a scalar function. No form below subtracts nearly equal n
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Inexact
 from numpy.typing import NDArray
 
+from lindiff.science.named import names, unknown
 from lindiff.science.numbers import real
-from lindiff.science.sampler import Sampler
+from lindiff.science.sampler import Sampler, Walk
 from lindiff.science.schedule import Schedule
+from lindiff.science.weighting import UNIFORM, make_weights
 
 # float64, or complex128 where λ is complex. Of a tuple of any length tests check one array a call,
 # which is enough where there are a thousand calls.
@@ -37,9 +41,13 @@ class Training:
         stop: Training time τ; inf is the optimum.
         learning_rate: η of discrete gradient descent with round(τ/η) steps; 0 is gradient flow.
         init_scale: W_t(0) is this multiple of I.
+        weighting: Of the loss over levels, a file of `lindiff.science.weightings`: the penalty γ is
+            γ/w_t beside a loss of weight 1, and the time at level t goes w_t times as fast.
+        rms: Root of the mean variance of the data, which the weighting may hang on.
 
     Raises:
-        ValueError: One of the first four is negative, or one is no number, or infinite but `stop`.
+        ValueError: One of the first four is negative, or one is no number, or infinite but `stop`;
+            there is no such weighting.
 
     Example:
         What is trained for a time τ from W(0) = 0 has w = √q (1 − exp(−τ (ᾱλ + q)))/(ᾱλ + q):
@@ -59,8 +67,14 @@ class Training:
     stop: float = np.inf
     learning_rate: float = 0.0
     init_scale: float = 0.0
+    weighting: str = UNIFORM
+    rms: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.weighting not in names("lindiff.science.weightings"):
+            raise unknown(self.weighting, names("lindiff.science.weightings"))
+        if not real("rms", self.rms) > 0:
+            raise ValueError(f"rms = {self.rms} must be above 0")
         for name in ("ridge", "weight_decay", "stop", "learning_rate", "init_scale"):
             number = real(name, getattr(self, name), infinite=name == "stop")
             if number < 0 and name != "init_scale":
@@ -142,14 +156,27 @@ class Bank:
         self._discrete = np.array([t.discrete for t in trainings], dtype=bool)
         self._any_discrete = bool(self._discrete.any())
         self._steps = np.array([t.steps if t.discrete else 0 for t in trainings])
+        self._weights: Float64[Array, "T F"] | None = None
+        if any(t.weighting != UNIFORM for t in trainings):
+            of_each = [make_weights(t.weighting, schedule, t.rms) for t in trainings]
+            self._weights = np.stack(of_each, axis=1)
 
-    def left(self, M: Inexact[Array, "K F"]) -> tuple[Inexact[Array, "#K #F"], ...]:
-        """e, the part of W(0) that is left at rates M, shape (K, F), and 1 − e.
+    def penalty(self, index: int) -> Float64[Array, " F"]:
+        """g_t = γ/w_t + ᾱ_t c of level t = `index` + 1, shape (F,)."""
+        ridge = self.schedule.alpha_bar[index] * self.ridge
+        decay = self.weight_decay
+        found: Array = (decay if self._weights is None else decay / self._weights[index]) + ridge
+        return found
+
+    def left(self, M: Inexact[Array, "K F"], index: int) -> tuple[Inexact[Array, "#K #F"], ...]:
+        """e, the part of W(0) that is left at rates M of a level, shape (K, F), and 1 − e.
 
         Both have shape (1, 1) where all trainings went to the optimum.
         """
         if self._all_optimal:
             return np.zeros((1, 1)), np.ones((1, 1))
+        if self._weights is not None:
+            M = M * self._weights[index]
         exponent = -self._stop * M
         # Both keep their relative accuracy: e alone rules ln v of a null mode.
         e, one_minus_e = np.exp(exponent), -np.expm1(exponent)
@@ -168,9 +195,9 @@ class Bank:
         e has shape (1, 1) where all trainings went to the optimum: it is 0.
         """
         alpha_bar, q = self.schedule.alpha_bar[index], self.schedule.q[index]
-        signal = alpha_bar * nodes[:, None] + (self.weight_decay + alpha_bar * self.ridge)
+        signal = alpha_bar * nodes[:, None] + self.penalty(index)
         M = signal + q
-        e, one_minus_e = self.left(M)
+        e, one_minus_e = self.left(M, index)
         w = np.sqrt(q) * one_minus_e / M
         residual = (signal + q * e) / M
         if not self._starts_at_zero:
@@ -186,11 +213,17 @@ class Bank:
         return residual**2, self.schedule.alpha_bar[index] * w**2
 
     def largest_stable_rate(self, largest_eigenvalue: float) -> Float64[Array, " F"]:
-        """2 / max_t M, shape (F,): discrete gradient descent diverges from that η on."""
+        """2 / max_t w_t M, shape (F,): discrete gradient descent diverges from that η on."""
         s = self.schedule
+        weights = np.ones((s.timesteps, 1)) if self._weights is None else self._weights
         largest = [
-            np.max(s.alpha_bar * (largest_eigenvalue + c) + s.q + g)
-            for c, g in zip(self.ridge, self.weight_decay, strict=True)
+            np.max(w * (s.alpha_bar * (largest_eigenvalue + c) + s.q) + g)
+            for c, g, w in zip(
+                self.ridge,
+                self.weight_decay,
+                np.broadcast_to(weights.T, (len(self.trainings), s.timesteps)),
+                strict=True,
+            )
         ]
         return 2 / np.array(largest)
 
@@ -220,19 +253,16 @@ class Bank:
         shape = (len(nodes), len(self.trainings))
         residual, gain = np.zeros(shape, nodes.dtype), np.zeros(shape, nodes.dtype)
         v, P = np.ones(shape, nodes.dtype), np.ones(shape, nodes.dtype)
-        step_of = {} if sampler is None else {t: i for i, t in enumerate(sampler.levels.tolist())}
+        walk = None if sampler is None else Walk(sampler, 1.0, operator.mul)
         timesteps = self.schedule.timesteps
         for index in range(timesteps - 1, -1, -1):
             M, signal, e, w, left = self.level(nodes, index)
             residual += left * left
             gain += self.schedule.alpha_bar[index] * (w * w)
-            if sampler is not None and index in step_of:
-                i = step_of[index]
-                B = sampler.B[i]
-                a = sampler.A[i] * signal + sampler.C[i] + B * np.sqrt(self.schedule.q[index]) * e
-                a /= M
-                if not self._starts_at_zero:
-                    a -= B * self.init_scale * e
+            if sampler is None or walk is None:
+                continue
+            act = partial(self._factor, np.sqrt(self.schedule.q[index]), M, signal, e)
+            for i, a in walk.at(index, act):
                 v *= a * a
                 v += sampler.variance[i]
                 P *= a
@@ -240,3 +270,20 @@ class Bank:
             v, P = nodes[:, None] + self.ridge, np.zeros(shape, nodes.dtype)
         with np.errstate(divide="ignore", invalid="ignore"):
             return residual / timesteps, gain / timesteps, np.log(v), P
+
+    def _factor(
+        self,
+        root: float,
+        M: Inexact[Array, "#K #F"],
+        signal: Inexact[Array, "#K #F"],
+        e: Inexact[Array, "#K #F"],
+        A: float,
+        B: float,
+        C: float,
+    ) -> Inexact[Array, "K F"]:
+        """A − B w at a level of noise √q = `root`, with M, ᾱλ + g and e as of `level`, (K, F)."""
+        a = A * signal + C + B * root * e
+        a /= M
+        if not self._starts_at_zero:
+            a -= B * self.init_scale * e
+        return a

@@ -135,6 +135,29 @@ def isotropic_agreement(n_over_d: Numbers) -> Float64[Array, "*any"]:
     return np.asarray(mean**2)
 
 
+def renormalized_noise(n_over_d: Numbers, noise: Numbers) -> Float64[Array, "*any"]:
+    """Noise level κ(σ²) at which a population would be denoised as its training set is at σ².
+
+    In the limit of large systems the mean of Σ0 (Σ0 + σ²)⁻¹ over training sets is Σ (Σ + κ)⁻¹ with
+    κ = σ² + κ tr[Σ (Σ + κ)⁻¹]/N (arXiv 2602.02908; docs/theory.md, "Limit"); here at Σ = I, where
+    κ² + (1 − σ² − d/N) κ − σ² = 0.
+
+    Args:
+        n_over_d: N/d, positive; shape (...).
+        noise: σ² = (1 − ᾱ)/ᾱ, positive; shape (...).
+
+    Example:
+        >>> from lindiff.science.laws import renormalized_noise
+        >>> round(float(renormalized_noise(1.0, 0.01)), 4)
+        0.1051
+    """
+    noise = np.asarray(noise, np.float64)
+    half = (1 - noise - 1 / np.asarray(n_over_d, np.float64)) / 2
+    root = np.hypot(half, np.sqrt(noise))
+    # Of the two forms of the positive root the one without a difference.
+    return np.asarray(np.where(half > 0, noise / (root + np.abs(half)), root - half))
+
+
 def spike_overlap(n_over_d: Numbers, spike: Numbers) -> Float64[Array, "*any"]:
     """Squared overlap of the leading eigenvector of Σ0 with a spike, in units of the bulk.
 

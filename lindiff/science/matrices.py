@@ -8,6 +8,7 @@ x − √ᾱ_t μ0 by A I − B W_t and adds noise. Where every W_t is U w_t U�
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
-from lindiff.science.sampler import Sampler, start_factor
+from lindiff.science.sampler import Sampler, Walk, start_factor
 from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
@@ -94,28 +95,31 @@ class Generation:
 
     def __init__(self, sampler: Sampler, schedule: Schedule, draw: Draw, count: int) -> None:
         self._sampler = sampler
-        self._step_of = {index: i for i, index in enumerate(sampler.levels.tolist())}
         self._centre, self._eye = draw.offset, np.eye(draw.d)
+        self._walk = Walk(sampler, self._eye, operator.matmul)
         self._offset = np.tile(-start_factor(schedule, sampler) * draw.centre, (count, 1))
         self._factor = np.tile(self._eye, (count, 1, 1))
         self._covariance = self._factor
 
     def step(self, weights: Float64[Array, "K d d"], index: int) -> None:
         """Leave level t = `index` + 1 with its W_t, shape (K, d, d), if the sampler visits it."""
-        i = self._step_of.get(index)
-        if i is None:
-            return
-        sampler = self._sampler
-        variance = sampler.variance[i]
+
+        def act(A: float, B: float, C: float) -> Float64[Array, "K d d"]:
+            made: Array = A * self._eye - B * weights
+            return made
+
         with np.errstate(over="ignore", invalid="ignore"):
-            a = sampler.A[i] * self._eye - sampler.B[i] * weights
-            # A √ᾱ_t = √ᾱ_s: relative to √ᾱ μ0 the mean is multiplied as the noise is.
-            self._offset = (a @ self._offset[..., None])[..., 0]
-            self._factor = a @ self._factor
-            if variance > 0:
-                F = self._factor
-                self._covariance = F @ self._covariance @ F.swapaxes(-2, -1) + variance * self._eye
-                self._factor = np.tile(self._eye, (len(F), 1, 1))
+            for i, a in self._walk.at(index, act):
+                self._apply(a, self._sampler.variance[i])
+
+    def _apply(self, a: Float64[Array, "K d d"], variance: float) -> None:
+        # A step on x − √ᾱ μ0: relative to √ᾱ μ0 the mean is multiplied as the noise is.
+        self._offset = (a @ self._offset[..., None])[..., 0]
+        self._factor = a @ self._factor
+        if variance > 0:
+            F = self._factor
+            self._covariance = F @ self._covariance @ F.swapaxes(-2, -1) + variance * self._eye
+            self._factor = np.tile(self._eye, (len(F), 1, 1))
 
     def result(self, model: int) -> Gaussian:
         """The distribution after all steps; NaN where it is not finite."""

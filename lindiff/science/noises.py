@@ -7,6 +7,7 @@ pairs by Σ y yᵀ, Σ ε yᵀ and Σ ε εᵀ alone, which are drawn at a cost 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,28 @@ def draw_pairs(
     return make_pairs(draw, noises, signal, along, bartlett(d, noises * draw.n - r, rng))
 
 
+def fold(pairs: Iterable[tuple[Float64[Array, "K d"], Float64[Array, "K d"]]], d: int) -> Pairs:
+    """Given pairs as 2 d columns, which have the same three sums of products.
+
+    Args:
+        pairs: Noisy points and their noises, some at a time, a row each, shape (K, d).
+        d: Dimension.
+    """
+    sums, count = np.zeros((2 * d, 2 * d)), 0
+    for inputs, targets in pairs:
+        both = np.concatenate([inputs, targets], axis=1)
+        sums += both.T @ both
+        count += len(both)
+    values, U = np.linalg.eigh(sums)
+    root = U * np.sqrt(np.maximum(values, 0))
+    return Pairs(root[:d], root[d:], count)
+
+
+def largest_stable_rate(pairs: Pairs, penalty: float) -> float:
+    """The rate from which on gradient descent on half the objective of a level diverges."""
+    return float(2 / (np.linalg.norm(pairs.inputs, 2) ** 2 / pairs.count + penalty))
+
+
 def weights(pairs: Pairs, bank: Bank, index: int) -> Float64[Array, "F d d"]:
     """W_t of a bank's F trainings on the pairs of level t = `index` + 1.
 
@@ -98,14 +121,14 @@ def weights(pairs: Pairs, bank: Bank, index: int) -> Float64[Array, "F d d"]:
     d = len(pairs.inputs)
     values, U = eigenpairs(pairs.inputs, min(d, pairs.count))
     cross = pairs.targets @ (pairs.inputs.T @ U)
-    penalty = bank.weight_decay + bank.schedule.alpha_bar[index] * bank.ridge
+    penalty = bank.penalty(index)
     rate = values[:, None] / pairs.count + penalty
-    e, one_minus_e = bank.left(rate)
+    e, one_minus_e = bank.left(rate, index)
     along = (one_minus_e / rate).T[:, None] / pairs.count
     found: Array = (cross * along) @ U.T
     if bank.init_scale.any():
         # What the pairs do not reach only the penalty takes away.
-        outside, _ = bank.left(penalty[None])
+        outside, _ = bank.left(penalty[None], index)
         inside = np.broadcast_to(e - outside, rate.shape)
         start = (U * inside.T[:, None]) @ U.T
         start += np.broadcast_to(outside, (1, len(penalty))).T[:, :, None] * np.eye(d)

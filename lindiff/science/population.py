@@ -8,7 +8,8 @@ eigenvalues are near each other makes the inversion well posed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class SpectrumEstimate:
         roughness: Of the prior, chosen by the evidence: the standard deviation of ln s from the
             j-th to the (e j)-th eigenvalue.
         misfit: χ² of the resolvent of the sample, over the number of its independent values.
+        posterior: What else the population may be, for `draw`.
 
     Example:
         The roughness of a level spectrum is the smallest there is to choose from:
@@ -60,6 +62,68 @@ class SpectrumEstimate:
     spectrum: Float64[Array, " d"]
     roughness: float
     misfit: float
+    posterior: _Posterior = field(repr=False)
+
+    def draw(self, count: int, rng: np.random.Generator) -> Float64[Array, "r d"]:
+        """Spectra that the population may have as well, shape (count, d), each descending.
+
+        Draws from the posterior: a roughness by its evidence, then ln s by Laplace's approximation
+        at that roughness (docs/theory.md, "Population").
+
+        Args:
+            count: How many.
+            rng: Where the random numbers come from.
+
+        Example:
+            Where few samples are seen, more is possible than where many are:
+
+            >>> import numpy as np, lindiff
+            >>> def spread(n):
+            ...     seen = lindiff.make_draw("wishart", np.ones(20), n=n, seed=0).eigenvalues
+            ...     return lindiff.estimate_spectrum(seen, n=n).draw(50, rng).std()
+            >>> rng = np.random.default_rng(0)
+            >>> bool(spread(30) > spread(500))
+            True
+        """
+        return self.posterior.draw(count, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class _Posterior:
+    """Laplace's approximation at every roughness.
+
+    Attributes:
+        weights: Probability of each roughness.
+        fits: What was fitted at each.
+        interpolate: From ln s at the knots to ln s of every mode, shape (d, B).
+        unit: What the spectrum is multiplied by.
+    """
+
+    weights: Float64[Array, " r"]
+    fits: Sequence[_Fit]
+    interpolate: Float64[Array, "d B"]
+    unit: float
+
+    def draw(self, count: int, rng: np.random.Generator) -> Float64[Array, "r d"]:
+        which = rng.choice(len(self.weights), count, p=self.weights)
+        normal = rng.standard_normal((count, self.interpolate.shape[1]))
+        theta = np.stack([self._of(self.fits[k], z) for k, z in zip(which, normal, strict=True)])
+        return _spectra(theta @ self.interpolate.T) * self.unit
+
+    @staticmethod
+    def _of(fit: _Fit, normal: Float64[Array, " B"]) -> Float64[Array, " B"]:
+        values, vectors = np.linalg.eigh(fit.precision)
+        # A direction that rounding leaves no precision has that of the rounding.
+        values = np.maximum(values, len(values) * np.finfo(float).eps * values[-1])
+        found: Array = fit.theta + vectors @ (normal / np.sqrt(values))
+        return found
+
+
+def _spectra(logarithms: Float64[Array, "*any d"]) -> Float64[Array, "*any d"]:
+    """Descending spectra of ln s, without what is nothing beside the largest."""
+    s = np.sort(np.exp(logarithms))[..., ::-1]
+    found: Array = np.maximum(s, _LEAST * s[..., :1])
+    return found
 
 
 def estimate_spectrum(
@@ -108,40 +172,19 @@ def estimate_spectrum(
         found.append((tau, fit))
     most = max(fit.evidence for _, fit in found)
     tau, best = [(tau, fit) for tau, fit in found if fit.evidence >= most - _LEVEL][-1]
-    spectrum = np.sort(np.exp(problem.interpolate @ best.theta))[::-1]
-    spectrum = np.maximum(spectrum, _LEAST * spectrum[0]) * (seen[0] * n / freedom)
-    return SpectrumEstimate(spectrum, tau, best.misfit)
-
-
-def sample_eigenvalues(
-    spectrum: Float64[Array, " d"],
-    n: int,
-    rng: np.random.Generator,
-    known_centre: bool = False,
-) -> Float64[Array, " d"]:
-    """Eigenvalues of Σ0 of N samples of N(μ, diag s), shape (d,), descending, zeros last.
-
-    By Bartlett's decomposition of a Wishart matrix (Proc. R. Soc. Edinb. 53, 260, 1934).
-
-    Args:
-        spectrum: s, shape (d,).
-        n: N.
-        rng: Where the random numbers come from.
-        known_centre: As in `estimate_spectrum`.
-    """
-    d, freedom = len(spectrum), degrees_of_freedom(n, known_centre)
-    rank = min(d, freedom)
-    T = np.tril(rng.standard_normal((d, rank)), -1)
-    T[np.arange(rank), np.arange(rank)] = np.sqrt(rng.chisquare(freedom - np.arange(rank)))
-    T *= np.sqrt(spectrum / n)[:, None]
-    found = np.zeros(d)
-    found[:rank] = np.maximum(np.linalg.eigvalsh(T.T @ T), 0)[::-1]
-    return found
+    weights = np.exp([fit.evidence - most for _, fit in found])
+    posterior = _Posterior(
+        weights / weights.sum(), [fit for _, fit in found], problem.interpolate,
+        seen[0] * n / freedom,
+    )  # fmt: skip
+    spectrum = _spectra(problem.interpolate @ best.theta) * posterior.unit
+    return SpectrumEstimate(spectrum, tau, best.misfit, posterior)
 
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
     theta: Float64[Array, " B"]
+    precision: Float64[Array, "B B"]
     evidence: float
     misfit: float
 
@@ -197,7 +240,7 @@ class _Problem:
         informed = J.T @ J + precision
         evidence = -cost / 2 - np.linalg.slogdet(informed)[1] / 2 - len(prior) * math.log(tau)
         misfit = (cost - float(np.sum((prior @ theta) ** 2))) / len(whiten)
-        return _Fit(theta, float(evidence), misfit)
+        return _Fit(theta, informed, float(evidence), misfit)
 
     def _descend(
         self,

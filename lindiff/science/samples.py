@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 Vector = Float64[Array, " d"]
 Estimate = tuple[float, float]
 
-_RATIO = 1 / 3
+# A sample is a copy of its nearest point below this share of the next distance (Yoon et al. 2023).
+COPY = 1 / 3
 BLOCKS = 16
 # Distances at once: 8 MiB.
 _BLOCK = 1 << 20
@@ -123,7 +124,7 @@ def are_memorized(
     distinct = len(np.unique(number))
     if distinct < 3:
         raise ValueError(f"{distinct} distinct training points; the ratio needs at least 3")
-    return nearest(samples, points, number)[1] < _RATIO
+    return nearest(samples, points, number)[1] < COPY
 
 
 def excess_kurtosis(values: Float64[Array, " S"]) -> Estimate:

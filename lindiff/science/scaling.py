@@ -5,6 +5,8 @@ Effective dimensions are at most d, which they are where every mode counts fully
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
@@ -44,10 +46,33 @@ def crossing(x: Unchecked, y: Unchecked, level: float) -> float | None:
     if not len(above) or above[-1] == len(y) - 1:
         return None
     i = int(above[-1])
-    if np.isinf(y[i]):
-        return float(x[i + 1])
-    share = np.log(y[i] / level) / np.log(y[i] / y[i + 1])
-    return float(x[i] * (x[i + 1] / x[i]) ** share)
+    return between(x[i : i + 2], y[i : i + 2], level)
+
+
+def between(x: Unchecked, y: Unchecked, level: float) -> float:
+    """Where a curve reaches a level between two points: by a power law, or linear over ln x.
+
+    A fall over decades is a power law between points; what reaches 0 is not. Next to an infinite y
+    it is the other point.
+
+    Args:
+        x: Shape (2,), positive.
+        y: Shape (2,), on either side of the level.
+        level: Finite.
+
+    >>> round(between(np.array([10.0, 1000.0]), np.array([1.0, 0.01]), 0.1), 9)
+    100.0
+    >>> round(between(np.array([10.0, 1000.0]), np.array([1.0, 0.0]), 0.5), 9)
+    100.0
+    """
+    low, high = (float(value) for value in y)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return float(x[1] if math.isinf(low) else x[0])
+    if level > 0 and low > 0 and high > 0:
+        share = math.log(level / low) / math.log(high / low)
+    else:
+        share = (level - low) / (high - low)
+    return float(x[0] * (x[1] / x[0]) ** share)
 
 
 def df1(spectrum: Spectrum, kappa: float) -> float:

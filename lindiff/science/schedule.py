@@ -59,6 +59,18 @@ class Schedule:
         """Noise variance q_t = 1 − ᾱ_t, shape (T,)."""
         return -np.expm1(self.log_alpha_bar)
 
+    @cached_property
+    def rate(self) -> Float64[Array, " T"]:
+        """−d ln ᾱ/dt at every level, shape (T,): β(t) of the continuous process, of a level.
+
+        Central differences, and at T the slope of the parabola through the last three points:
+        exact where ln ᾱ is quadratic in t.
+        """
+        steps = -np.log1p(-self.beta)
+        beyond = 2 * steps[-1] - steps[-2:][0]
+        rate: Array = (steps + np.append(steps[1:], beyond)) / 2
+        return rate
+
 
 @lru_cache(maxsize=64)
 def make_schedule(
@@ -71,9 +83,9 @@ def make_schedule(
 
     Args:
         name: A file of `lindiff.science.schedules`: `linear` (Ho et al. 2020, section 4), `cosine`
-            (Nichol & Dhariwal 2021, eq. 17) or `constant`.
+            (Nichol & Dhariwal 2021, eq. 17), `constant`, or `linear_sde` (Song et al. 2021, SDE).
         timesteps: Number of levels T ≥ 1.
-        beta_min: β_1 at T = 1000.
+        beta_min: β_1 at T = 1000; of `linear_sde` β at t = 0.
         beta_max: β_T at T = 1000.
 
     Returns:

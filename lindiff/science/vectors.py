@@ -6,6 +6,8 @@ Monte Carlo check of the losses need the eigenvectors themselves.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
@@ -71,6 +73,33 @@ def mean_parts(
     return model_data / (2 * draw.d), data_model / (2 * draw.d)
 
 
+def generated_samples(
+    draw: Draw,
+    filters: Evaluated,
+    root: OnNodes,
+    root_alpha_bar: float,
+    noise: Float64[Array, "S d"],
+) -> Iterator[Float64[Array, "S d"]]:
+    """Samples less μ that each filter makes of white noise: m_N − μ + U root Uᵀ noise.
+
+    Args:
+        draw: The training set.
+        filters: F filters on the nodes of its measure.
+        root: What noise is multiplied by there, shape (m, F): a root of v, or P.
+        root_alpha_bar: √ᾱ_T, or 0 without a sampler.
+        noise: White noise, shape (S, d).
+
+    Yields:
+        S samples a filter, shape (S, d); NaN or infinite where the filter is.
+    """
+    along, (null, modes) = noise @ draw.vectors, split_null(draw, root)
+    shift = mean_shift(draw, filters.pointwise("P"), root_alpha_bar)
+    for i in range(root.shape[1]):
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = along * (modes[:, i] - null[i]) @ draw.vectors.T
+            yield made + null[i] * noise + shift[:, i]
+
+
 def leading_overlap(draw: Draw) -> float:
     """‖P_kᵀU_k‖²/k for the k-fold largest eigenvalue of Σ; NaN where Σ is isotropic.
 
@@ -118,6 +147,24 @@ def bures(draw: Draw, filters: Evaluated, root_alpha_bar: float) -> PerFilter:
         square = (shift**2).sum(axis=0)
     distance: Array = square + draw.spectrum.sum() + v.sum(axis=0) - 2 * cross
     return distance / draw.d
+
+
+def bures_of_population(limit: Draw, filters: Evaluated, root_alpha_bar: float) -> PerFilter:
+    """`bures` of what is trained on the population itself, (F,): Σ (√v − √s)² and the mean's error.
+
+    Σ and Σ_N have their eigenvectors in common, so that nothing of the size of Σ is subtracted.
+
+    Args:
+        limit: The population as a draw, with d modes.
+        filters: The filters on its modes, ascending.
+        root_alpha_bar: √ᾱ_T.
+    """
+    root = np.exp(filters.pointwise("log_v") / 2)
+    shift = mean_shift(limit, filters.pointwise("P"), root_alpha_bar)
+    with np.errstate(over="ignore"):
+        square = (root - np.sqrt(limit.eigenvalues)[:, None]) ** 2 + shift**2
+    distance: Array = square.sum(axis=0)
+    return distance / limit.d
 
 
 def monte_carlo_gap(

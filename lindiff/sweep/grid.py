@@ -27,6 +27,7 @@ from lindiff.sweep.bits import Bits, bits
 from lindiff.sweep.ids import cell_ids, family_ids
 
 _NULL = -1
+_PLACE = "place"  # no setting: the row of the product, while that is formed
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +71,22 @@ class _Coded:
 
 def count(experiment: Experiment) -> int:
     """Number of rows of the product, before equal cells are merged; takes no memory."""
-    return sum(
-        int(np.prod([len(values) for values in experiment.axes_of(model).values()], dtype=object))
-        for model in experiment.axes["model"]
-    )
+    return sum(_size(own, model) for own, model in experiment.products())
+
+
+def most(experiment: Experiment) -> int:
+    """As `count`, once all rounds of a refined axis have asked for all that they may."""
+    first = experiment.model_copy(update={"added": ()})
+    if experiment.refine is None:
+        return count(first)
+    later = experiment.refine.most - len(experiment.refine.start)
+    each = [_size(*experiment.at({"model": model}, [0])) for model in experiment.searched]
+    return count(first) + sum(each) * later
+
+
+def _size(experiment: Experiment, model: str) -> int:
+    axes = experiment.axes_of(model)
+    return int(np.prod([len(values) for values in axes.values()], dtype=object))
 
 
 def expand(experiment: Experiment) -> pa.Table:
@@ -90,14 +103,29 @@ def expand(experiment: Experiment) -> pa.Table:
         InputError: Settings that exclude each other; one line for each pair.
     """
     problems: list[str] = []
-    tables = [_expand(experiment, model, problems) for model in experiment.axes["model"]]
+    tables = [_expand(own, model, problems)[0] for own, model in experiment.products()]
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
     return _merge(tables)
 
 
-def _expand(experiment: Experiment, model: str, problems: list[str]) -> pa.Table:
+def in_order(experiment: Experiment, model: str) -> tuple[pa.Table, Rows]:
+    """The product of the axes of one model, as it comes.
+
+    Args:
+        experiment: From `lindiff.config.resolve.load`.
+        model: One of its models.
+
+    Returns:
+        The cells, of which some may be equal, and the place of each in the product whose last axis
+        runs fastest: settings that exclude each other leave places without a cell.
+    """
+    return _expand(experiment, model, [])
+
+
+def _expand(experiment: Experiment, model: str, problems: list[str]) -> tuple[pa.Table, Rows]:
     coded = _product(list(experiment.axes_of(model).items()))
+    coded[_PLACE] = _Coded(np.arange(_size(experiment, model), dtype=np.int32), [])
     if "n_over_d" in coded:
         coded["n"] = _from_ratio(coded.pop("n_over_d"), coded["d"], experiment)
     if "spectrum" in coded and "d" in coded:
@@ -105,10 +133,11 @@ def _expand(experiment: Experiment, model: str, problems: list[str]) -> pa.Table
         if not len(coded["d"].codes):
             message = f"no spectrum of model {model} has one of its d"
             problems.append(experiment.line("spectrum", message))
+    place = coded.pop(_PLACE).codes.astype(np.int64)
     _void(coded)
     problems += _conflicts(coded, experiment)
     problems += _bad_schedules(coded, experiment)
-    return _table(coded)
+    return _table(coded), place
 
 
 def _product(axes: Sequence[tuple[str, list[Any]]]) -> dict[str, _Coded]:
@@ -311,7 +340,7 @@ def wanted(config: Config) -> Wanted:
 
 
 def _few_enough(config: Config) -> None:
-    counts = {name: count(experiment) for name, experiment in config.experiments.items()}
+    counts = {name: most(experiment) for name, experiment in config.experiments.items()}
     total = sum(counts.values())
     if total > config.max_cells:
         largest = sorted(counts, key=counts.__getitem__, reverse=True)[:3]

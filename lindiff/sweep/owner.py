@@ -71,7 +71,7 @@ def _asks(folder: Path, config: Config) -> bool:
     """Whether the plan that is in a folder asks for what a config asks for."""
     for path in plan_files(folder):
         try:
-            if read_plan(path).config == config:
+            if read_plan(path).config.with_added({}) == config:
                 return True
         except InputError:
             continue  # It is made anew, if it is this config's turn.

@@ -27,6 +27,7 @@ from lindiff.sweep.coverage import Stale, cover, stale_policy
 from lindiff.sweep.derived import made, tidy
 from lindiff.sweep.grid import Wanted
 from lindiff.sweep.packing import Target, pack
+from lindiff.sweep.rounds import Rounds, rounds_of, with_rounds
 from lindiff.sweep.store import FORMAT, Shard, Store, newer, write_spec
 from lindiff.sweep.validate import validate
 
@@ -39,7 +40,7 @@ class Plan:
     """What a config needs.
 
     Attributes:
-        config: The resolved config.
+        config: The resolved config, with what rounds of refined axes have added so far.
         digest: Identifies the config and the parts that its table is made of.
         file: The plan file: of this plan if `written`, else where it is to be written.
         written: Whether `file` is on disk and serves.
@@ -48,6 +49,7 @@ class Plan:
         wanted: Number of cells wanted.
         done: Number of them that finished parts cover.
         stale: Finished cells of older code.
+        rounds: How far searches along refined axes were when it was made; None without any.
         damaged: What is wrong with damaged parts, by name.
         damaged_derived: What is wrong with damaged tables, figures and pages, by path.
         new: Rows of the cells of each shard of `pending` that has no spec yet.
@@ -63,6 +65,7 @@ class Plan:
     wanted: int
     done: int
     stale: tuple[Stale, ...] = ()
+    rounds: Rounds | None = None
     damaged: Mapping[str, str] = field(default_factory=dict)
     damaged_derived: Mapping[str, str] = field(default_factory=dict)
     new: Mapping[str, Rows] = field(default_factory=dict, repr=False)
@@ -112,13 +115,15 @@ def make_plan(config: Config, results: Path) -> Plan:
     if config.name == "store":
         raise InputError("a config may not be called store: results/store is the store of all")
     store = store_of(results)
+    config, arms = with_rounds(config, store)
+    rounds = rounds_of(arms)
     key = _key(config)
     folder = Path(results) / config.name
     existing = {path: _read(path) for path in plan_files(folder)}
     stored = all(store.has_matrix(name) for name in config.matrices)
     for path, data in existing.items():
         if stored and data.get("key") == key and (plan := _finished(config, path, data, store)):
-            return _with_derived(plan)
+            return _with_derived(replace(plan, rounds=rounds))
     grid = validate(config)
     found = cover(grid, store, config)
     packed = list(
@@ -143,6 +148,7 @@ def make_plan(config: Config, results: Path) -> Plan:
         wanted=len(grid.cells),
         done=found.done,
         stale=found.stale,
+        rounds=rounds,
         damaged=found.damaged,
         new={shard.name: rows for shard, rows in packed},
         grid=grid,
@@ -246,6 +252,7 @@ def read_plan(path: Path) -> Plan:
         wanted=data["wanted"],
         done=data["done"],
         stale=tuple(Stale(**entry) for entry in data["stale"]),
+        rounds=Rounds(**data["rounds"]) if "rounds" in data else None,
     )
 
 
@@ -327,6 +334,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "pending": [asdict(shard) for shard in plan.pending],
         "stale": [asdict(entry) for entry in plan.stale],
         "config": json.loads(plan.config.to_json()),
+        **({"rounds": asdict(plan.rounds)} if plan.rounds else {}),
     }
 
 

@@ -43,7 +43,7 @@ def validate(config: Config) -> Wanted:
     problems = [
         line
         for experiment in config.experiments.values()
-        for find in (_unread, _unavailable, _unfed)
+        for find in (_unread, _unavailable, _unsearched, _unfed)
         for line in find(experiment)
     ]
     try:
@@ -129,11 +129,27 @@ def _unavailable(experiment: Experiment) -> Iterator[str]:
     # A standard error comes with its metric and is not spoken of beside it.
     asked = [m for m in experiment.metrics if m.removesuffix("_se") not in experiment.metrics
              or not m.endswith("_se")]  # fmt: skip
-    lost = [m for m in asked if m not in known]
+    lost = [m for m in asked if m not in known and not _decides(m, experiment)]
     for metric in lost:
         if not METRIC[metric].default or len(lost) == len(asked):
             message = f"model {', '.join(names)} does not give this metric"
             yield experiment.line("metrics", message, metric)
+
+
+def _decides(metric: str, experiment: Experiment) -> bool:
+    """Whether a refined axis has asked for a metric, of which `_unsearched` speaks."""
+    search = experiment.refine
+    return search is not None and metric == (METRIC[search.metric].part_of or search.metric)
+
+
+def _unsearched(experiment: Experiment) -> Iterator[str]:
+    """A refined axis of which no model has the metric that decides."""
+    search = experiment.refine
+    if search is not None and not experiment.searched:
+        names = ", ".join(experiment.axes["model"])
+        yield experiment.line(
+            search.axis, f"refine: model {names} does not give the metric {search.metric}"
+        )
 
 
 def _unfed(experiment: Experiment) -> Iterator[str]:

@@ -53,7 +53,11 @@ def identity(network: Network, runs: Sequence[Run], recipe: Recipe, schedule: Sc
         "recipe": asdict(recipe),
         "schedule": blake2b(schedule.beta.tobytes(), digest_size=16).hexdigest(),
         "runs": [
-            (run.key, run.learning_rate, run.weight_decay, run.scale, _digest({"rows": run.rows}))
+            (
+                *(run.key, run.learning_rate, run.weight_decay, run.scale, run.noises),
+                _digest({"rows": run.rows}),
+                None if run.weights is None else _digest({"weights": run.weights}),
+            )
             for run in runs
         ],
     }
@@ -162,7 +166,8 @@ def _say(line: str) -> None:
 def _parts(state: State, step: int, stops: Sequence[int]) -> dict[str, Tensor]:
     """What of a state is tensors; of the stops those that are reached after `step` steps."""
     reached = sum(stop <= step for stop in stops)
-    return {
+    mean = {} if state.mean is state.flat else {"mean": state.mean}
+    return mean | {
         "flat": state.flat,
         "first": state.first,
         "second": state.second,

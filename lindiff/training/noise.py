@@ -9,6 +9,7 @@ size, N, d and T: not on the models beside it, nor on where a stopped training g
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lindiff.science.schedule import Schedule
+from lindiff.training.frozen import frozen_noise
 from lindiff.training.sizes import BLOCK
 
 
@@ -28,11 +30,13 @@ class Batch:
         x: x_t = √ᾱ_t x_0 + √q_t ε, shape (models, batch, d).
         sigma: Noise to signal σ_t = √(q_t/ᾱ_t), shape (models, batch).
         noise: ε, shape (models, batch, d).
+        weight: w_t of the loss, shape (models, batch); None is 1 for all.
     """
 
     x: Tensor
     sigma: Tensor
     noise: Tensor
+    weight: Tensor | None = None
 
 
 def torch_generator(purpose: str, **key: object) -> torch.Generator:
@@ -51,21 +55,42 @@ def torch_generator(purpose: str, **key: object) -> torch.Generator:
 
 
 def _block(
-    key: str, number: int, shape: tuple[int, int, int], samples: int, timesteps: int, out: Tensor
+    key: str, number: int, ends: tuple[int, int, float], out: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Indices of rows and of levels, shape (BLOCK, batch); the noise goes to `out`."""
-    index, level, noise = (
-        torch_generator(purpose, run=key, block=number) for purpose in ("index", "level", "noise")
-    )
-    torch.randn(shape, generator=noise, out=out)
-    return (
-        torch.randint(samples, shape[:2], generator=index),
-        torch.randint(timesteps, shape[:2], generator=level),
-    )
+    """Indices of rows and of levels, shape (BLOCK, batch); the noise goes to `out`.
+
+    Args:
+        key: What the numbers hang on.
+        number: Of the block.
+        ends: How many rows there are, levels, and frozen noises of each (inf: new ones).
+        out: Shape (BLOCK, batch, d).
+    """
+
+    def drawn(purpose: str) -> torch.Generator:
+        return torch_generator(purpose, run=key, block=number)
+
+    samples, timesteps, noises = ends
+    shape, d = out.shape[:2], out.shape[2]
+    index = torch.randint(samples, shape, generator=drawn("index"))
+    level = torch.randint(timesteps, shape, generator=drawn("level"))
+    # Single precision whatever the training's: one noise for both.
+    if math.isinf(noises):
+        out.copy_(torch.randn(out.shape, generator=drawn("noise"), dtype=torch.float32))
+    else:
+        copy = torch.randint(int(noises), shape, generator=drawn("copy"))
+        i, t, j = (x.to(out.device) for x in (index, level, copy))
+        out.copy_(frozen_noise(key, i, t, j, d))
+    return index, level
 
 
 def batches(
-    rows: Sequence[Tensor], keys: Sequence[str], batch_size: int, schedule: Schedule, start: int = 0
+    rows: Sequence[Tensor],
+    keys: Sequence[str],
+    batch_size: int,
+    schedule: Schedule,
+    start: int = 0,
+    noises: Sequence[float] = (),
+    weights: Sequence[Tensor | None] = (),
 ) -> Iterator[Batch]:
     """Training inputs without end, with rows and levels t uniform and drawn with replacement.
 
@@ -75,6 +100,10 @@ def batches(
         batch_size: Rows a step.
         schedule: The noise schedule.
         start: Steps that were made before.
+        noises: Frozen noises a row and level of each model, of which one is drawn; inf, as for all
+            where left out, a new one every time.
+        weights: w_t of the loss of each model, shape (T,), None where all are 1, as for all where
+            left out.
 
     Yields:
         The next step's batch, in the rows' dtype and on their device.
@@ -82,28 +111,38 @@ def batches(
     like, d = rows[0], rows[0].shape[1]
     joined = torch.cat(list(rows))
     counts = [len(r) for r in rows]
+    copies = noises or [math.inf] * len(rows)
     offsets = [sum(counts[:m]) for m in range(len(counts))]
     root_alpha = torch.tensor(schedule.alpha_bar**0.5).to(like)
     root_q = torch.tensor(schedule.q**0.5).to(like)
     sigma_of = torch.tensor((schedule.q / schedule.alpha_bar) ** 0.5).to(like)
+    weight_of = _weight_table(weights, schedule.timesteps, like)
     shape = BLOCK, batch_size, d
     number, skip = divmod(start, BLOCK)
     while True:
-        # Single precision whatever the training's: one noise for both.
-        noise = torch.empty((len(rows), *shape), dtype=torch.float32)
+        noise = like.new_empty((len(rows), *shape))
         index, level = zip(
             *(
-                _block(key, number, shape, n, schedule.timesteps, out)
-                for key, n, out in zip(keys, counts, noise, strict=True)
+                _block(key, number, (n, schedule.timesteps, m), out)
+                for key, n, m, out in zip(keys, counts, copies, noise, strict=True)
             ),
             strict=True,
         )
         chosen = torch.stack([i + offset for i, offset in zip(index, offsets, strict=True)])
         t = torch.stack(level).to(like.device)
-        noise = noise.to(like)
         x = root_q[t][..., None] * noise
         x.addcmul_(root_alpha[t][..., None], joined[chosen.to(like.device)])
         sigma = sigma_of[t]
+        weight = None if weight_of is None else weight_of.gather(1, t.flatten(1)).view_as(sigma)
         for step in range(skip, BLOCK):
-            yield Batch(x[:, step], sigma[:, step], noise[:, step])
+            own = None if weight is None else weight[:, step]
+            yield Batch(x[:, step], sigma[:, step], noise[:, step], own)
         number, skip = number + 1, 0
+
+
+def _weight_table(weights: Sequence[Tensor | None], timesteps: int, like: Tensor) -> Tensor | None:
+    """w_t of all models, shape (models, T); None where all are 1."""
+    if all(own is None for own in weights):
+        return None
+    ones = torch.ones(timesteps)
+    return torch.stack([(ones if own is None else own).to(like) for own in weights])

@@ -132,6 +132,19 @@ OPTIMIZERS: dict[str, Update] = {
 }
 
 
+def mean_factor(ema: float, step: int) -> float:
+    """What the mean of the parameters takes of those of step `step` = 1.., (1 − β)/(1 − β^step).
+
+    So it is Σ_i β^(step−i) θ_i over the steps, normalized: at β = 0 the last step, at β → 1 the
+    mean of all (Polyak & Juditsky 1992); without the share of θ_0 that the plain recursion keeps.
+
+    Args:
+        ema: β.
+        step: The step, from 1.
+    """
+    return 1.0 if ema == 0 else (1 - ema) / -math.expm1(step * math.log(ema))
+
+
 def constant(progress: float) -> float:
     """1: the learning rate stays."""
     return 1.0

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lindiff.science.schedule import Schedule
 from lindiff.training.noise import batches
-from lindiff.training.optimizers import OPTIMIZERS, optimizer_states, rate_factor
+from lindiff.training.optimizers import OPTIMIZERS, mean_factor, optimizer_states, rate_factor
 from lindiff.training.sizes import BLOCK
 from lindiff.training.task import Network, Recipe, Run, initial_parameters, views
 
@@ -30,6 +30,7 @@ class State:
 
     Attributes:
         flat: Parameters, shape (models, parameters).
+        mean: Their mean over steps, of the same shape; `flat` itself where the last step counts.
         first: Running means of the gradients, of the same shape.
         second: Running means of their squares.
         total: Sum of the batches' losses since the last stop, shape (models,).
@@ -41,6 +42,7 @@ class State:
     """
 
     flat: Tensor
+    mean: Tensor
     first: Tensor
     second: Tensor
     total: Tensor
@@ -60,6 +62,7 @@ def begin(network: Network, runs: Sequence[Run], recipe: Recipe) -> State:
     stops = len(recipe.stops)
     return State(
         flat=flat,
+        mean=torch.zeros_like(flat) if recipe.ema else flat,
         first=torch.zeros_like(flat),
         second=torch.zeros_like(flat),
         total=flat.new_zeros(len(runs)),
@@ -68,9 +71,18 @@ def begin(network: Network, runs: Sequence[Run], recipe: Recipe) -> State:
     )
 
 
-def noise_loss(prediction: Tensor, noise: Tensor) -> Tensor:
-    """Mean of (ε̂ − ε)² per dimension, shape (models,), from shapes (models, batch, d)."""
-    return (prediction - noise).square().mean(dim=(1, 2))
+def noise_loss(prediction: Tensor, noise: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean of w (ε̂ − ε)² per dimension, shape (models,), from shapes (models, batch, d).
+
+    Args:
+        prediction: ε̂.
+        noise: ε.
+        weight: w of each row, shape (models, batch); None is 1.
+    """
+    square = (prediction - noise).square()
+    if weight is None:
+        return square.mean(dim=(1, 2))
+    return square.mean(dim=2).mul(weight).mean(dim=1)
 
 
 def advance(
@@ -109,11 +121,14 @@ def advance(
         recipe.batch_size,
         schedule,
         state.step,
+        [run.noises for run in runs],
+        [run.weights for run in runs],
     )
 
     def make_step(step: int) -> Tensor:
         batch = next(data)
-        loss = noise_loss(network.predict(leaves, batch.x, batch.sigma, scale), batch.noise)
+        predicted = network.predict(leaves, batch.x, batch.sigma, scale)
+        loss = noise_loss(predicted, batch.noise, batch.weight)
         gradients = torch.autograd.grad(loss.sum(), tuple(leaves.values()))
         if joined is not None:
             parts = [gradient.flatten(1) for gradient in gradients]
@@ -123,6 +138,8 @@ def advance(
         of_models = zip(*(gradient.unbind() for gradient in gradients), strict=True)
         for run, of_model, gradient in zip(runs, own, of_models, strict=True):
             update(of_model, gradient, factor * run.learning_rate, run.weight_decay)
+        if recipe.ema:
+            state.mean.lerp_(state.flat, mean_factor(recipe.ema, step))
         return loss.detach()
 
     while not state.ended(recipe):
@@ -142,7 +159,7 @@ def _pause(state: State, recipe: Recipe, losses: Tensor) -> Tensor:
     if at_stop:
         stop = recipe.stops.index(state.step)
         steps = state.step - (recipe.stops[stop - 1] if stop else 0)
-        state.snapshots[stop].copy_(state.flat)
+        state.snapshots[stop].copy_(state.mean)
         state.losses[stop].copy_(state.total / steps)
         state.total.zero_()
     return losses
@@ -164,4 +181,4 @@ def _find_failures(state: State, losses: Tensor, at_stop: bool) -> None:
         else:
             message = f"the loss is not finite at step {state.step + own.index(False) + 1}"
         state.failed[m] = message
-        state.flat[m] = torch.nan
+        state.flat[m] = state.mean[m] = torch.nan

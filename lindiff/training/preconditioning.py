@@ -16,8 +16,11 @@ the denoised y; in terms of the noise, ε̂ = (y − D)/σ, this is
 | σ s/r | c_out = σ σ_data/√(σ² + σ_data²) (table 1) |
 | σ/r² and −s/r | (1 − c_skip)/σ and −c_out/σ: of ε̂ instead of D |
 
-The loss stays the plain ε-loss. With `none` a network seldom memorizes, and one that predicts x_0
-ruins the ε-loss at low noise.
+Salimans & Ho (2022, section 4 and appendix D) have the other three, of x_t = √ᾱ_t x_0 + √q_t ε: F
+is ε̂, or x̂_0 = (x_t − √q ε̂)/√ᾱ, or v̂ = √ᾱ ε̂ − √q x̂_0, so that ε̂ = √ᾱ v̂ + √q x_t.
+
+The loss stays that of ε, in the weighting that is set. With `none` a network seldom memorizes, and
+with `x0` errors are divided by σ: they ruin the ε-loss at low noise.
 """
 
 from __future__ import annotations
@@ -58,4 +61,30 @@ def none(body: Body) -> Predict:
     return predict
 
 
-PRECONDITIONINGS: dict[str, Callable[[Body], Predict]] = {"edm": edm, "none": none}
+def x0(body: Body) -> Predict:
+    """ε̂ = (y − x̂_0)/σ with x̂_0 = F(x_t, σ), whatever the data's rms."""
+
+    def predict(parameters: Parameters, x: Tensor, sigma: Tensor, scale: Tensor) -> Tensor:
+        noise = sigma[..., None]
+        y = x * (1 + noise.square()).sqrt()
+        return (y - body(parameters, x, sigma)) / noise
+
+    return predict
+
+
+def v(body: Body) -> Predict:
+    """ε̂ = √ᾱ v̂ + √q x_t with v̂ = F(x_t, σ), whatever the data's rms; √ᾱ = (1 + σ²)^-½."""
+
+    def predict(parameters: Parameters, x: Tensor, sigma: Tensor, scale: Tensor) -> Tensor:
+        noise = sigma[..., None]
+        return (body(parameters, x, sigma) + noise * x) / (1 + noise.square()).sqrt()
+
+    return predict
+
+
+PRECONDITIONINGS: dict[str, Callable[[Body], Predict]] = {
+    "edm": edm,
+    "none": none,
+    "x0": x0,
+    "v": v,
+}

@@ -63,6 +63,9 @@ class Run:
         learning_rate: η after the warm-up, more than 0.
         weight_decay: Of AdamW decoupled, else γ of coupled L2.
         scale: Rms of the data, as the network's preconditioning takes it.
+        noises: m frozen noises a row and noise level, which it is trained on; inf is new noise at
+            every step.
+        weights: w_t of the loss at each noise level, shape (T,); None is the plain mean.
     """
 
     rows: Tensor
@@ -70,6 +73,8 @@ class Run:
     learning_rate: float
     weight_decay: float = 0.0
     scale: float = 1.0
+    noises: float = math.inf
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,12 @@ class Recipe:
         warm_up: Steps over which the learning rate rises to its value.
         decay: The learning rate after that, `learning_rate_decay`: a key of
             `LEARNING_RATE_DECAYS`.
+        ema: β of the mean of the parameters over steps that is kept at stops (`mean_factor`); 0 are
+            those of the last step.
 
     Raises:
-        ValueError: An unknown name, a warm-up that does not end, stops that do not ascend.
+        ValueError: An unknown name, a warm-up that does not end, stops that do not ascend, a β
+            outside [0, 1).
     """
 
     steps: int
@@ -98,6 +106,7 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.99)
     warm_up: int = 0
     decay: str = "constant"
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -106,6 +115,8 @@ class Recipe:
             raise ValueError(f"decay {self.decay!r} is none of {', '.join(LEARNING_RATE_DECAYS)}")
         if not 0 <= self.warm_up < self.steps:
             raise ValueError(f"warm_up = {self.warm_up} is not from 0 to below {self.steps} steps")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema = {self.ema} is not from 0 to below 1")
         stops = (0, *self.stops, self.steps + 1)
         if any(a >= b for a, b in itertools.pairwise(stops)):
             raise ValueError(f"stops {self.stops} do not ascend from 1 to {self.steps}")

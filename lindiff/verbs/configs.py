@@ -27,6 +27,7 @@ from lindiff.verbs.parameters import (
 @json_option
 def validate(config: Path, settings: tuple[str, ...], max_cells: int | None, as_json: bool) -> None:
     """Check CONFIG and count its cells."""
+    from lindiff.sweep.grid import most
     from lindiff.sweep.validate import validate as check
     from lindiff.sweep.validate import warnings as warn
 
@@ -34,15 +35,23 @@ def validate(config: Path, settings: tuple[str, ...], max_cells: int | None, as_
     grid = check(loaded)
     warnings = warn(loaded, grid)
     counts = {name: len(rows) for name, rows in grid.experiments.items()}
+    searched = {name: e.refine for name, e in loaded.experiments.items() if e.refine is not None}
     if as_json:
         found = {"config": loaded.name, "cells": len(grid.cells), "experiments": counts}
+        if searched:
+            found["rounds"] = {name: search.rounds for name, search in searched.items()}
+            found["most"] = {name: most(loaded.experiments[name]) for name in searched}
         click.echo(json_text(found | {"warnings": warnings}, 2))
         return
     for line in warnings:
         click.echo(printable(f"warning: {line}"), err=True)
     click.echo(printable(f"{config}: {len(grid.cells):,} cells"))
     for name, number in counts.items():
-        click.echo(f"  {name}: {number:,}")
+        line = f"  {name}: {number:,}"
+        if name in searched:
+            rounds, cells = searched[name].rounds, most(loaded.experiments[name])
+            line += f" in the first of {rounds} rounds at most, {cells:,} in all at most"
+        click.echo(line)
 
 
 @click.command()

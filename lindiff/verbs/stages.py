@@ -50,9 +50,11 @@ def answers(plan_file: Path) -> None:
 def page(plan_file: Path) -> None:
     """Write the page of the plan in PLAN_FILE: answers, figures, an explorer of the table."""
     from lindiff.report.page.write import write
+    from lindiff.report.searches import found
     from lindiff.sweep.derived import PAGE
     from lindiff.sweep.plan import read_plan
 
     plan, path = read_plan(plan_file), plan_file.parent / PAGE
-    write(plan_file.parent, plan.figures, plan.tables, path)
+    searches = found(plan.config, plan_file.parent.parent)
+    write(plan_file.parent, plan.figures, plan.tables, path, searches)
     click.echo(printable(str(path)))

@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lindiff.claims.reading import points
+from lindiff.claims.statement import PLACES, ROWS
 from lindiff.claims.taking import Undecided
 from tests.claims.helpers import noisy, statement, table
 
@@ -157,6 +159,31 @@ def test_a_spectrum_is_named_whole_though_its_kind_is_one():
     assert [point.settings["spectrum"] for point in read(cells)] == ["spiked", "spiked"]
 
 
+def test_a_table_from_before_some_settings_is_read_without_them():
+    kept = [name for name in exact().column_names if name not in ("noises", "stop_step", "width")]
+    assert read(exact().select(kept)) == read(exact())
+
+
+def test_rows_of_a_table_are_points_by_their_level():
+    cells = exact(ridge=0.5)
+    levels = pa.concat_tables(
+        cells.append_column("t", pa.array([t] * len(cells))).append_column(
+            "alpha_bar", pa.array([1 - t / 100] * len(cells))
+        )
+        for t in (1, 50)
+    )
+    found = read(levels, quantity="test_loss * alpha_bar", table="levels")
+    assert [p.settings for p in found] == [{"n": n, "t": t} for t in (1, 50) for n in NS]
+    assert found[-1].interval.value == pytest.approx(law(160) / 2)
+    along = read(levels, quantity="alpha_bar", table="levels", take={"along": "t", "of": "minimum"})
+    assert [p.interval.value for p in along] == [0.5] * len(NS)
+
+
+def test_places_tell_the_rows_of_every_table_apart():
+    for name, numbers in ROWS.items():
+        assert set(numbers) & set(PLACES), name
+
+
 def test_a_power_law_of_sets_that_differ_is_none():
     cells = table(
         {"n": n, "seed": 10 * i + s, "test_loss": law(n)}
@@ -205,3 +232,13 @@ def test_intervals_cover(keys, truth):
         _, (point,) = points(cells, cells, statement(**keys), 0.95)
         hits += point.interval.low <= truth <= point.interval.high
     assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_draws_are_divided_by_their_limit():
+    """Which has no seed and is the same for all of them."""
+    cells = table({"n": n, "seed": s, "test_loss": 2.0 + s} for n in (5, 10) for s in range(3))
+    limit = table({"n": n, "seed": None, "test_loss": n / 10} for n in (5, 10))
+    first, second = read(cells, limit, against={"where": ["model=linear_theory"]})
+    assert (first.interval.value, second.interval.value) == pytest.approx((6.0, 3.0))
+    assert (first.sets, first.cells) == (3, 4)
+    assert first.interval.low < 6 < first.interval.high

@@ -3,13 +3,17 @@
 That of Wang and Pehlevan is in tests/figures/test_modes_at_256.py.
 """
 
+import math
+
 import numpy as np
 import pytest
 import yaml
 
+import lindiff
 from lindiff.report.curve import make_curve
 from lindiff.science import optima
 from tests.claims.test_verdict import CLAIMS
+from tests.models.test_bures_floor import by_recursion
 
 RATIOS = {  # N/d: best stop of the loss over that of KL(ρ_N‖ρ) and of KL(ρ‖ρ_N), theory at d = 128
     ("isotropic", 1): (0.994, 1.204),
@@ -40,3 +44,86 @@ def test_remarks_have_these_numbers():
             remark = remarks[f"loss_best_is_not_{metric}_best_of_{word}"]
             for ratio in (1, 4):
                 assert f"{RATIOS[kind, ratio][i]:.3g}" in remark
+
+
+STEPS = (50, 250, 500, 1000)
+EXPONENTS = (1.0, 1.5, 2.0)
+
+
+def pictures(exponent):
+    """The power laws of `sweeps/exact_scores.yaml`."""
+    return lindiff.make_spectrum("power_law", 1024, exponent=exponent) / 4
+
+
+def remarks(file):
+    text = (CLAIMS / file).read_text(encoding="utf-8")
+    return {name: one.get("remark", "") for name, one in yaml.safe_load(text)["claims"].items()}
+
+
+def test_heun_s_error_and_that_of_its_start_have_opposite_signs():
+    """By the source's recursion from both starts: of second order from the exact one."""
+    s = np.full(1, 0.25)
+    found = {
+        exact: [by_recursion("heun", steps, s, exact) for steps in STEPS] for exact in (False, True)
+    }
+    slopes = {
+        exact: np.polyfit(np.log(STEPS), np.log(values) / 2, 1)[0]
+        for exact, values in found.items()
+    }
+    assert slopes[True] == pytest.approx(-2, abs=0.05)
+    assert slopes[False] < -2.2
+    start = 0.25 / (1 + math.exp(-10.05) * (0.25 - 1))
+    cost = math.sqrt(start) - 0.5
+    assert f"{cost:.0e}".replace("e-0", "e-") == "8e-6"
+    assert math.sqrt(found[True][-1]) < cost < math.sqrt(found[True][-2])
+    remark = remarks("pierret_galerne.yaml")["heun_is_of_second_order"]
+    assert f"−{-slopes[True]:.2f}" in remark
+
+
+@pytest.mark.slow
+def test_what_ddpm_overtakes_is_the_start_of_the_ode():
+    """From the exact start Euler's method is nearer at every number of steps."""
+    lost = []
+    for steps in STEPS:
+        schedule = lindiff.make_schedule("linear_sde", steps, 1e-4, 2e-2)
+        bank = lindiff.Bank(schedule, [lindiff.Training()])
+        for exponent in EXPONENTS:
+            s, found = pictures(exponent), {}
+            start = schedule.alpha_bar[-1] * s + schedule.q[-1]
+            for name in ("euler", "ddpm_beta"):
+                sampler = lindiff.make_sampler(name, schedule, name == "ddpm_beta")
+                response = bank.response(s, sampler)
+                v = np.exp(response.log_v[:, 0]) + response.P[:, 0] ** 2 * (start - 1)
+                found[name] = np.linalg.norm(np.sqrt(v) - np.sqrt(s))
+            lost.append(found["euler"] / found["ddpm_beta"])
+            theirs = by_recursion("ddpm", steps, s)
+            assert by_recursion("euler", steps, s) < theirs
+    remark = remarks("pierret_galerne.yaml")["euler_is_nearer_than_ddpm"]
+    assert f"{min(lost):.2f} to {max(lost):.2f}" in remark
+    assert max(lost) < 1
+
+
+def test_heun_with_25_steps_by_its_source():
+    ratios = [
+        np.sqrt(by_recursion("heun", 25, pictures(x)) / by_recursion("euler", 50, pictures(x)))
+        for x in EXPONENTS
+    ]
+    remark = remarks("pierret_galerne.yaml")["heun_is_nearer_than_euler_with_50_evaluations"]
+    assert ", ".join(f"{ratio:.2f}" for ratio in ratios[:2]) in remark
+    assert f"and {ratios[2]:.2f}" in remark
+
+
+def test_heun_stopped_at_a_ten_thousandth_by_its_source():
+    """Nearer than Euler's method where no variance is below the noise at the end, else farther."""
+    names = ("heun", "euler")
+    whole = [np.sqrt(by_recursion(name, 50, pictures(2.0), end=1e-4)) for name in names]
+    remark = remarks("pierret_galerne.yaml")["heun_stopped_too_late_is_farther_than_euler"]
+    assert f"{whole[0] / whole[1]:.2f} times" in remark
+    flat = lindiff.make_spectrum("two_level", 1024, ratio=1e6, fraction=0.5) / 4
+    assert f"{flat[0]:.1f} {flat[-1]:.0e}" == "0.5 5e-07"
+    late, soon = ([by_recursion(name, 50, flat, end=end) for name in names] for end in (1e-4, 1e-3))
+    assert late[0] > late[1]
+    remark = remarks("pierret_galerne.yaml")[
+        "heun_stopped_in_time_is_nearer_than_euler_on_a_subspace"
+    ]
+    assert f"{np.sqrt(soon[0] / soon[1]):.2f} times" in remark

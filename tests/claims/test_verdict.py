@@ -27,7 +27,7 @@ CLAIMS = Path(__file__).parents[2] / "config/claims"
 SWEEP = """
 defaults:
   {model: linear_exact, d: 8, spectrum: isotropic, seed: [0, 1, 2, 3], sampler: ideal,
-   metrics: {only: [kl_model_data, test_loss]}}
+   metrics: {only: [kl_model_data, test_loss, levels]}}
 experiments:
   one: {n: [64, 128, 256, 512], ridge: [0, 0.1]}
 """
@@ -51,6 +51,13 @@ claims:
     authors: Theirs.
     ours: Ours.
     remark: It does not.
+  level:
+    says: At the lowest noise the loss is next to none.
+    quantity: test_loss + 0 * alpha_bar
+    table: levels
+    where: ["t=1", "n>=256", "ridge=0"]
+    against: {where: ["t=1000", "n>=256", "ridge=0"]}
+    expected: {above: 1}
   nobody:
     says: Nothing has this n.
     quantity: test_loss
@@ -102,12 +109,14 @@ def decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_claims_are_decided_by_their_sweep(decided):
     verdicts, folder = decided
     assert {k: v.verdict for k, v in verdicts.items()} == {
-        "tail": CONFIRMED, "ridge_helps": REFUTED, "nobody": UNDECIDED,
+        "tail": CONFIRMED, "ridge_helps": REFUTED, "level": CONFIRMED, "nobody": UNDECIDED,
     }  # fmt: skip
     assert verdicts["nobody"].reason == "no cell of the sweep meets the conditions"
     rows = pq.read_table(folder / "claims.parquet")
     assert rows.schema.equals(kept.SCHEMA)
-    tail, helps, nobody = rows.to_pylist()
+    tail, helps, *levels, nobody = rows.to_pylist()
+    assert [json.loads(row["point"]) for row in levels] == [{"n": 256}, {"n": 512}]
+    assert levels[0]["cells"] == 8
     assert (tail["quantity"], tail["sets"]) == ("exponent along n of kl_model_data", 4)
     assert tail["low"] < tail["value"] < tail["high"]
     assert (tail["expected_low"], tail["expected_high"]) == (-1.6, -0.4)
@@ -136,7 +145,7 @@ def test_the_page_says_what_was_found_with_its_evidence(decided):
     found = _Texts()
     found.feed((folder / "index.html").read_text())
     for text in (
-        "3 claims: 1 confirmed, 1 refuted, 1 undecided.",
+        "4 claims: 2 confirmed, 1 refuted, 1 undecided.",
         'The KL falls as 1/N (d < 9 & no "ridge").',
         "Merger and Goldt, 2025", "expected -1.6 to -0.4", "expected below 0.5", "✓ confirmed",
         "✗ refuted", "? undecided", "4 training sets, 16 cells", "The authors: Theirs.",
@@ -209,6 +218,11 @@ def test_a_work_is_cited_without_the_marks_of_bibtex():
         ),
         ('quantity: test_loss\n    where: ["n=7"]', "figure: kl", r"the sweep draws no figure kl"),
         ("exponent: n", "exponent: test_loss", r"exponent = 'test_loss': not a known value"),
+        ("exponent: n", "exponent: t", r"exponent = 't': t is of the rows of a `table`"),
+        ("table: levels", "table: level", r"not a known value.*did you mean levels\?"),
+        ("table: levels", "table: modes", r"the sweep does not compute modes"),
+        ("    table: levels\n", "", r"the sweep does not compute alpha_bar"),
+        ("t=1000", "t=all", r"is not a whole number"),
         ("exponent: n", "expnent: n", r"unknown key \(did you mean exponent\?\)"),
         ("within: 0.6", "within: wide", r"must be a number above 0, or a share"),
         (", within: 0.6", "", r"`within` is of a `value`"),

@@ -35,7 +35,7 @@ def test_unknown_key(make):
     )
     assert message(make("ridge: {lgo: [1, 2, 3]}")) == (
         "c.yaml:7:13: experiments.a.ridge.lgo: unknown key (did you mean log?); "
-        "allowed: range, linear, log, log2, also"
+        "allowed: range, linear, log, log2, also, refine, at, within, between, start"
     )
     assert "experiments.a.metrics.onlx: unknown key (did you mean only?)" in message(
         make("metrics: {onlx: [bures]}")
@@ -234,10 +234,14 @@ def test_files_that_cannot_be_read(tmp_path):
         (
             "sampler",
             "dppm_beta",
-            "not a known value; allowed: ideal, ddpm_beta, ddpm_beta_tilde, ddim "
+            "not a known value; allowed: ideal, ddpm_beta, ddpm_beta_tilde, ddim, euler, heun "
             "(did you mean ddpm_beta?)",
         ),
-        ("sampler", "3", "not a known value; allowed: ideal, ddpm_beta, ddpm_beta_tilde, ddim"),
+        (
+            "sampler",
+            "3",
+            "not a known value; allowed: ideal, ddpm_beta, ddpm_beta_tilde, ddim, euler, heun",
+        ),
         ("population_mean", ".inf", "must be finite"),
     ],
 )
@@ -411,7 +415,7 @@ def test_bad_metrics(make):
         "comes with kl_model_data; ask for that"
     )
     assert message(make("metrics: burse")).endswith(
-        "directions, classes, pictures (did you mean bures?)"
+        "directions, classes, coverage, copied_auc, pictures (did you mean bures?)"
     )
     assert "metrics.only = []: empty list; give at least one value" in message(
         make("metrics: {only: []}")
@@ -467,6 +471,7 @@ def test_an_axis_that_is_too_long_takes_no_memory(make, span, words):
         ("stop", "1.0"),
         ("weight_decay", "0.1"),
         ("sampling_steps", "5"),
+        ("truncation", "2"),
         ("final_noise", "true"),
         ("noises", "2.0"),
     ],
@@ -554,7 +559,7 @@ def test_a_metric_that_needs_another_setting(make):
     assert text.startswith("c.yaml:2:3: experiments.a.draw = 'wishart': monte_carlo_gap needs")
     assert message(make("metrics: agreement\nsampler: [ddim, ideal, ddpm_beta_tilde]")) == (
         "c.yaml:8:28: experiments.a.sampler = 'ddpm_beta_tilde': agreement needs a sampler that "
-        "draws no noise of its own; allowed: ddim, ideal"
+        "draws no noise of its own; allowed: ddim, euler, heun, ideal"
     )
 
 

@@ -68,7 +68,8 @@ def test_a_whole_training_is_accepted(make):
         ("metrics: monte_carlo_gap", "model mlp does not give this metric"),
         (
             "sampler: ddpm_beta\nmetrics: agreement",
-            "agreement needs a sampler that draws no noise of its own; allowed: ddim, ideal",
+            "agreement needs a sampler that draws no noise of its own; allowed: ddim, euler, heun, "
+            "ideal",
         ),
         ("model: unet", "unet needs pictures; allowed: digits, mnist, patches"),
     ],

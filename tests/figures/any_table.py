@@ -34,7 +34,14 @@ SIZES = [2, 3, 4, 9, 16, 17, 61, 64, 1000]
 HELD = {"schedule": "linear", "timesteps": 20, "beta_min": 1e-4, "beta_max": 1e-2}
 HELD |= {"sampling_steps": None, "precision": "float32"}
 LIKE = ("some", "some", "some", "zero", "infinite", "null", "equal", "tiny", "huge", "mixed")
-SHARES = ("memorized_fraction", "agreement", "uncentred_cosine", "pool_fraction", "shrinkage")
+SHARES = (
+    "memorized_fraction",
+    "copied_auc",
+    "agreement",
+    "uncentred_cosine",
+    "pool_fraction",
+    "shrinkage",
+)
 SIGNED = (
     "residual_loss", "monte_carlo_gap", "agreement", "uncentred_cosine", "c_mean",
     "proximity_bias",
@@ -187,6 +194,8 @@ def _items(
         return [a | b for a in at for b in modes]
     if name == "classes":
         return [{"class": k + 1, "weight": w} for k, w in enumerate((0.75, 0.25))]
+    if name == "coverage":
+        return [{"point": i, "copied": i % 3} for i in range(min(row["n"], 9))]
     if name == "pictures":
         grey = {"height": 2, "generated": [0.0, 0.5, 1.0, 0.2], "nearest": [0.0, 1.0, 1.0, 0.0]}
         return [{"sample": i, **grey} for i in range(2)] if row["data"] == "digits" else []

@@ -31,6 +31,7 @@ TRAINED = {
     "weight_decay": {"weight_decay": 0.02},
     "flow": {"stop": 30.0, "ridge": 0.01},
     "descent": {"stop": 8.0, "learning_rate": 0.1, "weight_decay": 0.05, "init_scale": 0.5},
+    "weighted": {"weighting": "min_snr", "stop": 20.0, "ridge": 0.01, "weight_decay": 0.02},
 }
 
 

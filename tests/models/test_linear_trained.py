@@ -90,8 +90,8 @@ def test_full_descent_meets_the_exact_model_at_every_stop(n, centre, draw):
     """To 1e-10; seen: 3e-14. In float32: 1e-5 seen."""
     given = DESCENT | {
         "n": n, "centre": centre, "draw": draw, "population_mean": 0.3, "weight_decay": 0.02,
-        "stop_step": [1, 2, 30, 499, 0], "steps": 800, "sampler": ["ddim", "ddpm_beta"], "d": 10,
-        "timesteps": 25,
+        "stop_step": [1, 2, 30, 499, 0], "steps": 800, "d": 10, "timesteps": 25,
+        "sampler": ["ddim", "ddpm_beta", "heun"],
     }  # fmt: skip
     cells = trained(**given)
     assert check(cells) == []

@@ -8,20 +8,31 @@ import pytest
 
 from lindiff import planning
 from lindiff.models import MODELS, linear_cells, measured
-from lindiff.planning import empirical, linear, linear_trained, networks, theory, trained
+from lindiff.planning import (
+    empirical,
+    linear,
+    linear_trained,
+    networks,
+    random_features,
+    theory,
+    trained,
+)
 from lindiff.planning import measured as of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science import denoisers, samples
 from lindiff.science.datasets import remember
+from lindiff.science.denoisers import generate
 from lindiff.science.named import names
 from lindiff.science.pools import make_pool
+from lindiff.science.sampler import make_sampler
+from lindiff.science.schedule import make_schedule
 from lindiff.training import sizes
 from tests.science.helpers import make_cells
 
 EVERYTHING = {name: sorted(model.metrics) for name, model in MODELS.items()}
 GIVEN = {
     "draw": "samples", "d": 61, "n": 40, "sampler": "ddim", "steps": 100, "width": 16,
-    "learning_rate": 0.01, "timesteps": 50,
+    "learning_rate": 0.01, "timesteps": 50, "features": 30,
 }  # fmt: skip
 
 
@@ -47,12 +58,12 @@ def test_every_network_has_a_cost():
         (sizes, "HELD", 1e-6, {"mlp": 1, "unet": 1}),
         (sizes, "CHUNK", 1 / 64, {"linear_trained": 1}),
         (sizes, "FEATURES", 16, {"mlp": 1, "unet": 1}),
-        (measured, "SAMPLES", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (measured, "LEVELS", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (measured, "DIRECTION_POINTS", 16, {"empirical": 0}),
+        (measured, "SAMPLES", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
+        (measured, "LEVELS", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
+        (measured, "DIRECTION_POINTS", 16, {"empirical": 0, "random_features": 0}),
         (denoisers, "_NOISY", 64, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (denoisers, "_PER_DIMENSION", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
-        (samples, "BLOCKS", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
+        (denoisers, "_PER_DIMENSION", 16, {"mlp": 0, "empirical": 0, "random_features": 0}),
+        (samples, "BLOCKS", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
         (linear_cells, "LEVELS", 16, {"linear_exact": 0, "linear_theory": 0}),
     ],
 )
@@ -61,14 +72,39 @@ def test_a_size_that_changes_changes_the_estimates(where, size, factor, users, m
     before = {name: estimate(name) for name in users}
     value = getattr(where, size)
     # `LEVELS` of the exact models are another size than those of the measured ones.
-    others = {(measured, linear, theory), (linear_cells, empirical, trained)}
+    others = {(measured, linear, theory), (linear_cells, empirical, trained, random_features)}
     apart = next((rest for first, *rest in others if first is where), [])
-    users_of = (empirical, linear, linear_trained, networks, of_samples, theory, trained)
+    users_of = (
+        empirical, linear, linear_trained, networks, of_samples, random_features, theory, trained,
+    )  # fmt: skip
     for module in (where, *users_of):
         if hasattr(module, size) and module not in apart:
             monkeypatch.setattr(module, size, value * factor)
     for name, which in users.items():
         assert abs(estimate(name)[which] / before[name][which] - 1) > 1e-3, name
+
+
+@pytest.mark.parametrize("truncation", [0, 3])
+@pytest.mark.parametrize("steps", [0, 10])
+def test_the_evaluations_that_are_planned_are_those_of_the_sampler(steps, truncation):
+    """Heun's method evaluates twice in every step but one to the data; seconds grow with it."""
+    for name in names("lindiff.science.samplers"):
+        given = {"sampling_steps": steps, "truncation": truncation}
+        cells = make_cells(sampler=name, timesteps=50, **given)
+        sampler = make_sampler(name, make_schedule("linear", 50), **given)
+        assert of_samples.evaluations_of(cells).tolist() == [sampler.evaluations]
+        calls = []
+        generate(
+            lambda x, index, calls=calls: calls.append(index) or 0 * x, make_schedule("linear", 50),
+            sampler, np.zeros(2), np.zeros(2), np.random.default_rng(0), 1,
+        )  # fmt: skip
+        assert len(calls) == sampler.evaluations
+    cost = {}
+    for name in ("euler", "heun"):
+        cells = make_cells(model="empirical", draw="samples", d=61, n=400, sampler=name)
+        cells = cells.append_column("cells", [np.array([1])])
+        (cost[name],), _ = planning.estimate(MODELS["empirical"], cells, ["memorized_fraction"])
+    assert 1.5 < cost["heun"] / cost["euler"] < 2
 
 
 def test_a_u_net_works_on_pixels_of_which_there_may_be_more_than_directions():

@@ -37,6 +37,8 @@ KINDS = {
     " seed: {range: [0, 60]}}",
     "empirical": "{model: empirical, data: digits, n: [64, 512], seed: {range: [0, 3]},"
     " sampler: ddim, timesteps: 100, metrics: [memorized_fraction, linearity]}",
+    "random_features": "{model: random_features, d: 60, n: 60, features: [200, 800],"
+    " noises: [2.0, .inf], draw: samples, sampler: ddim, timesteps: 40, seed: {range: [0, 3]}}",
     "linear_trained": "{model: linear_trained, d: 32, n: [16, 128], draw: samples, timesteps: 50,"
     " sampler: ddim, steps: 200, learning_rate: 1.0e-2, seed: {range: [0, 2]}}",
     "mlp": f"{{model: mlp, data: digits, n: [64, 512], seed: {{range: [0, 8]}}, {TRAINED},"

@@ -131,6 +131,8 @@ BAD = [
     (("d=20", "n=9", "spectrum={eigenvalues: no.npy}"), "there is no file no.npy"),
     (("d=20", "n=[9, 10]", "ridge=[0, 1]", "stop=[1, 2]"),
      "n, ridge, stop have several values each; at most two settings may"),
+    (("d=20", "n={refine: test_loss, at: 1, between: [4, 64]}"),
+     "lindiff theory: n: refine takes rounds of a sweep; give its values"),
     (("d=20", "n=9", "--metric", "tset_loss"), "(did you mean test_loss?)"),
     (("d=20", "n=9", "--metric", "levels"), "--metric levels: not a known value"),
     (("d=20", "n=9", "--metric", "agreement"), "agreement needs a sampler"),

@@ -68,6 +68,18 @@ def test_the_line_has_cells_rate_and_time_left():
     assert "left" not in follower.words(replace(pace, done=4000), 52.0)
 
 
+def test_the_line_speaks_of_one_round_of_a_refined_axis(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path)
+    search = "{refine: test_loss, at: 0.5, between: [4, 64], start: 3}"
+    sweep.write(sweep.config(f"{{d: 4, n: {search}}}", name="tiny"))
+    follower = Follower(sweep.results, "tiny")
+    pace = follower.look()
+    assert pace is not None
+    assert re.fullmatch(
+        r"round 1 of \d at most: 0 of 6 cells, .* left in this round", follower.words(pace, 1.0)
+    )
+
+
 def test_a_look_counts_finished_shards_once_and_outlives_a_failing_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,18 @@ def test_the_table_of_a_page_is_that_of_the_config(page: Path):
     assert found["ids"]["width"] == 16
 
 
+def test_a_page_says_what_searches_have_found_and_nothing_without_one(page: Path, tmp_path: Path):
+    assert "Refined axes" not in page.read_text(encoding="utf-8")
+    other = pages.make(tmp_path / "small", pages.sweep())
+    lines = ["one: n where test_loss = 0.5, d 8: 20 <x>", "two: it does not cross"]
+    write.write(other.parent, [], ["metrics.parquet"], other, lines)
+    text = other.read_text(encoding="utf-8")
+    assert (
+        "<h3>Refined axes</h3>\n<ul>\n<li>one: n where test_loss = 0.5, d 8: 20 &lt;x&gt;</li>\n"
+        "<li>two: it does not cross</li>\n</ul>\n</section>"
+    ) in text
+
+
 def test_a_number_that_float32_does_not_hold_is_kept(tmp_path: Path):
     made = pages.rows(n=[4, 8])
     for row, value in zip(made, (1e-300, 1e300), strict=True):

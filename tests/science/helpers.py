@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,24 @@ import pyarrow as pa
 from lindiff import columns
 from lindiff.models import MODELS
 from lindiff.science.filters import Training
+from lindiff.science.sampler import Sampler
 from lindiff.science.schedule import Schedule
+from lindiff.science.weighting import make_weights
 from lindiff.sweep import grid
 
 
 def denoiser(schedule: Schedule, index: int, covariance: np.ndarray, t: Training) -> np.ndarray:
-    """W_t by its definition: the regularized optimum and gradient flow or descent as matrices."""
+    """W_t by its definition: the regularized optimum and gradient flow or descent as matrices.
+
+    The ridge is noise of the data, so that the loss with it has the weight of the level; weight
+    decay stands beside.
+    """
     alpha_bar, q = schedule.alpha_bar[index], schedule.q[index]
     d = len(covariance)
-    penalty = t.weight_decay + alpha_bar * t.ridge
-    rate = alpha_bar * covariance + (q + penalty) * np.eye(d)
-    optimum = np.sqrt(q) * np.linalg.inv(rate)
+    weight = make_weights(t.weighting, schedule, t.rms)[index]
+    rate = weight * (alpha_bar * (covariance + t.ridge * np.eye(d)) + q * np.eye(d))
+    rate = rate + t.weight_decay * np.eye(d)
+    optimum = weight * np.sqrt(q) * np.linalg.inv(rate)
     if not np.isfinite(t.stop):
         return optimum
     start = t.init_scale * np.eye(d)
@@ -30,9 +38,29 @@ def denoiser(schedule: Schedule, index: int, covariance: np.ndarray, t: Training
         return optimum + (start - optimum) @ (vectors * np.exp(-t.stop * values)) @ vectors.T
     weights = start
     for _ in range(t.steps):
-        gradient = weights @ rate - np.sqrt(q) * np.eye(d)
+        gradient = weights @ rate - weight * np.sqrt(q) * np.eye(d)
         weights = weights - t.learning_rate * gradient
     return weights
+
+
+def affine_step(
+    sampler: Sampler, schedule: Schedule, i: int, W: Callable[[int], np.ndarray], centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step i of a sampler as x′ = a x + b, by its definition, with ε̂ = W_t (x − √ᾱ_t μ0)."""
+    d, root = len(centre), np.sqrt(np.append(schedule.alpha_bar, 1.0))
+    levels = np.append(sampler.levels, -1)
+    here, there = levels[i : i + 2]
+
+    def moved(x: np.ndarray) -> np.ndarray:
+        z = x - root[here] * centre
+        y = sampler.A[i] * z - sampler.B[i] * (z @ W(here).T)
+        c = sampler.corrector
+        if c is not None and there >= 0:
+            y = c.K[i] * z + c.A[i] * y - c.B[i] * (y @ W(there).T)
+        return y + root[there] * centre
+
+    b = moved(np.zeros(d))
+    return (moved(np.eye(d)) - b).T, b
 
 
 def kl(m1: np.ndarray, c1: np.ndarray, m2: np.ndarray, c2: np.ndarray) -> float:

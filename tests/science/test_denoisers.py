@@ -161,6 +161,19 @@ def test_a_linear_denoiser_generates_what_its_filter_says(name, steps, final_noi
     np.testing.assert_allclose(x.var(axis=0), v, rtol=4 * np.sqrt(2 / count))
 
 
+@pytest.mark.parametrize("name", ["ddpm_beta", "heun"])
+def test_samples_of_a_truncated_sampler_are_those_of_its_filter(name):
+    s, centre, count = np.array([2.0, 0.5, 0.01]), np.array([1.0, -0.4, 3.0]), 20_000
+    sampler, bank = make_sampler(name, SHORT, truncation=4), Bank(SHORT, [Training()])
+    response = bank.response(s, sampler)
+    v, P = np.exp(response.log_v[:, 0]), response.P[:, 0]
+    rng, denoise = np.random.default_rng(5), linear(np.eye(3), s, bank)
+    x = generate(denoise, SHORT, sampler, 0.3 * centre, 0.7 * centre, rng, count)
+    mean = -np.sqrt(SHORT.alpha_bar[-1]) * P * centre
+    np.testing.assert_allclose(x.mean(axis=0), mean, atol=4 * np.sqrt(v.max() / count))
+    np.testing.assert_allclose(x.var(axis=0), v, rtol=4 * np.sqrt(2 / count))
+
+
 @pytest.mark.parametrize("timesteps", [1, 2, 10, 1000])
 def test_log_levels(timesteps):
     assert log_levels(timesteps, 25) == level_indices(timesteps)

@@ -35,7 +35,13 @@ def test_learning_times_by_hand():
     assert learning_times(stops, np.array([4.0, 2.0, 1.0]), np.array(1.0)) == pytest.approx(10)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("euler", "heun")))
+        for name in SAMPLERS
+    ],
+)
 def test_the_law_is_the_limit_of_the_recursion(sampler: str):
     """λ between β_1 and 1, many levels: what is left is the λ of order 1 and the first step."""
     schedule = make_schedule("linear", 20_000)

@@ -14,10 +14,17 @@ from lindiff.science.named import names
 from lindiff.science.sampler import make_sampler
 from lindiff.science.schedule import make_schedule
 from lindiff.science.tables import FIELDS, FilterTable, node_range
-from tests.science.helpers import denoiser
+from tests.science.helpers import affine_step, denoiser
 
 SAMPLERS = names("lindiff.science.samplers")
 SCHEDULES = names("lindiff.science.schedules")
+# With and without the noise of the last step, where there is any.
+NOISES = [
+    (name, final_noise)
+    for name in (None, *SAMPLERS)
+    for final_noise in (False, True)
+    if not final_noise or (name and make_sampler(name, make_schedule()).variance.any())
+]
 
 TRAININGS = [
     Training(),
@@ -27,6 +34,9 @@ TRAININGS = [
     Training(ridge=0.02, weight_decay=0.01, stop=40.0, init_scale=0.7),
     Training(stop=5.0, learning_rate=0.1),
     Training(weight_decay=0.1, stop=6.0, learning_rate=0.6, init_scale=-0.5),
+    Training(ridge=0.1, weight_decay=0.05, weighting="min_snr"),
+    Training(weight_decay=0.1, stop=6.0, learning_rate=0.1, weighting="edm", rms=2.0),
+    Training(ridge=0.02, weight_decay=0.01, stop=4.0, init_scale=0.7, weighting="edm"),
 ]
 
 
@@ -61,17 +71,17 @@ def test_weights_and_losses_against_matrices(covariance, training, name):
 @pytest.mark.parametrize("final_noise", [False, True])
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_sampling_of_matrices_gives_v_and_P(covariance, training, name, final_noise, steps):
-    """Propagates mean and covariance through x' = A x − B W (x − √ᾱ μ0) + σ ξ as matrices."""
+    """Propagates mean and covariance through every step as matrices."""
     schedule = make_schedule("linear", 20)
     values, U = np.linalg.eigh(covariance)
     sampler = make_sampler(name, schedule, final_noise, steps)
     mean, centre = np.zeros(4), np.array([1.0, -2.0, 0.5, 3.0])
     spread = np.eye(4)
-    for i, index in enumerate(sampler.levels):
-        W = denoiser(schedule, index, covariance, training)
-        step = sampler.A[i] * np.eye(4) - sampler.B[i] * W
-        root = np.sqrt(schedule.alpha_bar[index])
-        mean = step @ mean + sampler.B[i] * W @ (root * centre)
+    for i in range(len(sampler.levels)):
+        step, shift = affine_step(
+            sampler, schedule, i, lambda t: denoiser(schedule, t, covariance, training), centre
+        )
+        mean = step @ mean + shift
         spread = step @ spread @ step.T + sampler.variance[i] * np.eye(4)
     response = Bank(schedule, [training]).response(values, sampler)
     v, P = np.exp(response.log_v[:, 0]), response.P[:, 0]
@@ -83,7 +93,7 @@ def test_sampling_of_matrices_gives_v_and_P(covariance, training, name, final_no
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_real_sampling_has_the_variance_of_the_filter(name):
-    """Draws samples by DDPM and DDIM with a linear denoiser, as the papers write them."""
+    """Draws samples with a linear denoiser, as the papers write the samplers."""
     schedule = make_schedule("linear", 25)
     ab, q, beta = schedule.alpha_bar, schedule.q, schedule.beta
     values = np.array([0.0, 0.3, 2.0])
@@ -91,7 +101,19 @@ def test_real_sampling_has_the_variance_of_the_filter(name):
     rng = np.random.default_rng(3)
     count = 200_000
     x = rng.standard_normal((count, 3))
+    # β(t) at every level, of a level: central differences of −ln ᾱ.
+    rate = -np.gradient(np.log(np.append(1, ab)), edge_order=2)[1:]
+
+    def slope(x, index):
+        """Of the probability-flow ODE, towards lower noise (Song et al. 2021, eq. 13)."""
+        return rate[index] / 2 * (x - x * bank.level(values, index)[3][:, 0] / np.sqrt(q[index]))
+
     for index in range(24, -1, -1):
+        if name in ("euler", "heun"):
+            euler = x + slope(x, index)
+            second = name == "heun" and index
+            x = x + (slope(x, index) + slope(euler, index - 1)) / 2 if second else euler
+            continue
         eps = x * bank.level(values, index)[3][:, 0]
         ab_next = ab[index - 1] if index else 1.0
         if name == "ddim":
@@ -119,12 +141,24 @@ def test_small_modes_keep_their_digits(name):
         alphas = [1 - Decimal(b) for b in schedule.beta.tolist()]
         alpha_bars = list(itertools.accumulate(alphas, operator.mul))
         lam, v = Decimal.from_float(1e-14), Decimal(1)
+        minus_log = [-alpha.ln() for alpha in alphas]
+        minus_log.append(2 * minus_log[-1] - minus_log[-2])
+
+        def slope(t):
+            signal = alpha_bars[t] * lam
+            excess = signal - alpha_bars[t]  # M − 1
+            return (minus_log[t] + minus_log[t + 1]) / 4 * excess / (1 + excess)
+
         for t in range(49, -1, -1):
             alpha, alpha_bar = alphas[t], alpha_bars[t]
             alpha_bar_next = alpha_bars[t - 1] if t else Decimal(1)
             q, beta = 1 - alpha_bar, 1 - alpha
             w = q.sqrt() / (alpha_bar * lam + q)
-            if name == "ddim":
+            if name in ("euler", "heun"):
+                a, noise = 1 + slope(t), Decimal(0)
+                if name == "heun" and t:
+                    a = 1 + (slope(t) + a * slope(t - 1)) / 2
+            elif name == "ddim":
                 a = (1 - q.sqrt() * w) / alpha.sqrt() + (1 - alpha_bar_next).sqrt() * w
                 noise = Decimal(0)
             else:
@@ -193,8 +227,7 @@ def test_generated_variance_approaches_lambda_plus_ridge():
     assert gaps[2] < 2e-3
 
 
-@pytest.mark.parametrize("final_noise", [False, True])
-@pytest.mark.parametrize("name", [None, *SAMPLERS])
+@pytest.mark.parametrize(("name", "final_noise"), NOISES)
 def test_tables_reproduce_the_recursion(name, final_noise):
     schedule = make_schedule()
     bank = Bank(

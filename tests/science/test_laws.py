@@ -237,3 +237,25 @@ def test_spike_overlap_is_that_of_draws(ratio):
         x[:, 0] *= 3**0.5
         found.append(np.linalg.svd(x, full_matrices=False)[2][0, 0] ** 2)
     assert np.mean(found) == pytest.approx(float(laws.spike_overlap(ratio, 3.0)), abs=0.04)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("noise", [1e-3, 0.1, 10.0])
+def test_renormalized_noise_solves_its_equation_and_is_that_of_draws(ratio, noise):
+    d = 200
+    n = int(ratio * d)
+    kappa = float(laws.renormalized_noise(ratio, noise))
+    assert kappa == pytest.approx(noise + kappa / (1 + kappa) / ratio, rel=1e-13)
+    found = []
+    for seed in range(8):
+        x = np.random.default_rng((3, seed)).standard_normal((n, d))
+        values = np.linalg.svd(x, compute_uv=False) ** 2 / n
+        found.append(np.sum(values / (values + noise)) / d)
+    assert np.mean(found) == pytest.approx(1 / (1 + kappa), rel=5e-3)
+
+
+def test_renormalized_noise_of_many_samples_is_the_noise_and_of_few_the_inverse_ratio():
+    assert laws.renormalized_noise(1e12, 0.3) == pytest.approx(0.3, rel=1e-11)
+    # Without noise κ is d/N − 1 below N = d, whatever digits a difference would lose.
+    assert laws.renormalized_noise(1e-3, 1e-12) == pytest.approx(999, rel=1e-12)
+    assert laws.renormalized_noise(2.0, 1e-20) == pytest.approx(2e-20, rel=1e-12)

@@ -21,7 +21,7 @@ from lindiff.science.sampler import make_sampler, start_factor
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import FilterTable, node_range
-from tests.science.helpers import kl
+from tests.science.helpers import affine_step, kl
 
 D, T = 6, 30
 SCHEDULE = make_schedule("linear", T)
@@ -33,7 +33,8 @@ TRAININGS = [
     Training(stop=8.0, learning_rate=0.1, init_scale=0.5),
 ]
 SAMPLERS = [("ddpm_beta", False, 0), ("ddpm_beta_tilde", True, 0), ("ddim", False, 0),
-            ("ddpm_beta", True, 7), ("ddim", False, 11)]  # fmt: skip
+            ("ddpm_beta", True, 7), ("ddim", False, 11), ("heun", False, 7),
+            ("heun", False, 7, 3)]  # fmt: skip
 
 
 def gaussian_draw(n, mean=0.0, known=False, kind="wishart", seed=3):
@@ -138,10 +139,9 @@ def test_what_any_matrices_generate(sampling):
     sampler = make_sampler(sampling[0], SCHEDULE, *sampling[1:])
     generated = generate(weights, sampler, draw)
     mean, covariance = np.zeros(D), np.eye(D)
-    for i, index in enumerate(sampler.levels):
-        W, root = weights[index], np.sqrt(SCHEDULE.alpha_bar[index])
-        mean = sampler.A[i] * mean - sampler.B[i] * W @ (mean - root * draw.centre)
-        a = sampler.A[i] * np.eye(D) - sampler.B[i] * W
+    for i in range(len(sampler.levels)):
+        a, shift = affine_step(sampler, SCHEDULE, i, weights.__getitem__, draw.centre)
+        mean = a @ mean + shift
         covariance = a @ covariance @ a.T + sampler.variance[i] * np.eye(D)
     np.testing.assert_allclose(draw.mean + generated.shift, mean, rtol=1e-10)
     np.testing.assert_allclose(generated.root @ generated.root.T, covariance, rtol=1e-10)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks.coverage import SCHEDULE, coverage, of_optimum, population
 from lindiff.science.filters import Training
-from lindiff.science.optima import Minimum, measured, minimum
+from lindiff.science.optima import Minimum, measured, measured_rise, minimum
 from lindiff.science.ridge import METRICS, best_ridge
 from lindiff.science.spectrum import make_spectrum
 from lindiff.science.theory import linear_theory
@@ -188,3 +188,48 @@ def test_coverage_of_measured_optima(knob: str, metric: str, seeds: int):
     rng = np.random.default_rng(seeds)
     found = coverage(of_optimum(knob, grid, curves), seeds, 1000, rng)
     assert np.all((found >= 0.92) & (found <= 0.98))
+
+
+def test_a_rise_by_hand():
+    """Linear in ln x between points; of the mean curve, with a jackknife of ln x."""
+    x = np.array([1.0, 10.0, 100.0])
+    Y = np.array([[0.0, 1.0, 4.0], [0.0, 3.0, 4.0], [0.0, 2.0, 4.0]])
+    found = measured_rise(x, Y, 1.0)
+    assert found.x == pytest.approx(10**0.5)
+    without = np.log(10) / np.array([2.5, 1.5, 2.0])
+    half = 4.302652729749464 * np.sqrt(2 / 3 * np.sum((without - without.mean()) ** 2))
+    assert np.log([found.x / found.x_low, found.x_high / found.x]) == pytest.approx([half] * 2)
+    assert measured_rise(x, Y, 3.0).x == pytest.approx(10**1.5)
+    assert measured_rise(x, Y, 5.0) is None
+    assert measured_rise(x, Y + 1, 1.0) is None
+    alone = measured_rise(x, Y[:1], 1.0)
+    assert (alone.x, alone.count) == (10.0, 1)
+    assert np.isnan(alone.x_low)
+    # Without the third of them the mean does not get there: a value, but no interval.
+    assert np.isnan(measured_rise(x, np.array([[0, 0, 1], [0, 0, 1], [0, 0, 7.0]]), 2.0).x_high)
+    for bad in (np.zeros(3), np.array([[0.0, 1.0, np.inf]])):
+        with pytest.raises(ValueError, match=r"Y must|must be"):
+            measured_rise(x, bad, 1.0)
+    with pytest.raises(ValueError, match="positive"):
+        measured_rise(np.array([0.0, 1.0, 2.0]), Y, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [5, 10])
+def test_intervals_of_a_rise_cover(count):
+    """Curves of a bias that scatters in height and in time."""
+    rng, x = np.random.default_rng(count), np.geomspace(0.1, 1000, 25)
+    inside = trials = 0
+
+    # The mean curve itself, of very many training sets.
+    def curves(number):
+        height = 0.05 * np.exp(0.3 * rng.standard_normal((number, 1)))
+        time = np.exp(0.4 * rng.standard_normal((number, 1)))
+        return height * (1 - np.exp(-x / (10 * time))) + 0.001 * rng.standard_normal((number, 25))
+
+    exact = measured_rise(x, curves(100_000).mean(axis=0)[None], 0.01).x
+    for _ in range(500):
+        found = measured_rise(x, curves(count), 0.01)
+        trials += 1
+        inside += found.x_low <= exact <= found.x_high
+    assert 0.92 <= inside / trials <= 0.98

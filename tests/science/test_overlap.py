@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 import yaml
 
+from lindiff.columns.column import SAMPLERS_WITH_NETWORK
 from lindiff.science import overlap
 from lindiff.science.bulk import make_bulk
 from lindiff.science.draws import make_draw
+from lindiff.science.filters import Bank, Training
 from lindiff.science.overlap import leading_overlap
+from lindiff.science.sampler import make_sampler
+from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import leading, make_spectrum
 from lindiff.science.vectors import leading_overlap as of_draw
 
@@ -148,3 +152,15 @@ def test_the_scale_of_the_data_does_not_matter():
     s = make_spectrum("two_level", 64, ratio=10.0, fraction=0.25)
     for n in (5, 30, 500):
         assert leading_overlap(1e4 * s, n) == pytest.approx(leading_overlap(s, n), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", [None, *SAMPLERS_WITH_NETWORK])
+def test_generated_variance_grows_with_that_of_the_training_set(name):
+    """So the leading directions of what is generated are those of Σ0, however it is trained."""
+    schedule = make_schedule()
+    sampler = None if name is None else make_sampler(name, schedule)
+    given = [{}, {"ridge": 0.1}, {"weight_decay": 0.01}, {"ridge": 1.0, "weight_decay": 0.3}]
+    given += [{"stop": stop} for stop in (1e-2, 1.0, 1e2, 1e4)] if name is not None else []
+    trainings = tuple(Training(**own) for own in given)
+    nodes = np.geomspace(1e-3, 1e3, 60)
+    assert np.all(np.diff(Bank(schedule, trainings).response(nodes, sampler).log_v, axis=0) > 0)

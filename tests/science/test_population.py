@@ -8,7 +8,6 @@ from lindiff.science.population import (
     _Problem,
     _whitening,
     estimate_spectrum,
-    sample_eigenvalues,
 )
 from lindiff.science.prediction import Predictor, grouped
 
@@ -20,6 +19,17 @@ SPECTRA = {
     "power law 2": J**-2.0,
     "two-level": np.where(J <= D / 4, 10.0, 1.0),
 }
+
+
+def sample_eigenvalues(s, n, rng, known_centre=False):
+    """Eigenvalues of Σ0 of n samples of N(μ, diag s), by Bartlett's decomposition, zeros last."""
+    freedom = n - (not known_centre)
+    rank = min(len(s), freedom)
+    T = np.tril(rng.standard_normal((len(s), rank)), -1)
+    T[np.arange(rank), np.arange(rank)] = np.sqrt(rng.chisquare(freedom - np.arange(rank)))
+    T *= np.sqrt(s / n)[:, None]
+    values = np.maximum(np.linalg.eigvalsh(T.T @ T), 0)[::-1]
+    return np.append(values, np.zeros(len(s) - rank))
 
 
 def normalized(name):
@@ -45,6 +55,22 @@ def test_predicted_losses_from_a_sample_are_near_those_of_its_population(name, r
         found = estimate_spectrum(seen, n).spectrum
         off.append(abs(lindiff.linear_theory(found, 10 * D)["test_loss"][0] / true - 1))
     assert np.mean(off) < bar
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ratio", [0.5, 1.5])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_draws_of_the_posterior_scatter_as_the_estimate_is_off(name, ratio):
+    """ln of the loss at N = 4 d: the truth is as far from the draws' mean as they are wide."""
+    s, n = normalized(name), round(ratio * D)
+    true, z = np.log(lindiff.linear_theory(s, 4 * D)["test_loss"][0]), []
+    for seed in range(24):
+        rng = np.random.default_rng((7, seed))
+        found = estimate_spectrum(sample_eigenvalues(s, n, rng), n)
+        drawn = [lindiff.linear_theory(x, 4 * D)["test_loss"][0] for x in found.draw(20, rng)]
+        z.append((true - np.log(drawn).mean()) / np.log(drawn).std(ddof=1))
+    assert np.mean(np.abs(z) < 2.14) >= 0.8  # 2.14: of Student's t with 19 degrees, and 1 + 1/20
+    assert np.median(np.abs(z)) < 1.2
 
 
 def test_the_sample_in_the_place_of_the_population_is_wrong_by_half():

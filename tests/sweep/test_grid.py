@@ -314,7 +314,8 @@ def test_a_conflict_among_a_million_rows_is_said_once():
         expand(experiment(sampler=["ideal", "ddim"], stop=[1.0], seed=list(range(500_000))))
     assert str(caught.value).splitlines() == [
         "config: experiments.a.stop = 1.0: cannot be combined with sampler = 'ideal'; stop needs "
-        "sampler: ddpm_beta, ddpm_beta_tilde, ddim (give the others an experiment of their own)"
+        "sampler: ddpm_beta, ddpm_beta_tilde, ddim, euler, heun (give the others an experiment of "
+        "their own)"
     ]
 
 

@@ -251,6 +251,8 @@ def test_all_that_the_numbers_hang_on_is_in_the_name():
                 {"learning_rate": 0.003},
                 {"weight_decay": 0.1},
                 {"scale": 2.0},
+                {"noises": 4.0},
+                {"weights": torch.ones(SCHEDULE.timesteps)},
             )
         ),
         *(

@@ -8,10 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from lindiff.science import noises as frozen  # noqa: E402
+from lindiff.science.draws import make_draw  # noqa: E402
 from lindiff.science.filters import Bank, Training  # noqa: E402
 from lindiff.science.named import names  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
-from lindiff.training.linear import descend, gradient  # noqa: E402
+from lindiff.training.linear import descend, descend_on_pairs, gradient  # noqa: E402
 from lindiff.training.linear_noise import batches, train_levels  # noqa: E402
 from lindiff.training.noise import BLOCK  # noqa: E402
 from lindiff.training.task import Recipe, Run  # noqa: E402
@@ -238,3 +240,28 @@ def test_a_loss_that_is_not_finite_ends_the_training(rate, stops):
     for stop, weights in zip(stops, found.weights, strict=True):
         assert torch.isfinite(weights).all() == (stop < found.failed)
         assert torch.isnan(weights).all() == (stop >= found.failed)
+
+
+@pytest.mark.parametrize(("n", "noises"), [(2, 1), (9, 3)])
+def test_descent_on_frozen_noises_meets_the_closed_form(n, noises):
+    """Every stop, of fewer pairs than dimensions too, to 1e-10."""
+    schedule, _, _ = setting()
+    draw = make_draw("wishart", np.linspace(1.6, 0.2, D), n, 0, {"what": "descent"})
+    gamma, rate = 0.03, 0.2
+    pairs = [
+        frozen.draw_pairs(
+            draw, noises, (schedule.alpha_bar[i], schedule.q[i]), np.random.default_rng(i)
+        )
+        for i in LEVELS
+    ]  # fmt: skip
+    inputs, cross = (
+        torch.tensor(np.array([getattr(p, a) @ p.inputs.T / p.count for p in pairs]))
+        for a in ("inputs", "targets")
+    )
+    penalty = torch.full((len(LEVELS),), gamma, dtype=torch.float64)
+    descent = descend_on_pairs(inputs, cross, penalty, torch.full_like(penalty, rate), STOPS)
+    for stop, found in descent:
+        bank = Bank(schedule, [Training(weight_decay=gamma, stop=stop * rate, learning_rate=rate)])
+        for i, index in enumerate(LEVELS):
+            expected = frozen.weights(pairs[i], bank, index)[0]
+            assert np.linalg.norm(found[i].numpy() - expected) <= 1e-10 * D, (stop, index)

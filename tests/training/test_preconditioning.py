@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from lindiff.columns import SETTING  # noqa: E402
-from lindiff.training.preconditioning import PRECONDITIONINGS, edm, none  # noqa: E402
+from lindiff.training.preconditioning import PRECONDITIONINGS, edm, none, v, x0  # noqa: E402
 
 D = 5
 NOISES = st.floats(1e-3, 1e3)
@@ -71,6 +71,40 @@ def test_a_body_of_order_one_can_know_the_noise(noise, s, seed):
     found = edm(knowing)({}, x_t, sigma, torch.tensor([s], dtype=torch.float64))
     torch.testing.assert_close(found, epsilon, rtol=1e-6, atol=1e-6)
     assert float(target[0].square().mean()) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("how", ["none", "x0", "v"])
+def test_an_output_that_is_right_gives_the_noise(how):
+    """Of ε, x_0 and v by their definitions, at every level and whatever the data."""
+    generator = torch.Generator().manual_seed(4)
+    clean, noise = torch.randn((2, 2, 7, D), generator=generator, dtype=torch.float64)
+    _, sigma, scale = inputs()
+    a, b = (1 / (1 + sigma**2)).sqrt()[..., None], (sigma / (1 + sigma**2).sqrt())[..., None]
+    right = {"none": noise, "x0": 3 * clean, "v": a * noise - b * 3 * clean}[how]
+    seen = []
+
+    def knowing(parameters, x, sigma):
+        seen.append(x)
+        return right
+
+    x_t = a * 3 * clean + b * noise
+    found = PRECONDITIONINGS[how](knowing)({}, x_t, sigma, scale)
+    torch.testing.assert_close(found, noise, rtol=1e-9, atol=1e-9)
+    assert seen[0] is x_t
+
+
+def test_an_error_of_the_output_is_one_of_the_noise():
+    """Of x_0 divided by σ, of v multiplied by √ᾱ: the ratios of their losses (`weighting`)."""
+    x, sigma, scale = inputs()
+
+    def error(how):
+        one, other = (
+            how(lambda p, x, s, c=c: torch.full_like(x, c))({}, x, sigma, scale) for c in (0.0, 1.0)
+        )
+        return (other - one)[..., 0].square()
+
+    torch.testing.assert_close(error(x0), sigma**-2)
+    torch.testing.assert_close(error(v), 1 / (1 + sigma**2))
 
 
 def test_none_is_the_body():

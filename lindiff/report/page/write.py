@@ -32,7 +32,13 @@ SCRIPTS = (
 Found = list[tuple[str, str, Sequence[Said]]]
 
 
-def write(folder: Path, drawn: Sequence[str], tables: Sequence[str], path: Path) -> None:
+def write(
+    folder: Path,
+    drawn: Sequence[str],
+    tables: Sequence[str],
+    path: Path,
+    searches: Sequence[str] = (),
+) -> None:
     """Write the page of a config, whole or not at all.
 
     Args:
@@ -40,6 +46,7 @@ def write(folder: Path, drawn: Sequence[str], tables: Sequence[str], path: Path)
         drawn: Names of the figures.
         tables: File names of the tables.
         path: The page.
+        searches: What searches along refined axes have found, a line each.
 
     Raises:
         InputError: The table, or a file of a figure, is missing.
@@ -56,7 +63,7 @@ def write(folder: Path, drawn: Sequence[str], tables: Sequence[str], path: Path)
         style=f"{_text(UPLOT / 'uPlot.min.css')}\n{_asset('page.css')}",
         counts=_counts(cells),
         thinned=_thinned(cells),
-        summary=_summary(found),
+        summary=_summary(found) + _searches(searches),
         answers=_answers(found, folder) or f"<p>{html.escape(answers.none())}</p>",
         figures="".join(_figure(n, folder) for n in drawn if n not in asked)
         or "<p>No figure that answers none of the questions.</p>",
@@ -119,6 +126,13 @@ def _summary(found: Found) -> str:
     if not found:
         return f"<p>{html.escape(answers.none())}</p>"
     return f"<p>{sections.counted(found)}</p>\n{sections.summary(found)}"
+
+
+def _searches(lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    items = "".join(f"<li>{html.escape(line)}</li>\n" for line in lines)
+    return f"\n<h3>Refined axes</h3>\n<ul>\n{items}</ul>"
 
 
 def _answers(found: Found, folder: Path) -> str:

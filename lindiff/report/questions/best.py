@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lindiff.columns.groups import SPECTRUM
-from lindiff.drawing import tables
+from lindiff.drawing import compare, stopped, tables
 from lindiff.drawing.needs import FEWEST_STRENGTHS
-from lindiff.models import SHRINKAGE
+from lindiff.models import MODELS, SHRINKAGE
 from lindiff.report.findings import (
+    KL,
     TARGETS,
     Missing,
     Rows,
@@ -29,6 +30,12 @@ _REGULARIZERS = {
     "weight_decay": "weight decay",
     "stop": "training time τ",
     SHRINKAGE: "Ledoit–Wolf",
+}
+
+# Best stops, as sentences call them.
+_STOPS = {
+    stopped.quantity(name): f"the least {words}"
+    for name, words in {"test_loss": "test loss", **KL}.items()
 }
 
 
@@ -71,6 +78,52 @@ def regularization(rows: Rows) -> Iterator[Said]:
 def early_stopping(rows: Rows) -> Iterator[Said]:
     """The best training time."""
     yield from _best(rows, ("stop",))
+
+
+def stops(rows: Rows) -> Iterator[Said]:
+    """The best stops for the loss and each KL beside the first bias, of every model."""
+    training = rows.facts["training"]
+    for place in compare.populations(rows.table):
+        for model in compare.names(rows.table):
+            own = {"model": model} | place
+            held = next((one for one in training if one | own == one), own)
+            found: dict[int, dict[str, dict[str, Any]]] = {}
+            for quantity in stopped.QUANTITIES:
+                for row in rows.of(quantity, **own):
+                    found.setdefault(row["n"], {})[quantity] = row
+            yield from _side_by_side(model, found, rows.holds(**held))
+
+
+def _side_by_side(
+    model: str, found: dict[int, dict[str, dict[str, Any]]], holds: dict[str, str]
+) -> Iterator[Said]:
+    """All stops at the largest N that has them, and their order over all N."""
+    first, loss, *kl = (stopped.quantity(name) for name in (stopped.BIASED, *stopped.BEST))
+    unit = "step" if MODELS[model].trained else "τ ="
+    whole = [n for n, of in found.items() if len(of) == len(stopped.QUANTITIES)]
+    if not whole:
+        text = "no N has the first bias and all three best stops inside the axis of stops"
+        yield Missing(f"{text}; extend {stopped.axis(model)}, or add n.", holds)
+    else:
+        n = max(whole)
+        said = [f"{words} at {unit} {between(found[n][name])}" for name, words in _STOPS.items()]
+        text = (
+            f"at N = {n:,} samples are nearer to their own training set, by {stopped.BIAS} √tr Σ,"
+        )
+        text += f" from {unit} {between(found[n][first])} on; {', '.join(said)}"
+        yield finding(f"{text}.", holds, *found[n].values())
+    for name in (loss, *kl):
+        both = [of for of in found.values() if first in of and name in of]
+        apart = [_apart(of[first], of[name]) for of in both]
+        if both:
+            text = f"the first bias is before the stop with {_STOPS[name]} at "
+            text += f"{apart.count(True)} of {len(both)} N, with intervals that do not meet"
+            yield finding(f"{text}.", holds, *(row for of in both for row in of.values()))
+
+
+def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether one stop is before another, with intervals that do not meet."""
+    return known(one["high"]) and known(other["low"]) and bool(one["high"] < other["low"])
 
 
 def tuned(rows: Rows) -> Iterator[Said]:

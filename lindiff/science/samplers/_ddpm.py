@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64
-from numpy.typing import NDArray
 
-PerStep = Float64[NDArray[np.float64], " S"]
+from lindiff.science.samplers._steps import PerStep, Steps
 
 
-def mean(
-    beta: PerStep, alpha: PerStep, q: PerStep, q_next: PerStep
-) -> tuple[PerStep, PerStep, PerStep]:
+def mean(steps: Steps) -> tuple[PerStep, PerStep, PerStep]:
     """A, B and C of a step, shape (S,) each."""
-    return 1 / np.sqrt(alpha), beta / np.sqrt(alpha * q), np.sqrt(alpha) * q_next
+    alpha = steps.alpha
+    B = steps.beta / np.sqrt(alpha * steps.q)
+    return 1 / np.sqrt(alpha), B, np.sqrt(alpha) * steps.q_next

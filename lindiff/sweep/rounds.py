@@ -1,0 +1,222 @@
+"""The rounds of refined axes: what is finished says which values come next.
+
+Nothing of it is kept but the cells themselves: each plan looks at the store, and its config then
+holds the values that all rounds so far have added.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lindiff.columns import METRIC
+from lindiff.columns.arrays import places
+from lindiff.columns.groups import REPEATS
+from lindiff.config.refine import Added, Refinement
+from lindiff.config.resolve import Config, Experiment
+from lindiff.fingerprint import fingerprints
+from lindiff.sweep.coverage import stale_policy
+from lindiff.sweep.grid import in_order
+from lindiff.sweep.search import Search, search
+from lindiff.sweep.store import DamagedError, Shard, Store, read_table
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+# What is known of a place in a product.
+_NO_CELL, _MISSING, _FINISHED = -1, 0, 1
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A search for one combination of the settings beside the axis and the seeds.
+
+    Attributes:
+        experiment: The experiment's name.
+        refinement: What is looked for.
+        where: The model, and the other settings that have several values.
+        found: How far it is.
+        curves: The metric of each seed at each of ``found.asked``, shape (seeds, values); nan where
+            a cell has none, or is not finished.
+        repeats: Cells at each value.
+    """
+
+    experiment: str
+    refinement: Refinement
+    where: dict[str, Any]
+    found: Search
+    curves: Array
+    repeats: int
+
+    @property
+    def more(self) -> int:
+        """Cells at the most that later rounds may ask for."""
+        left = max(self.refinement.most - len(self.found.asked), 0)
+        return left * self.repeats if self.found.open else 0
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """How far the searches of a config are.
+
+    Attributes:
+        round: The latest round that one of them is in.
+        most: Rounds at the most.
+        open: Whether one may ask for more, once what it asked for is finished.
+        more: Cells at the most that later rounds may ask for.
+    """
+
+    round: int
+    most: int
+    open: bool
+    more: int
+
+    @property
+    def text(self) -> str:
+        """``round 2 of 6 at most``."""
+        return f"round {self.round} of {self.most} at most"
+
+
+def rounds_of(arms: Sequence[Arm]) -> Rounds | None:
+    """How far some searches are; None where there are none."""
+    if not arms:
+        return None
+    return Rounds(
+        round=max((arm.found.round for arm in arms if arm.found.open), default=0)
+        or max(arm.found.round for arm in arms),
+        most=max(arm.refinement.rounds for arm in arms),
+        open=any(arm.found.open for arm in arms),
+        more=sum(arm.more for arm in arms),
+    )
+
+
+def with_rounds(config: Config, store: Store) -> tuple[Config, tuple[Arm, ...]]:
+    """The config with what all rounds so far have added, and every search; reads only.
+
+    Args:
+        config: A config; what was added to it before is left out.
+        store: The store.
+    """
+    searched = [(e, e.refine) for e in config.experiments.values() if e.refine is not None]
+    if not searched:
+        return config, ()
+    parts = store.find_parts()[0]
+    arms: list[Arm] = []
+    for experiment, refinement in searched:
+        arms += _arms(experiment, _Results(config, refinement.metric, store, parts))
+    added: dict[str, tuple[Added, ...]] = {}
+    for arm in arms:
+        start = set(arm.refinement.start)
+        values = [value for value in arm.found.asked if value not in start]
+        if values:
+            own = Added(where=arm.where, values=values)
+            added[arm.experiment] = (*added.get(arm.experiment, ()), own)
+    return config.with_added(added), tuple(arms)
+
+
+def _arms(experiment: Experiment, results: _Results) -> Iterator[Arm]:
+    refinement = experiment.refine
+    assert refinement is not None
+    every = list(dict.fromkeys(refinement.values))
+    for model in experiment.searched:
+        dense, _ = experiment.at({"model": model}, every)
+        axes = dense.axes_of(model)
+        repeats = [name for name in REPEATS if name in axes]
+        outer = [name for name in axes if name not in (*repeats, refinement.axis)]
+        inner = math.prod(len(axes[name]) for name in repeats)
+        numbers, known = _ordered(dense, model, [*outer, *repeats, refinement.axis], results)
+        shape = (*(len(axes[name]) for name in outer), inner, len(every))
+        numbers, known = numbers.reshape(shape), known.reshape(shape)
+        for at in np.ndindex(*shape[:-2]):
+            if np.any(known[at] == _NO_CELL):
+                continue  # A spectrum or a data set that has no such d.
+            found = search(refinement, _mean(every, numbers[at], known[at] == _FINISHED))
+            chosen = {name: axes[name][i] for name, i in zip(outer, at, strict=True)}
+            kept = [every.index(value) for value in found.asked]
+            seeds = tuple(axes.get("seed", [None]))
+            yield Arm(
+                experiment=experiment.name,
+                refinement=refinement,
+                where={n: v for n, v in chosen.items() if n == "model" or len(axes[n]) > 1},
+                found=found,
+                curves=numbers[at][:, kept].reshape(len(seeds), -1, len(kept)).mean(axis=1),
+                repeats=inner,
+            )
+
+
+def _ordered(
+    dense: Experiment, model: str, names: Sequence[str], results: _Results
+) -> tuple[Array, NDArray[np.int8]]:
+    """The metric over the product of axes in the order of `names`, flat, and what is known of it.
+
+    Equal cells stand in several places; where settings exclude each other there is none.
+    """
+    axes = dense.axes_of(model)
+    cells, place = in_order(dense, model)
+    shape = [len(values) for values in axes.values()]
+    numbers: Array = np.full(math.prod(shape), np.nan)
+    known = np.full(math.prod(shape), _NO_CELL, np.int8)
+    numbers[place], finished = results.of(cells, model)
+    known[place] = np.where(finished, _FINISHED, _MISSING)
+    order = [list(axes).index(name) for name in names]
+    return (
+        numbers.reshape(shape).transpose(order).ravel(),
+        known.reshape(shape).transpose(order).ravel(),
+    )
+
+
+def _mean(values: Sequence[Any], numbers: Array, finished: Mask) -> dict[Any, float]:
+    """The mean over repetitions at each value whose cells are all finished; nan of none."""
+    curve = {}
+    for i, value in enumerate(values):
+        if finished[:, i].all():
+            own = numbers[~np.isnan(numbers[:, i]), i]
+            curve[value] = float(own.mean()) if len(own) else float("nan")
+    return curve
+
+
+class _Results:
+    """The metrics of finished cells, of which those of older code count only where they are kept.
+
+    Where several parts have a cell, the first by name counts, as for the table.
+    """
+
+    def __init__(
+        self, config: Config, metric: str, store: Store, shards: Mapping[str, Shard]
+    ) -> None:
+        self._config, self._metric, self._store, self._shards = config, metric, store, shards
+
+    def of(self, cells: pa.Table, model: str) -> tuple[Array, Mask]:
+        """The metric of each cell, nan where it is null, and whether the cell is finished."""
+        numbers, finished = np.full(len(cells), np.nan), np.zeros(len(cells), bool)
+        ids = cells["cell_id"].combine_chunks()
+        # Cells that are equal stand in several places, and `places` finds the first of them.
+        first = places(cells["cell_id"], ids)
+        current = fingerprints(cells)
+        keep = stale_policy(self._config, model) == "keep"
+        for older in (False, True) if keep else (False,):
+            for part in self._parts(model):
+                rows = places(part["cell_id"], ids)
+                own = np.flatnonzero(rows >= 0)
+                code = np.asarray(part["fingerprint"].cast("string").to_numpy())[own]
+                rows = rows[own]
+                new = ~finished[rows] & ((code != current[rows]) == older)
+                found = np.asarray(part[self._metric].to_numpy(), np.float64)[own]
+                numbers[rows[new]] = found[new]
+                finished[rows[new]] = True
+        return numbers[first], finished[first]
+
+    def _parts(self, model: str) -> Iterator[pa.Table]:
+        metric = self._metric
+        asked = METRIC[metric].part_of or metric
+        for name, shard in sorted(self._shards.items()):
+            if shard.model == model and asked in shard.metrics:
+                try:
+                    yield read_table(self._store.part(name), ["cell_id", "fingerprint", metric])
+                except DamagedError:
+                    continue  # Its cells are missing, as the plan says.

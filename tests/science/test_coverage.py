@@ -1,0 +1,140 @@
+"""Places of training points by brute force and in limits; copies and their AUC by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import logsumexp
+from sklearn.metrics import roc_auc_score
+
+from lindiff.science import coverage
+from lindiff.science.collapse import collapse_time
+from lindiff.science.samples import memorized_fraction
+
+
+def points_of(n: int = 9, d: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Points of which the last is a copy of the first, and their numbers."""
+    x = np.random.default_rng(seed).standard_normal((n, d)) * np.arange(1, d + 1)
+    return np.concatenate([x, x[:1]]), np.array([*range(n), 0])
+
+
+def places(x, number, seed=1, count=coverage.NOISES):
+    return coverage.places(x, number, np.random.default_rng(seed), count)
+
+
+def own_weight(x, number, i, sigma, noise):
+    """The mean posterior weight of point i and its copies, a softmax at a time."""
+    found = []
+    for e in noise:
+        logs = -((x[i] + sigma * e - x) ** 2).sum(axis=1) / (2 * sigma**2)
+        found.append(np.exp(logs - logsumexp(logs))[number == number[i]].sum())
+    return np.mean(found)
+
+
+def test_at_its_own_time_the_mean_weight_of_each_point_is_a_half():
+    x, number = points_of()
+    noise = np.random.default_rng(1).standard_normal((coverage.NOISES, 3))
+    found = places(x, number)
+    for i, time in enumerate(found.own_time):
+        sigma = np.sqrt(np.expm1(2 * time))
+        assert own_weight(x, number, i, sigma, noise) == pytest.approx(0.5, abs=1e-4)
+        assert own_weight(x, number, i, sigma / 2, noise) > 0.5
+    assert found.own_time[0] == found.own_time[-1]
+
+
+def test_neighbours_and_density_point_by_point():
+    x, number = points_of()
+    found = places(x, number)
+    variance = np.exp(np.median(np.log(np.expm1(2 * found.own_time))))
+    for i in range(len(x)):
+        other = [k for k in range(9) if k != number[i]]
+        squares = np.sort(((x[i] - x[other]) ** 2).sum(axis=1))
+        assert [found.nearest[i], found.second[i]] == pytest.approx(np.sqrt(squares[:2]))
+        # The copy of the first point counts twice among the others of all points but those two.
+        counted = [k for k in range(10) if number[k] != number[i]]
+        away = ((x[i] - x[counted]) ** 2).sum(axis=1)
+        density = np.log(np.mean(np.exp(-away / (2 * variance))))
+        assert found.log_density[i] == pytest.approx(density, rel=1e-3)
+
+
+def test_blocks_do_not_change_places(monkeypatch):
+    x, number = points_of()
+    whole = places(x, number)
+    monkeypatch.setattr(coverage, "BLOCK", 30)
+    for name, values in vars(places(x, number)).items():
+        # Each block ends its search by itself: its levels are good to that search's tolerance.
+        np.testing.assert_allclose(values, vars(whole)[name], rtol=2e-3, err_msg=name)
+
+
+@pytest.mark.slow
+def test_errors_of_own_times_are_those_of_repeats():
+    x, number = points_of(6, 4)
+    made = [places(x, number, seed) for seed in range(60)]
+    spread = np.std([one.own_time for one in made], axis=0, ddof=1)
+    error = np.sqrt(np.mean([one.own_time_se**2 for one in made], axis=0))
+    assert np.all(np.abs(np.log(spread / error)) < 0.35)
+
+
+def test_corners_of_a_simplex_have_the_time_of_their_collapse():
+    x, number = np.eye(12), np.arange(12)
+    found = places(x, number, count=400)
+    value, error = collapse_time(x, number, np.random.default_rng(0), 4000)
+    assert np.all(np.abs(found.own_time - value) < 5 * np.hypot(found.own_time_se, error))
+    assert found.nearest == pytest.approx([np.sqrt(2)] * 12)
+    assert found.log_density == pytest.approx([found.log_density[0]] * 12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(3, 12), st.integers(1, 4), st.floats(0.1, 10), st.integers(0, 100))
+def test_places_move_with_the_points(n, d, factor, seed):
+    """A shift changes nothing; a factor multiplies distances and σ, so σ² by its square."""
+    x = np.random.default_rng(seed).standard_normal((n, d))
+    number = np.arange(n)
+    one, other = places(x, number, count=8), places(factor * x + 3.0, number, count=8)
+    np.testing.assert_allclose(
+        np.expm1(2 * other.own_time), factor**2 * np.expm1(2 * one.own_time), rtol=1e-3
+    )
+    np.testing.assert_allclose(other.nearest, factor * one.nearest, rtol=1e-6)
+    np.testing.assert_allclose(other.log_density, one.log_density, rtol=1e-3, atol=1e-3)
+    assert np.all(one.nearest <= one.second)
+
+
+def test_a_point_apart_is_told_at_more_noise_than_those_of_a_cluster():
+    x = np.concatenate([0.1 * np.random.default_rng(0).standard_normal((30, 2)), [[5.0, 0.0]]])
+    found = places(x, np.arange(31))
+    assert found.own_time[-1] > 1.5 * found.own_time[:-1].max()
+    assert found.log_density[-1] == found.log_density.min()
+    # A point that is half of the training set or more is never less than that.
+    twice = np.concatenate([x[:2], x[-1:], x[-1:], x[-1:]])
+    assert np.isnan(places(twice, np.array([0, 1, 2, 2, 2])).own_time).tolist() == [
+        False, False, True, True, True,
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="2 distinct training points"):
+        places(x[:3], np.array([0, 1, 1]))
+
+
+def test_copies_are_counted_as_the_memorized_fraction_counts_them():
+    x = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
+    number = np.array([0, 1, 2, 0])
+    samples = np.array([[0.1, 0.0], [3.9, 0.1], [2.0, 0.0], [0.0, 0.3], [0.0, 2.9]])
+    copied = coverage.times_copied(samples, x, number)
+    assert copied.tolist() == [2, 1, 0, 2]
+    assert copied[:3].sum() / 5 == memorized_fraction(samples, x, number)[0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), min_size=2, max_size=20))
+def test_the_area_is_that_of_scikit_learn(pairs):
+    time, copied = np.array(pairs).T
+    number = np.arange(len(pairs))
+    found = coverage.copied_auc(time.astype(float), copied, number)
+    if len(set(copied > 0)) < 2:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(roc_auc_score(copied > 0, time), abs=1e-12)
+    # A copy of a point, and one without an own time, are left out.
+    more = [np.append(a, [a[0], b]) for a, b in ((time.astype(float), np.nan), (copied, 1))]
+    again = coverage.copied_auc(*more, np.append(number, [0, len(number)]))
+    assert again == pytest.approx(found, nan_ok=True)

@@ -1,0 +1,135 @@
+"""The limit of random features: against draws, known limits and the linear theory."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lindiff.science.activations import ACTIVATIONS
+from lindiff.science.noise_limit import level_losses as linear_losses
+from lindiff.science.random_features import normal_moments, solve_average
+from lindiff.science.random_features_limit import (
+    eigenvalue_density,
+    equivalent,
+    level_losses,
+)
+from lindiff.science.schedule import make_schedule
+from lindiff.science.spectrum import make_spectrum
+
+ERF, IDENTITY = ACTIVATIONS["erf"], ACTIVATIONS["identity"]
+POWER = make_spectrum("power_law", 100, exponent=1.0)
+
+
+def test_an_equivalent_has_the_moments_of_the_activation():
+    """E σ², and E σσ' of two copies of a sample, are all accounted for."""
+    for name, activation in ACTIVATIONS.items():
+        own = equivalent(activation, 0.7, 0.4)
+        s, zero, one = np.sqrt([1.1]), np.zeros(1), np.ones(1)
+        square = activation.pair(zero, zero, s, s, one)[0]
+        copies = activation.pair(zero, zero, s, s, 0.7 / 1.1 * one)[0]
+        assert own.constant + own.slope * 1.1 + own.shared + own.own == pytest.approx(square)
+        assert own.constant + own.slope * 0.7 + own.shared == pytest.approx(copies)
+        assert (own.shared > 0.001) == (name != "identity")
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize(("n", "noises"), [(60, 3), (500, 1)])
+def test_many_linear_features_are_the_linear_model(n, noises, known):
+    """Of p → ∞ linear features ‖A‖² is d ‖W‖²; `noise_limit` has its order 1/n too."""
+    schedule = make_schedule("cosine", 12)
+    train, test = linear_losses(POWER, n, noises, schedule, np.full(12, 0.01 * 100), known)
+    for index in (3, 10):
+        level = float(schedule.alpha_bar[index]), float(schedule.q[index])
+        found = level_losses(IDENTITY, POWER, n, 10**7, noises, *level, 0.01, known)
+        assert found == pytest.approx((train[index], test[index]), rel=4e-3)
+
+
+def test_many_samples_leave_no_gap():
+    found = level_losses(ERF, POWER, 10**8, 150, 1, 0.6, 0.4, 1e-3)
+    average = level_losses(ERF, POWER, 10**8, 150, np.inf, 0.6, 0.4, 1e-3)
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+    assert found == pytest.approx(average, rel=1e-4)
+
+
+def test_many_noises_are_the_average():
+    found = level_losses(ERF, POWER, 80, 150, 1e6, 0.6, 0.4, 1e-3)
+    assert found == pytest.approx(
+        level_losses(ERF, POWER, 80, 150, np.inf, 0.6, 0.4, 1e-3), rel=1e-4
+    )
+
+
+def test_without_a_penalty_as_many_features_as_pairs_peak_and_more_fit_all():
+    losses = {
+        p: level_losses(ERF, POWER, 40, p, 5, 0.6, 0.4, 0.0) for p in (20, 195, 200, 205, 900)
+    }
+    test = [losses[p][1] for p in losses]
+    assert max(test) == test[2] > 20 * max(test[0], test[-1])
+    assert losses[205][0] < 1e-6
+    assert losses[900][0] < 1e-6
+    assert losses[195][0] > 1e-3
+
+
+def test_the_average_over_noise_turns_up_at_as_many_features_as_samples():
+    """At low noise the loss has a minimum below p = N and grows above it, without a peak."""
+    sizes = (10, 40, 100, 200, 400, 1600)
+    test = [level_losses(ERF, np.ones(100), 100, p, np.inf, 0.9, 0.1, 0.0)[1] for p in sizes]
+    assert np.argmin(test) <= 1
+    assert (np.diff(test[1:]) > 0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from(sorted(ACTIVATIONS)),
+    n=st.integers(2, 3000),
+    p=st.integers(1, 3000),
+    noises=st.sampled_from([1, 2, 20, np.inf]),
+    alpha_bar=st.floats(1e-3, 0.999),
+    penalty=st.floats(1e-5, 10),
+    scale=st.sampled_from([0.1, 1.0, 10.0]),
+)
+def test_the_training_loss_is_below_the_test_loss_and_1(
+    name, n, p, noises, alpha_bar, penalty, scale
+):
+    train, test = level_losses(
+        ACTIVATIONS[name], scale * POWER, n, p, noises, alpha_bar, 1 - alpha_bar, penalty
+    )
+    assert -1e-9 < train < 1
+    # Of a sample or two the order that is left out shows.
+    assert train < test * (1 + 2 / n) + 1e-9
+
+
+def test_the_density_counts_the_eigenvalues_of_a_draw():
+    """Of d = 100, N = 100, p = 400: all above the atom, in three ranges."""
+    d, n, p = 100, 100, 400
+    rng = np.random.default_rng(0)
+    W, x = rng.standard_normal((p, d)), rng.standard_normal((n, d))
+    moments = normal_moments(ERF, W, np.sqrt(0.9) * x, np.zeros(d), 0.1)
+    values = solve_average(moments).values
+    ends = np.geomspace(1e-4, 0.1, 4)
+    grid = np.geomspace(ends[0], ends[-1], 31)
+    level = {"n": n, "p": p, "noises": np.inf, "alpha_bar": 0.9, "q": 0.1}
+    density = eigenvalue_density(ERF, np.ones(d), **level, at=grid, known_centre=True)
+    for low, high in itertools.pairwise(ends):
+        own = (grid >= low * 0.999) & (grid <= high * 1.001)
+        count = np.trapezoid(density[own], np.log(grid[own]))
+        assert count == pytest.approx(((values >= low) & (values < high)).sum(), abs=4)
+
+
+@pytest.mark.slow  # four integrals of three seconds
+@pytest.mark.parametrize("n", [500, 2000])
+def test_a_bulk_of_d_does_not_know_n_and_one_of_n_is_below_it(n):
+    """Of 16 n features at low noise; the others are at the noise that each copy has of its own."""
+    d, p = 100, 16 * n
+    own = equivalent(ERF, 0.9, 0.1)
+    atom = own.own / p
+    level = {"n": n, "p": p, "noises": np.inf, "alpha_bar": 0.9, "q": 0.1, "known_centre": True}
+
+    def mass(low, high):
+        at = np.geomspace(low, high, 80)
+        density = eigenvalue_density(ERF, np.ones(d), **level, at=at)
+        return np.trapezoid(density, np.log(at))
+
+    assert mass(1e-3, 0.02) == pytest.approx(d, rel=0.01)
+    assert mass(1.5 * atom, 1e-3) == pytest.approx(n, rel=0.01)
