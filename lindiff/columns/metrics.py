@@ -90,7 +90,7 @@ METRICS: tuple[Column, ...] = (
                 r"$\mathrm{KL}(\rho_N\,\|\,\rho)/d$",
                 "KL(ρ_N‖ρ) of the generated from the population distribution, per dimension (of a "
                 "network the Gaussian with the mean and covariance of its samples, freed of the "
-                "bias of their finite number)",
+                "bias of their finite number), inf where Σ has a direction without variance",
             ),
             (
                 "kl_data_model",
@@ -197,9 +197,10 @@ METRICS: tuple[Column, ...] = (
         "excess_kurtosis",
         "float",
         "excess kurtosis",
-        "Fourth cumulant over the squared variance of generated samples along the leading "
-        "eigenvector of Σ: 0 of a Gaussian, −2 b² of a `mixture` of two equal classes with the "
-        "share b of that variance between them.",
+        "Fourth cumulant over the squared variance of generated samples along the line from the "
+        "mean to that of the first class of the `mixture`, whitened; of one class along the "
+        "leading eigenvector of Σ. 0 of a Gaussian, −2 b² of two equal classes with the share b "
+        "of the variance between them.",
         default=False,
     ),
     _standard_error("excess_kurtosis", "the excess kurtosis"),

@@ -59,10 +59,19 @@ SETTINGS: tuple[Column, ...] = (
         "Eigenvalues of the population covariance Σ, scaled to tr Σ = d (d·scale²): `isotropic`, "
         "`{power_law: k}` (s_j ∝ j^-k), `{spiked: {spike: s, count: m}}` (m eigenvalues s over a "
         "bulk of 1), `{two_level: {ratio: r, fraction: f}}` (a fraction f of the modes r times "
-        "larger), `{eigenvalues: [...]}` or `{eigenvalues: FILE}` (text or .npy; fixes d), "
+        "larger), `{low_rank: k}` (k equal ones, the others 0: both KL are infinite), "
+        "`{eigenvalues: [...]}` or `{eigenvalues: FILE}` (text or .npy; fixes d), "
         "`{dataset: NAME}` (those of a data set's pool, NAME as in `data`; fixes d).",
         neutral="isotropic",
-        choices=("isotropic", "power_law", "spiked", "two_level", "eigenvalues", "dataset"),
+        choices=(
+            "isotropic",
+            "power_law",
+            "spiked",
+            "two_level",
+            "low_rank",
+            "eigenvalues",
+            "dataset",
+        ),
         code="lindiff.science.spectra",
     ),
     Column(

@@ -325,7 +325,7 @@ def _spectrum_schema(kind: str) -> dict[str, Any]:
         return {"const": kind}
     inner: dict[str, Any]
     if kind == "eigenvalues":
-        number = {"type": "number", "exclusiveMinimum": 0}
+        number = {"type": "number", "minimum": 0}
         inner = {"anyOf": [{"type": "string"}, {"type": "array", "items": number, "minItems": 1}]}
     elif kind == "dataset":
         inner = _data_schema(BUNDLED)

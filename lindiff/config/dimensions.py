@@ -84,8 +84,9 @@ def resolve(written: Written, given: dict[str, Any], known: Mapping[str, int]) -
                 f"{spectrum['name']} fixes" if "name" in spectrum else f"{length} eigenvalues fix"
             )
             problems.append(written.line(key, f"{what} d = {length}, but d = {other[0]}"))
-        small = [d for d in dimensions if d < spectrum.get("count", 1)]
-        if small:
-            message = f"count = {spectrum['count']} is more than d = {small[0]}"
-            problems.append(written.line("spectrum", message))
+        for name in {"count", "rank"} & spectrum.keys():
+            small = [d for d in dimensions if d < spectrum[name]]
+            if small:
+                message = f"{name} = {spectrum[name]} is more than d = {small[0]}"
+                problems.append(written.line("spectrum", message))
     return problems

@@ -281,7 +281,7 @@ def _allowed(column: Column) -> str:
 
 
 _FORMS = {
-    "eigenvalues": "list of numbers > 0, or a file",
+    "eigenvalues": "list of numbers ≥ 0, or a file",
     "dataset": ", ".join(f"`{name}`" for name in BUNDLED) + ", `{file: PATH}`",
 }
 

@@ -44,6 +44,9 @@ SPECTRA: dict[str, tuple[Column, ...]] = {
             low=0, low_open=True, high=1, high_open=True,
         ),
     ),
+    "low_rank": (
+        Column("rank", "int", "rank", "Directions with variance, at most d.", low=1),
+    ),
     "eigenvalues": (
         Column(
             "values", "json", "values",
@@ -57,7 +60,7 @@ SPECTRA: dict[str, tuple[Column, ...]] = {
     ),
 }  # fmt: skip
 
-_EIGENVALUE = Column("eigenvalue", "float", "eigenvalue", "", low=0, low_open=True)
+_EIGENVALUE = Column("eigenvalue", "float", "eigenvalue", "", low=0)
 _ROUNDING = 1e-12
 _KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
@@ -291,7 +294,8 @@ def eigenvalues(given: object, folder: Path) -> list[float]:
     """The eigenvalues of a list, or of a file (text, or .npy without pickles).
 
     Raises:
-        ValueError: The file is missing or not readable, or a value is not a positive number.
+        ValueError: The file is missing or not readable, a value is no number or negative, or all
+            are zero.
     """
     source = ""
     if isinstance(given, str):
@@ -311,6 +315,6 @@ def eigenvalues(given: object, folder: Path) -> list[float]:
             what = f"{source}eigenvalue {i + 1} = {shown(value)} {error}"
             # What is 0 comes out of a decomposition as ± rounding errors of the largest.
             null = isinstance(value, int | float) and abs(value) <= _ROUNDING * max(map(abs, given))
-            zero = " (leave null directions out: both KL would be infinite)" if null else ""
+            zero = " (write 0 for a direction without variance)" if null else ""
             raise ValueError(what + zero) from None
     return result

@@ -149,6 +149,8 @@ def _singular(draw: Draw, noises: int, filters: Filters) -> NDArray[np.bool_]:
 
 def _divergences(generated: matrices.Gaussian, spectrum: Array) -> tuple[float, float]:
     """Both KL as `matrices.divergences`; NaN where rounding would rule them."""
+    if not spectrum.all():
+        return matrices.divergences(generated, spectrum)
     root = generated.root / np.sqrt(spectrum)[:, None]
     if np.isfinite(root).all():
         size = np.linalg.svd(root, compute_uv=False)

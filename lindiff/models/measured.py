@@ -41,6 +41,7 @@ from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Pairs, Points
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank, Training
+from lindiff.science.numbers import precisions
 from lindiff.science.pools import Pool
 from lindiff.science.schedule import Schedule, log_levels
 from lindiff.science.speciation import speciation_time
@@ -276,7 +277,7 @@ def of_samples(
         theirs = None if other is None else other + family.halves.other.offset
         found["proximity_bias"] = proximity(family, made + draw.offset, theirs)
     if asked & _KURTOSIS:
-        found["excess_kurtosis"] = samples.excess_kurtosis(made[:, 0])
+        found["excess_kurtosis"] = samples.excess_kurtosis(made @ _planted(family))
     result = _estimates(found)
     if "classes" in asked:
         result["classes"] = as_objects([_classes(family, made) or None])
@@ -319,6 +320,21 @@ def _excess(family: Family, schedule: Schedule, denoise: Denoiser) -> samples.Es
     sources = denoisers.rows_of(training_points(family)), fresh_points(family)
     rng = generator("loss", **family.key)
     return denoisers.over_rounds(denoisers.distances(denoise, best, schedule, sources, rng))
+
+
+def _planted(family: Family) -> Array:
+    """The direction whose cumulants are looked at, shape (d,), of any length.
+
+    Of whitened data the line from the mean to that of the first class; of one class, and of classes
+    of one mean, the leading eigenvector.
+    """
+    s, direction = family.draw.spectrum, np.zeros(family.draw.d)
+    direction[0] = 1.0
+    if _pool(family) is None:
+        classes = mixture_of(family.row)
+        line = precisions(s) * classes.back(classes.means[:1])[0]
+        direction = line if line.any() else direction
+    return direction
 
 
 def _classes(family: Family, made: Array) -> list[dict[str, Any]]:

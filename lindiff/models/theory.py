@@ -185,11 +185,14 @@ def _metrics(population: Population, shared: _Shared, limit: Limit) -> dict[str,
     F = shared.on_contour
     found: dict[str, NDArray[Any]] = theory.losses(limit, F, mean)
     ranked = None
-    if shared.by_rank:
+    if shared.by_rank and population.spectrum.all():
         nodes = paired(population.spectrum, limit.n, population.known)
         at = shared.table.at(nodes.ravel()).pointwise("log_v")
         ranked = np.exp(at).reshape(*nodes.shape, -1)
     found |= theory.divergences(limit, F, mean, ranked)
+    if shared.by_rank and ranked is None:
+        # No density, so that all parts are infinite, as the others are.
+        found |= dict.fromkeys(_BY_RANK, np.full_like(found["kl_model_data"], np.inf))
     found |= shared.fixed
     found["residual_loss"] = found["test_loss"] - found["optimal_loss"]
     nothing = np.full_like(found["test_loss"], np.nan)

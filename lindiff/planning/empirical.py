@@ -44,6 +44,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     point = n * (_PAIR + _PRODUCT * d) + d * _NUMBER
     if asked & _LOSSES:
         work += timesteps * (_LEVEL + 2 * each(rounds_of, timesteps) * point)
+    if asked & {"excess_loss", "excess_loss_se"}:
+        work += timesteps * (_LEVEL + each(rounds_of, timesteps) * point)
     if asked & OF_SAMPLES:
         halves = 1 + bool(asked & PAIR)
         work += halves * evaluations_of(families) * (_LEVEL + SAMPLES * point)

@@ -195,7 +195,7 @@ def _ill_conditioned(families: pa.Table, d: Array, n: Array) -> NDArray[np.bool_
 def _spread(s: Array) -> float:
     """Largest over smallest population eigenvalue."""
     with np.errstate(over="ignore"):
-        return float(s[0] / s[-1])
+        return float(s[0] / s[s > 0][-1])
 
 
 def of_spectra(
@@ -421,7 +421,7 @@ def warn(cells: pa.Table) -> list[Finding]:
     Schedules that leave signal in the starting noise; what a data set became; training sets that
     take so much of a pool that theory does not apply.
     """
-    findings = _pools(cells) + _dependent(cells)
+    findings = _pools(cells) + _dependent(cells) + _singular(cells)
     for row, values in distinct(cells, SCHEDULE):
         alpha_bar = float(_schedule_of(values).make_schedule().alpha_bar[-1])
         if alpha_bar > _LARGEST_ALPHA_BAR:
@@ -451,6 +451,22 @@ def _pools(cells: pa.Table) -> list[Finding]:
         if is_real(name)
         for message in (make_pool(name).summary(), *notes(name))
     ]
+
+
+def _singular(cells: pa.Table) -> list[Finding]:
+    """Spectra with directions without variance."""
+    findings: list[Finding] = []
+    for row, values in distinct(cells, COVARIANCE):
+        if values["spectrum"] is None or values["d"] > LARGEST_SPECTRUM:
+            continue
+        s = spectrum(*(values[name] for name in COVARIANCE))
+        if not s.all():
+            message = (
+                f"{np.count_nonzero(s == 0):,} of {len(s):,} directions have no variance: both KL "
+                "are infinite with any model; losses, bures and the others are of all d"
+            )
+            findings.append((row, "spectrum", message))
+    return findings
 
 
 def _dependent(cells: pa.Table) -> list[Finding]:

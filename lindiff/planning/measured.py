@@ -50,10 +50,9 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
         n: Its training samples, shape (families,).
     """
     work: Array = 0.0 * d
-    if "memorized_fraction" in asked:
-        work += SAMPLES * n * d * _DIFFERENCE
-    if asked & COVERAGE:
-        work += SAMPLES * n * d * _DIFFERENCE
+    # Each looks for the nearest training points by itself.
+    nearest = len(asked & {"memorized_fraction", "classes"}) + bool(asked & COVERAGE)
+    work += nearest * SAMPLES * n * d * _DIFFERENCE
     if asked & PROXIMITY:
         # Samples of two models to two training sets.
         work += 4 * SAMPLES * n * (_NEAREST + d * _DISTANCE)

@@ -77,6 +77,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if {"train_loss", "test_loss", "residual_loss", "levels"} & set(metrics):
         # Training points with noises of their own come on top.
         work += timesteps * (_CALL + np.where(frozen, 3, 2) * each(rounds_of, timesteps) * row)
+    if {"excess_loss", "excess_loss_se"} & set(metrics):
+        work += timesteps * (_CALL + each(rounds_of, timesteps) * row)
     if OF_SAMPLES & set(metrics):
         work += halves * evaluations_of(families) * (_CALL + SAMPLES * row)
     work += of_samples(set(metrics), d, n)

@@ -167,8 +167,8 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "linear_sde": ("song2021sde",),
     },
     "spectrum": {
-        "isotropic": (), "power_law": (), "spiked": (), "two_level": (), "eigenvalues": (),
-        "dataset": (),
+        "isotropic": (), "power_law": (), "spiked": (), "two_level": (), "low_rank": (),
+        "eigenvalues": (), "dataset": (),
     },
     "data": {
         "gaussian": (), "digits": ("alpaydin1998",), "mnist": ("lecun1998",),

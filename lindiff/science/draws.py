@@ -142,6 +142,23 @@ def eigenpairs(
     return values, inner
 
 
+def _on_support(
+    spectrum: Float64[Array, " d"], factor: Float64[Array, "d m"], freedom: int
+) -> tuple[Float64[Array, " r"], Float64[Array, "d r"]]:
+    """`eigenpairs` of a factor of general position in the directions with variance, the first ones.
+
+    Args:
+        spectrum: s, shape (d,), descending.
+        factor: Shape (d, m), 0 in the directions without variance.
+        freedom: Degrees of freedom.
+    """
+    d, support = len(spectrum), int(np.count_nonzero(spectrum))
+    values, inner = eigenpairs(factor[:support], min(support, freedom))
+    if support == d:
+        return values, inner
+    return values, np.concatenate([inner, np.zeros((d - support, len(values)))])
+
+
 def bartlett(d: int, freedom: int, rng: np.random.Generator) -> Float64[Array, "{d} rank"]:
     """T with T Tᵀ ~ Wishart_d(I, freedom), shape (d, min(d, freedom)), lower trapezoidal."""
     rank = min(d, freedom)
@@ -174,7 +191,7 @@ def draw_wishart(
     offset = rng.standard_normal(d) * np.sqrt(spectrum / n)
     T = bartlett(d, freedom, rng)
     factor = T * np.sqrt(spectrum / n)[:, None]
-    values, vectors = eigenpairs(factor, min(d, freedom))
+    values, vectors = _on_support(spectrum, factor, freedom)
     if known_centre:
         offset = np.zeros(d)
     return Draw(spectrum, mean, n, offset, values, vectors)
@@ -214,7 +231,7 @@ def draw_about(
     n, d = rows.shape
     offset = np.zeros(d) if known_centre else rows.mean(axis=0)
     rows -= offset
-    values, vectors = eigenpairs(rows.T, min(d, n if known_centre else n - 1))
+    values, vectors = _on_support(spectrum, rows.T, n if known_centre else n - 1)
     return Draw(spectrum, mean, n, offset, values / n, vectors, rows)
 
 
@@ -262,7 +279,7 @@ def make_draw(
         kind: `samples` draws the N vectors: with one seed a smaller set is a prefix of a larger
             one. `wishart` draws μ0 and Σ0 alone, by Bartlett's decomposition (1933): the same law
             at a cost that does not grow with N.
-        spectrum: s, shape (d,), float64, positive and descending, from `make_spectrum`.
+        spectrum: s, shape (d,), float64, not negative, descending, from `make_spectrum`.
         n: N ≥ 2.
         seed: Seed of the training set.
         key: What else names the draw (the spectrum, in a sweep); part of the generator's key.
@@ -274,7 +291,7 @@ def make_draw(
 
     Raises:
         ValueError: No such kind of draw; `n` or `seed` is no whole number, or too small;
-            `spectrum` is not positive and descending; another setting is not of its type.
+            `spectrum` is negative somewhere or not descending; another setting is not of its type.
 
     Example:
         N samples have at most N − 1 directions about their mean; the other d − N + 1 are null:

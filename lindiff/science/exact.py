@@ -31,12 +31,14 @@ def divergences(
         root_alpha_bar: √ᾱ_T, or 0 without a sampler.
 
     Returns:
-        Arrays of shape (F,), per dimension, in nats; inf where a mode has no variance.
+        Arrays of shape (F,), per dimension, in nats; inf where a mode has no variance. Where Σ has
+        a direction without variance both KL and all their parts are: ρ has no density.
     """
     result, inverse = metrics.covariance_metrics(mu, draw.spectrum, evaluated)
     means = vectors.mean_parts(draw, evaluated, inverse, root_alpha_bar)
     for name, mean in zip(("kl_model_data", "kl_data_model"), means, strict=True):
-        result[f"{name}_mean"] = mean
+        result[f"{name}_mean"] = mean if draw.spectrum.all() else np.full_like(mean, np.inf)
+        mean = result[f"{name}_mean"]
         result[name] = result[f"{name}_spectrum"] + result[f"{name}_eigenvectors"] + mean
     return result
 
@@ -60,7 +62,7 @@ def linear_metrics(
 
     Returns:
         Arrays of shape (F,), float64, per dimension. Losses, mean over noise levels: `train_loss`,
-        `test_loss`, `null_loss`. In nats, inf where a mode is generated without variance:
+        `test_loss`, `null_loss`. In nats, inf where a mode is generated or has none:
         `kl_model_data`, KL(ρ_N‖ρ), and `kl_data_model`, KL(ρ‖ρ_N), each the sum of its parts
         `…_mean`, `…_spectrum` and `…_eigenvectors`. `c_mean` is the mean of v − λ.
 

@@ -135,8 +135,10 @@ def divergences(generated: Gaussian, spectrum: Vector) -> tuple[float, float]:
     """KL(ρ_N‖ρ) and KL(ρ‖ρ_N) from N(μ, diag(spectrum)), per dimension, in nats.
 
     Both from one singular value decomposition of Σ^-½ · root. They are inf where ρ_N is singular to
-    rounding, and NaN where it is not finite.
+    rounding or Σ is singular, and NaN where it is not finite.
     """
+    if not spectrum.all() and np.isfinite(generated.root).all():
+        return np.inf, np.inf
     d, scale = len(spectrum), np.sqrt(spectrum)
     H, shift = generated.root / scale[:, None], generated.shift / scale
     if not (np.isfinite(H).all() and np.isfinite(shift).all()):

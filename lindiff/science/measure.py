@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
-from lindiff.science.numbers import descending
+from lindiff.science.numbers import descending, precisions
 
 Array = NDArray[np.float64]
 
@@ -30,11 +30,11 @@ class Measure:
         nodes: λ_ν ≥ 0, ascending.
         identity: w^I, the number of modes at each node.
         sigma: w^Σ, the population variance along them.
-        precision: w^Σ⁻¹.
+        precision: w^Σ⁻¹, over the directions with variance.
         variance: Variance of the test data along them: w^Σ, or that of held-out rows.
         error: w^δ, squared error of the centre, (Uᵀ(m − centre))², with m the mean of the test
             data: μ, or that of held-out rows.
-        log_det: ln det Σ.
+        log_det: ln det Σ, −inf where a direction has no variance.
 
     Example:
         Whatever the basis U, the weights add up to the traces of I and Σ:
@@ -80,19 +80,25 @@ def of_draw(draw: Draw) -> Measure:
         (0.0, 31.0, 20)
     """
     s, U = draw.spectrum, draw.vectors
-    squares = U * U
-    sigma, precision = np.stack([s, 1 / s]) @ squares
+    squares, inverse = U * U, precisions(s)
+    sigma, precision = np.stack([s, inverse]) @ squares
     nodes, identity = draw.eigenvalues, np.ones(len(draw.eigenvalues))
     if draw.null:
         nodes = np.concatenate([[0.0], nodes])
         identity = np.concatenate([[draw.null], identity])
         outside = 1 - squares.sum(axis=1)
+        if len(draw.eigenvalues) == np.count_nonzero(s):
+            # Σ0 spans all directions with variance: what is left of them is rounding.
+            outside[s > 0] = 0
         sigma = np.concatenate([[outside @ s], sigma])
-        precision = np.concatenate([[outside @ (1 / s)], precision])
+        precision = np.concatenate([[outside @ inverse], precision])
     variance = sigma if draw.held_out is None else _along(draw, draw.held_out.covariance)
     error = _error(draw)
-    log_det = float(np.log(s).sum())
-    return Measure(draw.d, nodes, identity, sigma, precision, variance, error, log_det)
+    return Measure(draw.d, nodes, identity, sigma, precision, variance, error, _log_det(s))
+
+
+def _log_det(s: Float64[Array, " d"]) -> float:
+    return float(np.log(s).sum()) if s.all() else -np.inf
 
 
 def _along(draw: Draw, covariance: Float64[Array, "d d"]) -> Float64[Array, " m"]:
@@ -140,4 +146,4 @@ def of_population(spectrum: Float64[Array, " d"]) -> Measure:
     """
     s = descending(spectrum)[::-1]
     one = np.ones(len(s))
-    return Measure(len(s), s, one, s, 1 / s, s, 0 * one, float(np.log(s).sum()))
+    return Measure(len(s), s, one, s, precisions(s), s, 0 * one, _log_det(s))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.filters import Bank
 from lindiff.science.measure import Measure
+from lindiff.science.numbers import precisions
 from lindiff.science.tables import Evaluated
 
 Array = NDArray[np.float64]
@@ -52,7 +53,7 @@ def _by_rank(
     """Σ 1/s and Σ s over the population modes that pair with each node by rank."""
     starts = np.concatenate([[0], np.cumsum(mu.identity).astype(int)[:-1]])
     ascending = spectrum[::-1]
-    return np.add.reduceat(1 / ascending, starts), np.add.reduceat(ascending, starts)
+    return np.add.reduceat(precisions(ascending), starts), np.add.reduceat(ascending, starts)
 
 
 def covariance_metrics(
@@ -67,7 +68,7 @@ def covariance_metrics(
 
     Returns:
         Arrays of shape (F,), and 1/v on the nodes, shape (m, F). A divergence that is infinite
-        is inf: where some mode is generated without variance.
+        is inf: where some mode is generated without variance, or Σ has none in some direction.
     """
     log_v = filters.pointwise("log_v")
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -85,6 +86,8 @@ def covariance_metrics(
         }
     for name in ("kl_data_model_spectrum", "kl_data_model_eigenvectors"):
         parts[name] = np.where(np.isneginf(log_det), np.inf, parts[name])
+    if np.isneginf(mu.log_det):
+        parts = {name: np.full_like(total, np.inf) for name in parts}
     scaled = {name: value / (2 * mu.d) for name, value in parts.items()}
     scaled["c_mean"] = (total - mu.identity @ mu.nodes) / mu.d
     return scaled, inverse

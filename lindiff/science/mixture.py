@@ -276,6 +276,30 @@ def whitened(own: Mapping[str, Any]) -> Float64[Array, "K r"]:
     return z
 
 
+def two_class_kurtosis(own: Mapping[str, Any]) -> float | None:
+    """Excess kurtosis of two classes of one covariance along the whitened line between their means.
+
+    b²(1/(w_1 w_2) − 6), with b the share of the variance there that lies between them: that of a
+    coin, as an independent Gaussian adds no cumulant.
+
+    Args:
+        own: What `standard` returned.
+
+    Returns:
+        None of more classes, and of classes whose covariances differ.
+
+    Example:
+        >>> from lindiff.science.mixture import standard, two_class_kurtosis
+        >>> two_class_kurtosis(standard({"weights": [1, 1], "between": 0.5}))
+        -0.5
+    """
+    if len(own["weights"]) != 2 or "variances" in own:
+        return None
+    w, z = np.array(own["weights"]), whitened(own)
+    between = float(w @ (z**2).sum(axis=1))
+    return between**2 * (1 / float(w.prod()) - 6)
+
+
 def directions(own: Mapping[str, Any]) -> int:
     """Number r of leading eigenvectors of Σ along which `standard` classes may differ in mean."""
     if "means" in own:

@@ -78,6 +78,11 @@ def variances(values: ArrayLike) -> Float64[NDArray[np.float64], " d"]:
     return spectrum
 
 
+def precisions(spectrum: Float64[NDArray[np.float64], " d"]) -> Float64[NDArray[np.float64], " d"]:
+    """1/s of the directions with variance and 0 of those without, shape (d,)."""
+    return np.divide(1, spectrum, out=np.zeros_like(spectrum), where=spectrum > 0)
+
+
 def descending(values: ArrayLike) -> Float64[NDArray[np.float64], " d"]:
     """`variances` that are sorted as their modes are numbered.
 

@@ -32,7 +32,7 @@ def leading_overlap(spectrum: Float64[Array, " d"], n: int, known_centre: bool =
     and any other modes.
 
     Args:
-        spectrum: s, shape (d,), float64, positive and descending.
+        spectrum: s, shape (d,), float64, not negative, descending.
         n: N ≥ 2, the number of samples.
         known_centre: Whether the mean is known.
 
@@ -43,7 +43,11 @@ def leading_overlap(spectrum: Float64[Array, " d"], n: int, known_centre: bool =
     k = leading(spectrum)
     if k == len(spectrum):
         return float("nan")
-    bulk = make_bulk(spectrum, n, degrees_of_freedom(n, known_centre))
+    freedom = degrees_of_freedom(n, known_centre)
+    if k == np.count_nonzero(spectrum):
+        # All that varies is in the space.
+        return min(1.0, freedom / k)
+    bulk = make_bulk(spectrum, n, freedom)
     first, corrected = _all(bulk, k) if bulk.rank <= k else _above(bulk, k)
     return corrected if abs(corrected - first) <= LARGEST_CORRECTION else float("nan")
 

@@ -247,7 +247,8 @@ def gaussian_distances(
     Returns:
         `kl_model_data` and `kl_data_model`, in nats, and `bures`, each with its standard error.
         Samples that lie in fewer directions than they could, to the rounding of float64, have an
-        infinite KL, with NaN as its error. With too few samples to tell, the KL are NaN:
+        infinite KL, with NaN as its error, and so have all where the population has no variance in
+        some direction. With too few samples to tell, the KL are NaN:
         `kl_model_data` needs S > d, `kl_data_model` S > d + 2; an error needs that of 15/16 of S.
     """
     whole = _fit(samples, mean, spectrum)
@@ -280,7 +281,7 @@ def _fit(
     # Rounding is that of numbers of the population's size, also where all samples are one point.
     size = max(singular[0], np.sqrt(count * spectrum.max()))
     tolerance = max(count, d) * np.finfo(float).eps * size
-    if np.sum(singular > tolerance) < min(count - 1, d):
+    if np.sum(singular > tolerance) < min(count - 1, d) or not spectrum.all():
         return np.inf, np.inf, bures / d
     forward, backward = _divergences(R / root, shift / root, count)
     return forward / (2 * d), backward / (2 * d), bures / d

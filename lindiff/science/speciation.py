@@ -17,7 +17,7 @@ from lindiff.science.schedule import Schedule
 Array = NDArray[np.float64]
 
 # Noisy points of each class, over all levels and at one of them; and numbers of them at most.
-_POINTS, _LEVEL_POINTS, _NUMBERS = 1 << 17, 1 << 13, 1 << 22
+_POINTS, _LEVEL_POINTS, _NUMBERS = 1 << 17, 1 << 13, 1 << 20
 _FEWEST = 16
 # In ln σ²: how well the level of speciation is found, a step of the slope there, and the least.
 _TOLERANCE, _STEP, _LEAST = 1e-9, 1e-2, -40.0

@@ -25,17 +25,18 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
 
     Args:
         name: A file of `lindiff.science.spectra`: `isotropic`, `power_law`, `spiked`, `two_level`,
-            `eigenvalues` or `dataset`.
+            `low_rank`, `eigenvalues` or `dataset`.
         d: Dimension, at least 1.
         params: Parameters of that spectrum: those of the function in that file.
 
     Returns:
-        Shape (d,), float64, descending, with Σ s_j = d: a variance per dimension of 1.
+        Shape (d,), float64, descending, with Σ s_j = d: a variance per dimension of 1. Of
+        directions without variance, which are last, it is 0.
 
     Raises:
         TypeError: A parameter is missing, or the spectrum does not know it.
-        ValueError: No such spectrum, d < 1, an eigenvalue is negative, zero or not finite, or a
-            parameter is out of range.
+        ValueError: No such spectrum, d < 1, an eigenvalue is negative or not finite, all are zero,
+            or a parameter is out of range.
 
     Example:
         s_j ∝ 1/j, and the trace is d:
@@ -50,11 +51,8 @@ def make_spectrum(name: str, d: int, /, **params: Any) -> Float64[Array, " d"]:
     values = load("lindiff.science.spectra", name, of_data).eigenvalues(d, **params)
     if not np.all(np.isfinite(values)) or np.any(values < 0):
         raise ValueError(f"spectrum {name}: eigenvalues must be finite and not negative")
-    if np.any(values == 0):
-        raise ValueError(
-            f"spectrum {name}: {int(np.sum(values == 0))} of {d} eigenvalues are zero; both KL "
-            "would be infinite. Leave them out (restrict to the support) or give them a floor."
-        )
+    if not np.any(values):
+        raise ValueError(f"spectrum {name}: all eigenvalues are zero")
     scaled: Array = np.sort(values)[::-1] * (d / values.sum())
     return scaled
 

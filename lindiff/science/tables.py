@@ -31,10 +31,10 @@ def node_range(spectrum: Float64[Array, " d"], n: int) -> Range:
     """Range of λ for draws of `n` samples, in whole decades so that many draws share one table.
 
     It depends on the spectrum (shape (d,)) and on n alone, never on a shard. The upper end is
-    above the edge of the bulk, s_1 (1 + √(d/n))²; the lower end is 1e-6 of the smallest s_j.
+    above the edge of the bulk, s_1 (1 + √(d/n))²; the lower end is 1e-6 of the smallest s_j > 0.
     """
     high = 1.5 * spectrum.max() * (1 + np.sqrt(len(spectrum) / n)) ** 2
-    low = 1e-6 * spectrum.min()
+    low = 1e-6 * spectrum[spectrum > 0].min()
     return 10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high))
 
 

@@ -126,7 +126,8 @@ def divergences(
         ranked: v at the two nodes of each rank of `lindiff.science.density.paired`, shape
             (2, d, F); None leaves out the parts of spectrum and eigenvectors.
 
-    inf where a null space of Σ0 is generated without variance, and where Σ has one. KL(ρ‖ρ_N)
+    inf where a null space of Σ0 is generated without variance, and, with all parts, where Σ has
+    one. KL(ρ‖ρ_N)
     where the bulk reaches 0: inf if variance 0 is generated of λ = 0, and NaN if what is generated
     of the least λ that the contour knows is not nearly what is of 0.
     """
@@ -165,6 +166,8 @@ def divergences(
                 if mean or not name.endswith("_mean"):
                     parts[name][np.isinf(rise)] = np.inf
                     parts[name][(rise > _RISE) & np.isfinite(rise)] = np.nan
+        if s[-1] == 0:
+            parts = dict.fromkeys(parts, np.full_like(backward, np.inf))
     own = counts @ s * degrees_of_freedom(limit.n, mean == 0) / limit.n
     return {name: value / (2 * d) for name, value in parts.items()} | {
         "c_mean": (trace(one, "v") - own) / d

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank
+from lindiff.science.numbers import precisions
 from lindiff.science.spectrum import leading
 from lindiff.science.tables import Evaluated
 
@@ -60,7 +61,7 @@ def mean_parts(
     P = filters.pointwise("P")
     U = draw.vectors
     along, start = U.T @ offset, U.T @ draw.centre
-    model_data = (1 / draw.spectrum) @ mean_shift(draw, P, root_alpha_bar) ** 2
+    model_data = precisions(draw.spectrum) @ mean_shift(draw, P, root_alpha_bar) ** 2
     P_null, P_modes = split_null(draw, P * root_alpha_bar)
     squares = (along[:, None] - P_modes * start[:, None]) ** 2
     if draw.null:

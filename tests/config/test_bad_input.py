@@ -317,8 +317,10 @@ def test_bad_spans(make, written, found):
         ("{spiked: 3}", "write {spiked: {spike: …, count: …}}"),
         ("{two_level: {ratio: 0, fraction: 0.5}}", "ratio = 0 must be more than 0"),
         ("{two_level: {ratio: 2, fraction: 1}}", "fraction = 1 must be less than 1"),
-        ("{eigenvalues: [1, -2, 3, 4]}", "eigenvalue 2 = -2 must be more than 0"),
-        ("{eigenvalues: [1, 0, 3, 4]}", "eigenvalue 2 = 0 must be more than 0 (leave null direct"),
+        ("{eigenvalues: [1, -2, 3, 4]}", "eigenvalue 2 = -2 must be at least 0"),
+        ("{eigenvalues: [1, -1.0e-14, 3, 4]}", "must be at least 0 (write 0 for a direction"),
+        ("{low_rank: 5}", "rank = 5 is more than d = 4"),
+        ("{low_rank: 0}", "rank = 0 must be at least 1"),
         ("{eigenvalues: [0, 0.0]}", "all eigenvalues are zero"),
         ("{eigenvalues: []}", "no eigenvalues"),
         ("{eigenvalues: [1, .nan]}", "eigenvalue 2 = .nan must be a number, not NaN"),
@@ -344,7 +346,7 @@ def test_bad_files_of_eigenvalues(make, tmp_path):
     np.save(file, np.eye(2))
     assert "s.npy must hold one row or column of real numbers, not 2×2 of float64" in message(path)
     np.save(file, np.array([1.0, -1.0]))
-    assert "s.npy: eigenvalue 2 = -1.0 must be more than 0" in message(path)
+    assert "s.npy: eigenvalue 2 = -1.0 must be at least 0" in message(path)
     file.write_bytes(b"\x93NUMPY\x01\x00")
     assert "s.npy is damaged (" in message(path)
     file.unlink()
@@ -413,7 +415,7 @@ def test_bad_metrics(make):
         "comes with kl_model_data; ask for that"
     )
     assert message(make("metrics: burse")).endswith(
-        "classes, coverage, copied_auc, pictures (did you mean bures?)"
+        "directions, classes, coverage, copied_auc, pictures (did you mean bures?)"
     )
     assert "metrics.only = []: empty list; give at least one value" in message(
         make("metrics: {only: []}")

@@ -50,12 +50,12 @@ def test_what_is_meant_is_read(tmp_path, content):
         ("1 3.0\n2 2.0\n3 1.0\n", r"3 lines of up to 2 values \(parted by white space\)"),
         ("2 0.5\n0.5 1\n", r"2 lines of up to 2 values .* one a line or all in one line"),
         (np.array([[2, 0.5], [0.5, 1]]), "one row or column of real numbers, not 2×2 of float64"),
-        ("2\n1\n-2.4e-16\n", r"eigenvalue 3 = -2.4e-16 must be more than 0 \(leave null direc"),
+        ("2\n1\n-2.4e-16\n", r"eigenvalue 3 = -2.4e-16 must be at least 0 \(write 0 for a direc"),
         ("3,5", "3,5, one number with a decimal comma or two: write a point, or two lines"),
         ("1_0\n2\n", r"\(values parted by white space\): '1_0' is no number"),
         ("x" * 10**5, "'xxx.*…' is no number"),
         (np.array([True, False]), "one row or column of real numbers, not 2 of bool"),
-        ("2\n1\n-0.5\n", r"eigenvalue 3 = -0.5 must be more than 0$"),
+        ("2\n1\n-0.5\n", r"eigenvalue 3 = -0.5 must be at least 0$"),
     ],
 )
 def test_what_is_not_meant_is_refused(tmp_path, content, message):

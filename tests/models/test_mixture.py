@@ -102,6 +102,18 @@ def test_the_exact_score_generates_the_classes():
     assert found["bayes_loss"][0] == pytest.approx(found["test_loss"][0], rel=0.05)
 
 
+def test_the_kurtosis_is_that_along_the_planted_direction():
+    """The second eigenvector of an isotropic covariance, which shows no direction at all."""
+    planted = json.dumps(standard({"weights": [1, 1], "means": [[0, 0.95], [0, -0.95]]}))
+    given = {"spectrum": "isotropic", "spectrum_params": "{}", "mixture": planted}
+    family = make_family(cells(n=30, **given))
+    ((_, filters),) = groups(cells(timesteps=100, **given))
+    denoise = mixture_of(family.row).denoiser(filters.make_schedule(), family.draw.offset)
+    found = measured.measure(family, filters, denoise, ("excess_kurtosis",))
+    error = found["excess_kurtosis_se"][0]
+    assert abs(found["excess_kurtosis"][0] + 2 * 0.95**4) < 4 * error < 0.5
+
+
 def test_the_empirical_score_memorizes_the_classes_of_its_training_set():
     (row,) = rows(cells(model="empirical", n=30), "classes", "memorized_fraction")
     one, two = row["classes"]

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from lindiff.science import denoisers
 from lindiff.science.draws import generator
-from lindiff.science.mixture import directions, make_mixture, one_class, standard, whitened
+from lindiff.science.mixture import (
+    directions,
+    make_mixture,
+    one_class,
+    standard,
+    two_class_kurtosis,
+    whitened,
+)
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
 
@@ -180,6 +187,18 @@ def test_what_is_no_mixture_is_refused(given, words):
 def test_means_need_as_many_dimensions():
     with pytest.raises(ValueError, match="means in 3 directions, but d = 2"):
         make_mixture(np.ones(2), [1, 1, 1, 1], between=0.5)
+
+
+@pytest.mark.parametrize("weights", [[1, 1], [0.8, 0.2]])
+def test_the_kurtosis_of_two_classes_is_that_of_samples(weights):
+    own = {"weights": weights, "means": [[0.3, 0.8], [0, 0]]}
+    mixture = make_mixture(S, **own)
+    rows, _ = mixture.sample(100_000, generator("labels"), generator("rows"))
+    along = rows @ (mixture.back(mixture.means[:1])[0] / S)
+    squares = (along - along.mean()) ** 2
+    found = np.mean(squares**2) / np.mean(squares) ** 2 - 3
+    assert two_class_kurtosis(standard(own)) == pytest.approx(found, abs=0.03)
+    assert two_class_kurtosis(standard(own | {"variances": [1, 2]})) is None
 
 
 def test_a_denoiser_has_the_excess_of_its_distance_from_the_optimum():

@@ -16,6 +16,7 @@ PARAMS = {
     "power_law": {"exponent": 1.5},
     "spiked": {"spike": 10.0, "count": 2},
     "two_level": {"ratio": 5.0, "fraction": 0.25},
+    "low_rank": {"rank": 3},
     "eigenvalues": {"values": [3.0, 1.0, 2.0, 5.0, 4.0, 1.0, 1.0, 1.0]},
     "dataset": {"name": remember(np.random.default_rng(0).standard_normal((50, 8)), "m.npy")},
 }
@@ -26,7 +27,8 @@ def test_every_spectrum_is_sorted_with_trace_d(name):
     s = make_spectrum(name, 8, **PARAMS[name])
     assert s.sum() == pytest.approx(8, rel=1e-14)
     assert np.all(np.diff(s) <= 0)
-    assert np.all(s > 0)
+    assert np.count_nonzero(s) == PARAMS[name].get("rank", 8)
+    assert np.all(s >= 0)
 
 
 @given(st.integers(1, 60), st.floats(-3, 3))
@@ -40,6 +42,8 @@ def test_shapes_of_the_named_spectra():
     np.testing.assert_allclose(spiked / spiked[-1], [10, 10, 1, 1, 1, 1, 1, 1], rtol=1e-14)
     two = make_spectrum("two_level", 8, ratio=5.0, fraction=0.25)
     np.testing.assert_allclose(two / two[-1], [5, 5, 1, 1, 1, 1, 1, 1], rtol=1e-14)
+    low = make_spectrum("low_rank", 8, rank=3)
+    np.testing.assert_allclose(low / low[0], [1, 1, 1, 0, 0, 0, 0, 0], rtol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +51,7 @@ def test_shapes_of_the_named_spectra():
     [
         ("eigenvalues", {"values": [1.0, -1.0]}, "not negative"),
         ("eigenvalues", {"values": [0.0, 0.0]}, "are zero"),
-        ("eigenvalues", {"values": [1.0, 0.0]}, "1 of 2 eigenvalues are zero"),
+        ("low_rank", {"rank": 3}, "rank = 3 is more than d = 2"),
         ("eigenvalues", {"values": [1.0, np.nan]}, "finite"),
         ("eigenvalues", {"values": [1.0]}, "1 values for d = 2"),
         ("spiked", {"spike": 2.0, "count": 3}, "count = 3"),
