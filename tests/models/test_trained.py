@@ -24,7 +24,7 @@ from lindiff.sweep.store import read_table  # noqa: E402
 from lindiff.training import checkpoint, watch  # noqa: E402
 from lindiff.training.forms import Form  # noqa: E402
 from lindiff.training.task import Run  # noqa: E402
-from tests.planning.test_planning import OF_POPULATIONS
+from tests.planning.test_planning import OF_POPULATIONS  # noqa: E402
 from tests.science.helpers import sweep_cells  # noqa: E402
 from tests.sweeps import Sweep  # noqa: E402
 
