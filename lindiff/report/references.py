@@ -139,6 +139,10 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "author": "Merger, Claudia and Goldt, Sebastian", "year": "2026",
         "title": "Local Coverage Governs Memorization in Diffusion Models",
         "eprint": "2606.14390"}),
+    "bardone2026": ("misc", {
+        "author": "Bardone, Lorenzo and Merger, Claudia and Goldt, Sebastian", "year": "2026",
+        "title": "A theory of learning data statistics in diffusion models, from easy to hard",
+        "eprint": "2603.12901"}),
     "baik2005": ("article", {
         "author": "Baik, Jinho and Ben Arous, G{\\'e}rard and P{\\'e}ch{\\'e}, Sandrine",
         "year": "2005", "title": "Phase Transition of the Largest Eigenvalue for Nonnull Complex "
@@ -190,6 +194,7 @@ METRIC_SOURCES: dict[str, tuple[str, ...]] = {
     "uncentred_cosine": ("kadkhodaie2024",),
     "collapse_time": ("biroli2024",),
     "speciation_time": ("biroli2024",),
+    "excess_kurtosis": ("bardone2026",),
     "coverage": ("merger2026",),
     "copied_auc": ("merger2026",),
 }
