@@ -221,7 +221,9 @@ class Rows:
                 or text where several are shown. `regularizer` and `strength` together are one.
         """
         facts = self.facts
-        fixed = {name: x for name, x in facts.get("fixed", {}).items() if x is not None} | own
+        # A setting that a data set does not have is null.
+        given = facts.get("fixed", {}) | own
+        fixed = {name: x for name, x in given.items() if x is not None}
         model = fixed.get("model", EXACT)
         found = {"model": _WORDS.get(model) or MODELS[model].look.label}
         name = fixed.pop("regularizer", None)

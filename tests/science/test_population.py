@@ -59,17 +59,17 @@ def test_predicted_losses_from_a_sample_are_near_those_of_its_population(name, r
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ratio", [0.5, 1.5])
-@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("name", ["power law 1", "two-level"])
 def test_draws_of_the_posterior_scatter_as_the_estimate_is_off(name, ratio):
     """ln of the loss at N = 4 d: the truth is as far from the draws' mean as they are wide."""
     s, n = normalized(name), round(ratio * D)
     true, z = np.log(lindiff.linear_theory(s, 4 * D)["test_loss"][0]), []
-    for seed in range(24):
+    for seed in range(16):
         rng = np.random.default_rng((7, seed))
         found = estimate_spectrum(sample_eigenvalues(s, n, rng), n)
-        drawn = [lindiff.linear_theory(x, 4 * D)["test_loss"][0] for x in found.draw(20, rng)]
+        drawn = [lindiff.linear_theory(x, 4 * D)["test_loss"][0] for x in found.draw(12, rng)]
         z.append((true - np.log(drawn).mean()) / np.log(drawn).std(ddof=1))
-    assert np.mean(np.abs(z) < 2.14) >= 0.8  # 2.14: of Student's t with 19 degrees, and 1 + 1/20
+    assert np.mean(np.abs(z) < 2.29) >= 0.8  # of Student's t with 11 degrees, and 1 + 1/12
     assert np.median(np.abs(z)) < 1.2
 
 
