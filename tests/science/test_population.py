@@ -4,12 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lindiff
+from lindiff.science.laws import optimal_loss
 from lindiff.science.population import (
     _Problem,
     _whitening,
     estimate_spectrum,
 )
 from lindiff.science.prediction import Predictor, grouped
+from lindiff.science.schedule import make_schedule
 
 D = 40
 J = np.arange(1, D + 1)
@@ -61,14 +63,14 @@ def test_predicted_losses_from_a_sample_are_near_those_of_its_population(name, r
 @pytest.mark.parametrize("ratio", [0.5, 1.5])
 @pytest.mark.parametrize("name", ["power law 1", "two-level"])
 def test_draws_of_the_posterior_scatter_as_the_estimate_is_off(name, ratio):
-    """ln of the loss at N = 4 d: the truth is as far from the draws' mean as they are wide."""
-    s, n = normalized(name), round(ratio * D)
-    true, z = np.log(lindiff.linear_theory(s, 4 * D)["test_loss"][0]), []
-    for seed in range(16):
+    """ln of the optimal loss: the truth is as far from the draws' mean as they are wide."""
+    s, n, alpha_bar = normalized(name), round(ratio * D), make_schedule().alpha_bar
+    true, z = np.log(optimal_loss(alpha_bar, s).mean()), []
+    for seed in range(24):
         rng = np.random.default_rng((7, seed))
         found = estimate_spectrum(sample_eigenvalues(s, n, rng), n)
-        drawn = [lindiff.linear_theory(x, 4 * D)["test_loss"][0] for x in found.draw(12, rng)]
-        z.append((true - np.log(drawn).mean()) / np.log(drawn).std(ddof=1))
+        drawn = np.log([optimal_loss(alpha_bar, x).mean() for x in found.draw(12, rng)])
+        z.append((true - drawn.mean()) / drawn.std(ddof=1))
     assert np.mean(np.abs(z) < 2.29) >= 0.8  # of Student's t with 11 degrees, and 1 + 1/12
     assert np.median(np.abs(z)) < 1.2
 
