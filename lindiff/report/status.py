@@ -124,6 +124,7 @@ class _Seen:
     """What changes only with the files of the store: cells, searches, coverage, shards."""
 
     files: tuple[str, ...]
+    config: Config
     grid: Wanted
     arms: tuple[Arm, ...]
     found: Coverage
@@ -157,13 +158,14 @@ class Watcher:
 
     def _see(self, store: Store, files: tuple[str, ...]) -> _Seen:
         config, arms = with_rounds(self._config, store)
-        grid = wanted(config)
+        last = self._last
+        grid = last.grid if last is not None and last.config == config else wanted(config)
         found = cover(grid, store, config, refuse=False)
         ids = grid.cells["cell_id"].combine_chunks()
         shards = [(shard, found.rows[shard.name]) for shard in found.pending]
         target = Target(config.target_seconds, config.target_bytes)
         shards += pack(grid.cells, found.lack, target, found.fingerprints)
-        return _Seen(files, grid, arms, found, shards, *_bad(ids, store, found))
+        return _Seen(files, config, grid, arms, found, shards, *_bad(ids, store, found))
 
 
 def _bad(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,8 @@ def with_rounds(config: Config, store: Store) -> tuple[Config, tuple[Arm, ...]]:
     parts = store.find_parts()[0]
     arms: list[Arm] = []
     for experiment, refinement in searched:
-        arms += _arms(experiment, _Results(config, refinement.metric, store, parts))
+        results = _Results(config, refinement.metric, store, parts)
+        arms += [arm for model in experiment.searched for arm in _arms(experiment, model, results)]
     added: dict[str, tuple[Added, ...]] = {}
     for arm in arms:
         start = set(arm.refinement.start)
@@ -119,34 +121,52 @@ def with_rounds(config: Config, store: Store) -> tuple[Config, tuple[Arm, ...]]:
     return config.with_added(added), tuple(arms)
 
 
-def _arms(experiment: Experiment, results: _Results) -> Iterator[Arm]:
+def _arms(experiment: Experiment, model: str, results: _Results) -> list[Arm]:
+    """The searches of one model: each round looks at no more values than the rounds have asked for.
+
+    All that they may ever ask for are many times as many.
+    """
     refinement = experiment.refine
     assert refinement is not None
-    every = list(dict.fromkeys(refinement.values))
-    for model in experiment.searched:
-        dense, _ = experiment.at({"model": model}, every)
-        axes = dense.axes_of(model)
-        repeats = [name for name in REPEATS if name in axes]
-        outer = [name for name in axes if name not in (*repeats, refinement.axis)]
-        inner = math.prod(len(axes[name]) for name in repeats)
-        numbers, known = _ordered(dense, model, [*outer, *repeats, refinement.axis], results)
-        shape = (*(len(axes[name]) for name in outer), inner, len(every))
-        numbers, known = numbers.reshape(shape), known.reshape(shape)
-        for at in np.ndindex(*shape[:-2]):
-            if np.any(known[at] == _NO_CELL):
-                continue  # A spectrum or a data set that has no such d.
-            found = search(refinement, _mean(every, numbers[at], known[at] == _FINISHED))
-            chosen = {name: axes[name][i] for name, i in zip(outer, at, strict=True)}
-            kept = [every.index(value) for value in found.asked]
-            seeds = tuple(axes.get("seed", [None]))
-            yield Arm(
-                experiment=experiment.name,
-                refinement=refinement,
-                where={n: v for n, v in chosen.items() if n == "model" or len(axes[n]) > 1},
-                found=found,
-                curves=numbers[at][:, kept].reshape(len(seeds), -1, len(kept)).mean(axis=1),
-                repeats=inner,
-            )
+    asked = set(refinement.start)
+    while True:
+        values = [value for value in dict.fromkeys(refinement.values) if value in asked]
+        arms = list(_arms_at(experiment, model, values, results))
+        more = {value for arm in arms for value in arm.found.asked} - asked
+        if not more:
+            return arms
+        asked |= more
+
+
+def _arms_at(
+    experiment: Experiment, model: str, values: Sequence[Any], results: _Results
+) -> Iterator[Arm]:
+    """The searches of one model as far as some values of the axis lead them."""
+    refinement = experiment.refine
+    assert refinement is not None
+    dense, _ = experiment.at({"model": model}, values)
+    axes = dense.axes_of(model)
+    repeats = [name for name in REPEATS if name in axes]
+    outer = [name for name in axes if name not in (*repeats, refinement.axis)]
+    inner = math.prod(len(axes[name]) for name in repeats)
+    numbers, known = _ordered(dense, model, [*outer, *repeats, refinement.axis], results)
+    shape = (*(len(axes[name]) for name in outer), inner, len(values))
+    numbers, known = numbers.reshape(shape), known.reshape(shape)
+    for at in np.ndindex(*shape[:-2]):
+        if np.any(known[at] == _NO_CELL):
+            continue  # A spectrum or a data set that has no such d.
+        found = search(refinement, _mean(values, numbers[at], known[at] == _FINISHED))
+        chosen = {name: axes[name][i] for name, i in zip(outer, at, strict=True)}
+        kept = [i for i, value in enumerate(values) if value in found.asked]
+        seeds = tuple(axes.get("seed", [None]))
+        yield Arm(
+            experiment=experiment.name,
+            refinement=refinement,
+            where={n: v for n, v in chosen.items() if n == "model" or len(axes[n]) > 1},
+            found=found,
+            curves=numbers[at][:, kept].reshape(len(seeds), -1, len(kept)).mean(axis=1),
+            repeats=inner,
+        )
 
 
 def _ordered(
@@ -190,6 +210,7 @@ class _Results:
         self, config: Config, metric: str, store: Store, shards: Mapping[str, Shard]
     ) -> None:
         self._config, self._metric, self._store, self._shards = config, metric, store, shards
+        self._parts = lru_cache(self._read)
 
     def of(self, cells: pa.Table, model: str) -> tuple[Array, Mask]:
         """The metric of each cell, nan where it is null, and whether the cell is finished."""
@@ -211,12 +232,15 @@ class _Results:
                 finished[rows[new]] = True
         return numbers[first], finished[first]
 
-    def _parts(self, model: str) -> Iterator[pa.Table]:
-        metric = self._metric
+    def _read(self, model: str) -> list[pa.Table]:
+        """Ids, fingerprints and the metric of the parts that have it."""
+        metric, found = self._metric, []
         asked = METRIC[metric].part_of or metric
         for name, shard in sorted(self._shards.items()):
             if shard.model == model and asked in shard.metrics:
                 try:
-                    yield read_table(self._store.part(name), ["cell_id", "fingerprint", metric])
+                    table = read_table(self._store.part(name), ["cell_id", "fingerprint", metric])
                 except DamagedError:
                     continue  # Its cells are missing, as the plan says.
+                found.append(table)
+        return found

@@ -12,6 +12,8 @@ import pytest
 
 from lindiff.config.resolve import Config
 from lindiff.report.searches import estimate, told
+from lindiff.report.status import Watcher
+from lindiff.sweep import grid
 from lindiff.sweep.collect import collect
 from lindiff.sweep.garbage import find_garbage
 from lindiff.sweep.grid import count, most
@@ -226,3 +228,32 @@ def test_spectra_without_one_of_the_d_are_no_search(sweep: Sweep) -> None:
     finish(sweep, asked)
     found = [(len(arm.where["spectrum"]["values"]), arm.where["d"]) for arm in arms(sweep, asked)]
     assert sorted(found) == [(2, 2), (3, 3)]
+
+
+def test_a_plan_looks_at_no_more_values_than_rounds_have_asked_for(sweep: Sweep, monkeypatch):
+    """All that a narrow search may ask for are thousands, each with its cells."""
+    seen = set()
+
+    def spy(experiment, model):
+        seen.update(experiment.axes_of(model)["n"])
+        return grid.in_order(experiment, model)
+
+    monkeypatch.setattr("lindiff.sweep.rounds.in_order", spy)
+    asked = config(sweep)
+    finish(sweep, asked)
+    found = {value for arm in arms(sweep, asked) for value in arm.found.asked}
+    refinement = asked.experiments["one"].refine
+    assert seen == found < set(refinement.values)
+
+
+def test_cells_are_expanded_once_while_a_sweep_is_watched(sweep: Sweep, monkeypatch):
+    expanded = []
+    monkeypatch.setattr(
+        "lindiff.report.status.wanted", lambda of: expanded.append(of) or grid.wanted(of)
+    )
+    plain = sweep.config("{d: 12, n: [8, 16]}", defaults=DEFAULTS, shard="60")
+    watcher = Watcher(plain, sweep.results)
+    before = watcher.look()
+    sweep.compute(sweep.write(plain))
+    after = watcher.look()
+    assert (before.shards > 0, after.shards, len(expanded)) == (True, 0, 1)
