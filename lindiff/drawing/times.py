@@ -18,6 +18,7 @@ from lindiff.columns.arrays import steps_made
 from lindiff.drawing import compare, need, tables
 from lindiff.drawing.intervals import Interval, geometric_mean_interval
 from lindiff.science import optima
+from lindiff.science.scaling import first_crossing
 
 Array = NDArray[np.float64]
 Curves = dict[int, dict[int, tuple[Array, Array]]]  # by N and seed: steps, ascending, and values
@@ -60,31 +61,9 @@ def curves(cells: pa.Table, quantity: str) -> Curves:
     return found
 
 
-def crossing(steps: Array, values: Array, level: float) -> float | None:
-    """The first step at which a curve reaches a level from the side that it starts on.
-
-    Between stops the curve is linear in the logarithm of the step.
-
-    Args:
-        steps: Shape (K,), ascending, positive.
-        values: Shape (K,), finite.
-        level: What is crossed; a curve that starts on it has crossed it before its first stop.
-
-    Returns:
-        The step; None where it is not reached, or before the first stop.
-    """
-    side = np.sign(values[0] - level)
-    beyond = np.flatnonzero((values - level) * side <= 0)
-    if not len(beyond) or beyond[0] == 0:
-        return None
-    i = int(beyond[0])
-    share = (level - values[i - 1]) / (values[i] - values[i - 1])
-    return float(steps[i - 1] * (steps[i] / steps[i - 1]) ** share)
-
-
 def onset(steps: Array, values: Array) -> float | None:
     """The first step at which the memorized fraction is `ONSET`, if it starts below."""
-    return crossing(steps, values, ONSET) if values[0] < ONSET else None
+    return first_crossing(steps, values, ONSET) if values[0] < ONSET else None
 
 
 def best_stop(steps: Array, losses: Array) -> float | None:
@@ -115,7 +94,7 @@ def reaches(quality: float) -> TimeOf:
     """The function that gives the first step at which the test loss falls below `quality`."""
 
     def time(steps: Array, losses: Array) -> float | None:
-        return crossing(steps, losses, quality) if losses[0] > quality else None
+        return first_crossing(steps, losses, quality) if losses[0] > quality else None
 
     return time
 

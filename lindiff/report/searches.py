@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +80,10 @@ def estimate(arm: Arm) -> Interval:
         least = optima.measured(curves.x, curves.Y)
         found = Interval(least.x, least.x_low, least.x_high, least.count)
         return found.of_enough(FEWEST_SETS)
-    place = _last(curves.x, curves.Y.mean(axis=0), level)
-    n = len(curves.Y)
-    if n < FEWEST_SETS:
-        return Interval(place, math.nan, math.nan, n)
-    without = [_last(curves.x, Y.mean(axis=0), level) for Y in _without_one(curves.Y)]
-    factor = math.exp(optima.jackknife(np.log(without)))
-    return Interval(place, place / factor, place * factor, n)
-
-
-def _without_one(Y: Float64[Array, "n K"]) -> Iterator[Float64[Array, "m K"]]:
-    return (np.delete(Y, i, axis=0) for i in range(len(Y)))
+    place = optima.measured_place(curves.x, curves.Y, partial(_last, level=level))
+    if place is None:
+        return Interval(math.nan, math.nan, math.nan, len(curves.Y))
+    return Interval(place.x, place.x_low, place.x_high, place.count).of_enough(FEWEST_SETS)
 
 
 def _curves(arm: Arm) -> _Curves:
@@ -98,11 +92,11 @@ def _curves(arm: Arm) -> _Curves:
     return _Curves(x[whole], arm.curves[:, whole])
 
 
-def _last(x: Array, y: Array, level: float) -> float:
-    """The last crossing of a level; nan where there is none."""
+def _last(x: Array, y: Array, level: float) -> float | None:
+    """The last crossing of a level; None where there is none."""
     sides = np.flatnonzero(np.diff(y > level))
     if not len(sides):
-        return math.nan
+        return None
     i = int(sides[-1])
     return scaling.between(x[i : i + 2], y[i : i + 2], level)
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
+from lindiff.science.passing import passing_time
 from lindiff.science.samples import Estimate
 
 Array = NDArray[np.float64]
@@ -21,8 +22,6 @@ NOISY = 1024
 EVALUATIONS = 20
 # Numbers of one work array: 8 MiB.
 _BLOCK = 1 << 20
-# In ln σ²: how well the level is found, and a step of the slope there.
-_TOLERANCE, _STEP = 1e-9, 1e-2
 
 
 def collapses(number: Int64[NDArray[np.int64], " N"]) -> bool:
@@ -58,8 +57,6 @@ def collapse_time(
     Returns:
         ½ ln(1 + σ²), and its standard error over points and noises, given the training set.
     """
-    from scipy.optimize import brentq
-
     order = np.argsort(number, kind="stable")
     points, starts = points[order], np.unique(number[order], return_index=True)[1]
     clean = points[rng.integers(len(points), size=count)]
@@ -69,19 +66,10 @@ def collapse_time(
         variance = np.exp(log_variance)
         return _own_weights(points, starts, clean + np.sqrt(variance) * noise, variance)
 
-    def excess(log_variance: float) -> float:
-        return float(weights(log_variance).mean()) - 0.5
-
     low = high = float(np.log(points.var(axis=0).sum() / points.shape[1]))
-    while excess(low) <= 0:
+    while weights(low).mean() <= 0.5:
         low -= 2
-    while excess(high) >= 0:
-        high += 2
-    found = float(brentq(excess, low, high, xtol=_TOLERANCE))
-    slope = (excess(found + _STEP) - excess(found - _STEP)) / (2 * _STEP)
-    variance = np.exp(found)
-    error = np.std(weights(found), ddof=1) / np.sqrt(count) / -slope
-    return float(np.log1p(variance) / 2), float(error * variance / (1 + variance) / 2)
+    return passing_time(weights, 0.5, low, high)
 
 
 def _own_weights(

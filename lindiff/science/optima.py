@@ -7,11 +7,14 @@ first, and the search stays between the neighbours of the best point.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
 from numpy.typing import NDArray
+
+from lindiff.science.scaling import first_crossing
 
 Array = NDArray[np.float64]
 Curve = Float64[Array, " K"]
@@ -171,11 +174,11 @@ def measured(x: Unchecked, Y: Unchecked) -> Optimum:
 
 
 @dataclass(frozen=True)
-class Rise:
-    """Where the mean of several curves first reaches a level from below, with its interval.
+class Place:
+    """A place on the mean of several curves, with its interval.
 
     Attributes:
-        x: Where it does, linear in ln x between points.
+        x: Where it is.
         x_low: Lower end of the interval; nan where there is none.
         x_high: Upper end of the interval; nan where there is none.
         count: Number of curves.
@@ -187,19 +190,41 @@ class Rise:
     count: int
 
 
-def measured_rise(x: Unchecked, Y: Unchecked, level: float) -> Rise | None:
-    """Where the mean of several curves on one grid first reaches a level, if it starts below.
+def measured_place(
+    x: Float64[Array, " K"],
+    Y: Float64[Array, "n K"],
+    place: Callable[[Curve, Curve], float | None],
+) -> Place | None:
+    """A place on the mean of several curves; None where that has none.
 
     Its 95 % interval is that of `measured`: Student's t on a delete-one jackknife of ln x; there
-    is none with a single curve, or where the mean without one of them does not reach the level.
+    is none with a single curve, or where the mean without one of them has no such place.
+
+    Args:
+        x: Shape (K,), positive.
+        Y: Shape (n, K), a curve per seed.
+        place: Of one curve, from x and y.
+    """
+    found, n = place(x, Y.mean(axis=0)), len(Y)
+    if found is None:
+        return None
+    means = (np.delete(Y, i, axis=0).mean(axis=0) for i in range(n) if n > 1)
+    logs = [math.log(one) for one in (place(x, y) for y in means) if one is not None]
+    factor = math.exp(jackknife(np.array(logs))) if len(logs) == n else math.nan
+    return Place(found, found / factor, found * factor, n)
+
+
+def measured_rise(x: Unchecked, Y: Unchecked, level: float) -> Place | None:
+    """Where the mean of several curves on one grid first reaches a level, if it starts below.
 
     Args:
         x: Shape (K,), ascending, positive and finite.
         Y: Shape (n, K), a curve per seed, finite.
-        level: What is reached.
+        level: What is reached; between points the mean is linear in ln x.
 
     Returns:
-        None where the mean curve starts at the level or above, or nowhere reaches it.
+        As `measured_place`; None where the mean curve starts at the level or above, or nowhere
+        reaches it.
 
     Raises:
         ValueError: x or Y is not as above.
@@ -207,28 +232,14 @@ def measured_rise(x: Unchecked, Y: Unchecked, level: float) -> Rise | None:
     Y = np.asarray(Y, np.float64)
     if Y.ndim != 2 or not len(Y):
         raise ValueError(f"Y must have the shape (curves, points), not {Y.shape}")
-    x, mean = _checked(x, Y.mean(axis=0))
+    x, _ = _checked(x, Y.mean(axis=0))
     if not (x[0] > 0 and np.isfinite(x[-1]) and np.isfinite(Y).all()):
         raise ValueError("x must be positive, x and Y finite")
-    found = _first(x, mean, level)
-    if found is None:
-        return None
-    without = [
-        _first(x, np.delete(Y, i, axis=0).mean(axis=0), level) for i in range(len(Y)) if len(Y) > 1
-    ]
-    logs = [math.log(one) for one in without if one is not None]
-    factor = math.exp(jackknife(np.array(logs))) if len(logs) == len(Y) else math.nan
-    return Rise(found, found / factor, found * factor, len(Y))
 
+    def rise(x: Curve, y: Curve) -> float | None:
+        return first_crossing(x, y, level) if y[0] < level else None
 
-def _first(x: Curve, y: Curve, level: float) -> float | None:
-    """The first x at which a curve that starts below a level reaches it."""
-    reached = np.flatnonzero(y >= level)
-    if not len(reached) or reached[0] == 0:
-        return None
-    i = int(reached[0])
-    share = (level - y[i - 1]) / (y[i] - y[i - 1])
-    return float(x[i - 1] * (x[i] / x[i - 1]) ** share)
+    return measured_place(x, Y, rise)
 
 
 def jackknife(without: Float64[Array, " n"]) -> float:

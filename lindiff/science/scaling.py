@@ -49,6 +49,32 @@ def crossing(x: Unchecked, y: Unchecked, level: float) -> float | None:
     return between(x[i : i + 2], y[i : i + 2], level)
 
 
+def first_crossing(x: Unchecked, y: Unchecked, level: float) -> float | None:
+    """The first x at which a curve reaches a level from the side that it starts on.
+
+    Between points the curve is linear in ln x.
+
+    Args:
+        x: Shape (K,), ascending, positive.
+        y: Shape (K,), finite.
+        level: What is reached.
+
+    Returns:
+        The crossing; None where the level is not reached, or where the curve starts.
+
+    >>> first_crossing([1.0, 10.0, 100.0], [0.0, 0.0, 1.0], 0.5).__round__(6)
+    31.622777
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    side = np.sign(y[0] - level)
+    beyond = np.flatnonzero((y - level) * side <= 0)
+    if not len(beyond) or beyond[0] == 0:
+        return None
+    i = int(beyond[0])
+    share = (level - y[i - 1]) / (y[i] - y[i - 1])
+    return float(x[i - 1] * (x[i] / x[i - 1]) ** share)
+
+
 def between(x: Unchecked, y: Unchecked, level: float) -> float:
     """Where a curve reaches a level between two points: by a power law, or linear over ln x.
 

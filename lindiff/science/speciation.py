@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from lindiff.science.mixture import Mixture
+from lindiff.science.passing import passing_time
 from lindiff.science.samples import Estimate
 from lindiff.science.schedule import Schedule
 
@@ -19,8 +20,7 @@ Array = NDArray[np.float64]
 # Noisy points of each class, over all levels and at one of them; and numbers of them at most.
 _POINTS, _LEVEL_POINTS, _NUMBERS = 1 << 17, 1 << 13, 1 << 20
 _FEWEST = 16
-# In ln σ²: how well the level of speciation is found, a step of the slope there, and the least.
-_TOLERANCE, _STEP, _LEAST = 1e-9, 1e-2, -40.0
+_LEAST = -40.0  # ln σ² of points that are clean
 
 
 def bayes_loss(mixture: Mixture, schedule: Schedule, rng: np.random.Generator) -> Estimate:
@@ -86,8 +86,6 @@ def speciation_time(mixture: Mixture, rng: np.random.Generator) -> Estimate:
     Returns:
         The time and its error; NaN where classes overlap so much that clean points have less.
     """
-    from scipy.optimize import brentq
-
     some = mixture.informative()
     count = _count(some, _LEVEL_POINTS)
     noise = rng.standard_normal((count, some.means.shape[1]))
@@ -96,19 +94,10 @@ def speciation_time(mixture: Mixture, rng: np.random.Generator) -> Estimate:
     def probability(log_variance: float) -> Float64[Array, " n"]:
         return same_class(some, noise, 1.0, float(np.exp(log_variance)))
 
-    def excess(log_variance: float) -> float:
-        return float(probability(log_variance).mean()) - middle
-
-    if excess(_LEAST) <= 0:
+    if probability(_LEAST).mean() <= middle:
         return np.nan, np.nan
     high = float(np.log(mixture.variances.max() + (mixture.means**2).max()))
-    while excess(high) >= 0:
-        high += 2
-    found = float(brentq(excess, _LEAST, high, xtol=_TOLERANCE))
-    slope = (excess(found + _STEP) - excess(found - _STEP)) / (2 * _STEP)
-    variance = np.exp(found)
-    error = np.std(probability(found), ddof=1) / np.sqrt(count) / -slope
-    return float(np.log1p(variance) / 2), float(error * variance / (1 + variance) / 2)
+    return passing_time(probability, middle, _LEAST, high)
 
 
 def _count(some: Mixture, wished: int) -> int:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lindiff.drawing import tables, times
 from lindiff.figures import training_time
+from lindiff.science.scaling import first_crossing
 from tests.figures import synthetic
 from tests.figures.feeds import training_time as feed
 
@@ -168,7 +169,7 @@ def test_steps_of_runs_of_another_length_are_not_mixed():
 )
 def test_crossings_by_hand(values: list[float], level: float, expected: float | None):
     steps = 10.0 * 2 ** np.arange(len(values))
-    assert times.crossing(steps, np.array(values), level) == (
+    assert first_crossing(steps, np.array(values), level) == (
         None if expected is None else pytest.approx(expected)
     )
 
@@ -189,7 +190,7 @@ def test_the_crossing_of_a_line_in_ln_step_is_exact(start: float, slope: float, 
     steps = np.array([3.0, 10.0, 50.0, 400.0])
     values = start + slope * np.log(steps)
     level = values[0] + share * (values[-1] - values[0])
-    assert times.crossing(steps, values, level) == pytest.approx(math.exp((level - start) / slope))
-    assert times.crossing(steps, -values, -level) == pytest.approx(
+    assert first_crossing(steps, values, level) == pytest.approx(math.exp((level - start) / slope))
+    assert first_crossing(steps, -values, -level) == pytest.approx(
         math.exp((level - start) / slope)
     )
