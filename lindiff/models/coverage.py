@@ -30,24 +30,26 @@ def _places(family: Family) -> coverage.Places:
     )  # fmt: skip
 
 
-def of_copies(family: Family, made: Array) -> dict[str, NDArray[Any]]:
-    """The metrics `COVERAGE` of samples less the centre, shape (S, d), as arrays of shape (1,)."""
+def of_copies(
+    family: Family, index: NDArray[np.int64], copied: NDArray[np.bool_]
+) -> dict[str, NDArray[Any]]:
+    """The metrics `COVERAGE`, as arrays of shape (1,), from `lindiff.science.samples.copies`."""
     number = np.unique(row_numbers(family), return_inverse=True)[1]
     found = _places(family)
-    copied = coverage.times_copied(made, training_points(family), number)
+    times = coverage.times_copied(index, copied, number)
     columns = {
         "own_time": found.own_time,
         "own_time_se": found.own_time_se,
         "nearest": found.nearest,
         "second": found.second,
         "log_density": found.log_density,
-        "copied": copied,
+        "copied": times,
     }
     rows = [
         {"point": i} | {name: _plain(values[i]) for name, values in columns.items()}
-        for i in range(len(copied))
+        for i in range(len(times))
     ]
-    auc = coverage.copied_auc(found.own_time, copied, number)
+    auc = coverage.copied_auc(found.own_time, times, number)
     return {"coverage": as_objects([rows]), "copied_auc": np.array([auc])}
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
+from lindiff.models import classes
 from lindiff.models.coverage import COVERAGE, of_copies
 from lindiff.models.linear_cells import Filters, level_indices
 from lindiff.models.linear_family import (
@@ -27,7 +28,6 @@ from lindiff.models.linear_family import (
     mode_rows,
     of_data,
     scaled_pool,
-    spectrum_key,
 )
 from lindiff.models.proximity import (
     LARGEST,
@@ -41,10 +41,8 @@ from lindiff.science import denoisers, samples
 from lindiff.science.denoisers import Denoiser, Pairs, Points
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank, Training
-from lindiff.science.numbers import precisions
 from lindiff.science.pools import Pool
 from lindiff.science.schedule import Schedule, log_levels
-from lindiff.science.speciation import speciation_time
 
 Array = NDArray[np.float64]
 Metrics = dict[str, NDArray[Any]]
@@ -77,6 +75,7 @@ _DISTANCES = frozenset(
 # Of two models; the first of samples that are functions of the same noises.
 SAME_NOISE = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
 PAIR = SAME_NOISE | PROXIMITY
+OF_COPIES = _MEMORIZED | COVERAGE | {"classes"}
 
 OF_SCHEDULE = _FAMILY | _LOSSES | _SPECIATION | _EXCESS | {"bayes_loss", "linearity", "directions"}
 OF_SAMPLES = (
@@ -92,8 +91,8 @@ def fresh_points(family: Family) -> Points:
     if pool is not None:
         return denoisers.rows_of(pool.held_out - draw.offset)
     if is_mixture(family.row):
-        classes = mixture_of(family.row)
-        return lambda rng, count: classes.sample(count, rng, rng)[0] - draw.offset
+        mixture = mixture_of(family.row)
+        return lambda rng, count: mixture.sample(count, rng, rng)[0] - draw.offset
     return denoisers.normal(-draw.offset, draw.spectrum)
 
 
@@ -180,9 +179,10 @@ def of_schedule(
     if "bayes_loss" in asked:
         result["bayes_loss"] = np.array([bayes_loss(family, schedule)])
     if asked & _EXCESS:
-        result |= _estimates({"excess_loss": _excess(family, made, denoise)})
+        of_all = classes.excess(family, made, denoise, fresh_points(family))
+        result |= _estimates({"excess_loss": of_all})
     if asked & _SPECIATION:
-        result |= _estimates({"speciation_time": speciation(family)})
+        result |= _estimates({"speciation_time": classes.speciation(family)})
     if "residual_loss" in asked:
         result["residual_loss"] = result["test_loss"] - result["optimal_loss"]
     if "linearity" in asked:
@@ -264,11 +264,9 @@ def of_samples(
         same_noise: Whether both are functions of the same noises and of nothing else.
     """
     asked, draw, found = frozenset(wanted), family.draw, dict[str, samples.Estimate]()
+    copies = _copies(family, made) if asked & OF_COPIES else None
     if asked & _MEMORIZED:
-        found["memorized_fraction"] = (np.nan, np.nan)
-        if _distinct(family) >= 3:
-            points, number = training_points(family), row_numbers(family)
-            found["memorized_fraction"] = samples.memorized_fraction(made, points, number)
+        found["memorized_fraction"] = samples.mean(copies[1]) if copies else (np.nan, np.nan)
     if asked & _DISTANCES:
         found |= samples.gaussian_distances(made, -draw.offset, draw.spectrum)
     if asked & SAME_NOISE:
@@ -277,18 +275,20 @@ def of_samples(
         theirs = None if other is None else other + family.halves.other.offset
         found["proximity_bias"] = proximity(family, made + draw.offset, theirs)
     if asked & _KURTOSIS:
-        found["excess_kurtosis"] = samples.excess_kurtosis(made @ _planted(family))
+        found["excess_kurtosis"] = classes.kurtosis(family, made)
     result = _estimates(found)
     if "classes" in asked:
-        result["classes"] = as_objects([_classes(family, made) or None])
+        result["classes"] = as_objects(
+            [classes.rows(family, made, copies[1] if copies else None) or None]
+        )
     if "modes" in asked:
         # Of nodes as the measure has them, ascending; the table's first mode is the largest.
         generated = samples.variances(made, draw.vectors[:, ::-1])[::-1]
         result["modes"] = as_objects(mode_rows(draw, family.mu, generated[None]))
     if asked & COVERAGE:
         result |= {"coverage": np.full(1, None, dtype=object), "copied_auc": np.full(1, np.nan)}
-        if _distinct(family) >= 3:
-            result |= of_copies(family, made)
+        if copies:
+            result |= of_copies(family, *copies)
     if "pictures" in asked:
         result["pictures"] = np.full(1, None, dtype=object)
         rows = _pictures(family, made[:PICTURES])
@@ -297,70 +297,17 @@ def of_samples(
     return result
 
 
+def _copies(family: Family, made: Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
+    """`samples.copies`; None where there are fewer than three distinct training points."""
+    if _distinct(family) < 3:
+        return None
+    return samples.copies(made, training_points(family), row_numbers(family))
+
+
 def _estimates(found: dict[str, samples.Estimate]) -> Metrics:
     """Metrics with their standard errors, arrays of shape (1,)."""
     result: Metrics = {name: np.array([value]) for name, (value, _) in found.items()}
     return result | {f"{name}_se": np.array([error]) for name, (_, error) in found.items()}
-
-
-def speciation(family: Family) -> samples.Estimate:
-    """The speciation time of the population; NaN where it has one class, or has none."""
-    row = family.row
-    if not is_mixture(row):
-        return np.nan, np.nan
-    rng = generator("speciation", d=row["d"], **spectrum_key(row))
-    return speciation_time(mixture_of(row), rng)
-
-
-def _excess(family: Family, schedule: Schedule, denoise: Denoiser) -> samples.Estimate:
-    """`excess_loss` on the noisy test points of `_losses`; NaN of a data set."""
-    if _pool(family) is not None:
-        return np.nan, np.nan
-    best = mixture_of(family.row).denoiser(schedule, family.draw.offset)
-    sources = denoisers.rows_of(training_points(family)), fresh_points(family)
-    rng = generator("loss", **family.key)
-    return denoisers.over_rounds(denoisers.distances(denoise, best, schedule, sources, rng))
-
-
-def _planted(family: Family) -> Array:
-    """The direction whose cumulants are looked at, shape (d,), of any length.
-
-    Of whitened data the line from the mean to that of the first class; of one class, and of classes
-    of one mean, the leading eigenvector.
-    """
-    s, direction = family.draw.spectrum, np.zeros(family.draw.d)
-    direction[0] = 1.0
-    if _pool(family) is None:
-        classes = mixture_of(family.row)
-        line = precisions(s) * classes.back(classes.means[:1])[0]
-        direction = line if line.any() else direction
-    return direction
-
-
-def _classes(family: Family, made: Array) -> list[dict[str, Any]]:
-    """A row a class, of samples less the centre, shape (S, d); none where there is one class."""
-    if not is_mixture(family.row):
-        return []
-    classes, points = mixture_of(family.row), training_points(family)
-    # Of a clean point exactly; no level of the schedule has a part in it.
-    of_samples, of_points = (classes.posterior(x + family.draw.offset) for x in (made, points))
-    memorized = np.full(len(made), np.nan)
-    if _distinct(family) >= 3:
-        memorized = 1.0 * samples.are_memorized(made, points, row_numbers(family))
-    total = of_samples.sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = memorized @ of_samples / total
-    error = of_samples.std(axis=0, ddof=1) / np.sqrt(len(made))
-    columns = classes.weights, of_points.mean(axis=0), of_samples.mean(axis=0), error, share
-    names = ("weight", "training_fraction", "fraction", "fraction_se", "memorized_fraction")
-    return [
-        {"class": k} | {name: _or_none(x) for name, x in zip(names, numbers, strict=True)}
-        for k, numbers in enumerate(zip(*columns, strict=True), 1)
-    ]
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _pool(family: Family) -> Pool | None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from lindiff.columns import SAMPLERS_WITH_NETWORK
 from lindiff.models.coverage import COVERAGE
 from lindiff.models.linear_cells import IDEAL, evaluations
+from lindiff.models.measured import OF_COPIES
 from lindiff.models.proximity import PROXIMITY, SAMPLES
 from lindiff.planning.cells import Array, Check, column, each_word
 from lindiff.science.coverage import BLOCK, EVALUATIONS, NOISES
@@ -50,9 +51,8 @@ def of_samples(asked: Set[str], d: Array, n: Array) -> Array:
         n: Its training samples, shape (families,).
     """
     work: Array = 0.0 * d
-    # Each looks for the nearest training points by itself.
-    nearest = len(asked & {"memorized_fraction", "classes"}) + bool(asked & COVERAGE)
-    work += nearest * SAMPLES * n * d * _DIFFERENCE
+    if asked & OF_COPIES:
+        work += SAMPLES * n * d * _DIFFERENCE
     if asked & PROXIMITY:
         # Samples of two models to two training sets.
         work += 4 * SAMPLES * n * (_NEAREST + d * _DISTANCE)

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
-
-from lindiff.science.samples import COPY, nearest
 
 Array = NDArray[np.float64]
 Numbers = Int64[NDArray[np.int64], " N"]
@@ -172,23 +170,17 @@ def _log_density(
 
 
 def times_copied(
-    samples: Float64[Array, "S d"], points: Float64[Array, "N d"], number: Numbers
+    index: Int64[NDArray[np.int64], " S"], copied: Bool[NDArray[np.bool_], " S"], number: Numbers
 ) -> Numbers:
-    """How many samples are copies of each training point, shape (N,).
-
-    A sample is a copy of its nearest point where that is nearer than a third of the distance to the
-    next distinct one, as in `memorized_fraction`; copies of a point have its number.
+    """How many samples are copies of each training point, shape (N,); copies of it have its number.
 
     Args:
-        samples: Generated points, shape (S, d).
-        points: Training points, shape (N, d).
-        number: Which distinct point each of them is, shape (N,).
-
-    Raises:
-        ValueError: As `lindiff.science.samples.nearest`.
+        index: The nearest training point of each sample, shape (S,), from
+            `lindiff.science.samples.copies`, as the next one.
+        copied: Which samples are copies of it.
+        number: Which distinct point each training point is, shape (N,).
     """
-    index, ratio = nearest(samples, points, number)
-    hits: Numbers = np.bincount(number[index[ratio < COPY]], minlength=int(number.max()) + 1)
+    hits: Numbers = np.bincount(number[index[copied]], minlength=int(number.max()) + 1)
     return hits[number]
 
 
@@ -206,13 +198,12 @@ def copied_auc(own_time: PerPoint, copied: Numbers, number: Numbers) -> float:
     Returns:
         From 0 to 1; NaN where all points or none are copied.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import mannwhitneyu
 
     first = np.unique(number, return_index=True)[1]
     first = first[np.isfinite(own_time[first])]
-    hit, ranks = copied[first] > 0, rankdata(own_time[first])
-    hits = int(hit.sum())
-    if hits in (0, len(hit)):
+    hit, time = copied[first] > 0, own_time[first]
+    if hit.all() or not hit.any():
         return float("nan")
-    excess = ranks[hit].sum() - hits * (hits + 1) / 2
-    return float(excess / (hits * (len(hit) - hits)))
+    pairs = np.count_nonzero(hit) * np.count_nonzero(~hit)
+    return float(mannwhitneyu(time[hit], time[~hit], method="asymptotic").statistic / pairs)

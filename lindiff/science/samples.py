@@ -18,7 +18,7 @@ Vector = Float64[Array, " d"]
 Estimate = tuple[float, float]
 
 # A sample is a copy of its nearest point below this share of the next distance (Yoon et al. 2023).
-COPY = 1 / 3
+_COPY = 1 / 3
 BLOCKS = 16
 # Distances at once: 8 MiB.
 _BLOCK = 1 << 20
@@ -111,20 +111,24 @@ def memorized_fraction(
         ValueError: There are fewer than three distinct training points: of two, the second-nearest
             is always the other one.
     """
-    return _mean(are_memorized(samples, points, number))
+    return mean(copies(samples, points, number)[1])
 
 
-def are_memorized(
+def copies(
     samples: Float64[Array, "S d"],
     points: Float64[Array, "N d"],
     number: Int64[NDArray[np.int64], " N"] | None = None,
-) -> Bool[NDArray[np.bool_], " S"]:
-    """Which samples `memorized_fraction` counts, shape (S,), with its arguments and errors."""
+) -> tuple[Int64[NDArray[np.int64], " S"], Bool[NDArray[np.bool_], " S"]]:
+    """The nearest training point of each sample, and whether `memorized_fraction` counts it.
+
+    Arguments and errors are those of `memorized_fraction`.
+    """
     number = repeated(points) if number is None else number
     distinct = len(np.unique(number))
     if distinct < 3:
         raise ValueError(f"{distinct} distinct training points; the ratio needs at least 3")
-    return nearest(samples, points, number)[1] < COPY
+    index, ratio = nearest(samples, points, number)
+    return index, ratio < _COPY
 
 
 def excess_kurtosis(values: Float64[Array, " S"]) -> Estimate:
@@ -175,7 +179,7 @@ def proximity_bias(
     """
     far = _distances(one, other_points) + _distances(other, points)
     near = _distances(one, points) + _distances(other, other_points)
-    return _mean((far - near) / 2)
+    return mean((far - near) / 2)
 
 
 def _distances(
@@ -197,10 +201,11 @@ def cosine(one: Float64[Array, "S d"], other: Float64[Array, "S d"]) -> Estimate
         other: Vectors, each beside one of the first.
     """
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return _mean((one * other).sum(axis=1) / lengths)
+    return mean((one * other).sum(axis=1) / lengths)
 
 
-def _mean(values: Bool[NDArray[np.bool_], " S"] | Float64[Array, " S"]) -> Estimate:
+def mean(values: Bool[NDArray[np.bool_], " S"] | Float64[Array, " S"]) -> Estimate:
+    """The mean of numbers of independent samples, shape (S,), S ≥ 2, with its standard error."""
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from lindiff.science import coverage
 from lindiff.science.collapse import collapse_time
-from lindiff.science.samples import memorized_fraction
+from lindiff.science.samples import copies, memorized_fraction
 
 
 def points_of(n: int = 9, d: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +119,7 @@ def test_copies_are_counted_as_the_memorized_fraction_counts_them():
     x = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
     number = np.array([0, 1, 2, 0])
     samples = np.array([[0.1, 0.0], [3.9, 0.1], [2.0, 0.0], [0.0, 0.3], [0.0, 2.9]])
-    copied = coverage.times_copied(samples, x, number)
+    copied = coverage.times_copied(*copies(samples, x, number), number)
     assert copied.tolist() == [2, 1, 0, 2]
     assert copied[:3].sum() / 5 == memorized_fraction(samples, x, number)[0]
 
