@@ -37,7 +37,7 @@ from lindiff.science.schedule import Schedule, log_levels
 
 Array = NDArray[np.float64]
 
-_LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
+LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
 _OF_LEVELS = frozenset(("linearity", "directions"))
 _NO_OTHER = "the other half: the generated samples are not finite"
 
@@ -180,16 +180,16 @@ def _of_group(
     filters = [one for _, one in members]
     schedule = filters[0].make_schedule()
     bank = Bank(schedule, [training for one in filters for training in one.trainings])
-    own = _train(_task(family, 0), bank, _levels(asked, filters), bool(asked & _LOSSES))
+    own = _train(_task(family, 0), bank, _levels(asked, filters), bool(asked & LOSSES))
     pair = any(asked & measured.compared(one) for one in filters)
     sampled = _levels(asked & measured.PAIR, filters)
     other = _train(_task(family, 1), bank, sampled, losses=False) if pair else None
-    of_schedule = asked & measured.OF_SCHEDULE - _LOSSES | {"optimal_loss"}
+    of_schedule = asked & measured.OF_SCHEDULE - LOSSES | {"optimal_loss"}
     for training, (row, one) in enumerate(members):
         denoise, found, why, message = own.denoiser(training), measured.Metrics(), None, None
         if asked & measured.OF_SCHEDULE:
             found |= measured.of_schedule(family, one.schedule, denoise, of_schedule)
-        if asked & _LOSSES:
+        if asked & LOSSES:
             found |= _of_losses(own, training)
             found["residual_loss"] = found["test_loss"] - found["optimal_loss"]
         partner = None if other is None else other.denoiser(training)

@@ -68,11 +68,11 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
 
     Metrics that a model does not give demand nothing of its cells.
     """
-    from lindiff.planning import linear
+    from lindiff.planning import checks
 
     def look(model: Model, own: pa.Table) -> list[Finding]:
         asked = [metric for metric in metrics if metric in model.metrics]
-        own_check = getattr(import_module(model.planning), "check", linear.check)
+        own_check = getattr(import_module(model.planning), "check", checks.check)
         found: list[Finding] = own_check(own, asked)
         return found
 
@@ -119,9 +119,9 @@ def _too_large(cell: dict[str, Any], size: float) -> tuple[str, str]:
 
 def warn(cells: pa.Table) -> list[Finding]:
     """What is allowed but should be known, over all models, in the form of `check`."""
-    from lindiff.planning import linear
+    from lindiff.planning import checks
 
-    return _over_models(cells, lambda _, own: linear.warn(own))
+    return _over_models(cells, lambda _, own: checks.warn(own))
 
 
 def _over_models(

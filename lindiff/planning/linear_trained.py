@@ -14,7 +14,7 @@ import pyarrow as pa
 from lindiff.columns import EXACT_DESCENT
 from lindiff.models.measured import PAIR
 from lindiff.models.proximity import PROXIMITY, SAMPLES
-from lindiff.planning import linear, noises
+from lindiff.planning import checks, linear, noises
 from lindiff.planning.cells import Array, Finding, column, distinct, is_real, text, with_cells
 from lindiff.planning.measured import of_samples
 from lindiff.planning.trained import TORCH_BYTES, check_training
@@ -98,7 +98,7 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         for row, values in distinct(cells, ("data", "draw", "optimizer"))
         if (message := _without_samples(values)) is not None
     ]
-    exact = linear.check(_as_exact(cells), metrics)
+    exact = checks.check(_as_exact(cells), metrics)
     return [*check_training(cells), *unsampled, *exact]
 
 

@@ -10,7 +10,8 @@ from scipy.special import betainc
 
 from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR
 from lindiff.models.proximity import SAMPLES
-from lindiff.planning import linear
+from lindiff.models.random_features import LOSSES
+from lindiff.planning import checks, linear, noises
 from lindiff.planning.cells import Array, Finding, column, each, find, is_real, text, with_cells
 from lindiff.planning.measured import (
     NEEDS_A_DENOISER,
@@ -34,7 +35,6 @@ _PASS = 8e-9
 _ANGLE = 4e-7
 # Orders of the series in the correlations of features.
 _ORDERS = 12
-_LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
 # Arrays of pairs of features, and of centres × features, that are alive together.
 _SQUARES, _COEFFICIENTS, _ANGLES = 9, 9, 9
 
@@ -47,13 +47,12 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
             `sampling_steps`, `noises`, `features` and `cells` (a count).
         metrics: Metrics asked for.
     """
-    d, n, p, cells, timesteps, noises = (
+    d, n, p, cells, timesteps, m = (
         column(families, name) for name in ("d", "n", "features", "cells", "timesteps", "noises")
     )
-    asked, frozen = set(metrics), np.isfinite(noises)
-    drawing = with_cells(families, 0 * n).drop_columns(["noises"])
-    seconds, _ = linear.estimate(drawing, ())
-    rows = np.where(frozen, n * np.where(frozen, noises, 1), n)
+    asked, frozen = set(metrics), noises.are_frozen(families)
+    seconds, _ = linear.estimate(with_cells(noises.averaged(families), 0 * n), ())
+    rows = n * np.where(frozen, m, 1)
     r = np.where(frozen, np.minimum(rows, p), p)
     held = each_held_out(families)
     pairs = rows * (p * (_VALUE + _PRODUCT * d) + r * _PRODUCT * p)
@@ -65,9 +64,9 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     steps = np.minimum(evaluations, timesteps)
     kept = steps + (LEVELS if asked & {"linearity", "directions"} else 0)
     kept = np.minimum(kept, timesteps)
-    seconds += np.where(bool(asked & _LOSSES), timesteps, kept) * solve
+    seconds += np.where(bool(asked & LOSSES), timesteps, kept) * solve
     seconds += (halves - 1) * steps * solve
-    if asked & _LOSSES:
+    if asked & LOSSES:
         seconds += timesteps * losses
     point = p * (_VALUE + 2 * _PRODUCT * d)
     work = halves * evaluations * (_LEVEL + SAMPLES * point + _PRODUCT * d * p * r)
@@ -109,4 +108,4 @@ def each_held_out(families: pa.Table) -> Array:
 
 def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     """Errors that only whole cells show, as ``(row, setting, message)``."""
-    return [*find(cells, (NEEDS_A_DENOISER,)), *linear.check(cells, metrics)]
+    return [*find(cells, (NEEDS_A_DENOISER,)), *checks.check(cells, metrics)]

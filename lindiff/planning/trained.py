@@ -16,7 +16,7 @@ from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import MODELS
 from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR
 from lindiff.models.proximity import SAMPLES
-from lindiff.planning import linear, noises
+from lindiff.planning import checks, linear, noises
 from lindiff.planning.cells import (
     Array,
     Check,
@@ -235,4 +235,4 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("model", "optimizer"), "optimizer", _optimizer),
         (("model", "data"), "data", _pictures),
     )
-    return [*check_training(cells), *find(cells, own), *linear.check(cells, metrics)]
+    return [*check_training(cells), *find(cells, own), *checks.check(cells, metrics)]

@@ -13,7 +13,7 @@ from lindiff import columns
 from lindiff.models import MODELS, ledoit_wolf, linear
 from lindiff.models.ledoit_wolf import run, shrinkage
 from lindiff.planning import estimate
-from lindiff.planning.linear import check
+from lindiff.planning.checks import check
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Training
 from lindiff.science.sampler import make_sampler

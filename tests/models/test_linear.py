@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from lindiff import columns
 from lindiff.models import MODELS, linear_family
 from lindiff.models.linear import run
-from lindiff.planning.linear import check, estimate, warn
+from lindiff.planning.checks import check, warn
+from lindiff.planning.linear import estimate
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Bank, Training
 from lindiff.science.sampler import make_sampler

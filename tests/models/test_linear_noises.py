@@ -10,7 +10,8 @@ import pytest
 from lindiff import columns
 from lindiff.models import MODELS
 from lindiff.models.linear import run
-from lindiff.planning.linear import check, estimate
+from lindiff.planning.checks import check
+from lindiff.planning.linear import estimate
 from lindiff.science.draws import generator, make_draw
 from lindiff.science.noises import draw_pairs
 from lindiff.science.sampler import make_sampler

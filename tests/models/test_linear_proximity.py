@@ -10,7 +10,8 @@ import pytest
 from lindiff.models import linear
 from lindiff.models.linear_family import make_family
 from lindiff.models.proximity import white_noise
-from lindiff.planning.linear import check, estimate
+from lindiff.planning.checks import check
+from lindiff.planning.linear import estimate
 from lindiff.science import measure, vectors
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Bank, Training

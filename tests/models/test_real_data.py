@@ -9,7 +9,8 @@ from lindiff import columns
 from lindiff.models import MODELS
 from lindiff.models.linear import run
 from lindiff.models.linear_family import make_family
-from lindiff.planning.linear import check, estimate, warn
+from lindiff.planning.checks import check, warn
+from lindiff.planning.linear import estimate
 from lindiff.science.datasets import remember
 from lindiff.science.filters import Bank, Training
 from lindiff.science.pools import make_pool

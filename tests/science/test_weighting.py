@@ -6,7 +6,7 @@ from scipy import integrate, stats
 
 from lindiff.models.linear import run
 from lindiff.models.theory import run as limit
-from lindiff.planning.linear import check
+from lindiff.planning.checks import check
 from lindiff.science.draws import make_draw
 from lindiff.science.filters import Bank, Training
 from lindiff.science.named import names
