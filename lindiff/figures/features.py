@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing import labels, noises, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval
 from lindiff.drawing.needs import Needs
 from lindiff.models import FEATURES, FEATURES_THEORY
@@ -71,7 +71,7 @@ def draw(data: pa.Table) -> Figure:
     for ax, panel in zip(axes[0], PANELS, strict=True):
         best = tables.arrays(data, panel=panel, quantity="optimal_loss")
         top = _ROOM * best["value"].min(initial=np.inf)
-        for m, colour, marker in _series(data):
+        for m, colour, marker in noises.series(data):
             own = {"panel": panel, "noises": m}
             _curve(ax, data, own, top, colour, marker)
             if panel == "least":
@@ -88,12 +88,6 @@ def draw(data: pa.Table) -> Figure:
     style.heading(figure, data)
     style.legend(figure, _entries(data), columns=5)
     return figure
-
-
-def _series(data: pa.Table) -> list[tuple[float, str, str]]:
-    """Each m with its colour and marker."""
-    values = tables.distinct(data, "noises")
-    return list(zip(values, style.COLOURS, style.MARKERS, strict=False))
 
 
 def _curve(
@@ -121,11 +115,7 @@ def _mark(ax: Axes, data: pa.Table, m: float, colour: str) -> None:
 def _entries(data: pa.Table) -> list[Any]:
     """The legend: m by colour and marker, then the lines."""
     lines = "-" if tables.has_theory(data) else None
-    symbol = labels.symbol("noises")
-    entries = [
-        style.handle(colour, labels.equal(symbol, labels.number(m)), marker=marker, dash=lines)
-        for m, colour, marker in _series(data)
-    ]
+    entries = noises.entries(data, lines)
     if lines:
         entries.append(style.handle(style.GREY, "line: theory", dash="-"))
     optimum = labels.label("optimal_loss").lower()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lindiff.drawing import labels, slices, style, tables
+from lindiff.drawing import labels, noises, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval
 from lindiff.drawing.needs import Needs
 
@@ -66,9 +66,7 @@ def draw(data: pa.Table) -> Figure:
 
 def _series(data: pa.Table, x: str = "n_over_d") -> list[tuple[float, str, str]]:
     """Each m with its colour and marker; the average over noise has no number of pairs."""
-    values = tables.distinct(data, "noises")
-    found = list(zip(values, style.COLOURS, style.MARKERS, strict=False))
-    return [one for one in found if x == "n_over_d" or math.isfinite(one[0])]
+    return [one for one in noises.series(data) if x == "n_over_d" or math.isfinite(one[0])]
 
 
 def _curve(
@@ -93,13 +91,8 @@ def _optimum(ax: Axes, data: pa.Table, strength: float, x: str) -> None:
 def _entries(data: pa.Table) -> list[Any]:
     """The legend: m by colour and marker, then the lines."""
     lines = "-" if tables.has_theory(data) else None
-    symbol = labels.symbol("noises")
-    entries = [
-        style.handle(colour, labels.equal(symbol, labels.number(m)), marker=marker, dash=lines)
-        for m, colour, marker in _series(data)
-    ]
     return [
-        *entries,
+        *noises.entries(data, lines),
         *itertools.compress([style.handle(style.GREY, "line: theory", dash="-")], [lines]),
         style.handle(style.BLACK, labels.label("optimal_loss").lower(), dash=style.DASHES[1]),
         style.handle(style.GREY, "$Nm=d$", dash="--"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.drawing import compare, labels, slices, style, tables
+from lindiff.drawing import compare, noises, slices, style, tables
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS, THEORY
 
@@ -68,17 +68,12 @@ def draw(data: pa.Table) -> Figure:
     return figure
 
 
-def _series(data: pa.Table) -> list[tuple[float, str, str]]:
-    """Each m with its colour and marker."""
-    return list(zip(tables.distinct(data, "noises"), style.COLOURS, style.MARKERS, strict=False))
-
-
 def _panel(ax: Axes, data: pa.Table, model: str, loss: str) -> None:
     for population in compare.populations(data):
         if loss == "test_loss":
             best = tables.arrays(data, quantity="optimal_loss", **population)
             style.line(ax, best["n"], best["value"], linewidth=0.6)
-        for m, colour, marker in _series(data):
+        for m, colour, marker in noises.series(data):
             own = {"noises": m, **population}
             if model == EXACT:
                 theory = tables.arrays(data, quantity=f"{loss}_theory", model=THEORY, **own)
@@ -90,11 +85,7 @@ def _panel(ax: Axes, data: pa.Table, model: str, loss: str) -> None:
 
 def _entries(data: pa.Table) -> list[Any]:
     """The legend: m by colour and marker, then the lines."""
-    symbol, lines = labels.symbol("noises"), tables.has_theory(data)
-    entries = [
-        style.handle(colour, labels.equal(symbol, labels.number(m)), marker=marker)
-        for m, colour, marker in _series(data)
-    ]
+    lines = tables.has_theory(data)
     theory = [style.handle(style.GREY, "line: linear theory", dash="-")]
     optimum = style.handle(style.BLACK, "linear optimum", dash="-")
-    return [*entries, *itertools.compress(theory, [lines]), optimum]
+    return [*noises.entries(data), *itertools.compress(theory, [lines]), optimum]

@@ -6,7 +6,7 @@ optimizer that draws has the noises by index that networks have (docs/theory.md,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,12 @@ from lindiff.training.linear_noise import Levels
 from lindiff.training.sizes import CHUNK
 
 Array = NDArray[np.float64]
+
+
+def as_tensors(row: dict[str, Any]) -> Callable[[Array], torch.Tensor]:
+    """What makes tensors of the precision of a cell, on the device of the session."""
+    kind = getattr(torch, row["precision"])
+    return partial(torch.as_tensor, dtype=kind, device=device_of(session.current().device))
 
 
 def make_pairs(
@@ -114,12 +120,7 @@ def descend(
     levels: range,
 ) -> Levels:
     """Full gradient descent on the frozen noises of some levels; arguments as of `of_training`."""
-    make = partial(
-        torch.as_tensor,
-        dtype=getattr(torch, row["precision"]),
-        device=device_of(session.current().device),
-    )
-    d = draw.d
+    make, d = as_tensors(row), draw.d
     inputs, cross = np.empty((2, len(levels), d, d))
     for i, index in enumerate(levels):
         pairs = make_pairs(row, draw, key, schedule, index)

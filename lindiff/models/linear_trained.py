@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from lindiff import session
 from lindiff.columns import EXACT_DESCENT
 from lindiff.columns.arrays import steps_made
 from lindiff.models import linear_frozen
@@ -47,7 +45,6 @@ from lindiff.science.draws import Draw
 from lindiff.science.filters import Bank
 from lindiff.science.matrices import Generation
 from lindiff.science.schedule import Schedule
-from lindiff.training.devices import device_of
 from lindiff.training.linear import descend
 from lindiff.training.linear_noise import Levels, train_levels
 from lindiff.training.sizes import BLOCK, CHUNK
@@ -106,9 +103,7 @@ def _by_descent(
     row: dict[str, Any], draw: Draw, schedule: Schedule, stops: Sequence[int], levels: range
 ) -> Levels:
     """Full gradient descent on the exact loss at some levels."""
-    kind = getattr(torch, row["precision"])
-    device = device_of(session.current().device)
-    make = partial(torch.as_tensor, dtype=kind, device=device)
+    make = linear_frozen.as_tensors(row)
     alpha_bar, q = (make(a[levels.start : levels.stop]) for a in (schedule.alpha_bar, schedule.q))
     penalty, rate = (
         make(a[None, levels.start : levels.stop]) for a in linear_frozen.weighted(row, schedule)
@@ -125,9 +120,9 @@ def _run(row: dict[str, Any], draw: Draw, key: dict[str, object], schedule: Sche
             f"linear_trained with optimizer {row['optimizer']} needs the training samples: "
             "set `draw: samples`"
         )
-    device, weights = device_of(session.current().device), loss_weights(row, schedule)
+    weights = loss_weights(row, schedule)
     return Run(
-        rows=torch.as_tensor(draw.centred).to(device, getattr(torch, row["precision"])),
+        rows=linear_frozen.as_tensors(row)(draw.centred),
         key=training_key(row, key),
         learning_rate=row["learning_rate"],
         weight_decay=row["weight_decay"] or 0.0,
