@@ -7,11 +7,13 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from lindiff.columns import METRICS, SETTINGS
+from lindiff.columns import METRICS, SETTING, SETTINGS
 from lindiff.config import reference
+from lindiff.config.axes import value_schema
 from lindiff.config.resolve import load
 from lindiff.config.sheet import KEYS
 from lindiff.errors import InputError
+from lindiff.science.mixture import KEYS as OF_MIXTURE
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
@@ -107,6 +109,11 @@ def test_schema_and_program_agree(tmp_path, key, good):
     except InputError:
         loads = False
     assert (fulfils, loads) == (good, good)
+
+
+def test_the_schema_of_a_mixture_has_its_keys():
+    _, mapping = value_schema(SETTING["mixture"])["anyOf"]
+    assert tuple(mapping["properties"]) == OF_MIXTURE
 
 
 def test_check_says_what_is_old_and_writes_nothing(tmp_path, capsys):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lindiff.columns import SETTING
 from lindiff.science.activations import ACTIVATIONS
 from lindiff.science.filters import Bank, Training
 from lindiff.science.random_features import (
@@ -24,6 +25,10 @@ def problem(name="erf", d=6, p=9, K=14, seed=0):
     W, noise = rng.standard_normal((p, d)), rng.standard_normal((K, d))
     y = rng.standard_normal((K, d)) + 0.7 * noise
     return evaluate(ACTIVATIONS[name], W, y), noise
+
+
+def test_activations_are_those_that_a_config_may_name():
+    assert tuple(ACTIVATIONS) == SETTING["activation"].choices
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
