@@ -150,7 +150,7 @@ class _Found:
                 Best(
                     *key,
                     spread.interval(strength, [r.best[key][0] for r in self.others]),
-                    spread.interval(ratio, [r.best[key][1] for r in self.others]),
+                    _no_harm(spread.interval(ratio, [r.best[key][1] for r in self.others])),
                 )
                 for key, (strength, ratio) in value.best.items()
             ],
@@ -236,6 +236,11 @@ def _crossing(n: list[int], curve: Float64[Array, " n"], target: float) -> float
         return float(n[0])
     found = crossing(np.array(n, dtype=float), values, target)
     return math.inf if found is None else found
+
+
+def _no_harm(ratio: Interval) -> Interval:
+    """A ratio to no regularization within its bound: the best of a kind is at least as good."""
+    return replace(ratio, high=min(ratio.high, 1.0))
 
 
 def _power_law(

@@ -57,13 +57,14 @@ def between(interval: Interval) -> str:
     return f"{number(interval.value)} [{number(interval.low)} to {number(interval.high)}]"
 
 
-def _whole(interval: Interval) -> str:
-    """Numbers of samples with their interval."""
-    value, low, high = (
-        f"{math.ceil(x):,}" if math.isfinite(x) else "∞"
-        for x in (interval.value, interval.low, interval.high)
-    )
-    return value if interval.certain else f"{value} [{low} to {high}]"
+def _whole(interval: Interval, least: int, most: int) -> str:
+    """A number of samples with its interval, whose ends are said within what was looked at."""
+    value = f"{math.ceil(interval.value):,}"
+    if interval.certain:
+        return value
+    low = f"below {least:,}" if interval.low < least else f"{math.ceil(interval.low):,}"
+    high = f"beyond {most:,}" if interval.high > most else f"{math.ceil(interval.high):,}"
+    return f"{value} [{low} to {high}]"
 
 
 def _share(interval: Interval) -> str:
@@ -170,7 +171,8 @@ def _needed(advice: Advice, one: Needed) -> str:
         )
     if one.n.value <= advice.n[0]:
         return f"{_target(one)}: at every N from {advice.n[0]:,} on."
-    return f"{_target(one)}: from N = {_whole(one.n)} on (N/d = {number(one.n.value / advice.d)})."
+    needed = _whole(one.n, advice.n[0], one.largest)
+    return f"{_target(one)}: from N = {needed} on (N/d = {number(one.n.value / advice.d)})."
 
 
 def _regularization(advice: Advice) -> Iterator[str]:

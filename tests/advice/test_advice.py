@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import lindiff
 from lindiff.advice import check as checks
 from lindiff.advice import words
+from lindiff.advice.result import Interval
 from lindiff.advice.sample import InMemory, make_sample, scatter
 from lindiff.cli import main
 from lindiff.config.resolve import load
@@ -375,3 +376,13 @@ def test_the_command_takes_a_file_or_a_list(tmp_path, monkeypatch):
         assert refused.exit_code == 2, wrong
         assert words_of in refused.stderr
     assert not (tmp_path / "b.html").exists()
+
+
+def test_an_interval_beyond_the_n_looked_at_and_a_harm_of_the_best_are_not_said():
+    found = advice()
+    open_ = replace(found.needed[0], n=Interval(60.0, 1e-3, 1e12))
+    said = words._needed(found, open_)
+    assert f"from N = 60 [below {found.n[0]} to beyond {open_.largest:,}] on" in said
+    wild = rows(60) * np.exp(2 * np.random.default_rng(1).standard_normal((60, 1)))
+    ratios = [one.ratio for one in lindiff.advise(wild, "heavy tails").best]
+    assert all(ratio.value <= ratio.high <= 1 for ratio in ratios)
