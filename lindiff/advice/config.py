@@ -43,14 +43,14 @@ experiments:
   networks:                      # from memorizing to generalizing
     model: [linear_exact, mlp, empirical]{samples}
     n: {few}
-    seed: {{range: [0, 2]}}
+    seed: {{range: [0, 3]}}
     timesteps: 100
     sampler: ddim
     width: 128
     steps: 2000
     learning_rate: 6.0e-3
-    metrics: [memorized_fraction, agreement]
-    figures: [transition_models]
+    metrics: [memorized_fraction, agreement, pictures]
+    figures: [transition_models, memorization]
 """
 _FAR, _FEW = 30.0, 4.0  # largest N of a sweep of a spectrum, in units of d: exact, networks
 

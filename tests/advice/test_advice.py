@@ -15,6 +15,7 @@ from lindiff.advice.result import Interval
 from lindiff.advice.sample import InMemory, make_sample, scatter
 from lindiff.cli import main
 from lindiff.config.resolve import load
+from lindiff.drawing.intervals import FEWEST_SETS
 from lindiff.science.filters import Bank, Training
 from lindiff.sweep.validate import validate
 
@@ -243,6 +244,9 @@ def test_from_a_file_to_page_picture_and_config(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
     grid = validate(load(config))
     assert {"linear", "early_stopping", "networks"} <= set(grid.experiments)
+    networks = config.read_text().split("networks:")[1]
+    assert "figures: [transition_models, memorization]" in networks
+    assert f"seed: {{range: [0, {FEWEST_SETS}]}}" in networks, "or the page answers nothing of them"
 
 
 @pytest.mark.slow

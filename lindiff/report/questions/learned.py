@@ -117,6 +117,7 @@ def _memorized(found: list[dict[str, Any]], holds: dict[str, str]) -> Said:
     elif above[-1] == len(found) - 1:
         text += f", and of {between(last)} still at the largest, N = {last['n']:,}"
     else:
-        rest = found[above[-1] + 1]["n"]
-        text += f", and at most {_FEW} at every N of the sweep from {rest:,} to {last['n']:,}"
+        rest, most = found[above[-1] + 1]["n"], last["n"]
+        every = f"every N of the sweep from {rest:,} to {most:,}"
+        text += f", and at most {_FEW} at {every if rest < most else f'the largest, N = {most:,}'}"
     return finding(f"{text}.", holds, *found)
