@@ -20,7 +20,7 @@ def main() -> None:
 
 for verb in (
     configs.validate, configs.plan, configs.status, configs.sweep, configs.init,
-    stages.run, stages.collect, stages.answers, stages.page,
+    stages.run, stages.replan, stages.collect, stages.answers, stages.page,
     papers.figures, papers.latex,
     tables.cells, tables.recompute, tables.gc,
     advice.advise, theory.theory, claims.claims,

@@ -29,7 +29,6 @@ from lindiff.files import atomic, write_text
 from lindiff.report.live import Follower, follow
 from lindiff.report.searches import found
 from lindiff.sweep.derived import ANSWERS, PAGE, REPORT
-from lindiff.sweep.plan import make_plan
 
 # Options with which Snakemake runs no sweep, or not all of it: no report then.
 NO_RUN = (
@@ -112,8 +111,7 @@ def sweep(
     if cores is not None:
         command += ["--cores", cores]
     follower = Follower(results, config.stem) if live else None
-    code = 0 if looks else _rounds(config, settings, results, [*command, *options], follower)
-    code = code or _run([*command, *options], follower)
+    code = _run([*command, *options], follower)
     if code == 0 and not looks:
         for line in found(load(config, settings), results):
             print(printable(f"refined:  {line}"))
@@ -126,33 +124,6 @@ def sweep(
         )
         print(printable(lines), file=sys.stderr)
     return code
-
-
-def _rounds(
-    config: Path,
-    settings: Sequence[str],
-    results: Path,
-    command: Sequence[str],
-    follower: Follower | None,
-) -> int:
-    """Run the rounds of refined axes, each once the one before is finished; 0 without any.
-
-    Each is a run of shards alone: tables and figures are made once, after the last round.
-
-    Returns:
-        Snakemake's exit code.
-    """
-    loaded = load(config, settings)
-    before = None
-    while any(experiment.refine for experiment in loaded.experiments.values()):
-        plan = make_plan(loaded, results)
-        # A round that leaves all as it was has said why, or Snakemake was asked for other targets.
-        if plan.rounds is None or not plan.rounds.open or plan.digest == before:
-            break
-        if code := _run([*command, "--until", "shard"], follower, "round"):
-            return code
-        before = plan.digest
-    return 0
 
 
 def _called() -> str:
@@ -208,12 +179,12 @@ def _sum(path: Path) -> str:
         ).stdout
 
 
-def _run(command: Sequence[str], follower: Follower | None = None, whole: str = "yes") -> int:
+def _run(command: Sequence[str], follower: Follower | None = None) -> int:
     """The exit code of Snakemake, which is stopped by whoever stops this process, and waited for.
 
     With a `follower`, which needs a terminal, a live line stands below what it prints. An interrupt
     is passed on as SIGTERM. Snakemake itself is started deaf to it, for a terminal
-    sends it to both. Of a `whole` that is ``round`` it says no more than of its jobs.
+    sends it to both.
     """
     stopped = False
     child: subprocess.Popen[bytes] | None = None
@@ -228,7 +199,7 @@ def _run(command: Sequence[str], follower: Follower | None = None, whole: str = 
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         # The workflow's last lines say how to get the report, unless it is made here.
         out, err = (subprocess.PIPE, subprocess.STDOUT) if follower else (None, None)
-        environment = os.environ | {"LINDIFF_MAKE": whole}
+        environment = os.environ | {"LINDIFF_MAKE": "yes"}
         child = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
         signal.signal(signal.SIGINT, interrupt)
         if stopped:

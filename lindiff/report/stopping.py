@@ -21,7 +21,7 @@ _LOOK = 0.5
 # Seconds after which what is left can only be jobs on other machines, which Snakemake cancels.
 _PATIENCE = 5.0
 # The verbs that are jobs of the workflow.
-_JOBS = {"plan", "run", "collect", "figures", "answers", "page"}
+_JOBS = {"plan", "run", "replan", "collect", "figures", "answers", "page"}
 
 
 def stop_jobs_with_the_run() -> None:

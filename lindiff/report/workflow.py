@@ -36,15 +36,16 @@ from lindiff.planning.rows import lengths
 from lindiff.progress import duration
 from lindiff.report.ending import killed, no_space
 from lindiff.report.page.write import sources as page_assets
+from lindiff.report.plans import Plans
 from lindiff.report.polling import remember_jobs
 from lindiff.report.searches import told
 from lindiff.report.stopping import stop_jobs_with_the_run
 from lindiff.sweep import derived
-from lindiff.sweep.grid import count
+from lindiff.sweep.grid import most
 from lindiff.sweep.leftovers import leftovers, remove
 from lindiff.sweep.owner import check_owner, record_owner
 from lindiff.sweep.plan import Plan, find_plan, make_plan
-from lindiff.sweep.rounds import rounds_of, with_rounds
+from lindiff.sweep.rounds import with_rounds
 from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
@@ -155,7 +156,7 @@ class Sweep:
             config = resolve.load(file, _settings(settings))
             check_owner(config, Path(file), results)
             plan = make_plan(config, results)
-        print(printable("\n".join(summary(plan))), file=sys.stderr)
+        tell(plan)
         return cls(file, results, plan, main)
 
     @property
@@ -186,7 +187,11 @@ class Sweep:
     @property
     def pending(self) -> list[str]:
         """The parts that are still to be made."""
-        return [f"{self.store}/parts/{shard.name}.parquet" for shard in self.plan.pending]
+        return self.parts(self.plan)
+
+    def parts(self, plan: Plan) -> list[str]:
+        """The parts that a plan has still to be made."""
+        return [f"{self.store}/parts/{shard.name}.parquet" for shard in plan.pending]
 
     @property
     def drawn(self) -> list[str]:
@@ -211,11 +216,12 @@ class Sweep:
 
     def shard(self, name: str) -> Shard:
         """The shard of that name, from the plan or, where a job runs it again, from its spec."""
-        return self._pending.get(name) or read_header(Store(Path(self.store)).spec(name), "spec")
+        return self.plans.shard(name) or read_header(Store(Path(self.store)).spec(name), "spec")
 
     @cached_property
-    def _pending(self) -> dict[str, Shard]:
-        return {shard.name: shard for shard in self.plan.pending}
+    def plans(self) -> Plans:
+        """The plan and those of later rounds, which are told as they come."""
+        return Plans(self.plan, self.main, tell)
 
     def start(self, executor: str = "") -> None:
         """Keep other runs out of the store until this process ends; its jobs end with it.
@@ -242,25 +248,21 @@ class Sweep:
     def failed(self) -> None:
         """Say what logs cannot: that there was no space for them, and which jobs were killed."""
         if self.main:
-            lines = [*no_space(self.results), *killed(Store(Path(self.store)), self.plan.pending)]
+            lines = [*no_space(self.results), *killed(Store(Path(self.store)), self.plans.pending)]
             for line in lines:
                 print(line, file=sys.stderr)
 
     def end(self) -> None:
-        """Say where the results are; `lindiff sweep` runs rounds alone, that end in none."""
-        if self.main and os.environ.get("LINDIFF_MAKE") != "round":
+        """Say where the results are."""
+        if self.main:
             print(printable(self.farewell()))
 
     def _searches(self) -> list[str]:
-        """What searches along refined axes have found by now, and that there is a round to come."""
+        """What searches along refined axes have found."""
         if self.plan.rounds is None:
             return []
         arms = with_rounds(self.plan.config, Store(Path(self.store)))[1]
-        lines = [f"refined:  {told(arm)}" for arm in arms]
-        rounds = rounds_of(arms)
-        if rounds is not None and rounds.open:
-            lines.append(f"refined:  {rounds.text} is next: the same command goes on with it")
-        return lines
+        return [f"refined:  {told(arm)}" for arm in arms]
 
     def farewell(self) -> str:
         """Where the results are, and how to get the report; `make` gets it itself and says so."""
@@ -331,7 +333,8 @@ def gpus(shard: Shard, settings: resolve.Config) -> int:
 
 def table_memory(plan: Plan, attempt: int) -> int:
     """Memory of a job that holds the tables, in MB; grows with the attempt."""
-    size = plan.wanted * _ROW_BYTES + sum(map(_nested, plan.config.experiments.values()))
+    rows = plan.wanted + (plan.rounds.more if plan.rounds else 0)
+    size = rows * _ROW_BYTES + sum(map(_nested, plan.config.experiments.values()))
     return (_TABLE_MB + math.ceil(size / 1e6)) * attempt
 
 
@@ -340,7 +343,7 @@ def _nested(experiment: resolve.Experiment) -> float:
     d, n = (max(experiment.axes.get(name, [math.inf])) for name in ("d", "n"))
     of_cell = lengths(np.array(float(d)), np.array(float(n)))
     rows = sum(float(of_cell[name]) for name in NESTED if name in experiment.metrics)
-    return count(experiment) * rows * _NESTED_BYTES
+    return most(experiment) * rows * _NESTED_BYTES
 
 
 def figure_sources(name: str) -> list[str]:
@@ -385,6 +388,11 @@ def figure_caption(name: str, written: str | Path) -> str:
 def figure_category(name: str) -> str:
     """The heading of a figure in the report."""
     return figures.category(name)
+
+
+def tell(plan: Plan) -> None:
+    """Say a plan on the console."""
+    print(printable("\n".join(summary(plan))), file=sys.stderr)
 
 
 def summary(plan: Plan) -> list[str]:

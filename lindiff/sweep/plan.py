@@ -123,7 +123,7 @@ def make_plan(config: Config, results: Path) -> Plan:
     stored = all(store.has_matrix(name) for name in config.matrices)
     for path, data in existing.items():
         if stored and data.get("key") == key and (plan := _finished(config, path, data, store)):
-            return _with_derived(replace(plan, rounds=rounds))
+            return _with_derived(replace(plan, rounds=rounds), alone=len(existing) == 1)
     grid = validate(config)
     found = cover(grid, store, config)
     packed = list(
@@ -137,7 +137,8 @@ def make_plan(config: Config, results: Path) -> Plan:
     pending = (*found.pending, *(shard for shard, _ in packed))
     digest = _digest(key, [*found.reuse, *(shard.name for shard in pending)])
     serving = [path for path, data in existing.items() if data.get("digest") == digest]
-    written = bool(serving) and not packed and not found.damaged and stored
+    # One of several is made anew, which drops the others: after a kill before they were dropped.
+    written = len(existing) == len(serving) == 1 and not (packed or found.damaged) and stored
     return Plan(
         config=config,
         digest=digest,
@@ -155,11 +156,14 @@ def make_plan(config: Config, results: Path) -> Plan:
     )
 
 
-def _with_derived(plan: Plan) -> Plan:
-    """A finished plan, under a new name if what was made from it is damaged: all is made anew."""
+def _with_derived(plan: Plan, alone: bool) -> Plan:
+    """A finished plan, under a new name if what was made from it is damaged: all is made anew.
+
+    So it is where its file is not `alone`, for jobs elsewhere go by the one that is there.
+    """
     folder = plan.file.parent
     damaged = checksums.damaged(folder, made(folder, plan.tables, plan.figures))
-    if not damaged:
+    if alone and not damaged:
         return plan
     reasons = {str(path): reason for path, reason in damaged.items()}
     file = _unused(folder, plan.digest)

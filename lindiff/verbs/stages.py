@@ -24,6 +24,17 @@ def run(spec: Path, out: Path, device: str) -> None:
 
 @click.command()
 @click.argument("plan_file", type=FILE)
+@click.option("--out", required=True, type=FILE, help="The plan file to write.")
+def replan(plan_file: Path, out: Path) -> None:
+    """Write the plan that follows the one in PLAN_FILE, whose shards are finished."""
+    from lindiff.sweep.replan import replan as plan_again
+
+    plan = plan_again(plan_file, out)
+    click.echo(printable(f"{out}: {plan.wanted:,} cells, {len(plan.pending):,} shards to run"))
+
+
+@click.command()
+@click.argument("plan_file", type=FILE)
 def collect(plan_file: Path) -> None:
     """Write the tables of the plan in PLAN_FILE beside it."""
     from lindiff.sweep.collect import collect as gather

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lindiff.config.resolve import load
+from lindiff.errors import InputError
+from lindiff.report.searches import found
+from lindiff.sweep.collect import collect
+from lindiff.sweep.plan import plan_files, read_plan
 from tests.slurm.cluster import Cluster, controller_down, missing, running
 from tests.sweeps import Sweep
 from tests.tables import compare
@@ -292,3 +297,95 @@ def test_a_restart_of_the_controller_loses_nothing(cluster: Cluster, tmp_path: P
     assert "Trying to restart job" not in log.read_text()
     metrics = pq.read_table(tmp_path / "results/one/metrics.parquet", columns=["status"])
     assert metrics["status"].to_pylist() == ["ok"] * 12_000
+
+
+# Rounds of one shard each: four at most.
+REFINED = """\
+shard: {seconds: 600}
+experiments:
+  one:
+    model: linear_exact
+    d: 16
+    spectrum: isotropic
+    timesteps: 100
+    seed: {range: [0, 3]}
+    metrics: {only: [test_loss]}
+    n: {refine: test_loss, at: 0.5, within: 40%, between: [4, 64], start: 3}
+"""
+
+
+def round_of(results: Path) -> int:
+    """The round of the plan that is written; 0 where none is, or it is just replaced."""
+    try:
+        (file,) = plan_files(results)
+        return read_plan(file).rounds.round
+    except (ValueError, InputError):
+        return 0
+
+
+def test_every_round_of_a_refined_axis_is_jobs_and_a_kill_in_one_resumes(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    config, folder, log = tmp_path / "refined.yaml", tmp_path / "run", tmp_path / "log"
+    config.write_text(REFINED)
+    asked = load(config)
+    here = Sweep(tmp_path)
+    rounds = 0
+    while (plan := here.write(asked)).rounds.open:
+        rounds += 1
+        here.compute(plan)
+    collect(plan, here.results / "refined")
+    assert rounds >= 3
+    folder.mkdir()
+    since = set(cluster.job_states())
+    run = {"cwd": folder, "env": cluster.environment(), "stdin": subprocess.DEVNULL}
+    command = [
+        *(sys.executable, "-m", "lindiff.cli", "sweep", str(config), "--"),
+        *("--profile", str(TEST_PROFILE), "--workflow-profile", str(PROFILE)),
+    ]
+    ended: dict[int, int] = {}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, **run
+        )
+        try:
+            for number in (2, 3):
+                deadline = time.monotonic() + 240
+                while round_of(folder / "results/refined") < number:
+                    assert process.poll() is None, log.read_text()
+                    assert time.monotonic() < deadline, log.read_text()
+                    time.sleep(0.1)
+                # The job of this round: the others are over.
+                over = {job for job, state in cluster.job_states().items() if state != "RUNNING"}
+                ended[number] = running_shard(cluster, since | over | {*ended.values()}, process)
+                if number == 2:
+                    cluster.client("scancel", str(ended[number]))
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert "Trying to restart job" in log.read_text()
+    parts = {part.name: part.read_bytes() for part in (folder / "results/store/parts").iterdir()}
+    assert len(parts) == 2
+    done = subprocess.run(
+        command, check=False, timeout=900, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **run,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "refined axes: round 3 of 4 at most" in done.stdout
+    assert "round 2 of" not in done.stdout
+    for name, content in parts.items():
+        assert (folder / "results/store/parts" / name).read_bytes() == content
+    shards = {
+        int(number)
+        for number, comment in (
+            line.split(maxsplit=1)
+            for line in cluster.client("squeue", "-h", "-t", "all", "-o", "%i %k").splitlines()
+        )
+        if int(number) not in since and "rule_shard" in comment
+    }
+    states = cluster.job_states()
+    assert states[ended[2]] == "CANCELLED"
+    # A job a round, one that was cancelled, and at most one that the second run began anew.
+    assert rounds + 1 <= len(shards) <= rounds + 2
+    assert found(asked, folder / "results") == found(asked, here.results)
+    assert compare(here.results / "refined", folder / "results/refined") == []

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from lindiff.config.resolve import Config
+from lindiff.errors import InputError
+from lindiff.report.plans import Plans
 from lindiff.report.searches import estimate, told
 from lindiff.report.status import Watcher
 from lindiff.sweep import grid
 from lindiff.sweep.collect import collect
 from lindiff.sweep.garbage import find_garbage
 from lindiff.sweep.grid import count, most
-from lindiff.sweep.plan import Plan, read_plan
+from lindiff.sweep.plan import Plan, plan_files, read_plan
+from lindiff.sweep.replan import replan
 from lindiff.sweep.rounds import Arm, with_rounds
 from tests.sweep.test_plan import edit
 from tests.sweeps import Sweep
@@ -119,6 +122,92 @@ def test_the_plan_says_rounds_and_cells_at_most_and_they_hold(sweep: Sweep) -> N
     assert (again.digest, again.pending) == (plan.digest, ())
     sweep.write(asked)
     assert find_garbage(sweep.results, parts=True) == [], "cells of rounds are wanted"
+
+
+def test_later_rounds_are_planned_from_the_plan_alone(sweep: Sweep, tmp_path: Path) -> None:
+    """Of what the first plan has read, the config and a matrix of the user, nothing is read again."""
+    rows = np.random.default_rng(0).standard_normal((400, 3))
+    np.save(tmp_path / "rows.npy", rows)
+    asked = config(sweep, "{data: {file: rows.npy}, draw: samples, "
+                   "n: {refine: test_loss, at: 0.5, within: 20%, between: [4, 128], start: 3}}")  # fmt: skip
+    plan = sweep.write(asked)
+    for file in ("rows.npy", "tiny.yaml"):
+        (tmp_path / file).unlink()
+    plans = [plan]
+    while plan.rounds.open:
+        sweep.compute(plan)
+        plan = replan(plan.file, plan.file.with_name(f"plan-{len(plans)}.json"))
+        plans.append(plan)
+        assert plan_files(sweep.results / "tiny") == [plan.file]
+    assert len(plans) > 2
+    assert (plan.pending, plan.done) == ((), plan.wanted)
+    end = replan(plan.file, plan.file.with_name("plan-end.json"))
+    assert plan_files(sweep.results / "tiny") == [end.file]
+    again = sweep.plan(asked)
+    assert (again.digest, again.file, again.written) == (end.digest, end.file, True)
+    collect(read_plan(end.file), sweep.results / "tiny")
+    assert len(sweep.rows()) == end.wanted
+
+
+def test_no_plan_follows_one_whose_parts_are_not_all_there(sweep: Sweep) -> None:
+    plan = sweep.write(config(sweep, shard="1.0e-6"))
+    sweep.compute(plan, len(plan.pending) - 1)
+    before = sweep.files()
+    (lost,) = {shard.name for shard in plan.pending} - {p.stem for p in sweep.store.parts.iterdir()}
+    later = plan.file.with_name("plan-later.json")
+    with pytest.raises(InputError, match=f"{lost} is to be computed again: parts were removed"):
+        replan(plan.file, later)
+    with pytest.raises(InputError, match="the plan after .* is .*/tiny/plan-….json"):
+        replan(plan.file, sweep.folder / "plan-later.json")
+    assert sweep.files() == before
+
+
+def test_of_two_plans_that_a_kill_left_none_serves(sweep: Sweep) -> None:
+    """Jobs on other machines go by the one plan file that is there."""
+    asked = config(sweep)
+    plan = sweep.write(asked)
+    sweep.compute(plan)
+    old = plan.file.read_bytes()
+    later = replan(plan.file, plan.file.with_name("plan-later.json"))
+    assert sweep.plan(asked).written
+    plan.file.write_bytes(old)
+    again = sweep.plan(asked)
+    assert (again.digest, again.written) == (later.digest, False)
+    assert sweep.write(asked).file.parent == plan.file.parent
+    assert plan_files(plan.file.parent) == [again.file]
+    finish(sweep, asked)
+    (last,) = plan_files(plan.file.parent)
+    last.with_name("plan-other.json").write_bytes(old)
+    over = sweep.plan(asked)
+    assert (over.pending, over.written) == ((), False)
+    sweep.write(asked)
+    assert plan_files(plan.file.parent) == [over.file]
+
+
+def test_the_plans_of_a_run_have_names_of_their_own(sweep: Sweep) -> None:
+    asked = config(sweep)
+    plan = sweep.write(asked)
+    run = Plans(plan, True, list)
+    stem = f"{plan.file.parent}/plan-{plan.digest}"
+    assert (run.searching, run.last) == (True, f"{stem}-end.json")
+    assert run.following == f"{stem}-next-{{number}}.json"
+    plan.file.with_name(f"plan-{plan.digest}-next-1.json").touch()
+    assert Plans(plan, True, list).last == f"{stem}-1-end.json"
+    told: list[Plan] = []
+    run = Plans(plan, True, told.append)
+    sweep.compute(plan)
+    later = replan(plan.file, Path(run.following.format(number=1)))
+    assert run.before(2, lambda number: run.following.format(number=number)).file == later.file
+    assert [t.file for t in told] == [later.file]
+    shard = later.pending[0]
+    assert (run.file_with(shard.name), run.shard(shard.name)) == (str(later.file), shard)
+    assert run.file_with(plan.pending[0].name) == str(plan.file)
+    assert len(run.pending) == len(plan.pending) + len(later.pending)
+    # A job elsewhere has its one plan; a plan without refined axes is of no search.
+    assert Plans(plan, False, list).last == str(plan.file)
+    plain = sweep.config("{d: 12, n: 8}", name="plain", defaults=DEFAULTS)
+    alone = Plans(sweep.plan(plain), True, list)
+    assert (alone.refined, alone.searching, alone.last) == (False, False, alone.planned)
 
 
 @pytest.mark.slow

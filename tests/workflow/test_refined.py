@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -68,21 +71,56 @@ def test_all_rounds_run_and_a_second_time_nothing_does(
     assert workspace.files() == before
 
 
-def test_a_plain_snakemake_runs_a_round_with_its_table_and_says_so(
+def test_a_plain_snakemake_runs_all_rounds_and_makes_the_table_once(
     workspace: Workspace, undisturbed: Path, repository: Path
 ) -> None:
-    first = workspace.finish()
-    assert first.jobs == {"plan": 1, "shard": 3, "collect": 1, "page": 1}
-    assert "between 4 and 16, round 2 of 2 at most" in first.text
-    assert "refined:  round 2 of 2 at most is next: the same command goes on with it" in first.text
-    assert len(workspace.rows()) == 3
-    second = workspace.finish()
-    assert second.jobs == {"plan": 1, "shard": 1, "collect": 1, "page": 1}
-    assert "refined:  one: n where test_loss = 0.5, model linear_exact: " in second.text
-    assert "is next" not in second.text
-    assert "Nothing to be done" in workspace.finish("-n").text
+    before = workspace.files()
+    dry = workspace.finish("-n")
+    known = {"plan": 1, "shard": 3, "next_round": 1, "searched": 1, "collect": 1, "page": 1}
+    assert dry.jobs == known
+    assert workspace.files() == before
+    outcome = workspace.finish()
+    for number, cells in ((1, 3), (2, 4)):
+        told = f"{cells} cells wanted, {3 * (number - 1)} finished, {cells - 3 * (number - 1)} to"
+        assert f"tiny: {told} run in" in outcome.text
+        assert f"tiny: refined axes: round {number} of 2 at most" in outcome.text
+    assert "tiny: 4 cells wanted, 4 finished\n" in outcome.text
+    finished = Counter(re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", outcome.text))
+    assert finished == known | {"shard": 4, "next_round": 2, "all": 1}
+    assert "refined:  one: n where test_loss = 0.5, model linear_exact: " in outcome.text
+    assert len(plan_files(workspace.results / "tiny")) == 1
     expected = Workspace(undisturbed, repository).table()
     assert differences(expected, workspace.table()) == []
+    assert "Nothing to be done" in workspace.finish("-n").text
+    # A part that is lost opens the search again, and nothing else runs.
+    parts = workspace.parts
+    (workspace.results / f"store/parts/{min(parts)}.parquet").unlink()
+    again = workspace.finish()
+    assert again.jobs == known | {"shard": 1}
+    assert again.text.count("(Rule: shard)") == 1
+    assert workspace.parts == parts
+    assert differences(expected, workspace.table()) == []
+    shutil.rmtree(workspace.folder / ".snakemake")
+    assert "Nothing to be done" in workspace.finish("-n").text
+
+
+def test_a_module_runs_all_rounds_for_the_table_alone(workspace: Workspace, repository: Path):
+    """Also where a table of another search is there, which no file is newer than."""
+    (workspace.folder / "Snakefile").write_text(
+        f'module lindiff:\n    snakefile: "{repository}/workflow/Snakefile"\n'
+        '    config: {"sweep": "tiny.yaml"}\nuse rule * from lindiff as lindiff_*\n'
+        "onstart:\n    lindiff.onstart()\n"
+        "rule mine:\n    input: rules.lindiff_collect.output\n    default_target: True\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock"]
+    between = {"0.5": 8, "0.45": 32}
+    for level in ("0.5", "0.45"):
+        workspace.write(**(TINY | {"n": SEARCH.replace("0.5", level)}))
+        outcome = workspace.call(command)
+        assert outcome.code == 0, outcome.text
+        assert "tiny: 4 cells wanted, 4 finished" in outcome.text
+        assert {row["n"] for row in workspace.rows().values()} == {4, 16, 64, between[level]}
+    assert "Nothing to be done" in workspace.call([*command, "-n"]).text
 
 
 def test_killed_in_a_round_it_goes_on_from_there(

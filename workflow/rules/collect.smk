@@ -2,11 +2,12 @@ from lindiff.report.workflow import table_memory
 
 
 # Finished parts are inputs `before_update`: plain files, without a job that could be run for them.
+# The last plan of refined axes stands for its parts, which are not known before.
 rule collect:
     input:
-        plan=str(sweep.plan.file),
-        finished=[before_update(part) for part in sweep.reused],
-        pending=sweep.pending,
+        plan=sweep.plans.last,
+        finished=[] if sweep.plans.refined else map(before_update, sweep.reused),
+        pending=[] if sweep.plans.refined else sweep.pending,
     output:
         sweep.tables,
     log:

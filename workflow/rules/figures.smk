@@ -10,7 +10,7 @@ from lindiff.report.workflow import (
 
 rule figure:
     input:
-        plan=str(sweep.plan.file),
+        plan=sweep.plans.last,
         tables=sweep.tables,
         sources=lambda wildcards: figure_sources(wildcards.figure),
     output:
@@ -51,7 +51,7 @@ rule figure:
 # Words with numbers from the data of the figures.
 rule answers:
     input:
-        plan=str(sweep.plan.file),
+        plan=sweep.plans.last,
         data=sweep.drawn_data,
         sources=answers_sources(),
     output:
@@ -72,7 +72,7 @@ rule answers:
 # All of it on one page, with an explorer of the table.
 rule page:
     input:
-        plan=str(sweep.plan.file),
+        plan=sweep.plans.last,
         tables=sweep.tables,
         drawn=sweep.drawn,
         answers=sweep.answers,

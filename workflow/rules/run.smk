@@ -6,7 +6,7 @@ from lindiff.report.workflow import gpus, minutes
 # Local, and said here: a list of `localrules` loses its names where a module renames its rules.
 rule plan:
     output:
-        str(sweep.plan.file),
+        sweep.plans.planned,
     log:
         f"{sweep.folder}/logs/plan.log",
     localrule: True
@@ -25,7 +25,7 @@ rule plan:
 # finished is to be found by the job, which then has nothing to do.
 rule shard:
     input:
-        str(sweep.plan.file),
+        lambda wildcards: sweep.plans.file_with(wildcards.shard),
     output:
         update(f"{sweep.store}/parts/{{shard}}.parquet"),
     log:
