@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 Numbers = Inexact[NDArray[Any], "..."]
 
 # The average over noise, as a number of copies: what it leaves out is 1/m.
-_AVERAGE = 1e9
+AVERAGE = 1e9
 _ROUNDS = 500
 # Of a derivative by one imaginary step, which subtracts nothing.
 _STEP = 1e-25
@@ -233,7 +233,7 @@ def level_losses(
         penalty: γ ≥ 0.
         known_centre: Whether the mean is known.
     """
-    d, m = len(spectrum), min(noises, _AVERAGE)
+    d, m = len(spectrum), min(noises, AVERAGE)
     own = equivalent(activation, alpha_bar * float(spectrum.mean()), q)
     level = make_level(own, spectrum, n, p, m, (alpha_bar, q), penalty, known_centre)
     least = _LEAST * (own.slope * float((alpha_bar * spectrum + q).mean()) + own.shared + own.own)
@@ -329,7 +329,7 @@ def eigenvalue_density(
         at: λ > 0, shape (k,).
         known_centre: Whether the mean is known.
     """
-    m = min(noises, _AVERAGE)
+    m = min(noises, AVERAGE)
     own = equivalent(activation, alpha_bar * float(spectrum.mean()), q)
     level = make_level(own, spectrum, n, p, m, (alpha_bar, q), 0.0, known_centre)
     found = np.empty(len(at))

@@ -151,10 +151,15 @@ def test_the_limit_is_beside_every_cell_and_says_why_not():
         if not square:
             levels = [level["test_loss"] for level in row["levels"]]
             assert row["test_loss"] == pytest.approx(np.mean(levels), rel=1e-12)
-    stopped = cells(**given, stop=3.0, draw=None)
-    for row in random_features_theory.run(stopped, wanted).to_pylist():
-        assert row["test_loss"] is None
-        assert row["message"] == "no limit of random features after a stop: only at the optimum"
+    # After a stop there is one there too, and every cell has the one that it has alone.
+    stopped = cells(**given, noises=2.0, stop=[3.0, 300.0], draw=None)
+    found = random_features_theory.run(stopped, wanted).to_pylist()
+    for i, row in enumerate(found):
+        (alone,) = random_features_theory.run(stopped.slice(i, 1), wanted).to_pylist()
+        assert row["message"] is None
+        for name in ("train_loss", "test_loss"):
+            assert row[name] == pytest.approx(alone[name], rel=1e-12)
+    assert len({row["test_loss"] for row in found}) == len(found) == 6
 
 
 @pytest.mark.slow  # half a minute of draws
@@ -166,7 +171,7 @@ def test_the_limit_meets_seed_means_at_d_200(activation, spectrum, noises):
     given = {
         "d": 200, "noises": noises, "timesteps": 4, "activation": activation, "spectrum": spectrum,
         "spectrum_params": POWER["spectrum_params"] if spectrum == "power_law" else "{}",
-        "weight_decay": [1e-3, 0.01],
+        "weight_decay": [1e-3, 0.01], "stop": [300.0, np.inf],
     }  # fmt: skip
     for n, p in ((200, 400), (600, 200)):
         own = given | {"n": n, "features": p}
