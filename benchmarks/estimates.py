@@ -207,6 +207,9 @@ def cases() -> Iterator[tuple[str, str]]:
     yield ("random_features_theory",
            f"{{model: random_features_theory, {gauss}, d: 200, n: [100, 200], features: [50, 400],"
            " noises: 2.0, weight_decay: [0, 1.0e-3], timesteps: 200, metrics: levels}")  # fmt: skip
+    yield ("random_features_theory relu, stopped",
+           f"{{model: random_features_theory, {gauss}, d: 200, n: [100, 200], features: 400,"
+           " activation: relu, stop: 100.0, timesteps: 10, metrics: levels}")  # fmt: skip
     for metrics in (
         "memorized_fraction",
         "linearity",

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
-from lindiff.planning.cells import Array, column
-from lindiff.planning.linear import BASE_BYTES
+from lindiff.planning.cells import Array, column, text
+from lindiff.planning.linear import BASE_BYTES, of_spectra
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _LEVEL = 8e-4
 _MODE = 1e-6
+# The contour of a level after a stop, and each of its modes in products of its nodes.
+_CONTOUR = 0.11
+_CONTOUR_MODE = 7e-4
+# Nodes of a contour, and arrays of pairs of nodes that are alive together.
+_NODES, _PAIRS = 230, 40
+# Products of two modes, of an activation that has them.
+_PRODUCTS = 50
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     """Seconds and bytes of each family.
 
     Args:
-        families: One row a family with `d`, `timesteps` and `cells` (a count).
+        families: One row a family with its spectrum, `activation`, `stop` of one of its cells,
+            `d`, `timesteps` and `cells` (a count).
         metrics: Metrics asked for.
     """
     d, cells, timesteps = (column(families, name) for name in ("d", "cells", "timesteps"))
-    return cells * timesteps * (_LEVEL + _MODE * d), BASE_BYTES + 8 * (40 * d + 4 * timesteps)
+    # Cells that differ in the stop alone share a contour; how many do is not known.
+    stopped = np.isfinite(column(families, "stop"))
+    modes = of_spectra(families, lambda s: len(np.unique(s)), float)
+    modes = modes + np.where(text(families, "activation") == "relu", _PRODUCTS, 0)
+    level = np.where(stopped, _CONTOUR + _CONTOUR_MODE * modes, _LEVEL + _MODE * d)
+    numbers = 40 * d + 4 * timesteps
+    numbers = numbers + np.where(stopped, 2 * (_PAIRS * _NODES**2 + 12 * _NODES * modes), 0)
+    return cells * timesteps * level, BASE_BYTES + 8 * numbers

@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 Numbers = Inexact[NDArray[Any], "..."]
 
 # The average over noise, as a number of copies: what it leaves out is 1/m.
-_AVERAGE = 1e9
+AVERAGE = 1e9
 _ROUNDS = 500
 # Of a derivative by one imaginary step, which subtracts nothing.
 _STEP = 1e-25
@@ -33,6 +33,9 @@ _STEP = 1e-25
 _LEAST = 1e-10
 # Of a density, how far off the real axis it is taken, relative to λ.
 _HEIGHT = 1e-7
+# Groups of modes whose products are taken, and groups of products, over this range down from the
+# largest: what is smaller is one group.
+_MODES, _PRODUCTS, _RANGE = 100, 50, 1e-6
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,14 @@ class Equivalent:
     Attributes:
         constant: c_0².
         slope: c_1²/s², the square of the linear part's slope.
+        quadratic: c_2², of the noise's quadratic part.
         shared: Variance of the noise that all copies of a sample have in common.
         own: Variance of the noise that is each copy's own.
     """
 
     constant: float
     slope: float
+    quadratic: float
     shared: float
     own: float
 
@@ -62,61 +67,111 @@ def equivalent(activation: Activation, signal: float, noise: float) -> Equivalen
     """
     variance = signal + noise
     zero, s = np.zeros(1), np.array([np.sqrt(variance)])
-    c0, c1 = (float(c[0]) for c in islice(activation.coefficients(zero, s), 2))
+    c0, c1, c2 = (float(c[0]) for c in islice(activation.coefficients(zero, s), 3))
     correlations = np.array([signal / variance, 1.0])
     of_copies, of_one = activation.pair(zero, zero, s, s, correlations).tolist()
     shared = max(of_copies - c0**2 - c1**2 * signal / variance, 0.0)
     own = max(of_one - c0**2 - c1**2 - shared, 0.0)
-    return Equivalent(c0**2, c1**2 / variance, shared, own)
+    return Equivalent(c0**2, c1**2 / variance, c2**2, shared, own)
+
+
+def _grouped(
+    values: Float64[Array, "... c"], counts: Float64[Array, " c"], groups: int
+) -> tuple[Float64[Array, "... g"], Float64[Array, " g"]]:
+    """At most so many means of `values` > 0 that are near in the logarithm of the last row."""
+    if len(counts) <= groups:
+        return values, counts
+    last = np.log(values[-1] / values[-1].max()) / np.log(_RANGE)
+    group = np.clip((last * groups).astype(int), 0, groups - 1)
+    members = np.zeros((groups, len(counts)))
+    members[group, np.arange(len(counts))] = counts
+    members = members[members.any(axis=1)]
+    total = members.sum(axis=1)
+    return values @ members.T / total, total
+
+
+def _products(
+    own: Equivalent, signal: Float64[Array, " u"], q: float, counts: Float64[Array, " u"]
+) -> tuple[Float64[Array, "2 v"], Float64[Array, " v"]]:
+    """Variances of c_2 He_2(u/s) along products of two modes, and how many products have them.
+
+    c_2² R∘R, R the features' correlations, is a sum over pairs of modes of 2 c_2² k_μ k_ν/(tr K)²,
+    k = ᾱs + q, and of a part c_2² tr K²/(tr K)² along the features' mean, which goes with the
+    constant; both less what its diagonal of 1 has not, 2 tr K²/(tr K)² of it.
+
+    Args:
+        own: The activation.
+        signal: ᾱs, shape (u,).
+        q: Variance of the noise.
+        counts: How often each mode occurs, shape (u,).
+
+    Returns:
+        Of each group of products the variance in common to copies of a sample and the whole.
+    """
+    if not own.quadratic:
+        return np.zeros((2, 0)), np.zeros(0)
+    modes, number = _grouped(np.stack([signal, signal + q]), counts, _MODES)
+    i, j = np.triu_indices(len(number))
+    pairs = np.where(i == j, number[i] * (number[i] + 1) / 2, number[i] * number[j])
+    total, squares = modes[1] @ number, modes[1] ** 2 @ number
+    scale = 2 * own.quadratic / (total**2 + 2 * squares)
+    return _grouped(scale * modes[:, i] * modes[:, j], pairs, _PRODUCTS)
 
 
 @dataclass(frozen=True, eq=False)
-class _Level:
-    """One level of a training set's limit.
+class Level:
+    """One level of a training set's limit, of v modes: those of the data and products of two.
 
     Attributes:
         n: Rows of both groups, shape (2,).
-        k: Their covariances along the u distinct modes, shape (2, u).
+        k: Their covariances along the modes, shape (2, v).
         h: Their noise, shape (2,).
-        fresh: Those of fresh y, shape (u,), and their noise.
+        fresh: Those of fresh y, shape (v,), and their noise.
         targets: E ε² of fresh y, where what the constant adds to the prediction is counted as ε.
-        counts: How often each mode occurs, shape (u,).
+        counts: How often each mode occurs, shape (v,).
         slope: c_1²/s².
-        a: 1/(d p), the variance of the entries of W/√(d p).
+        a: Variance of the entries of each mode's column, 1/(d p) of W/√(d p), shape (v,).
         p: Number of features, less what the constant takes.
-        q: Variance of the noise.
+        q: The square of E ε y along each mode, shape (v,): q of the data's, 0 of products.
+        d: Dimension.
     """
 
     n: Float64[Array, " 2"]
-    k: Float64[Array, "2 u"]
+    k: Float64[Array, "2 v"]
     h: Float64[Array, " 2"]
-    fresh: tuple[Float64[Array, " u"], float]
+    fresh: tuple[Float64[Array, " v"], float]
     targets: float
-    counts: Float64[Array, " u"]
+    counts: Float64[Array, " v"]
     slope: float
-    a: float
+    a: Float64[Array, " v"]
     p: float
-    q: float
+    q: Float64[Array, " v"]
+    d: int
 
-    def _parts(self, x: Numbers, z: Any, step: Any) -> tuple[Any, ...]:
+    def parts(self, x: Numbers, z: Any, step: Any = 0.0) -> tuple[Any, ...]:
         """w, t, D, τ and g at x = ln (w_1, w_2, t)."""
         w, t = np.exp(x[:2]), np.exp(x[2])
         D = self.slope * (w @ self.k + step * self.fresh[0])
         tau = z + w @ self.h + step * self.fresh[1]
         return w, t, D, tau, self.a * t / (1 + self.a * t * D)
 
+    def start(self, z: Any) -> Numbers:
+        """ln (w_1, w_2, t) of z far from the eigenvalues, where Newton's method begins."""
+        found: Numbers = np.log(np.append(self.n, self.p / (z + self.n @ self.h)))
+        return found
+
     def root(self, z: Any, step: Any, x: Numbers) -> Numbers:
         """ln (w_1, w_2, t), by Newton's method in these logarithms from x.
 
         w_k (1 + tr K_k Q) = n_k with tr K_k Q = c² Σ_j k_kj g_j + h_k t, and
-        t (τ + Σ_j a D_j/(1 + a t D_j)) = p.
+        t (τ + Σ_j a_j D_j/(1 + a_j t D_j)) = p.
 
         Raises:
             ArithmeticError: The method did not end.
         """
         settled = 0
         for _ in range(_ROUNDS):
-            w, t, D, tau, g = self._parts(x, z, step)
+            w, t, D, tau, g = self.parts(x, z, step)
             thin = self.a / (1 + self.a * t * D) ** 2 * self.counts
             trace = self.slope * (self.k @ (g * self.counts)) + self.h * t
             total = tau + (D * g * self.counts).sum() / t
@@ -139,15 +194,14 @@ class _Level:
     def least(self, z: Any, step: Any, x: Numbers) -> Any:
         """The least sum of squares with `step` fresh pairs added, and the root."""
         x = self.root(z, step, x)
-        w, _, _, _, g = self._parts(x, z, step)
+        w, _, _, _, g = self.parts(x, z, step)
         total = w.sum() + step * self.targets
-        d = self.counts.sum()
-        return total * d - total**2 * self.slope * self.q * (g @ self.counts), x
+        explained = self.slope * (g @ (self.q * self.counts))
+        return total * self.d - total**2 * explained, x
 
     def losses(self, z: float) -> tuple[float, float]:
         """Train loss times d N m, and test loss times d, with the penalty z = N m γ."""
-        start = np.log(np.append(self.n, self.p / (z + self.n @ self.h)))
-        value, x = self.least(z, 0.0, start)
+        value, x = self.least(z, 0.0, self.start(z))
         pairs = self.n.sum()
         h = _STEP * pairs
         square, _ = self.least(z + 1j * h, 0.0, x.astype(complex))
@@ -179,15 +233,15 @@ def level_losses(
         penalty: γ ≥ 0.
         known_centre: Whether the mean is known.
     """
-    d, m = len(spectrum), min(noises, _AVERAGE)
+    d, m = len(spectrum), min(noises, AVERAGE)
     own = equivalent(activation, alpha_bar * float(spectrum.mean()), q)
-    level = _make_level(own, spectrum, n, p, m, (alpha_bar, q), penalty, known_centre)
+    level = make_level(own, spectrum, n, p, m, (alpha_bar, q), penalty, known_centre)
     least = _LEAST * (own.slope * float((alpha_bar * spectrum + q).mean()) + own.shared + own.own)
     train, test = level.losses(max(penalty, least / p) * n * m)
     return train / (d * n * m), test / d
 
 
-def _make_level(
+def make_level(
     own: Equivalent,
     spectrum: Float64[Array, " d"],
     n: int,
@@ -196,37 +250,54 @@ def _make_level(
     signal: tuple[float, float],
     penalty: float,
     known_centre: bool,
-) -> _Level:
+) -> Level:
     """One level; arguments as of `level_losses`, with ᾱ_t and q_t.
 
     A constant c_0 is one more feature, the share c_0²/(c_0² + γ) of which is fitted: it takes as
     many features and rows, and adds the error of a mean over all pairs.
     """
     alpha_bar, q = signal
-    s, counts = np.unique(spectrum, return_counts=True)
-    freedom, d = degrees_of_freedom(n, known_centre), len(spectrum)
+    s, repeats = np.unique(spectrum, return_counts=True)
+    freedom, d, counts = degrees_of_freedom(n, known_centre), len(spectrum), repeats.astype(float)
+    of_products, number = _products(own, alpha_bar * s, q, counts)
+    common, single = of_products[0], of_products[1] - of_products[0]
+    # All of the quadratic part is along products, or the mean, which goes with the constant.
+    of_copies = own.quadratic * (alpha_bar * (s @ counts) / ((alpha_bar * s + q) @ counts)) ** 2
+    shared = max(own.shared - of_copies, 0.0)
+    alone = max(own.own - own.quadratic + of_copies, 0.0)
     rows = np.array([freedom, n * m - freedom])
-    k = np.stack([m * alpha_bar * s + q, np.full(len(s), q)])
-    h = np.array([m * own.shared + own.own, own.own]) / p
+    k = _joined(
+        np.stack([m * alpha_bar * s + q, np.full(len(s), q)]),
+        np.stack([m * common + single, single]) / own.slope,
+    )
+    h = np.array([m * shared + alone, alone]) / p
     fitted = own.constant / (own.constant + penalty) if own.constant else 0.0
     # The mean over all pairs is a row of the first group, with no signal where that was taken off.
     mean = 0 if known_centre else 1
     rows[mean] -= 1 - (1 - fitted) ** 2
     error = fitted**2 / (n * m)
     fresh = alpha_bar * s * (1 if known_centre else 1 + 1 / n) + q
-    return _Level(
+    fresh = _joined(fresh, of_products[1] / own.slope)
+    return Level(
         # A group without rows has a weight that changes no digit.
         n=np.maximum(rows, 1e-30),
         k=k,
         h=h,
-        fresh=(fresh + error * k[mean], (own.shared + own.own) / p + error * float(h[0])),
+        fresh=(fresh + error * k[mean], (shared + alone) / p + error * float(h[0])),
         targets=1 + error,
-        counts=counts.astype(float),
+        counts=_joined(counts, number),
         slope=own.slope,
-        a=1 / (d * p),
+        a=_joined(np.full(len(s), 1 / (d * p)), np.full(len(number), 1 / p)),
         p=max(p - fitted, p / 2),
-        q=q,
+        q=_joined(np.full(len(s), q), np.zeros(len(number))),
+        d=d,
     )
+
+
+def _joined(*parts: Array) -> Array:
+    """Arrays of the data's modes and of products, as one along the last axis."""
+    found: Array = np.concatenate(parts, axis=-1)
+    return found
 
 
 def eigenvalue_density(
@@ -258,14 +329,12 @@ def eigenvalue_density(
         at: λ > 0, shape (k,).
         known_centre: Whether the mean is known.
     """
-    m = min(noises, _AVERAGE)
+    m = min(noises, AVERAGE)
     own = equivalent(activation, alpha_bar * float(spectrum.mean()), q)
-    level = _make_level(own, spectrum, n, p, m, (alpha_bar, q), 0.0, known_centre)
+    level = make_level(own, spectrum, n, p, m, (alpha_bar, q), 0.0, known_centre)
     found = np.empty(len(at))
     for i, value in enumerate(at):
-        x = np.log(np.append(level.n, level.p / (value * n * m + level.n @ level.h))).astype(
-            complex
-        )
+        x = level.start(value * n * m).astype(complex)
         # From a point far off the axis down to it: each root starts the next.
         for height in np.geomspace(1e2, _HEIGHT, 24):
             x = level.root(-value * n * m * (1 - 1j * height), 0.0, x)

@@ -1,6 +1,7 @@
 """The limit of random features: against draws, known limits and the linear theory."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lindiff.science.activations import ACTIVATIONS
+from lindiff.science.filters import Bank, Training
 from lindiff.science.noise_limit import level_losses as linear_losses
-from lindiff.science.random_features import normal_moments, solve_average
+from lindiff.science.random_features import (
+    evaluate,
+    normal_moments,
+    solve_average,
+    solve_pairs,
+)
 from lindiff.science.random_features_limit import (
     eigenvalue_density,
     equivalent,
     level_losses,
+    make_level,
 )
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
@@ -29,9 +37,45 @@ def test_an_equivalent_has_the_moments_of_the_activation():
         s, zero, one = np.sqrt([1.1]), np.zeros(1), np.ones(1)
         square = activation.pair(zero, zero, s, s, one)[0]
         copies = activation.pair(zero, zero, s, s, 0.7 / 1.1 * one)[0]
+        assert own.quadratic <= own.shared + own.own
         assert own.constant + own.slope * 1.1 + own.shared + own.own == pytest.approx(square)
         assert own.constant + own.slope * 0.7 + own.shared == pytest.approx(copies)
         assert (own.shared > 0.001) == (name != "identity")
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("spectrum", [POWER, np.ones(3), np.array([9.0, *np.full(400, 0.1)])])
+def test_modes_products_and_noise_are_all_of_the_square(name, spectrum):
+    """tr K of fresh y, of groups of modes and of each alone, is E σ² but for the constant."""
+    own = equivalent(ACTIVATIONS[name], 0.6 * spectrum.mean(), 0.4)
+    level = make_level(own, spectrum, 10**12, 7, 2, (0.6, 0.4), 0.0, True)
+    trace = level.slope * (level.fresh[0] * level.a) @ level.counts * 7 + level.fresh[1] * 7
+    mean = (0.6 * spectrum + 0.4).sum()
+    along = own.quadratic / (2 + mean**2 / ((0.6 * spectrum + 0.4) ** 2).sum())
+    every = own.slope * mean / len(spectrum) + own.shared + own.own
+    assert trace + along == pytest.approx(every, rel=1e-9)
+
+
+def test_products_of_modes_halve_what_the_train_loss_of_relu_is_off():
+    """Of few effective dimensions: with a white quadratic part it is 6 % below seed means."""
+    relu, spectrum, d = ACTIVATIONS["relu"], make_spectrum("power_law", 60, exponent=1.0), 60
+    found = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        W, x = rng.standard_normal((120, d)), rng.standard_normal((60, d)) * np.sqrt(spectrum)
+        noise = rng.standard_normal((60, d))
+        y = np.sqrt(0.9) * (x - x.mean(axis=0)) + np.sqrt(0.1) * noise
+        solved = solve_pairs(evaluate(relu, W, y), noise)
+        bank = Bank(make_schedule("cosine", 4), [Training(weight_decay=3e-3)])
+        found.append(solved.train_losses(bank)[0])
+    own = equivalent(relu, 0.9, 0.1)
+    white, _ = make_level(
+        replace(own, quadratic=0.0), spectrum, 60, 120, 1, (0.9, 0.1), 3e-3, False
+    ).losses(3e-3 * 60)
+    train, _ = level_losses(relu, spectrum, 60, 120, 1, 0.9, 0.1, 3e-3)
+    off, off_white = (abs(value / np.mean(found) - 1) for value in (train, white / (d * 60)))
+    assert off < 0.03
+    assert off < off_white / 2
 
 
 @pytest.mark.parametrize("known", [False, True])
