@@ -58,6 +58,8 @@ def test_the_neutral_values_are_frozen():
         "mixture": "none",
         "centre": "estimated",
         "draw": "wishart",
+        "augmentation": "none",
+        "group_size": 0,
         "schedule": "linear",
         "beta_min": 1e-4,
         "beta_max": 1e-2,

@@ -9,10 +9,14 @@ from __future__ import annotations
 GAUSSIAN = "gaussian"
 # The value of the setting `mixture` that is one Gaussian.
 ONE_CLASS = "none"
+# The value of the setting `augmentation` that leaves the training set as it is.
+NOT_AUGMENTED = "none"
 
 SPECTRUM = ("spectrum", "spectrum_params")
 # Of a population of Gaussian data: the eigenvalues of its covariance.
 COVARIANCE = (*SPECTRUM, "d", "scale")
+# Of a training set: the group whose orbit it is.
+AUGMENTATION = ("augmentation", "group_size")
 SCHEDULE = ("schedule", "beta_min", "beta_max", "timesteps")
 SAMPLING = ("sampler", "final_noise", "sampling_steps", "truncation")
 # Of a linear model: the fields of `lindiff.science.filters.Training` but the rms of the data.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from lindiff.columns.column import SAMPLERS_WITH_NETWORK, Column
-from lindiff.columns.groups import GAUSSIAN, ONE_CLASS
+from lindiff.columns.groups import GAUSSIAN, NOT_AUGMENTED, ONE_CLASS
 
 # The optimizer that descends on the exact loss: it draws nothing.
 EXACT_DESCENT = "gradient_descent"
@@ -134,6 +134,28 @@ SETTINGS: tuple[Column, ...] = (
         neutral="wishart",
         choices=("wishart", "samples"),
         void_unless=("data", (GAUSSIAN,)),
+    ),
+    Column(
+        "augmentation",
+        "str",
+        "augmentation",
+        "Group of which every element is applied to every training point, so that the training set "
+        "is its orbit. Of pictures: `flip`, left and right exchanged; `shift`, cyclic shifts of "
+        "rows and columns; `flip_shift`, both. Of Gaussian data of mean 0 (`draw: samples`): "
+        "`signs`, sign changes of the principal axes that no Σ notices.",
+        neutral=NOT_AUGMENTED,
+        choices=(NOT_AUGMENTED, "flip", "shift", "flip_shift", "signs"),
+    ),
+    Column(
+        "group_size",
+        "int",
+        "group size $|G|$",
+        "Elements of the group of `shift`, `flip_shift` or `signs`; 0 is the largest. Shifts are "
+        "by multiples of a step that divides height and width; sign changes are a power of 2.",
+        neutral=0,
+        low=0,
+        high=1_000_000,
+        void_unless=("augmentation", ("shift", "flip_shift", "signs")),
     ),
     Column(
         "schedule",

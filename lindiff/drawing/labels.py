@@ -40,6 +40,7 @@ _DERIVED = {
     "df1": r"$\mathrm{df}_1$",
     "df2": r"$\mathrm{df}_2$",
     "pairs_over_d": r"$Nm/d$",
+    "points_over_d": r"$N|G|/d$",
     "participation": r"$(\mathrm{tr}\,\Sigma)^2/\mathrm{tr}\,\Sigma^2$",
     "onset": "onset of memorization",
     "best_stop": "best stop",

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lindiff.columns.groups import (
+    AUGMENTATION,
     COVARIANCE,
     NETWORK,
     RANDOM_FEATURES,
@@ -123,7 +124,7 @@ _OF_CLASSES = frozenset(
 _OF_ONE_RUN = frozenset(
     (
         "spectrum", "spectrum_params", "scale", "n", "population_mean", "mixture", "centre", "draw",
-        "seed", "noises", "weight_decay", "learning_rate", "train_seed",
+        *AUGMENTATION, "seed", "noises", "weight_decay", "learning_rate", "train_seed",
     )
 )  # fmt: skip
 
@@ -136,8 +137,8 @@ def _network(name: str, look: Look, pictures: bool = False) -> Model:
         "lindiff.planning.trained",
         look,
         settings=(
-            "model", *_DATA, *SCHEDULE, *SAMPLING, "noises", "weight_decay", "weighting",
-            "learning_rate", *RUN, "stop_step", *NETWORK, "train_seed",
+            "model", *_DATA, *AUGMENTATION, *SCHEDULE, *SAMPLING, "noises", "weight_decay",
+            "weighting", "learning_rate", *RUN, "stop_step", *NETWORK, "train_seed",
         ),
         within=frozenset((*SAMPLING, "stop_step")),
         metrics=_MEASURED | _OF_CLASSES,
@@ -156,7 +157,9 @@ MODELS: dict[str, Model] = {
             "lindiff.models.linear",
             "lindiff.planning.linear",
             Look("linear", "#0072B2", "o"),
-            settings=("model", *_DATA, *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION),
+            settings=(
+                "model", *_DATA, *AUGMENTATION, *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION,
+            ),
             within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
             | _PROXIMITY
@@ -169,7 +172,7 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.theory",
             Look("linear, theory", "#0072B2", ""),
             settings=(
-                "model", *COVARIANCE, "n", "population_mean", "mixture", "centre",
+                "model", *COVARIANCE, "n", "population_mean", "mixture", "centre", *AUGMENTATION,
                 *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION,
             ),
             within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
@@ -181,8 +184,8 @@ MODELS: dict[str, Model] = {
             "lindiff.planning.linear_trained",
             Look("linear, trained", "#56B4E9", "v"),
             settings=(
-                "model", *_DATA, *SCHEDULE, *SAMPLING, "noises", "weight_decay", "weighting",
-                "learning_rate", *RUN, "stop_step", "train_seed",
+                "model", *_DATA, *AUGMENTATION, *SCHEDULE, *SAMPLING, "noises", "weight_decay",
+                "weighting", "learning_rate", *RUN, "stop_step", "train_seed",
             ),
             within=frozenset((*SAMPLING, "stop_step")),
             metrics=frozenset(
@@ -203,7 +206,7 @@ MODELS: dict[str, Model] = {
             Look("empirical score", "#CC79A7", "^"),
             settings=(
                 "model", "data", *COVARIANCE, "n", "population_mean", "mixture", "draw",
-                *SCHEDULE, *SAMPLING, "seed",
+                *AUGMENTATION, *SCHEDULE, *SAMPLING, "seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING)),
             metrics=_MEASURED | _OF_CLASSES | {"collapse_time", "collapse_time_se"},

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lindiff.columns import METRIC
 from lindiff.columns.groups import GAUSSIAN, ONE_CLASS
+from lindiff.models.augmented import is_augmented, orbit_of_draw, orbit_of_rows
 from lindiff.models.linear_cells import Filters, spectrum
 from lindiff.science import datasets, measure, metrics, vectors
 from lindiff.science.agreement import Halves, make_halves
@@ -114,8 +115,10 @@ def _draw(row: dict[str, Any], half: int) -> Draw:
     """The training set of a family (half 0), or the set disjoint from it (half 1)."""
     known = row["centre"] == "known"
     if row["data"] != GAUSSIAN:
-        pool = scaled_pool(row["data"], row["scale"])
-        return pool.draw(row["n"], row["seed"], known, start=half * row["n"])
+        pool, start = scaled_pool(row["data"], row["scale"]), half * row["n"]
+        if is_augmented(row):
+            return orbit_of_rows(row, pool, pool.subset(row["n"], row["seed"], start), known)
+        return pool.draw(row["n"], row["seed"], known, start)
     *covariance, mean = population_of(row)
     s = spectrum(*covariance)
     key = spectrum_key(row)
@@ -123,8 +126,10 @@ def _draw(row: dict[str, Any], half: int) -> Draw:
         # Not in the key of the first: it keeps its numbers whether or not there is a second.
         key["half"] = half
     if is_mixture(row):
-        return _draw_mixture(row, s, mean, key)
-    return make_draw(row["draw"], s, row["n"], row["seed"], key, mean, known)
+        draw = _draw_mixture(row, s, mean, key)
+    else:
+        draw = make_draw(row["draw"], s, row["n"], row["seed"], key, mean, known)
+    return orbit_of_draw(row, draw, known) if is_augmented(row) else draw
 
 
 def _draw_mixture(row: dict[str, Any], s: Array, mean: float, key: dict[str, object]) -> Draw:
@@ -221,7 +226,7 @@ def of_data(family: Family, schedule: tuple[Any, ...]) -> tuple[float, float]:
     data = family.row["data"]
     if data == GAUSSIAN:
         return optimal_loss(family.population, schedule), np.nan
-    fraction = family.draw.n / make_pool(data).size
+    fraction = family.row["n"] / make_pool(data).size
     return _held_out_loss(data, family.row["scale"], schedule), fraction
 
 

@@ -388,7 +388,7 @@ def _fit_points(family: Family) -> tuple[tuple[Points, Points], int]:
     if pool is None:
         fresh = fresh_points(family)
         return (fresh, fresh), count
-    rows, rest = pool.unseen(draw.n, family.row["seed"])
+    rows, rest = pool.unseen(family.row["n"], family.row["seed"])
     if len(rows) < count and not pool.own_split:
         rows = np.concatenate([rows, rest])
     rows = rows - draw.offset

@@ -6,11 +6,13 @@ Apart from `measured`, so that exact linear models do not hang on what is measur
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
+from lindiff.models.augmented import is_augmented, numbers
 from lindiff.models.linear_family import Family, scaled_pool
 from lindiff.science import samples
 from lindiff.science.draws import generator
@@ -39,10 +41,17 @@ def training_points(family: Family) -> Array:
 def row_numbers(family: Family) -> NDArray[np.int64]:
     """Which distinct row each training point is, shape (N,); of Gaussian data all are distinct."""
     row, n = family.row, family.draw.n
+    if is_augmented(row):
+        return _of_orbit(family)
     if row["data"] == GAUSSIAN:
         return np.arange(n)
     pool = scaled_pool(row["data"], row["scale"])
     return pool.number[pool.chosen(n, row["seed"])]
+
+
+@lru_cache(maxsize=1)
+def _of_orbit(family: Family) -> NDArray[np.int64]:
+    return numbers(training_points(family))
 
 
 def proximity(family: Family, made: Array, other: Array | None) -> samples.Estimate:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lindiff.columns.groups import NOT_AUGMENTED
 from lindiff.models import MODELS, Model
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def estimate(model: Model, families: pa.Table, metrics: Sequence[str]) -> tuple[
     from lindiff.planning import rows
     from lindiff.planning.cells import column
 
+    families = _of_points(model, families)
     asked = [metric for metric in metrics if metric in model.metrics]
     seconds, size = import_module(model.planning).estimate(families, metrics)
     return seconds, size + column(families, "cells") * rows.objects(families, asked)
@@ -41,6 +43,7 @@ def kept(model: Model, families: pa.Table, metrics: Sequence[str]) -> Array:
     """Bytes of a finished cell of each family until its shard is written: `rows.kept`."""
     from lindiff.planning import rows
 
+    families = _of_points(model, families)
     return rows.kept(families, [metric for metric in metrics if metric in model.metrics])
 
 
@@ -52,8 +55,16 @@ def together(model: Model, families: pa.Table, metrics: Sequence[str]) -> Array:
     import numpy as np
 
     own = getattr(import_module(model.planning), "together", None)
+    families = _of_points(model, families)
     found: Array = own(families, metrics) if own else np.zeros((len(families), 0))
     return found
+
+
+def _of_points(model: Model, families: pa.Table) -> pa.Table:
+    """The families with the points that they are trained on; a limit has none."""
+    from lindiff.planning.cells import with_points
+
+    return with_points(families) if "seed" in model.settings else families
 
 
 def of_call(model: Model, parts: Array) -> float:
@@ -114,6 +125,8 @@ def _too_large(cell: dict[str, Any], size: float) -> tuple[str, str]:
     ]
     largest = max(names, key=lambda name: int(cell[name]))
     said = ", ".join(f"{name} = {cell[name]:,}" for name in names)
+    if cell["augmentation"] not in (None, NOT_AUGMENTED):
+        said += f", augmentation = {cell['augmentation']}"
     return largest, f"a cell of {said} needs {size / 1e9:,.3g} GB"
 
 

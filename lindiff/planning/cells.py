@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import GAUSSIAN
+from lindiff.models.augmented import group_size
 
 Array = NDArray[np.float64]
 # Row, the setting that a message names, and the message.
@@ -33,6 +34,33 @@ def with_cells(families: pa.Table, cells: Array) -> pa.Table:
     """The families with other numbers of cells."""
     index = families.column_names.index("cells")
     return families.set_column(index, "cells", pa.array(cells))
+
+
+def group_sizes(families: pa.Table) -> Array:
+    """|G| of each family, 1 without augmentation, shape (families,)."""
+    names = ("data", "d", "augmentation", "group_size")
+    if not set(names) <= set(families.column_names):
+        return np.ones(len(families))
+    codes, rows = combinations(families, names)
+    found = [_size(row) for row in families.select(names).take(pa.array(rows)).to_pylist()]
+    return np.array(found, float)[codes]
+
+
+def with_points(families: pa.Table) -> pa.Table:
+    """The families with the points of a training set in the place of its samples: N |G|."""
+    size = group_sizes(families)
+    if (size == 1).all():
+        return families
+    points = pa.array(column(families, "n") * size)
+    return families.set_column(families.column_names.index("n"), "n", points)
+
+
+def _size(row: dict[str, Any]) -> int:
+    """|G|; 1 where there is no such group, of which `check` says so."""
+    try:
+        return group_size(row)
+    except ValueError:
+        return 1
 
 
 def each(function: Callable[[int], float], values: Array) -> Array:

@@ -22,6 +22,7 @@ from lindiff.columns.groups import (
     SPECTRUM,
 )
 from lindiff.models import MODELS, THEORY
+from lindiff.models.augmented import is_augmented
 from lindiff.models.linear_cells import (
     IDEAL,
     are_frozen,
@@ -33,6 +34,7 @@ from lindiff.models.linear_cells import (
 )
 from lindiff.models.linear_family import is_mixture
 from lindiff.models.proximity import PROXIMITY
+from lindiff.planning import augmentation
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
 from lindiff.planning.linear import LARGEST_SPECTRUM
 from lindiff.science.datasets import notes
@@ -68,7 +70,12 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("weighting", "scale", *SCHEDULE), "weighting", _bad_weighting),
         (("timesteps", "truncation"), "truncation", _bad_truncation),
         (("timesteps", "sampling_steps", "truncation"), "sampling_steps", _bad_steps),
-        (("model", "data", "draw", "mixture"), "draw", partial(_without_samples, metrics)),
+        (
+            ("model", "data", "draw", "mixture", "augmentation"),
+            "draw",
+            partial(_without_samples, metrics),
+        ),
+        *augmentation.CHECKS,
         ((*COVARIANCE, "mixture"), "mixture", _bad_mixture),
         (("model", "mixture"), "mixture", partial(_of_one_class, metrics)),
         (("sampler",), "sampler", partial(_noisy, metrics)),
@@ -128,6 +135,8 @@ def _without_samples(metrics: Sequence[str], values: dict[str, Any]) -> str | No
         return "a mixture is drawn as samples, not as a covariance; allowed: samples"
     if MODELS[values["model"]].samples:
         return f"{values['model']} needs the training samples; allowed: samples"
+    if is_augmented(values) and values["model"] != THEORY:
+        return "augmentation is of the training samples, not of a covariance; allowed: samples"
     asked = sorted(_OF_ROWS & set(metrics))
     return f"{asked[0]} needs the training samples; allowed: samples" if asked else None
 
@@ -244,7 +253,7 @@ def warn(cells: pa.Table) -> list[Finding]:
     Schedules that leave signal in the starting noise; what a data set became; training sets that
     take so much of a pool that theory does not apply.
     """
-    findings = _pools(cells) + _dependent(cells) + _singular(cells)
+    findings = _pools(cells) + _dependent(cells) + _singular(cells) + augmentation.warn(cells)
     for row, values in distinct(cells, SCHEDULE):
         alpha_bar = float(_schedule_of(values).make_schedule().alpha_bar[-1])
         if alpha_bar > _LARGEST_ALPHA_BAR:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.models.linear_cells import LEVELS
-from lindiff.planning.cells import Array, column
+from lindiff.planning.cells import Array, column, group_sizes
 from lindiff.planning.linear import BASE_BYTES, FILTER, of_spectra
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
@@ -57,6 +57,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if "levels" in metrics:
         seconds = seconds + cells * LEVELS * 1e-5
         complex_numbers = complex_numbers + 2 * LEVELS * _NODES * filters
+    # A limit for each block.
+    seconds = seconds * group_sizes(families)
     size = 16 * complex_numbers + 8 * real_numbers
     frozen = np.isfinite(column(families, "noises"))
     floors = any(name.endswith("_floor") for name in metrics)

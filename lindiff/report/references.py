@@ -51,6 +51,10 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "Hu, Han and Geng, Xin and Guo, Baining", "year": "2023", "eprint": "2303.09556",
         "title": "Efficient Diffusion Training via Min-SNR Weighting Strategy",
         "booktitle": "International Conference on Computer Vision"}),
+    "chen2020": ("article", {
+        "author": "Chen, Shuxiao and Dobriban, Edgar and Lee, Jane H.", "year": "2020",
+        "title": "A Group-Theoretic Framework for Data Augmentation", "volume": "21",
+        "journal": "Journal of Machine Learning Research", "number": "245"}),
     "bach2023": ("misc", {
         "author": "Bach, Francis", "year": "2023", "eprint": "2303.01372",
         "title": "High-dimensional analysis of double descent for linear regression with random "
@@ -187,6 +191,10 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
     "weighting": {
         "uniform": (), "x0": ("salimans2022",), "v": ("salimans2022",), "min_snr": ("hang2023",),
         "edm": ("karras2022",),
+    },
+    "augmentation": {
+        "none": (), "flip": ("chen2020",), "shift": ("chen2020",), "flip_shift": ("chen2020",),
+        "signs": ("chen2020",),
     },
     "activation": {"erf": (), "relu": (), "identity": ()},
 }  # fmt: skip

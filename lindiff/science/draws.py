@@ -43,7 +43,7 @@ class Draw:
     Attributes:
         spectrum: Population eigenvalues s, shape (d,), descending.
         mean: Population mean μ, shape (d,).
-        n: Number of samples N.
+        n: Number of samples N; of an orbit of its points.
         offset: The mean about which the data are centred, μ0 or μ, less μ, shape (d,): kept apart
             from μ, beside which it has no digits where μ is large.
         eigenvalues: Non-null eigenvalues λ of Σ0, shape (r,), ascending; the other d − r are 0.
@@ -239,7 +239,7 @@ def draw_rows(
     spectrum: Float64[Array, " d"],
     rows: Float64[Array, "n d"],
     known_centre: bool,
-    held_out: Moments,
+    held_out: Moments | None,
 ) -> Draw:
     """A training set of given rows, of a population of mean 0.
 
@@ -249,7 +249,7 @@ def draw_rows(
         spectrum: s, shape (d,).
         rows: The training set in the eigenbasis of Σ, shape (N, d).
         known_centre: Whether the mean of the population is known, so that μ0 is not used.
-        held_out: Moments of the rows that test losses are taken over.
+        held_out: Moments of the rows that test losses are taken over; None where that is N(0, Σ).
     """
     n, d = rows.shape
     mean = np.zeros(d)

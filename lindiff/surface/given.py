@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lindiff.columns import EXACT_DESCENT
-from lindiff.columns.groups import GAUSSIAN
+from lindiff.columns import EXACT_DESCENT, SETTING
+from lindiff.columns.groups import AUGMENTATION, GAUSSIAN
 from lindiff.config import values
 from lindiff.config.datafile import picture_size
 from lindiff.config.resolve import Experiment, resolve
@@ -27,6 +27,8 @@ from lindiff.models.linear_family import (
     scaled_pool,
     spectrum_key,
 )
+from lindiff.planning.augmentation import CHECKS
+from lindiff.planning.cells import find
 from lindiff.science import datasets, measure
 from lindiff.science.draws import Draw
 from lindiff.science.pictures import Picture, picture_of
@@ -38,7 +40,10 @@ from lindiff.sweep.validate import validate
 
 WHO = "lindiff.train"
 _NAME = "model"
-_OF_DRAW = ("data", "spectrum", "scale", "population_mean", "mixture", "centre", "n_over_d", "draw")
+_OF_DRAW = (
+    "data", "spectrum", "scale", "population_mean", "mixture", "centre", "n_over_d", "draw",
+    *AUGMENTATION,
+)  # fmt: skip
 _ELSEWHERE = {
     "metrics": "ask for them by .metrics(NAME, …) of what this returns",
     "figures": "a figure is of a sweep",
@@ -184,16 +189,39 @@ def _of_array(
     # What a config has no form for: a matrix in memory. So the checks are of Gaussian data of as
     # many dimensions and of a model that takes them.
     like = next(m for m in MODELS.values() if m.module == model.module and not m.pictures)
-    experiment = _experiment(like, own | {"d": pool.d, "draw": "samples"})
-    axes = experiment.axes | {
-        "model": [model.name],
-        "data": [name],
-        "spectrum": [{"kind": "dataset", "name": name}],
-    }
+    plain = {key: value for key, value in own.items() if key not in AUGMENTATION}
+    experiment = _experiment(like, plain | {"d": pool.d, "draw": "samples"})
+    axes = (
+        experiment.axes
+        | _group(own)
+        | {
+            "model": [model.name],
+            "data": [name],
+            "spectrum": [{"kind": "dataset", "name": name}],
+        }
+    )
     cells = expand(experiment.model_copy(update={"axes": axes, "sizes": {name: pool.d}}))
     if (n := cells["n"][0].as_py()) > pool.size:
         raise InputError(f"{WHO}: n = {n}: of {len(rows):,} rows {pool.size:,} are to train on")
+    for _, key, why in find(cells, CHECKS):
+        raise InputError(f"{WHO}: {key} = {shown(cells[key][0].as_py())}: {why}")
     return _of_pool(cells, scaled_pool(name, cells["scale"][0].as_py()), shape)
+
+
+def _group(own: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The axes of the settings `AUGMENTATION` that are given.
+
+    Raises:
+        InputError: A value is none of its setting.
+    """
+    found = {}
+    for key in AUGMENTATION:
+        if key in own:
+            try:
+                found[key] = [values.checked(SETTING[key], own[key])]
+            except ValueError as error:
+                raise InputError(f"{WHO}: {key} = {shown(own[key])}: {error}") from None
+    return found
 
 
 def _said(own: Mapping[str, Any], why: str, *names: str) -> None:
