@@ -154,6 +154,7 @@ def test_default_metrics_are_those_that_cost_little():
         "modes",
         "linearity",
         "directions",
+        "differences",
         "bayes_loss",
         "excess_loss",
         "excess_loss_se",

@@ -69,6 +69,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., float], int]] = {
     "kl_data_model_mean": (_law(laws.kl_data_model_mean, 2), 2),
     "isotropic_agreement": (_law(laws.isotropic_agreement, 0), 1),
     "renormalized_noise": (_law(laws.renormalized_noise, 0), 2),
+    "renormalized_noise_of_power_law": (_law(laws.renormalized_noise_of_power_law, 2), 4),
     "spike_overlap": (_law(laws.spike_overlap, 0), 2),
 }
 

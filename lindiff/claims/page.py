@@ -61,7 +61,7 @@ def cited(source: Source) -> str:
     """The work of a source in a few words: ``Merger and Goldt, 2025``."""
     _, fields = WORKS[source.sheet.source]
     if "author" not in fields:
-        return f"arXiv {fields['eprint']}"
+        return f"arXiv {fields['eprint']}" if "eprint" in fields else fields["howpublished"]
     names = [name.split(",")[0] for name in fields["author"].split(" and ")]
     many = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
     plain = many.replace("{\\'e}", "é").replace('{\\"e}', "ë")

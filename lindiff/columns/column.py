@@ -53,7 +53,8 @@ class Column:
     name: str
     type: Literal[
         "str", "int", "float", "bool", "json",
-        "levels", "modes", "linearity", "directions", "classes", "coverage", "pictures",
+        "levels", "modes", "linearity", "directions", "differences", "classes", "coverage",
+        "pictures",
     ]  # fmt: skip
     label: str
     help: str
@@ -126,6 +127,14 @@ _ROWS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("eigenvalue", pa.float64()),
         ("distance", pa.float64()),
         ("distance_se", pa.float64()),
+    ],
+    "differences": [
+        ("t", pa.int32()),
+        ("alpha_bar", pa.float64()),
+        ("mode", pa.int32()),
+        ("population_variance", pa.float64()),
+        ("difference", pa.float64()),
+        ("difference_se", pa.float64()),
     ],
     "classes": [
         ("class", pa.int32()),

@@ -284,6 +284,16 @@ METRICS: tuple[Column, ...] = (
         default=False,
     ),
     Column(
+        "differences",
+        "differences",
+        "differences of two halves",
+        "At the same levels, the mean square of the difference of ε̂ of two models that are trained "
+        "on disjoint sets of N samples each, at the same noisy points of the population (of a data "
+        "set its held-out rows), along each eigenvector of Σ, from the largest eigenvalue on; of "
+        "`linear_theory` at the optimum only; `differences.parquet`.",
+        default=False,
+    ),
+    Column(
         "classes",
         "classes",
         "classes",

@@ -108,7 +108,8 @@ _MEASURED = _PROXIMITY | frozenset(
         "residual_loss", "kl_model_data", "kl_model_data_se", "kl_data_model",
         "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
         "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
-        "levels", "modes", "linearity", "directions", "coverage", "copied_auc", "pictures",
+        "levels", "modes", "linearity", "directions", "differences", "coverage", "copied_auc",
+        "pictures",
     )
 )  # fmt: skip
 # What is measured of a mixture too.
@@ -164,7 +165,8 @@ MODELS: dict[str, Model] = {
             metrics=_LINEAR
             | _PROXIMITY
             | {"bayes_loss", "excess_loss"}
-            | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
+            | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"}
+            | {"differences"},
         ),
         Model(
             THEORY,
@@ -176,7 +178,7 @@ MODELS: dict[str, Model] = {
                 *SCHEDULE, *SAMPLING, "noises", *REGULARIZATION,
             ),
             within=frozenset(("n", *SCHEDULE, *SAMPLING, *REGULARIZATION)),
-            metrics=_LINEAR | {"agreement", "levels"},
+            metrics=_LINEAR | {"agreement", "levels", "differences"},
         ),
         Model(
             "linear_trained",

@@ -91,7 +91,14 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     for rows, filters in groups(cells):
         denoise, schedule = empirical(points, filters.make_schedule()), filters.schedule
         if schedule not in by_schedule:
-            by_schedule[schedule] = measured.of_schedule(family, schedule, denoise, wanted)
+            partner = None
+            if measured.DIFFERENCES.intersection(wanted):
+                others = family.halves.other.centred
+                assert others is not None
+                partner = empirical(others, filters.make_schedule())
+            by_schedule[schedule] = measured.of_schedule(
+                family, schedule, denoise, wanted, partner=partner
+            )
         found = by_schedule[schedule] | _of_samples(family, filters, denoise, of_samples)
         found |= collapse
         results.append((rows, found))

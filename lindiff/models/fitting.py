@@ -22,7 +22,7 @@ from lindiff.columns.arrays import steps_made
 from lindiff.models import linear_frozen, linear_trained, trained
 from lindiff.models.linear_cells import Filters, common, groups
 from lindiff.models.linear_family import Family, to_table
-from lindiff.models.measured import PAIR, diverged, finite
+from lindiff.models.measured import OF_TWO, PAIR, diverged, finite
 from lindiff.models.proximity import training_points
 from lindiff.science import matrices
 from lindiff.science.denoisers import Denoiser
@@ -114,7 +114,7 @@ def _network(cells: pa.Table, family: Family, picture: Picture | None) -> Fitted
     first = trained_together(run)
 
     def measure(wanted: Sequence[str]) -> pa.Table:
-        task, parameters, failed = pair() if PAIR & set(wanted) else first
+        task, parameters, failed = pair() if OF_TWO & set(wanted) else first
         return trained._measured(task, network, {stop: parameters}, failed, wanted)
 
     _, parameters, (failed,) = first

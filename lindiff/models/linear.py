@@ -14,7 +14,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.models import linear_noises
-from lindiff.models.linear_cells import Filters, are_frozen, groups, level_indices
+from lindiff.models.linear_cells import (
+    FEW_LEVELS,
+    Filters,
+    are_frozen,
+    difference_rows,
+    groups,
+    level_indices,
+)
 from lindiff.models.linear_family import (
     Family,
     against_all,
@@ -28,9 +35,11 @@ from lindiff.models.linear_family import (
 from lindiff.models.proximity import PROXIMITY, of_gaussians, white_noise
 from lindiff.science import measure, vectors
 from lindiff.science.agreement import agreement
+from lindiff.science.differences import differences
 from lindiff.science.draws import generator
 from lindiff.science.filters import Bank
 from lindiff.science.metrics import level_losses
+from lindiff.science.schedule import log_levels
 from lindiff.science.tables import Evaluated
 
 Array = NDArray[np.float64]
@@ -47,6 +56,22 @@ def _levels(mu: measure.Measure, bank: Bank) -> list[list[dict[str, float]]]:
         for row, a, b in zip(rows, train, test, strict=True):
             row.append(level | {"train_loss": a, "test_loss": b})
     return rows
+
+
+def _differences(family: Family, bank: Bank) -> list[list[dict[str, float]]]:
+    """Differences from the denoisers of the family's partner, one list a filter."""
+    draw, other, schedule = family.draw, family.halves.other, bank.schedule
+    found = {
+        index: differences(draw, other, bank, index)
+        for index in log_levels(schedule.timesteps, FEW_LEVELS)
+    }
+    exact = np.full(draw.d, np.nan)
+    return [
+        difference_rows(
+            schedule, draw.spectrum, {i: (values[k], exact) for i, values in found.items()}
+        )
+        for k in range(len(bank.trainings))
+    ]
 
 
 def _agreement(family: Family, filters: Filters, evaluated: Evaluated) -> Array:
@@ -110,6 +135,8 @@ def _group_metrics(
         result["monte_carlo_gap"], result["monte_carlo_gap_se"] = gap
     if "levels" in wanted:
         result["levels"] = as_objects(_levels(mu, table.bank))
+    if "differences" in wanted:
+        result["differences"] = as_objects(_differences(family, table.bank))
     if "modes" in wanted:
         variances = np.exp(evaluated.pointwise("log_v")).T
         result["modes"] = as_objects(mode_rows(draw, mu, variances))

@@ -31,8 +31,9 @@ IDEAL = "ideal"
 
 _OF_TRAINING = (*REGULARIZATION, "scale")
 
-# Noise levels of the metric `levels`, at most.
+# Noise levels of the metric `levels`, at most, and of those with a row a mode.
 LEVELS = 25
+FEW_LEVELS = 8
 
 
 def level_indices(timesteps: int) -> list[int]:
@@ -50,6 +51,31 @@ def level_rows(schedule: Schedule, train: Array, test: Array) -> list[dict[str, 
             "test_loss": float(test[index]),
         }
         for index in level_indices(schedule.timesteps)
+    ]
+
+
+def difference_rows(
+    schedule: Schedule, spectrum: Array, found: Mapping[int, tuple[Array, Array]]
+) -> list[dict[str, float]]:
+    """The metric `differences`.
+
+    Args:
+        schedule: The noise schedule.
+        spectrum: Eigenvalues of Σ, shape (d,).
+        found: By index t − 1 the difference along each eigenvector, and its standard error; NaN of
+            what is computed; shape (d,) each.
+    """
+    return [
+        {
+            "t": index + 1,
+            "alpha_bar": float(schedule.alpha_bar[index]),
+            "mode": mode,
+            "population_variance": float(variance),
+            "difference": float(value),
+            "difference_se": float(error),
+        }
+        for index, numbers in found.items()
+        for mode, (variance, value, error) in enumerate(zip(spectrum, *numbers, strict=True), 1)
     ]
 
 

@@ -15,19 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lindiff.columns.groups import GAUSSIAN
-from lindiff.models import classes
+from lindiff.models import classes, few_levels
 from lindiff.models.coverage import COVERAGE, of_copies
+from lindiff.models.few_levels import fit_points, fresh_points, level_row, pool_of
 from lindiff.models.linear_cells import Filters, level_indices
 from lindiff.models.linear_family import (
     Family,
     as_objects,
     bayes_loss,
-    is_mixture,
-    mixture_of,
     mode_rows,
     of_data,
-    scaled_pool,
 )
 from lindiff.models.proximity import (
     LARGEST,
@@ -38,11 +35,9 @@ from lindiff.models.proximity import (
     training_points,
 )
 from lindiff.science import denoisers, samples
-from lindiff.science.denoisers import Denoiser, Pairs, Points
+from lindiff.science.denoisers import Denoiser, Pairs
 from lindiff.science.draws import generator
-from lindiff.science.filters import Bank, Training
-from lindiff.science.pools import Pool
-from lindiff.science.schedule import Schedule, log_levels
+from lindiff.science.schedule import Schedule
 
 Array = NDArray[np.float64]
 Metrics = dict[str, NDArray[Any]]
@@ -51,9 +46,6 @@ Metrics = dict[str, NDArray[Any]]
 LARGEST_LOSS = 1e6
 # Samples that are kept as pictures.
 PICTURES = 8
-# Noise levels of `linearity` and `directions`, and noisy points of `directions` at each.
-LEVELS = 8
-DIRECTION_POINTS = 1024
 
 _LOSSES = frozenset(
     (
@@ -75,25 +67,20 @@ _DISTANCES = frozenset(
 # Of two models; the first of samples that are functions of the same noises.
 SAME_NOISE = frozenset(("agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se"))
 PAIR = SAME_NOISE | PROXIMITY
+# Of two models at the same noisy points, whatever the sampler; and all that needs two.
+DIFFERENCES = frozenset(("differences",))
+OF_TWO = PAIR | DIFFERENCES
 OF_COPIES = _MEMORIZED | COVERAGE | {"classes"}
 
-OF_SCHEDULE = _FAMILY | _LOSSES | _SPECIATION | _EXCESS | {"bayes_loss", "linearity", "directions"}
+OF_SCHEDULE = (
+    _FAMILY | _LOSSES | _SPECIATION | _EXCESS | DIFFERENCES
+    | {"bayes_loss", "linearity", "directions"}
+)  # fmt: skip
 OF_SAMPLES = (
     _MEMORIZED | _DISTANCES | _KURTOSIS | PAIR | COVERAGE | {"modes", "classes", "pictures"}
 )
 # What `measure` can give.
 METRICS = OF_SCHEDULE | OF_SAMPLES
-
-
-def fresh_points(family: Family) -> Points:
-    """Where test points less the centre come from: the population, or the held-out rows."""
-    draw, pool = family.draw, _pool(family)
-    if pool is not None:
-        return denoisers.rows_of(pool.held_out - draw.offset)
-    if is_mixture(family.row):
-        mixture = mixture_of(family.row)
-        return lambda rng, count: mixture.sample(count, rng, rng)[0] - draw.offset
-    return denoisers.normal(-draw.offset, draw.spectrum)
 
 
 def reason(family: Family, wanted: Iterable[str]) -> str | None:
@@ -105,7 +92,7 @@ def reason(family: Family, wanted: Iterable[str]) -> str | None:
         return (
             f"{name} needs 3 distinct training points: of two, the second-nearest is the other one"
         )
-    if "linearity" in asked and _fit_points(family)[1] // 2 <= family.draw.d + 2:
+    if "linearity" in asked and fit_points(family)[1] // 2 <= family.draw.d + 2:
         return "linearity needs more than 2 d + 4 rows that the model was not trained on"
     if asked & (_DISTANCES - {"bures", "bures_se"}) and family.draw.d + 2 >= SAMPLES:
         return f"both KL need more than d + 2 samples; there are {SAMPLES:,}"
@@ -136,7 +123,8 @@ def measure(
     Raises:
         FloatingPointError: The samples are not finite, as in `make_samples`.
     """
-    asked, result = frozenset(wanted), of_schedule(family, filters.schedule, denoise, wanted)
+    asked = frozenset(wanted)
+    result = of_schedule(family, filters.schedule, denoise, wanted, partner=partner)
     if not asked & OF_SAMPLES:
         return result
     made = make_samples(family, filters, denoise)
@@ -158,6 +146,7 @@ def of_schedule(
     denoise: Denoiser,
     wanted: Iterable[str],
     frozen: Pairs | None = None,
+    partner: Denoiser | None = None,
 ) -> Metrics:
     """The metrics that no sampler changes, as `measure`.
 
@@ -168,6 +157,7 @@ def of_schedule(
         wanted: Names of metric columns.
         frozen: The training points with the noises that the model was trained on; None of a model
             that was trained on the average over noise.
+        partner: As in `measure`; without it `differences` are undefined.
     """
     asked = frozenset(wanted)
     made, result = Filters(schedule, None, ()).make_schedule(), Metrics()
@@ -186,9 +176,12 @@ def of_schedule(
     if "residual_loss" in asked:
         result["residual_loss"] = result["test_loss"] - result["optimal_loss"]
     if "linearity" in asked:
-        result["linearity"] = as_objects([_linearity(family, made, denoise) or None])
+        result["linearity"] = as_objects([few_levels.linearity(family, made, denoise) or None])
     if "directions" in asked:
-        result["directions"] = as_objects([_directions(family, made, denoise)])
+        result["directions"] = as_objects([few_levels.directions(family, made, denoise)])
+    if asked & DIFFERENCES:
+        rows = None if partner is None else few_levels.differences(family, made, denoise, partner)
+        result["differences"] = as_objects([rows])
     return result
 
 
@@ -310,12 +303,6 @@ def _estimates(found: dict[str, samples.Estimate]) -> Metrics:
     return result | {f"{name}_se": np.array([error]) for name, (_, error) in found.items()}
 
 
-def _pool(family: Family) -> Pool | None:
-    """The data set of a family; None of Gaussian data."""
-    row = family.row
-    return None if row["data"] == GAUSSIAN else scaled_pool(row["data"], row["scale"])
-
-
 def _distinct(family: Family) -> int:
     """Number of distinct training points."""
     return len(np.unique(row_numbers(family)))
@@ -326,7 +313,7 @@ def _agreement(family: Family, made: Array, other: Array | None) -> dict[str, sa
     found = {"agreement": (np.nan, np.nan), "uncentred_cosine": (np.nan, np.nan)}
     if other is None:
         return found
-    draw, pool = family.draw, _pool(family)
+    draw, pool = family.draw, pool_of(family)
     # Relative to the population mean, which is 0 of a data set.
     one, two = made + draw.offset, other + family.halves.other.offset
     found["agreement"] = samples.agreement(one, two, np.zeros(draw.d))
@@ -337,7 +324,7 @@ def _agreement(family: Family, made: Array, other: Array | None) -> dict[str, sa
 
 def _pictures(family: Family, made: Array) -> list[dict[str, Any]]:
     """A row a sample: its pixels and its nearest training point's, in the data's own units."""
-    pool = _pool(family)
+    pool = pool_of(family)
     if pool is None or pool.picture is None or _distinct(family) < 2:
         return []
     points, centre = training_points(family), family.draw.offset
@@ -367,61 +354,7 @@ def _losses(family: Family, schedule: Schedule, denoise: Denoiser, frozen: Pairs
         result |= {name: np.array([value]), f"{name}_se": np.array([error])}
     train, test = (values.mean(axis=1) for values in losses)
     levels = [
-        _level(schedule, i) | {"train_loss": float(train[i]), "test_loss": float(test[i])}
+        level_row(schedule, i) | {"train_loss": float(train[i]), "test_loss": float(test[i])}
         for i in level_indices(schedule.timesteps)
     ]
     return result | {"levels": as_objects([levels])}
-
-
-def _level(schedule: Schedule, index: int) -> dict[str, float]:
-    return {"t": index + 1, "alpha_bar": float(schedule.alpha_bar[index])}
-
-
-def _fit_points(family: Family) -> tuple[tuple[Points, Points], int]:
-    """Where the points of both halves of an affine fit come from, and how many there are in all.
-
-    Of a data set rows that neither half shares, each once: the held-out ones and, where they are
-    too few, those of the pool that the model was not trained on, unless these are more like the
-    training rows than the held-out ones (overlapping patches of one photograph).
-    """
-    draw, pool, count = family.draw, _pool(family), denoisers.fit_count(family.draw.d)
-    if pool is None:
-        fresh = fresh_points(family)
-        return (fresh, fresh), count
-    rows, rest = pool.unseen(family.row["n"], family.row["seed"])
-    if len(rows) < count and not pool.own_split:
-        rows = np.concatenate([rows, rest])
-    rows = rows - draw.offset
-    halves = denoisers.each_once(rows[::2]), denoisers.each_once(rows[1::2])
-    return halves, min(count, 2 * (len(rows) // 2))
-
-
-def _linearity(family: Family, schedule: Schedule, denoise: Denoiser) -> list[dict[str, Any]]:
-    points, count = _fit_points(family)
-    if count // 2 <= family.draw.d + 2:
-        return []
-    rows = []
-    for index in log_levels(schedule.timesteps, LEVELS):
-        rng = generator("linearity", t=index + 1, **family.key)
-        value, error = denoisers.nonlinearity(denoise, schedule, index, points, rng, count)
-        rows.append(_level(schedule, index) | {"nonlinearity": value, "nonlinearity_se": error})
-    return rows
-
-
-def _directions(family: Family, schedule: Schedule, denoise: Denoiser) -> list[dict[str, Any]]:
-    """A row a level and mode, from the largest; last the null space, a mean over its directions."""
-    draw, points = family.draw, fresh_points(family)
-    U, eigenvalues = draw.vectors[:, ::-1], draw.eigenvalues[::-1]
-    reference = denoisers.linear(U, eigenvalues, Bank(schedule, [Training()]))
-    nodes = np.append(eigenvalues, 0.0) if draw.null else eigenvalues
-    rows = []
-    for index in log_levels(schedule.timesteps, LEVELS):
-        rng = generator("directions", t=index + 1, **family.key)
-        distances = denoisers.direction_distances(
-            denoise, reference, U, schedule, index, points, rng, DIRECTION_POINTS
-        )
-        for mode, numbers in enumerate(zip(nodes, *distances, strict=True), 1):
-            names = ("eigenvalue", "distance", "distance_se")
-            found = dict(zip(names, map(float, numbers), strict=True))
-            rows.append(_level(schedule, index) | {"mode": mode} | found)
-    return rows

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import FEATURES, MODELS, measured
-from lindiff.models.linear_cells import Filters, are_frozen, groups, level_rows
+from lindiff.models.linear_cells import FEW_LEVELS, Filters, are_frozen, groups, level_rows
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -38,7 +38,7 @@ from lindiff.science.schedule import Schedule, log_levels
 Array = NDArray[np.float64]
 
 LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
-_OF_LEVELS = frozenset(("linearity", "directions"))
+_OF_LEVELS = frozenset(("linearity", "directions", "differences"))
 _NO_OTHER = "the other half: the generated samples are not finite"
 
 
@@ -159,7 +159,7 @@ def _levels(asked: frozenset[str], filters: Sequence[Filters]) -> set[int]:
                 raise ValueError("sampler ideal needs no denoiser")
             found |= set(sampler.levels.tolist())
     if asked & _OF_LEVELS:
-        found |= set(log_levels(filters[0].schedule[1], measured.LEVELS))
+        found |= set(log_levels(filters[0].schedule[1], FEW_LEVELS))
     return found
 
 
@@ -181,18 +181,21 @@ def _of_group(
     schedule = filters[0].make_schedule()
     bank = Bank(schedule, [training for one in filters for training in one.trainings])
     own = _train(_task(family, 0), bank, _levels(asked, filters), bool(asked & LOSSES))
-    pair = any(asked & measured.compared(one) for one in filters)
-    sampled = _levels(asked & measured.PAIR, filters)
+    pair = bool(asked & measured.DIFFERENCES)
+    pair |= any(asked & measured.compared(one) for one in filters)
+    sampled = _levels(asked & measured.OF_TWO, filters)
     other = _train(_task(family, 1), bank, sampled, losses=False) if pair else None
     of_schedule = asked & measured.OF_SCHEDULE - LOSSES | {"optimal_loss"}
     for training, (row, one) in enumerate(members):
         denoise, found, why, message = own.denoiser(training), measured.Metrics(), None, None
+        partner = None if other is None else other.denoiser(training)
         if asked & measured.OF_SCHEDULE:
-            found |= measured.of_schedule(family, one.schedule, denoise, of_schedule)
+            found |= measured.of_schedule(
+                family, one.schedule, denoise, of_schedule, partner=partner
+            )
         if asked & LOSSES:
             found |= _of_losses(own, training)
             found["residual_loss"] = found["test_loss"] - found["optimal_loss"]
-        partner = None if other is None else other.denoiser(training)
         try:
             of_samples = asked & measured.OF_SAMPLES
             found |= measured.measure(family, one, denoise, of_samples, partner)

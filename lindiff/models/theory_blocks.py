@@ -30,7 +30,10 @@ _SUMS = FLOORS | frozenset(
         *KL, *(f"{name}_mean" for name in KL),
     )
 )  # fmt: skip
-_NO_SUM = "no limit with augmentation of the parts of the KL by rank, overlap_1 and the agreement"
+_NO_SUM = (
+    "no limit with augmentation of the parts of the KL by rank, overlap_1, differences and the "
+    "agreement"
+)
 
 
 def _blocks(row: dict[str, Any]) -> Counter[tuple[tuple[float, ...], bool]]:

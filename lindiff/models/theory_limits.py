@@ -10,7 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lindiff.models.linear_cells import Filters, groups, level_indices, spectrum
+from lindiff.models.linear_cells import (
+    FEW_LEVELS,
+    Filters,
+    difference_rows,
+    groups,
+    level_indices,
+    spectrum,
+)
 from lindiff.models.linear_family import (
     FLOORS,
     KL,
@@ -23,8 +30,11 @@ from lindiff.models.linear_family import (
 )
 from lindiff.science import theory
 from lindiff.science.density import paired
+from lindiff.science.differences import limit_of_differences
+from lindiff.science.filters import Bank
 from lindiff.science.limit import Limit, contour, degrees_of_freedom, limit_range, limits
 from lindiff.science.overlap import leading_overlap
+from lindiff.science.schedule import log_levels
 from lindiff.science.spectrum import leading
 from lindiff.science.tables import FilterTable, Range
 
@@ -37,6 +47,7 @@ _BY_RANK = frozenset(f"{name}_{part}" for name in KL for part in ("spectrum", "e
 _NO_CONTINUATION = "the filter is not analytic around the spectrum: no limit"
 _NO_OVERLAP = "no limit of overlap_1: few leading eigenvalues, hardly apart from the others"
 _NO_MEAN = "no limit of the divergences and the agreement: population_mean is not 0"
+_NO_STOP = "no limit of differences after a stop: only at the optimum"
 _NO_KL = "no limit of kl_data_model: the spectrum reaches 0, too weak a regularization for that"
 
 
@@ -122,6 +133,8 @@ def limits_of(
             for row, column in zip(rows, columns, strict=True):
                 unknown = backward and np.isnan(found["kl_data_model"][column])
                 reasons[row] = shared.reasons[column] or (_NO_KL if unknown else lost)
+                if shared.differences and np.isfinite(shared.table.bank.trainings[column].stop):
+                    reasons[row] = "; ".join(filter(None, (reasons[row], _NO_STOP)))
         # The filters of one contour and those of the next are not in memory together.
         del shared
     return results, reasons
@@ -140,6 +153,7 @@ class _Shared:
     agreement: bool
     by_rank: bool
     overlap: bool
+    differences: bool
 
     @classmethod
     def make(
@@ -168,6 +182,7 @@ class _Shared:
             filters, table, on_contour, fixed, levels, reasons,
             "agreement" in wanted and filters.noiseless, bool(wanted & _BY_RANK),
             "overlap_1" in wanted and leading(population.spectrum) < len(population.spectrum),
+            "differences" in wanted,
         )  # fmt: skip
 
 
@@ -199,7 +214,30 @@ def _metrics(population: Population, shared: _Shared, limit: Limit) -> dict[str,
     if shared.levels:
         found["levels"] = as_objects(_levels(shared, limit, mean))
         found["levels"][F.missing] = None
+    if shared.differences:
+        bank = shared.table.bank
+        each = [_differences(population, bank, k, limit.n) for k in range(len(bank.trainings))]
+        found["differences"] = as_objects(each)
     return found
+
+
+def _differences(
+    population: Population, bank: Bank, training: int, n: int
+) -> list[dict[str, float]] | None:
+    """`differences` of one filter; None after a stop."""
+    if np.isfinite(bank.trainings[training].stop):
+        return None
+    schedule, s = bank.schedule, population.spectrum
+    found = {
+        index: (
+            limit_of_differences(
+                s, n, schedule, index, float(bank.penalty(index)[training]), population.known
+            ),
+            np.full(len(s), np.nan),
+        )
+        for index in log_levels(schedule.timesteps, FEW_LEVELS)
+    }
+    return difference_rows(schedule, s, found)
 
 
 def _levels(shared: _Shared, limit: Limit, mean: float) -> list[list[dict[str, float]]]:

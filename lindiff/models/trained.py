@@ -35,7 +35,7 @@ from lindiff.models.linear_cells import (
 from lindiff.models.linear_family import Family, make_family, to_table, training_key, undefined
 from lindiff.models.measured import (
     OF_SAMPLES,
-    PAIR,
+    OF_TWO,
     Metrics,
     compared,
     diverged,
@@ -226,7 +226,7 @@ def _measured(
             try:
                 if stop not in of_stop:
                     of_stop[stop] = of_schedule(
-                        task.family, filters.schedule, denoise, wanted, frozen
+                        task.family, filters.schedule, denoise, wanted, frozen, *partner
                     )
                 found = dict(of_stop[stop])
                 why = diverged(found)
@@ -275,7 +275,7 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     names = ("model", "data", "d", "width", "preconditioning")
     network = _network(*(shared[name] for name in names))
     dtype = getattr(torch, shared["precision"])
-    pair = bool(PAIR & set(wanted))
+    pair = bool(OF_TWO & set(wanted))
     largest = max(cells["n"].to_pylist()) * shared["d"]
     at_once = max(1, HELD // ((network.size * len(stops) + 3 * largest) * (1 + pair)))
     found = []

@@ -21,7 +21,7 @@ from lindiff.columns.groups import (
     SCHEDULE,
     SPECTRUM,
 )
-from lindiff.models import MODELS, THEORY
+from lindiff.models import EXACT, MODELS, THEORY
 from lindiff.models.augmented import is_augmented
 from lindiff.models.linear_cells import (
     IDEAL,
@@ -49,7 +49,7 @@ _LARGEST_ALPHA_BAR = 0.05
 _FARTHEST = 1e70
 _FARTHEST_DRAWN = 1e3
 _SAME_NOISE = frozenset(("agreement", "uncentred_cosine"))
-_OF_HALVES = _SAME_NOISE | PROXIMITY
+_OF_HALVES = _SAME_NOISE | PROXIMITY | {"differences"}
 _OF_ROWS = PROXIMITY | {"monte_carlo_gap"}
 
 
@@ -82,7 +82,7 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
         (("data",), "data", partial(_no_population, metrics)),
         (("model", "sampler", "population_mean"), "population_mean", _far),
         (("data", "n"), "n", partial(_too_few_rows, metrics)),
-        (("noises",), "noises", partial(_not_averaged, metrics)),
+        (("model", "noises"), "noises", partial(_not_averaged, metrics)),
         (("noises", "stop", "learning_rate"), "learning_rate", _discrete),
     )
     return find(cells, checks) or _unstable(cells)
@@ -154,6 +154,10 @@ def _of_one_class(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
         return None
     if "monte_carlo_gap" in metrics:
         return f"monte_carlo_gap draws Gaussian samples; allowed: {ONE_CLASS}"
+    if values["model"] == THEORY and "differences" in metrics:
+        return (
+            f"the limit of differences is that of Gaussian data; allowed with {THEORY}: {ONE_CLASS}"
+        )
     if values["model"] == THEORY and "variances" in json.loads(values["mixture"]):
         return (
             "of rows whose size differs from class to class the limit is another; allowed with "
@@ -177,8 +181,12 @@ def _no_population(metrics: Sequence[str], values: dict[str, Any]) -> str | None
 
 
 def _not_averaged(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
-    if "monte_carlo_gap" in metrics and are_frozen(values):
+    if not are_frozen(values):
+        return None
+    if "monte_carlo_gap" in metrics:
         return "monte_carlo_gap draws noises of its own, not frozen ones; allowed: .inf"
+    if "differences" in metrics and values["model"] in (EXACT, THEORY):
+        return f"differences of {values['model']} are of the average over noise; allowed: .inf"
     return None
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR
+from lindiff.models.few_levels import DIRECTION_POINTS
+from lindiff.models.linear_cells import FEW_LEVELS
+from lindiff.models.measured import OF_SAMPLES, OF_TWO, PAIR
 from lindiff.models.proximity import SAMPLES
 from lindiff.planning import linear
 from lindiff.planning.cells import Array, column, each, with_cells
@@ -56,15 +58,17 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         seconds += EVALUATIONS * (_LEVEL + NOISY * point)
     fit = each(fit_count, d)
     if "linearity" in asked:
-        work += LEVELS * (_LEVEL + fit * (point + 4 * _CUBE * d**2))
+        work += FEW_LEVELS * (_LEVEL + fit * (point + 4 * _CUBE * d**2))
+    if "differences" in asked:
+        work += 2 * FEW_LEVELS * DIRECTION_POINTS * point
     if "directions" in asked:
-        work += LEVELS * DIRECTION_POINTS * (point + 6 * _CUBE * d**2)
+        work += FEW_LEVELS * DIRECTION_POINTS * (point + 6 * _CUBE * d**2)
     points = np.maximum(SAMPLES, 2 * each(rounds_of, timesteps))
     if "linearity" in asked:
         points = np.maximum(points, fit)
     # Samples and what is made of them; noisy points of a fit, their values and its halves.
     numbers = 8 * SAMPLES * d + (6 * fit * d if "linearity" in asked else 0)
     # The weights of a block of points on all training points, which are there once more, scaled.
-    numbers += 2 * np.minimum(WEIGHTS, points * n) + 2 * (1 + bool(asked & PAIR)) * n * d
+    numbers += 2 * np.minimum(WEIGHTS, points * n) + 2 * (1 + bool(asked & OF_TWO)) * n * d
     size = linear.BASE_BYTES + linear.draw_bytes(families) + 8 * numbers + held
     return seconds + once + cells * work, size

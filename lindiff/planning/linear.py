@@ -16,6 +16,7 @@ from lindiff.columns.groups import (
     SPECTRUM,
 )
 from lindiff.models.linear_cells import (
+    FEW_LEVELS,
     LEVELS,
     spectrum,
 )
@@ -92,6 +93,11 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
         # The partner's draw; of each half noise along the modes, samples, and what is made of them.
         seconds += draw + cells * (of_samples(asked, d, n) + _PRODUCT * 6 * SAMPLES * d * small)
         after += drawing + cells * (2 * d + 2 * small) + 8 * SAMPLES * d + _SPATIAL_BYTES / 8
+    if "differences" in metrics:
+        # The partner's draw; of each level the matrices of both halves.
+        few = np.minimum(FEW_LEVELS, timesteps)
+        seconds += draw + cells * few * _PRODUCT * (2 * d**2 * small + d**3)
+        after += drawing + 6 * d**2 + few * cells * d
     if "levels" in metrics:
         seconds += _LEVEL * LEVELS * cells * small
     if "modes" in metrics:

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import betainc
 
-from lindiff.models.measured import DIRECTION_POINTS, LEVELS, OF_SAMPLES, PAIR
+from lindiff.models.few_levels import DIRECTION_POINTS
+from lindiff.models.linear_cells import FEW_LEVELS
+from lindiff.models.measured import OF_SAMPLES, OF_TWO, PAIR
 from lindiff.models.proximity import SAMPLES
 from lindiff.models.random_features import LOSSES
 from lindiff.planning import checks, linear, noises
@@ -58,25 +60,29 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     pairs = rows * (p * (_VALUE + _PRODUCT * d) + r * _PRODUCT * p)
     solve = _LEVEL + _CUBE * (r**3 + d * p * r) + np.where(frozen, pairs, _moments(n, p, d))
     losses = _moments(held, p, d) + _PRODUCT * (p**2 * r + p * r**2 + d * r**2 + cells * r**2)
-    halves = 1 + bool(asked & PAIR)
+    halves = 1 + bool(asked & OF_TWO)
     # Levels at which the denoisers are evaluated, at the most, and how often.
     evaluations = evaluations_of(families) if asked & OF_SAMPLES else 0 * n
     steps = np.minimum(evaluations, timesteps)
-    kept = steps + (LEVELS if asked & {"linearity", "directions"} else 0)
+    few = FEW_LEVELS if asked & {"linearity", "directions", "differences"} else 0
+    kept = steps + few
     kept = np.minimum(kept, timesteps)
     seconds += np.where(bool(asked & LOSSES), timesteps, kept) * solve
-    seconds += (halves - 1) * steps * solve
+    seconds += (halves - 1) * kept * solve
     if asked & LOSSES:
         seconds += timesteps * losses
     point = p * (_VALUE + 2 * _PRODUCT * d)
-    work = halves * evaluations * (_LEVEL + SAMPLES * point + _PRODUCT * d * p * r)
+    sampled = 1 + bool(asked & PAIR)
+    work = sampled * evaluations * (_LEVEL + SAMPLES * point + _PRODUCT * d * p * r)
     work += of_samples(asked, d, n)
     once, held_once = of_training_set(asked, n)
     fit = each(fit_count, d)
     if "linearity" in asked:
-        work += LEVELS * (_LEVEL + fit * (point + 4e-10 * d**2))
+        work += FEW_LEVELS * (_LEVEL + fit * (point + 4e-10 * d**2))
+    if "differences" in asked:
+        work += 2 * FEW_LEVELS * DIRECTION_POINTS * point
     if "directions" in asked:
-        work += LEVELS * DIRECTION_POINTS * (point + 6e-10 * d**2)
+        work += FEW_LEVELS * DIRECTION_POINTS * (point + 6e-10 * d**2)
     points = np.maximum(SAMPLES, fit if "linearity" in asked else 0)
     numbers = halves * kept * r * (p + d) + 3 * n * d + (_SQUARES * p**2 + p * d)
     coefficients = _COEFFICIENTS * np.maximum(np.where(frozen, 0, n), held) * p

@@ -71,8 +71,9 @@ def lengths(d: Array, n: Array) -> dict[str, Array]:
     found = {
         "levels": linear_cells.LEVELS * one,
         "modes": modes,
-        "linearity": measured.LEVELS * one,
-        "directions": measured.LEVELS * modes,
+        "linearity": linear_cells.FEW_LEVELS * one,
+        "directions": linear_cells.FEW_LEVELS * modes,
+        "differences": linear_cells.FEW_LEVELS * d,
         # Of what is known of a family: a mixture has hardly more classes.
         "classes": _CLASSES * one,
         "coverage": n,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from lindiff.models.linear_cells import LEVELS
+from lindiff.models.linear_cells import FEW_LEVELS, LEVELS
 from lindiff.planning.cells import Array, column, group_sizes
 from lindiff.planning.linear import BASE_BYTES, FILTER, of_spectra
 
@@ -22,6 +22,9 @@ _MODE = 2e-6
 # A level of frozen noises of a cell, and each of its distinct modes.
 _FROZEN = 1e-5
 _FROZEN_MODE = 6e-7
+# Of a level the two resolvents that differences are made of.
+_RESOLVENT = 4e-4
+_RESOLVENT_MODE = 6e-7
 # Numbers of its arrays, of a block of levels.
 _FROZEN_NUMBERS = 1e6
 # Nodes of a contour: 300 to 400 for spectra of condition 1e3 to 1e6, 500 where the bulk reaches 0.
@@ -60,6 +63,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     # A limit for each block.
     seconds = seconds * group_sizes(families)
     size = 16 * complex_numbers + 8 * real_numbers
+    if "differences" in metrics:
+        seconds = seconds + cells * FEW_LEVELS * (_RESOLVENT + _RESOLVENT_MODE * d)
     frozen = np.isfinite(column(families, "noises"))
     floors = any(name.endswith("_floor") for name in metrics)
     level = _FROZEN + _FROZEN_MODE * modes

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from lindiff.columns import EXACT_DESCENT, SETTING
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import MODELS
-from lindiff.models.measured import LEVELS, OF_SAMPLES, PAIR
+from lindiff.models.few_levels import DIRECTION_POINTS
+from lindiff.models.linear_cells import FEW_LEVELS
+from lindiff.models.measured import DIFFERENCES, OF_SAMPLES, OF_TWO, PAIR
 from lindiff.models.proximity import SAMPLES
 from lindiff.planning import checks, linear, noises
 from lindiff.planning.cells import (
@@ -69,7 +71,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     frozen = noises.are_frozen(families)
     operations, weights, kept = _demands(families)
     row = _ROW + _OPERATION * operations + d * _NUMBER
-    halves = 1 + bool(PAIR & set(metrics))
+    halves = 1 + bool(OF_TWO & set(metrics))
     # A step is forward and twice that backward.
     training = halves * steps * batch * (3 * row + np.where(frozen, d * noises.NUMBER, 0))
     training += halves * steps * weights * np.where(_averaged(families), _MEAN, 0)
@@ -80,11 +82,14 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     if {"excess_loss", "excess_loss_se"} & set(metrics):
         work += timesteps * (_CALL + each(rounds_of, timesteps) * row)
     if OF_SAMPLES & set(metrics):
-        work += halves * evaluations_of(families) * (_CALL + SAMPLES * row)
+        sampled = 1 + bool(PAIR & set(metrics))
+        work += sampled * evaluations_of(families) * (_CALL + SAMPLES * row)
     work += of_samples(set(metrics), d, n)
     once, held = of_training_set(set(metrics), n)
     if {"linearity", "directions"} & set(metrics):
-        work += LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))
+        work += FEW_LEVELS * (_CALL + each(fit_count, d) * (row + d**2 * 1e-10))
+    if DIFFERENCES & set(metrics):
+        work += 2 * FEW_LEVELS * (_CALL + DIRECTION_POINTS * row)
     numbers = np.zeros_like(n)
     points = np.maximum(SAMPLES, 2 * each(rounds_of, timesteps))
     if {"linearity", "directions"} & set(metrics):
@@ -127,7 +132,7 @@ def together(families: pa.Table, metrics: Sequence[str]) -> Array:
     """
     d, n, cells, batch = (column(families, name) for name in ("d", "n", "cells", "batch_size"))
     _, weights, kept = _demands(families)
-    halves = 1 + bool(PAIR & set(metrics))
+    halves = 1 + bool(OF_TWO & set(metrics))
     # What is trained, its snapshots and, thrice, the noise of a block of steps.
     pack = (
         (COPIES + _averaged(families)) * weights

@@ -153,6 +153,8 @@ WORKS: dict[str, tuple[str, dict[str, str]]] = {
         "Sample Covariance Matrices", "journal": "Annals of Probability", "volume": "33",
         "pages": "1643--1697"}),
     # Their authors and titles are not known here.
+    "openreview_qwp5eaxjtj": ("misc", {
+        "howpublished": "https://openreview.net/forum?id=QwP5eaXJTj"}),
     "arxiv2605_21402": ("misc", {"eprint": "2605.21402", "year": "2026"}),
     "arxiv2608_23938": ("misc", {"eprint": "2608.23938", "year": "2026"}),
 }  # fmt: skip

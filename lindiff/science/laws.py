@@ -158,6 +158,71 @@ def renormalized_noise(n_over_d: Numbers, noise: Numbers) -> Float64[Array, "*an
     return np.asarray(np.where(half > 0, noise / (root + np.abs(half)), root - half))
 
 
+def renormalized_noise_of(eigenvalues: Vector, n: int, noise: float) -> float:
+    """`renormalized_noise` of any spectrum: the root κ of κ = σ² + (κ/n) Σ_j s_j/(s_j + κ).
+
+    Args:
+        eigenvalues: Population eigenvalues s_j ≥ 0, shape (d,).
+        n: Degrees of freedom of the training set: N where the mean is known.
+        noise: σ² = (1 − ᾱ)/ᾱ, positive.
+
+    Example:
+        >>> import numpy as np
+        >>> from lindiff.science.laws import renormalized_noise_of
+        >>> round(renormalized_noise_of(np.ones(100), 100, 0.01), 4)  # as of N = d
+        0.1051
+    """
+    # Above the root there is no other: κ less the right side grows, from −σ² at 0.
+    kappa = noise + float(np.sum(eigenvalues)) / n
+    for _ in range(200):
+        share = eigenvalues / (eigenvalues + kappa)
+        over = kappa - noise - kappa * share.sum() / n
+        step = over / (1 - (share**2).sum() / n)
+        kappa -= step
+        if abs(step) <= 1e-14 * kappa:
+            break
+    return kappa
+
+
+def renormalized_noise_of_power_law(noise: float, exponent: float, n: int, d: int) -> float:
+    """`renormalized_noise_of` of s_j ∝ 1/j^k with tr Σ = d.
+
+    Args:
+        noise: σ² = (1 − ᾱ)/ᾱ, positive.
+        exponent: k.
+        n: Degrees of freedom of the training set.
+        d: Dimension.
+    """
+    powers = np.arange(1.0, d + 1) ** -exponent
+    return renormalized_noise_of(powers * (d / powers.sum()), n, noise)
+
+
+def difference_of_halves(eigenvalues: Vector, n: int, noise: float) -> Float64[Array, " d"]:
+    """Mean of (u_νᵀ(ε̂ − ε̂′))² of unregularized linear denoisers of two halves, along each mode.
+
+    In the limit of large systems, at noise σ², (2κ²/σ²) s_ν/(s_ν + κ)² · Σ_j s_j (s_j + σ²)/
+    (s_j + κ)²/(n − df_2) with the renormalized noise κ and df_2 = Σ (s_j/(s_j + κ))²: twice the
+    variance over training sets, a factor of the mode times one of where the points are (arXiv
+    2602.02908; docs/theory.md, "Differences"). Modes of s_ν = κ are apart the most.
+
+    Args:
+        eigenvalues: Population eigenvalues s_j ≥ 0, shape (d,).
+        n: Degrees of freedom of each training set; the mean is known.
+        noise: σ² = (1 − ᾱ)/ᾱ, positive.
+
+    Example:
+        >>> import numpy as np
+        >>> from lindiff.science.laws import difference_of_halves
+        >>> difference_of_halves(np.array([1e-9, 0.1, 1e9]), 10**6, 0.1).argmax()
+        1
+    """
+    kappa = renormalized_noise_of(eigenvalues, n, noise)
+    of_mode = eigenvalues / (eigenvalues + kappa) ** 2
+    df2 = np.sum((eigenvalues / (eigenvalues + kappa)) ** 2)
+    of_points = np.sum(of_mode * (eigenvalues + noise)) / (n - df2)
+    return np.asarray(2 * kappa**2 / noise * of_mode * of_points)
+
+
 def spike_overlap(n_over_d: Numbers, spike: Numbers) -> Float64[Array, "*any"]:
     """Squared overlap of the leading eigenvector of Σ0 with a spike, in units of the bulk.
 

@@ -14,7 +14,7 @@ from lindiff.columns import METRIC, NESTED, REQUESTABLE
 from lindiff.config.words import few, known_word, suggestion
 from lindiff.errors import InputError
 from lindiff.models import MODELS
-from lindiff.models.measured import PAIR
+from lindiff.models.measured import OF_TWO
 from lindiff.planning import check
 from lindiff.science import denoisers
 from lindiff.science.draws import Draw, generator
@@ -113,10 +113,10 @@ class TrainedDenoiser:
         Args:
             names: Metrics by name (config/README.md); none are all that the model gives as one
                 number and that need no second model. Of a list, as ``levels``, the value is a list
-                of rows. ``agreement`` and ``proximity_bias`` train the model on a disjoint training
-                set of as many samples too, a network as a sweep does together with the first once
-                more: twice the training, when one is first asked for. That set is drawn from the
-                same rows, or, of a draw, from its population.
+                of rows. ``agreement``, ``proximity_bias`` and ``differences`` train the model on a
+                disjoint training set of as many samples too, a network as a sweep does together
+                with the first once more: twice the training, when one is first asked for. That set
+                is drawn from the same rows, or, of a draw, from its population.
 
         Returns:
             Numbers by name, each metric with its standard error where there is one; NaN where it is
@@ -127,7 +127,7 @@ class TrainedDenoiser:
                 for a second training set, or the sampler draws noise of its own.
         """
         wanted = _metrics(self.settings["model"], names)
-        self._check_pair({name.removesuffix("_se") for name in PAIR & set(wanted)})
+        self._check_pair({name.removesuffix("_se") for name in OF_TWO & set(wanted)})
         with self._alone():
             table = self._fitted.measure(wanted)
         row = table.to_pylist()[0]
@@ -232,7 +232,7 @@ def _metrics(model: str, names: Sequence[str]) -> tuple[str, ...]:
             known = [metric for metric in REQUESTABLE if metric in there]
             near = suggestion(name, known) or f"; there are: {few(known)}"
             raise InputError(f"metrics: {name!r}: {what}{near}")
-    asked = set(names) or there - PAIR - set(NESTED)
+    asked = set(names) or there - OF_TWO - set(NESTED)
     asked |= {f"{name}_se" for name in asked} & there
     return tuple(name for name in METRIC if name in asked)
 

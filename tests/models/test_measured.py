@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lindiff import columns
-from lindiff.models import MODELS, linear, measured
+from lindiff.models import MODELS, few_levels, linear, measured
 from lindiff.models.linear_cells import groups
 from lindiff.models.linear_family import make_family
 from lindiff.science.denoisers import fit_count
@@ -104,17 +104,38 @@ def test_a_linear_model_is_linear_and_at_no_distance_from_itself(n):
 def test_rows_like_the_training_rows_are_no_test_points(monkeypatch, own_split):
     """Of a data set with a split of its own (overlapping patches) held-out rows alone are taken."""
     pool = replace(make_pool("digits"), own_split=own_split)
-    monkeypatch.setattr(measured, "_pool", lambda family: pool)
+    monkeypatch.setattr(few_levels, "pool_of", lambda family: pool)
     given = {"data": "digits", "d": pool.d, "spectrum": "dataset", "n": 64, "seed": 2}
     given |= {"spectrum_params": '{"name":"digits"}', "draw": None, "population_mean": None}
     family = make_family(cells(**given))
-    (one, other), count = measured._fit_points(family)
+    (one, other), count = few_levels.fit_points(family)
     rng = np.random.default_rng(0)
     seen = np.concatenate([half(rng, 10_000) for half in (one, other)])
     held_out = len(pool.held_out)
     expected = held_out if own_split else held_out + pool.size - 64
     assert len(np.unique(seen, axis=0)) == expected
     assert count == min(fit_count(pool.d), 2 * (expected // 2))
+
+
+@pytest.mark.parametrize("n", [4, 30])
+def test_differences_of_linear_models_are_those_computed(n):
+    found, _ = both(("differences",), n=n, ridge=0.1, seed=3)
+    (computed,) = linear.run(cells(n=n, ridge=0.1, seed=3), ("differences",)).to_pylist()
+    assert len(found["differences"]) == len(computed["differences"]) == 8 * 6
+    for one, other in zip(found["differences"], computed["differences"], strict=True):
+        error = one.pop("difference_se")
+        assert other.pop("difference_se") is None
+        value, exact = one.pop("difference"), other.pop("difference")
+        assert value == pytest.approx(exact, abs=5 * error)
+        assert 0 < error < 0.1 * exact
+        assert one == other
+
+
+def test_without_a_second_model_there_are_no_differences():
+    table = cells(n=30)
+    family, ((_, filters),) = make_family(table), groups(table)
+    found = measured.measure(family, filters, denoiser(family.draw, filters), ("differences",))
+    assert found["differences"].tolist() == [None]
 
 
 def test_directions_of_another_ridge():

@@ -16,7 +16,7 @@ from lindiff.science.spectrum import make_spectrum
 from lindiff.science.theory import linear_theory
 from tests.science.helpers import make_cells
 
-OWN = MODELS["linear_theory"].metrics
+OWN = MODELS["linear_theory"].metrics - {"differences"}
 ALL = columns.delivered(OWN)
 POPULATION = {"spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}', "d": 60}
 SPECTRUM = make_spectrum("power_law", 60, exponent=1.0)
@@ -165,3 +165,38 @@ def test_planning():
     seconds, size = estimate(families, ("levels",))
     assert 0 < seconds[0] < seconds[1]
     assert np.all(size > 1e8)
+
+
+def test_differences_are_those_of_draws_and_have_no_limit_after_a_stop():
+    given = POPULATION | {"n": 90, "ridge": 0.05, "timesteps": 50, "sampler": "ideal"}
+    (limit,) = theory.run(make_cells(model="linear_theory", **given), ["differences"]).to_pylist()
+    draws = [
+        run_draws(make_cells(**given, seed=seed), ["differences"]).to_pylist()[0]["differences"]
+        for seed in range(60)
+    ]
+    assert [(row["t"], row["mode"]) for row in limit["differences"]] == [
+        (row["t"], row["mode"]) for row in draws[0]
+    ]
+    values = np.array([[row["difference"] for row in draw] for draw in draws])
+    exact = np.array([row["difference"] for row in limit["differences"]])
+    # The modes of a level go together; each of them is measured too.
+    totals, limits = values.reshape(60, -1, 60).sum(axis=2), exact.reshape(-1, 60).sum(axis=1)
+    error = totals.std(axis=0, ddof=1) / np.sqrt(60)
+    assert (abs(totals.mean(axis=0) - limits) < 4 * error + 0.01 * limits).all()
+    assert (error < 0.05 * limits).all()
+    z = (values.mean(axis=0) - exact) / (values.std(axis=0, ddof=1) / np.sqrt(60))
+    assert (z**2).mean() < 2
+    stopped = theory.run(cells(n=90, stop=3.0, sampler="ddim"), ["differences"]).to_pylist()[0]
+    assert stopped["differences"] is None
+    assert "after a stop" in stopped["message"]
+
+
+def test_differences_that_have_no_limit_are_refused():
+    for setting, wrong in (
+        ("mixture", {"mixture": '{"weights":[0.5,0.5],"between":0.9}', "sampler": "ddim"}),
+        ("noises", {"noises": 3.0, "sampler": "ddim"}),
+    ):
+        for model in ("linear_theory", "linear_exact"):
+            own = cells(n=90, model=model, draw="samples", **wrong)
+            found = [f for f in check(own, ["differences"]) if f[1] == setting]
+            assert bool(found) == (model == "linear_theory" or setting == "noises"), found

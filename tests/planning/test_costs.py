@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from lindiff import planning
-from lindiff.models import MODELS, linear_cells, measured
+from lindiff.models import MODELS, few_levels, linear_cells, measured
 from lindiff.planning import (
     empirical,
     linear,
@@ -59,8 +59,10 @@ def test_every_network_has_a_cost():
         (sizes, "CHUNK", 1 / 64, {"linear_trained": 1}),
         (sizes, "FEATURES", 16, {"mlp": 1, "unet": 1}),
         (measured, "SAMPLES", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
-        (measured, "LEVELS", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
-        (measured, "DIRECTION_POINTS", 16, {"empirical": 0, "random_features": 0}),
+        (linear_cells, "FEW_LEVELS", 16, {"mlp": 0, "unet": 0, "empirical": 0}),
+        (linear_cells, "FEW_LEVELS", 16, {"random_features": 0, "linear_exact": 0}),
+        (linear_cells, "FEW_LEVELS", 16, {"linear_theory": 0}),
+        (few_levels, "DIRECTION_POINTS", 16, {"mlp": 0, "empirical": 0, "random_features": 0}),
         (denoisers, "_NOISY", 64, {"mlp": 0, "unet": 0, "empirical": 0}),
         (denoisers, "_PER_DIMENSION", 16, {"mlp": 0, "empirical": 0, "random_features": 0}),
         (samples, "BLOCKS", 16, {"mlp": 0, "unet": 0, "empirical": 0, "random_features": 0}),
@@ -71,14 +73,11 @@ def test_a_size_that_changes_changes_the_estimates(where, size, factor, users, m
     """Seconds (0) or bytes (1) of the models that work with it."""
     before = {name: estimate(name) for name in users}
     value = getattr(where, size)
-    # `LEVELS` of the exact models are another size than those of the measured ones.
-    others = {(measured, linear, theory), (linear_cells, empirical, trained, random_features)}
-    apart = next((rest for first, *rest in others if first is where), [])
     users_of = (
         empirical, linear, linear_trained, networks, of_samples, random_features, theory, trained,
     )  # fmt: skip
     for module in (where, *users_of):
-        if hasattr(module, size) and module not in apart:
+        if hasattr(module, size):
             monkeypatch.setattr(module, size, value * factor)
     for name, which in users.items():
         assert abs(estimate(name)[which] / before[name][which] - 1) > 1e-3, name
