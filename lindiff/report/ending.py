@@ -1,4 +1,4 @@
-"""What a job could not say itself: which limit killed it and what comes next, or a full disk.
+"""What a job could not say itself: that it still runs, which limit killed it, or a full disk.
 
 Run by the shell of a shard's job after its `lindiff run`, and by the main process for jobs that
 ended together with their shell, as those do that a cluster kills for memory.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,6 +46,39 @@ def _next(shard: Shard, report: Progress) -> str:
         return ""
     attempt = max(1, round(report.limit / 1e6 / memory(shard, 1)))
     return f"; the next attempt asks for {memory(shard, attempt + 1):,} MB"
+
+
+def earlier(store: Store, shards: Iterable[Shard]) -> list[str]:
+    """A line if processes of an earlier run still compute shards of this one."""
+    reports = [store.read_progress(shard.name) for shard in shards]
+    alive = [r for r in reports if r is not None and r.alive(time.time())]
+    if not alive:
+        return []
+    one = len(alive) == 1
+    some = ", ".join(f"{r.shard} on {r.host} (process {r.pid})" for r in alive[:3])
+    return [
+        f"{len(alive)} {'job' if one else 'jobs'} of an earlier run still "
+        f"{'computes' if one else 'compute'}: {some}{', …' if len(alive) > 3 else ''}; what they "
+        "leave is used, and this run's jobs of the same shards wait for it"
+    ]
+
+
+def accounting() -> list[str]:
+    """A line if this Slurm keeps no accounting, without which Snakemake may wait for ever."""
+    command = ["scontrol", "show", "config"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    found = re.search(r"^AccountingStorageType\s*=\s*(\S+)", told.stdout, re.MULTILINE)
+    if found is None or found[1] not in ("accounting_storage/none", "(null)"):
+        return []
+    return [
+        f"this Slurm keeps no accounting (AccountingStorageType = {found[1]}), which Snakemake "
+        "reads the ends of jobs from (sacct): with slurm-status-command: squeue it sees them as "
+        "long as the controller remembers them (MinJobAge). If it waits although squeue shows no "
+        "job: end it and start it again; what is finished is kept"
+    ]
 
 
 def no_space(results: Path) -> list[str]:

@@ -10,9 +10,7 @@ import math
 import os
 import re
 import shlex
-import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +32,7 @@ from lindiff.fingerprint import closure
 from lindiff.models import MODELS
 from lindiff.planning.rows import lengths
 from lindiff.progress import duration
-from lindiff.report.ending import killed, no_space
+from lindiff.report.ending import accounting, earlier, killed, no_space
 from lindiff.report.page.write import sources as page_assets
 from lindiff.report.plans import Plans
 from lindiff.report.polling import remember_jobs
@@ -286,39 +284,6 @@ class Sweep:
         settings = map(shlex.quote, for_snakemake(self.plan.config.overrides))
         place = f"sweep={shlex.quote(self.file)} results={shlex.quote(str(self.results))}"
         return " ".join([" --config", place, *settings])
-
-
-def earlier(store: Store, shards: Iterable[Shard]) -> list[str]:
-    """A line if processes of an earlier run still compute shards of this one."""
-    reports = [store.read_progress(shard.name) for shard in shards]
-    alive = [r for r in reports if r is not None and r.alive(time.time())]
-    if not alive:
-        return []
-    one = len(alive) == 1
-    some = ", ".join(f"{r.shard} on {r.host} (process {r.pid})" for r in alive[:3])
-    return [
-        f"{len(alive)} {'job' if one else 'jobs'} of an earlier run still "
-        f"{'computes' if one else 'compute'}: {some}{', …' if len(alive) > 3 else ''}; what they "
-        "leave is used, and this run's jobs of the same shards wait for it"
-    ]
-
-
-def accounting() -> list[str]:
-    """A line if this Slurm keeps no accounting, without which Snakemake may wait for ever."""
-    command = ["scontrol", "show", "config"]
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    found = re.search(r"^AccountingStorageType\s*=\s*(\S+)", told.stdout, re.MULTILINE)
-    if found is None or found[1] not in ("accounting_storage/none", "(null)"):
-        return []
-    return [
-        f"this Slurm keeps no accounting (AccountingStorageType = {found[1]}), which Snakemake "
-        "reads the ends of jobs from (sacct): with slurm-status-command: squeue it sees them as "
-        "long as the controller remembers them (MinJobAge). If it waits although squeue shows no "
-        "job: end it and start it again; what is finished is kept"
-    ]
 
 
 def minutes(shard: Shard, attempt: int) -> int:

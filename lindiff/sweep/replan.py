@@ -1,4 +1,4 @@
-"""The plan after a plan: what the searches of a config ask for next."""
+"""The plan after a plan: what searches ask for once all is finished that they asked for."""
 
 from __future__ import annotations
 

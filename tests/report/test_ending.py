@@ -88,9 +88,9 @@ def test_the_job_says_what_killed_it(planned, capsys, monkeypatch) -> None:
 
 def test_jobs_of_an_earlier_run_are_said(planned) -> None:
     sweep, shard = planned
-    assert workflow.earlier(sweep.store, [shard]) == []
+    assert ending.earlier(sweep.store, [shard]) == []
     report(sweep, shard, updated=time.time(), host=socket.gethostname(), pid=os.getpid())
-    (line,) = workflow.earlier(sweep.store, [shard])
+    (line,) = ending.earlier(sweep.store, [shard])
     assert line.startswith("1 job of an earlier run still computes: ")
     assert f"{shard.name} on {socket.gethostname()} (process {os.getpid()})" in line
     assert ending.killed(sweep.store, [shard]) == []
@@ -105,14 +105,14 @@ def test_a_cluster_without_accounting_is_said(tmp_path, monkeypatch, kind, told)
     fake.write_text(f"#!/bin/sh\necho 'AccountingStorageType   = {kind}'\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    lines = workflow.accounting()
+    lines = ending.accounting()
     assert len(lines) == told
     assert all(f"AccountingStorageType = {kind}" in line for line in lines)
 
 
 def test_no_slurm_says_nothing(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert workflow.accounting() == []
+    assert ending.accounting() == []
 
 
 def test_tables_with_lists_reserve_their_memory(tmp_path) -> None:

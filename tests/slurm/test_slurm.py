@@ -375,17 +375,11 @@ def test_every_round_of_a_refined_axis_is_jobs_and_a_kill_in_one_resumes(
     assert "round 2 of" not in done.stdout
     for name, content in parts.items():
         assert (folder / "results/store/parts" / name).read_bytes() == content
-    shards = {
-        int(number)
-        for number, comment in (
-            line.split(maxsplit=1)
-            for line in cluster.client("squeue", "-h", "-t", "all", "-o", "%i %k").splitlines()
-        )
-        if int(number) not in since and "rule_shard" in comment
-    }
     states = cluster.job_states()
     assert states[ended[2]] == "CANCELLED"
+    jobs = cluster.client("squeue", "-h", "-t", "all", "-o", "%i %k").splitlines()
+    shards = [job for job in jobs if int(job.split()[0]) not in since and "rule_shard" in job]
     # A job a round, one that was cancelled, and at most one that the second run began anew.
-    assert rounds + 1 <= len(shards) <= rounds + 2
+    assert rounds + 1 <= len(shards) <= rounds + 2, "\n".join([*jobs, log.read_text(), done.stdout])
     assert found(asked, folder / "results") == found(asked, here.results)
     assert compare(here.results / "refined", folder / "results/refined") == []

@@ -125,11 +125,11 @@ def test_the_plan_says_rounds_and_cells_at_most_and_they_hold(sweep: Sweep) -> N
 
 
 def test_later_rounds_are_planned_from_the_plan_alone(sweep: Sweep, tmp_path: Path) -> None:
-    """Of what the first plan read, the config and a matrix of the user, nothing is read again."""
+    """The config and a matrix of the user, which the first plan has read, are not read again."""
     rows = np.random.default_rng(0).standard_normal((400, 3))
     np.save(tmp_path / "rows.npy", rows)
-    n = "{refine: test_loss, at: 0.5, within: 20%, between: [4, 128], start: 3}"
-    asked = config(sweep, f"{{data: {{file: rows.npy}}, draw: samples, n: {n}}}")
+    search = SEARCH.replace("256", "128").replace("start: 4", "start: 3")
+    asked = config(sweep, f"{{data: {{file: rows.npy}}, draw: samples, n: {search}}}")
     plan = sweep.write(asked)
     for file in ("rows.npy", "tiny.yaml"):
         (tmp_path / file).unlink()

@@ -15,10 +15,10 @@ checkpoint next_round:
         parts=lambda wildcards: sweep.parts(plan_before(wildcards)),
     output:
         sweep.plans.following,
-    wildcard_constraints:
-        number=r"[0-9]+",
     log:
         f"{sweep.folder}/logs/round-{{number}}.log",
+    wildcard_constraints:
+        number=r"[0-9]+",
     localrule: True
     conda:
         "../envs/lindiff.yaml"
