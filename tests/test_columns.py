@@ -82,6 +82,7 @@ def test_the_neutral_values_are_frozen():
         "warm_up": 0,
         "learning_rate_decay": "constant",
         "preconditioning": "edm",
+        "dropout": 0.0,
         "activation": "erf",
         "precision": "float32",
         "train_seed": 0,

@@ -23,7 +23,7 @@ SAMPLING = ("sampler", "final_noise", "sampling_steps", "truncation")
 REGULARIZATION = ("ridge", "weight_decay", "weighting", "stop", "learning_rate", "init_scale")
 # Of a training run, beside learning rate, weight decay, stop and seed; and of a network.
 RUN = ("optimizer", "steps", "batch_size", "warm_up", "learning_rate_decay", "ema", "precision")
-NETWORK = ("width", "preconditioning")
+NETWORK = ("width", "preconditioning", "dropout")
 # Of random features.
 RANDOM_FEATURES = ("features", "activation")
 # Repetitions, over which means are taken.

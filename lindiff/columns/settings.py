@@ -403,6 +403,17 @@ SETTINGS: tuple[Column, ...] = (
         choices=("edm", "none", "x0", "v"),
     ),
     Column(
+        "dropout",
+        "float",
+        "dropout rate",
+        "Share of the units that each training step drops at random for each row: of the hidden "
+        "layers of `mlp`, of the residual layers of `unet`. None where a network is evaluated.",
+        neutral=0.0,
+        low=0,
+        high=1,
+        high_open=True,
+    ),
+    Column(
         "features",
         "int",
         "features $p$",

@@ -302,7 +302,7 @@ def _budget(held: Mapping[str, Any]) -> str:
         words[-1] += f" ({held['learning_rate_decay']})"
     if held.get("stop_step"):
         words.append(f"taken after {labels.number(held['stop_step'])}")
-    for name in ("ridge", "weight_decay", "weighting", "stop", "ema"):
+    for name in ("ridge", "weight_decay", "weighting", "stop", "ema", "dropout"):
         if held.get(name, SETTING[name].neutral) not in (None, SETTING[name].neutral):
             words.append(labels.setting(name, held[name]))
     output = held.get("preconditioning")

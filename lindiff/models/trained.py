@@ -92,6 +92,7 @@ def _recipe(shared: Common, stops: Sequence[int]) -> Recipe:
         warm_up=shared["warm_up"],
         decay=shared["learning_rate_decay"],
         ema=shared["ema"],
+        dropout=shared["dropout"],
     )
 
 

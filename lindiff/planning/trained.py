@@ -49,6 +49,7 @@ _OPERATION = 8e-11
 _CALL = 4e-4
 _NUMBER = 1e-8
 _MEAN = 1e-9
+_MASK = 3e-8
 # Torch itself.
 TORCH_BYTES = 210e6
 # Of pictures that a U-Net, which halves them once, is planned for.
@@ -60,8 +61,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
     Args:
         families: One row a family with `model`, `data`, `d`, `n`, `draw`, `timesteps`,
-            `sampler`, `sampling_steps`, `noises`, `width`, `steps`, `batch_size`, `precision` and
-            `cells` (a count).
+            `sampler`, `sampling_steps`, `noises`, `width`, `dropout`, `steps`, `batch_size`,
+            `precision` and `cells` (a count).
         metrics: Metrics asked for.
     """
     names = ("d", "n", "cells", "timesteps", "steps", "batch_size")
@@ -69,12 +70,14 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     # The draw of the linear models, with none of the cells' own work.
     seconds, _ = linear.estimate(with_cells(noises.averaged(families), 0 * n), ())
     frozen = noises.are_frozen(families)
-    operations, weights, kept = _demands(families)
+    operations, weights, kept, droppable = _demands(families)
     row = _ROW + _OPERATION * operations + d * _NUMBER
     halves = 1 + bool(OF_TWO & set(metrics))
     # A step is forward and twice that backward.
     training = halves * steps * batch * (3 * row + np.where(frozen, d * noises.NUMBER, 0))
     training += halves * steps * weights * np.where(_averaged(families), _MEAN, 0)
+    drops = np.nan_to_num(column(families, "dropout")) > 0
+    training += halves * steps * batch * np.where(drops, droppable * _MASK, 0)
     work = np.zeros_like(n)
     if {"train_loss", "test_loss", "residual_loss", "levels"} & set(metrics):
         # Training points with noises of their own come on top.
@@ -103,7 +106,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
 
 
 def _demands(families: pa.Table) -> Array:
-    """`Demand` of each family, shape (3, families).
+    """`Demand` of each family, shape (4, families).
 
     What works on pictures has their pixels, of which there may be more than directions; the few
     weights that colours add are left out.
@@ -131,7 +134,7 @@ def together(families: pa.Table, metrics: Sequence[str]) -> Array:
         metrics: Metrics asked for.
     """
     d, n, cells, batch = (column(families, name) for name in ("d", "n", "cells", "batch_size"))
-    _, weights, kept = _demands(families)
+    _, weights, kept, _ = _demands(families)
     halves = 1 + bool(OF_TWO & set(metrics))
     # What is trained, its snapshots and, thrice, the noise of a block of steps.
     pack = (

@@ -72,11 +72,13 @@ def train(
         watch: Called with the state of affairs, at most every `WATCH_SECONDS`.
 
     Raises:
-        ValueError: No runs, or rows that do not fit together.
+        ValueError: No runs, or rows that do not fit together; dropout of a network that has none.
     """
     kinds = {(run.rows.shape[1:], run.rows.dtype, run.rows.device) for run in runs}
     if len(kinds) != 1:
         raise ValueError("runs must have rows of one d, dtype and device, and be at least one")
+    if recipe.dropout and not network.droppable:
+        raise ValueError("the network has no layer that dropout takes units of")
     shape = len(recipe.stops), len(runs)
     dtype = runs[0].rows.dtype
     trained = Trained(

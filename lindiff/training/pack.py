@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lindiff.science.schedule import Schedule
+from lindiff.training.dropout import masks
 from lindiff.training.noise import batches
 from lindiff.training.optimizers import OPTIMIZERS, mean_factor, optimizer_states, rate_factor
 from lindiff.training.sizes import BLOCK
@@ -115,9 +116,10 @@ def advance(
         own = optimizer_states(parameters, recipe.betas, count, means)
     scale = state.flat.new_tensor([run.scale for run in runs])
     update = OPTIMIZERS[recipe.optimizer]
+    keys = [run.key for run in runs]
     data = batches(
         [run.rows for run in runs],
-        [run.key for run in runs],
+        keys,
         recipe.batch_size,
         schedule,
         state.step,
@@ -126,8 +128,11 @@ def advance(
     )
 
     def make_step(step: int) -> Tensor:
-        batch = next(data)
-        predicted = network.predict(leaves, batch.x, batch.sigma, scale)
+        batch, given = next(data), leaves
+        if recipe.dropout:
+            named = network.droppable, keys, recipe.dropout, step, recipe.batch_size, state.flat
+            given = leaves | masks(*named)
+        predicted = network.predict(given, batch.x, batch.sigma, scale)
         loss = noise_loss(predicted, batch.noise, batch.weight)
         gradients = torch.autograd.grad(loss.sum(), tuple(leaves.values()))
         if joined is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -35,12 +35,15 @@ class Network:
             shape (models,).
         activations: Numbers that one row of one model keeps for the gradient, which decides how
             many models a GPU is given at once; 0 takes `KEPT` times the last axis of every shape.
+        droppable: Units of each layer that dropout takes units of, by its name, in the order of the
+            network (`lindiff.training.dropout`); a network without any has no dropout.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     initial: Callable[[torch.Generator], Parameters]
     predict: Callable[[Parameters, Tensor, Tensor, Tensor], Tensor]
     activations: int = 0
+    droppable: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -93,6 +96,7 @@ class Recipe:
             `LEARNING_RATE_DECAYS`.
         ema: β of the mean of the parameters over steps that is kept at stops (`mean_factor`); 0 are
             those of the last step.
+        dropout: Share of the units of a network's droppable layers that each step drops.
 
     Raises:
         ValueError: An unknown name, a warm-up that does not end, stops that do not ascend, a β
@@ -107,6 +111,7 @@ class Recipe:
     warm_up: int = 0
     decay: str = "constant"
     ema: float = 0.0
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -117,6 +122,8 @@ class Recipe:
             raise ValueError(f"warm_up = {self.warm_up} is not from 0 to below {self.steps} steps")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema = {self.ema} is not from 0 to below 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout = {self.dropout} is not from 0 to below 1")
         stops = (0, *self.stops, self.steps + 1)
         if any(a >= b for a, b in itertools.pairwise(stops)):
             raise ValueError(f"stops {self.stops} do not ascend from 1 to {self.steps}")

@@ -140,6 +140,7 @@ def test_what_a_network_takes_is_what_it_is(name, width):
     demand = DEMANDS[name](float(pool.d), float(width))
     assert demand.weights == pytest.approx(network.size, rel=1e-12)
     assert network.kept / 1.5 < demand.kept < 1.5 * network.kept
+    assert demand.droppable == sum(network.droppable.values())
     rows = 8
     x = torch.ones((1, rows, pool.d))
     parameters = views(initial_parameters(network, [Run(x[0], "a", 0.1)]), network.shapes)

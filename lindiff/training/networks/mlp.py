@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
+from lindiff.training.dropout import dropped
 from lindiff.training.forms import Form
 from lindiff.training.modulation import affine, embedding
 from lindiff.training.preconditioning import PRECONDITIONINGS
@@ -48,7 +49,7 @@ def _body(parameters: Parameters, x: Tensor, sigma: Tensor, layers: int) -> Tens
     for i in range(layers):
         z = torch.bmm(h, parameters[f"hidden_{i}"])
         factor, shift = (affine(parameters, f"{part}_{i}", levels) for part in ("factor", "shift"))
-        z = silu(torch.addcmul(shift, z, factor))
+        z = dropped(parameters, f"hidden_{i}", silu(torch.addcmul(shift, z, factor)))
         h = h + z if i else z
     return affine(parameters, "output", h)
 
@@ -64,7 +65,12 @@ def make_mlp(d: int, width: int = 256, layers: int = 3, preconditioning: str = "
     """
     shapes = _shapes(d, width, layers)
     body = partial(_body, layers=layers)
-    return Network(shapes, partial(_initial, shapes), PRECONDITIONINGS[preconditioning](body))
+    return Network(
+        shapes,
+        partial(_initial, shapes),
+        PRECONDITIONINGS[preconditioning](body),
+        droppable={f"hidden_{i}": width for i in range(layers)},
+    )
 
 
 def make(form: Form) -> Network:

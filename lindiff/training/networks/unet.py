@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, silu
 
 from lindiff.science.pictures import Picture
+from lindiff.training.dropout import dropped_pictures
 from lindiff.training.forms import Form
 from lindiff.training.modulation import affine, embedding
 from lindiff.training.preconditioning import PRECONDITIONINGS
@@ -65,6 +66,15 @@ def _activations(width: int, pixels: int) -> int:
         out * (pixels // 4 if name.startswith(coarse) else pixels)
         for name, (_, out) in _channels(width).items()
     )
+
+
+def _droppable(width: int, pixels: int) -> dict[str, int]:
+    """Numbers that each residual layer gives of a picture."""
+    return {
+        name: out * (pixels // 4 if name.startswith("coarse") else pixels)
+        for name, (_, out) in _channels(width).items()
+        if name.startswith(("fine", "coarse", "end"))
+    }
 
 
 def _initial(shapes: Mapping[str, tuple[int, ...]], generator: torch.Generator) -> Parameters:
@@ -133,7 +143,8 @@ def _pictures(parameters: Parameters, pictures: Tensor, sigma: Tensor, width: in
 
     def residuals(part: str, count: int, h: Tensor) -> Tensor:
         for i in range(count):
-            h = h + layer(f"{part}_{i}", h)
+            name = f"{part}_{i}"
+            h = h + dropped_pictures(parameters, name, layer(name, h))
         return h
 
     fine = residuals("fine", FINE, layer("enter", pictures))
@@ -177,6 +188,7 @@ def make_unet(picture: Picture, width: int = 8, preconditioning: str = "edm") ->
         partial(_initial, shapes),
         PRECONDITIONINGS[preconditioning](body),
         _activations(width, height * breadth),
+        _droppable(width, height * breadth),
     )
 
 
