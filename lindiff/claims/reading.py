@@ -139,10 +139,11 @@ def _several(table: pa.Table, name: str) -> bool:
 def _names(varying: Sequence[str], statement: Statement) -> list[str]:
     """The settings that tell curves apart: what varies, but for what is taken along.
 
-    N and N/d are one axis: beside an exponent along d, or a curve along it, it is N/d.
+    N and N/d are one axis: beside an exponent along d, or a curve along it, it is N/d, and where
+    there is one N it is neither.
     """
     taken, exponent = {take.along for take in _takes(statement)}, statement.exponent
-    if taken & set(_SIZES):
+    if taken & set(_SIZES) or "n" not in varying:
         gone = set(_SIZES)
     elif exponent in _SIZES:
         gone = set(_SIZES) - {exponent}

@@ -110,6 +110,19 @@ def test_the_exponent_over_d_of_a_needed_n():
     assert point.interval.value == pytest.approx(-1, abs=1e-9)
 
 
+def test_the_exponent_over_d_at_one_n():
+    """N/d varies with d, and tells no curves apart."""
+    cells = table(
+        {"d": d, "n": 1000, "stop_step": t, "seed": s, "test_loss": t / d**2}
+        for d in (4, 5, 6, 8)
+        for t in (1, 3, 10, 30, 100, 300)
+        for s in range(3)
+    )
+    (point,) = read(cells, take={"along": "stop_step", "of": "rises", "level": 1}, exponent="d")
+    assert point.settings == {}
+    assert point.interval.value == pytest.approx(2, abs=1e-9)
+
+
 def test_a_power_law_takes_four_points():
     cells = table({"n": n, "seed": s, "test_loss": law(n)} for n in NS[:3] for s in range(5))
     (point,) = read(cells, exponent="n")
