@@ -312,6 +312,15 @@ METRICS: tuple[Column, ...] = (
         default=False,
     ),
     Column(
+        "copied_auc_se",
+        "float",
+        "standard error of the AUC of copied points",
+        "Standard error of `copied_auc` over training points taken as independent (DeLong et al. "
+        "1988), given which are copied; null where fewer than two are copied or fewer than two are "
+        "not, and where the area is 0 or 1.",
+        default=False,
+    ),
+    Column(
         "pictures",
         "pictures",
         "pictures",

@@ -107,7 +107,8 @@ _MEASURED = _PROXIMITY | frozenset(
         "residual_loss", "kl_model_data", "kl_model_data_se", "kl_data_model",
         "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
         "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
-        "levels", "modes", "linearity", "directions", "coverage", "copied_auc", "pictures",
+        "levels", "modes", "linearity", "directions", "coverage", "copied_auc", "copied_auc_se",
+        "pictures",
     )
 )  # fmt: skip
 # What is measured of a mixture too.
