@@ -316,8 +316,8 @@ METRICS: tuple[Column, ...] = (
         "float",
         "standard error of the AUC of copied points",
         "Standard error of `copied_auc` over training points taken as independent (DeLong et al. "
-        "1988), given which are copied; null where fewer than two are copied or fewer than two are "
-        "not, and where the area is 0 or 1.",
+        "1988), given which are copied; null where fewer than 8 points are copied, or are not, "
+        "and where the area is 0 or 1. An interval is ln(A/(1 − A)) ± 1.96 se/(A(1 − A)).",
         default=False,
     ),
     Column(

@@ -26,6 +26,8 @@ EVALUATIONS = 24
 _TOLERANCE, _STEP = 1e-4, 0.05
 # Numbers of one work array: 8 MiB.
 BLOCK = 1 << 20
+# Points that are copied, or are not, from which on an area has an error.
+FEWEST_OF_A_KIND = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,9 +199,10 @@ def copied_auc(own_time: PerPoint, copied: Numbers, number: Numbers) -> tuple[fl
         number: Which distinct point each of them is, shape (N,).
 
     Returns:
-        The area, from 0 to 1, NaN where all points or none are copied; and its standard error, NaN
-        where fewer than two points are copied or fewer than two are not, and where the area is 0
-        or 1, of which no scatter is seen.
+        The area A, from 0 to 1, NaN where all points or none are copied; and its standard error,
+        NaN where fewer than 8 points are copied or fewer than 8 are not, and where A is 0 or 1, of
+        which no scatter is seen. An interval is of ln(A/(1 − A)), whose error is larger by
+        1/(A (1 − A)): A ± 1.96 errors is too short for large areas (`benchmarks/coverage.py`).
     """
     from scipy.stats import rankdata
 
@@ -213,6 +216,6 @@ def copied_auc(own_time: PerPoint, copied: Numbers, number: Numbers) -> tuple[fl
     above = {kind: ranks[hit == kind] - rankdata(time[hit == kind]) for kind in (True, False)}
     shares = above[True] / np.count_nonzero(~hit), above[False] / np.count_nonzero(hit)
     area = float(shares[0].mean())
-    if min(map(len, shares)) < 2 or area in (0.0, 1.0):
+    if min(map(len, shares)) < FEWEST_OF_A_KIND or area in (0.0, 1.0):
         return area, np.nan
     return area, float(np.sqrt(sum(share.var(ddof=1) / len(share) for share in shares)))

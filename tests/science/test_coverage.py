@@ -148,8 +148,8 @@ def test_the_error_of_the_area_is_the_jackknife_of_each_kind():
     above = np.sign(time[copied > 0][:, None] - time[copied == 0]) / 2 + 0.5
     variance = sum(above.mean(axis=a).var(ddof=1) / above.shape[1 - a] for a in (0, 1))
     assert (found, error) == pytest.approx((above.mean(), np.sqrt(variance)), abs=1e-12)
-    # Without one of either kind to spare, or where all are in order, nothing is seen to scatter.
-    for hits in (1, 39):
+    # Of fewer than 8 of a kind there is none, nor where all are in order: nothing scatters there.
+    for hits in (1, 7, 33, 39):
         few = coverage.copied_auc(time, (np.arange(40) < hits).astype(int), np.arange(40))
         assert np.isfinite(few[0])
         assert np.isnan(few[1])
