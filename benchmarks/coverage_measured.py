@@ -1,10 +1,10 @@
 """Simulated coverage of what is measured of samples and training sets, at nominal 95 %.
 
-First errors of one cell, as value ± 1.96 standard errors, ± 2.13 of those of a jackknife of 16 blocks
-(Student's t): of the samples, noises or training points that an estimate is made of, drawn anew
-each time. Then intervals over seeds, as in
-`benchmarks.coverage`: bands of agreement, overlap, proximity bias and the AUC of copied points, the
-places of stops and those of crossings that searches find.
+First errors of one cell, as value ± 1.96 standard errors (± 2.13 of those of a jackknife of 16
+blocks, Student's t): of the samples, noises or training points that an estimate is made of, drawn
+anew each time. Then intervals over seeds, as in `benchmarks.coverage`: bands of agreement, overlap,
+proximity bias and the AUC of copied points, the places of stops and those of crossings that
+searches find.
 Run: .venv/bin/python -m benchmarks.coverage measured
 """
 
