@@ -4,11 +4,12 @@ Seeds are taken at random from large populations: log-normal numbers, and losses
 draws at d = 50 with the spectra and N around d of a sweep. What the interval should cover is the
 value of the whole population. A row pools its cases; beside the coverage stand its Monte Carlo
 error and the lowest and highest case.
-Run: .venv/bin/python -m benchmarks.coverage
+Run: .venv/bin/python -m benchmarks.coverage [draws|measured]
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -56,14 +57,18 @@ class Case:
 
 
 def coverage(case: Case, seeds: int, repeats: int, rng: np.random.Generator) -> Array:
-    """Share of `repeats` random choices of `seeds` rows whose interval covers, per quantity."""
-    size, covered = len(case.population), np.zeros(len(case.names))
-    for _ in range(repeats):
-        found = case.ends(case.population[rng.choice(size, seeds, replace=False)])
-        covered += [
-            low <= truth <= high for (low, high), truth in zip(found, case.truth, strict=True)
-        ]
-    return covered / repeats
+    """Share of the intervals of `repeats` random choices of `seeds` rows that cover, per quantity.
+
+    A choice without an interval, of which nothing is drawn, does not count.
+    """
+    size = len(case.population)
+    found = np.array(
+        [case.ends(case.population[rng.choice(size, seeds, replace=False)]) for _ in range(repeats)]
+    )
+    low, high = found[..., 0], found[..., 1]
+    covered = (low <= case.truth) & (case.truth <= high)
+    shares: Array = covered.sum(axis=0) / np.maximum(1, (~np.isnan(low + high)).sum(axis=0))
+    return shares
 
 
 def population(
@@ -220,17 +225,27 @@ def report_lack_of_fit(rng: np.random.Generator, repeats: int = 4000) -> None:
         print(f"  exponent of four points off their law by {lack:g}: " + ", ".join(shares))
 
 
+def draws(rng: np.random.Generator) -> None:
+    """Centres, optima and power laws of losses and KL."""
+    report(synthetic_cases(20_000, rng), 4000, rng)
+    report(centre_cases(4000), 2000, rng)
+    report(power_cases(1000), 4000, rng)
+    report(optimum_cases(3000), 400, rng)
+    report_lack_of_fit(rng)
+    report_bands(rng)
+
+
 def main() -> None:
+    # Which takes classes and functions of this module.
+    from benchmarks import coverage_measured
+
+    parts = {"draws": draws, "measured": coverage_measured.measured}
     header(f"coverage: nominal 0.95, {', '.join(map(str, SEEDS))} seeds")
     rng = np.random.default_rng(0)
     print("  interval, cases; coverage (lowest to highest case) for each number of seeds; error")
     with threadpool_limits(1):
-        report(synthetic_cases(20_000, rng), 4000, rng)
-        report(centre_cases(4000), 2000, rng)
-        report(power_cases(1000), 4000, rng)
-        report(optimum_cases(3000), 400, rng)
-        report_lack_of_fit(rng)
-        report_bands(rng)
+        for name in sys.argv[1:] or parts:
+            parts[name](rng)
 
 
 if __name__ == "__main__":

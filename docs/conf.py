@@ -70,6 +70,8 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "config/README.md": "configuration.md",
 }
+# Configs whose pictures the gallery takes, where they have been drawn, the first before the next.
+DRAWN = ("smoke", "extended")
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#:]+)(#[^)]*)?\)")
 
 
@@ -97,8 +99,8 @@ def gallery() -> str:
         lines += [f"## {category}", ""]
         for name in (one for one in figures.FIGURES if figures.category(one) == category):
             lines += [f"### {name}", "", figures.caption(name), ""]
-            drawn = [DOCS / "figures" / f"{name}.png",
-                     ROOT / "results" / "smoke" / "figures" / f"{name}.png"]  # fmt: skip
+            swept = [ROOT / "results" / config / "figures" for config in DRAWN]
+            drawn = [folder / f"{name}.png" for folder in (DOCS / "figures", *swept)]
             for path in [path for path in drawn if path.is_file()][:1]:
                 lines += [f"![{name}]({os.path.relpath(path, DOCS)})", ""]
     return "\n".join(lines)

@@ -166,6 +166,7 @@ def test_default_metrics_are_those_that_cost_little():
         "classes",
         "coverage",
         "copied_auc",
+        "copied_auc_se",
         "pictures",
     }
 

@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from lindiff import columns, figures
 from lindiff.claims.run import sources
 from lindiff.cli import main
 from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import COVARIANCE
 from lindiff.config.resolve import load
+from lindiff.models import MODELS
 from lindiff.sweep.grid import wanted
 from lindiff.sweep.validate import validate
 
@@ -61,6 +63,15 @@ def test_the_readme_counts_the_default_sweep():
     sets = len(combinations(seeded, drawn)[1])
     said = f"{round(len(cells), -3):,} cells from {round(sets, -3):,} training sets"
     assert said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+def test_every_figure_model_and_table_is_in_a_shipped_config():
+    configs = [load(path) for path in sorted((ROOT / "config").glob("*.yaml"))]
+    drawn = {name for config in configs for name in figures.FIGURES if config.feeding(name)}
+    own = [one for config in configs for one in config.experiments.values()]
+    assert drawn == set(figures.FIGURES)
+    assert {model for one in own for model in one.axes["model"]} == set(MODELS)
+    assert {name for one in own for name in one.metrics} >= set(columns.NESTED)
 
 
 @pytest.mark.parametrize("page", ["README.md", *(str(p) for p in (ROOT / "docs").glob("*.md"))])

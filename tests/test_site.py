@@ -73,14 +73,18 @@ def test_a_page_that_loads_from_the_web_is_found():
     assert site.loads(html) == ["//fonts.x/z.css", "https://cdn.x/y.js"]
 
 
-def test_the_gallery_takes_what_the_smoke_sweep_has_drawn(tmp_path, monkeypatch):
+def test_the_gallery_takes_what_sweeps_have_drawn(tmp_path, monkeypatch):
+    """Of a figure that both have drawn that of the smoke config, which `make docs` makes anew."""
     conf = runpy.run_path(str(ROOT / "docs/conf.py"))
+    assert all((ROOT / f"config/{name}.yaml").is_file() for name in conf["DRAWN"])
+    for path in ("smoke/figures/kl.png", "extended/figures/kl.png", "extended/figures/classes.png"):
+        (tmp_path / "results" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "results" / path).touch()
     drawn = tmp_path / "results/smoke/figures/kl.png"
-    drawn.parent.mkdir(parents=True)
-    drawn.touch()
     monkeypatch.setitem(conf["gallery"].__globals__, "ROOT", tmp_path)
     text = conf["gallery"]()
-    assert sorted(re.findall(r"!\[(\w+)\]", text)) == ["kl", "memorization", "transition"]
+    named = ["classes", "kl", "memorization", "transition"]
+    assert sorted(re.findall(r"!\[(\w+)\]", text)) == named
     assert (ROOT / "docs" / re.findall(r"!\[kl\]\((.*)\)", text)[0]).samefile(drawn)
     assert all(figures.caption(name) in text for name in figures.FIGURES)
 

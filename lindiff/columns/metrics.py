@@ -322,6 +322,15 @@ METRICS: tuple[Column, ...] = (
         default=False,
     ),
     Column(
+        "copied_auc_se",
+        "float",
+        "standard error of the AUC of copied points",
+        "Standard error of `copied_auc` over training points taken as independent (DeLong et al. "
+        "1988), given which are copied; null where fewer than 8 points are copied, or are not, "
+        "and where the area is 0 or 1. An interval is ln(A/(1 − A)) ± 1.96 se/(A(1 − A)).",
+        default=False,
+    ),
+    Column(
         "pictures",
         "pictures",
         "pictures",

@@ -52,6 +52,9 @@ _DERIVED = {
     "class_ratio": "share of a class / weight",
     "class_memorized": "memorized share of a class",
     "class_weight": "weight of a class",
+    "own_time": r"own time $-\frac{1}{2}\ln\bar\alpha$",
+    "log_density": "log density of the others",
+    "copied": "copies of a training point",
     "coefficient": r"coefficient $a$ of $a/N$",
 }
 

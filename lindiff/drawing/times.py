@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lindiff.columns.arrays import steps_made
-from lindiff.drawing import compare, need, tables
+from lindiff.drawing import compare, need, style, tables
 from lindiff.drawing.intervals import Interval, geometric_mean_interval
 from lindiff.science import optima
 from lindiff.science.scaling import first_crossing
@@ -45,6 +45,17 @@ def stopped(metrics: pa.Table, fewest: int, count: int) -> pa.Table:
         if len(tables.distinct(cells, "step")) >= fewest:
             return cells
     return cells.slice(0, 0)
+
+
+def sizes(data: pa.Table) -> list[tuple[int, str, str]]:
+    """N, colour and marker of each N of a figure's data, the colours from dark to light."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    found = tables.distinct(data, "n")
+    shades = [to_hex(shade) for shade in colormaps["viridis"](np.linspace(0, 0.9, len(found)))]
+    markers = [style.MARKERS[i % len(style.MARKERS)] for i in range(len(found))]
+    return list(zip(found, shades, markers, strict=True))
 
 
 def curves(cells: pa.Table, quantity: str) -> Curves:

@@ -58,7 +58,7 @@ def draw(data: pa.Table) -> Figure:
     """For each kind of data the loss, at its left, and the bias."""
     populations = compare.populations(data)
     figure, axes = style.panels(len(populations), len(CURVES), width=style.TWO_COLUMNS)
-    series = _series(data)
+    series = times.sizes(data)
     for row, population in zip(axes, populations, strict=True):
         for ax, quantity in zip(row, CURVES, strict=True):
             _panel(ax, data, population, quantity, series)
@@ -72,17 +72,6 @@ def draw(data: pa.Table) -> Figure:
     zero = style.handle(style.GREY, "no bias", dash=style.DASHES[2])
     style.legend(figure, [*entries, *style.within(axes[:, 1], [zero])])
     return figure
-
-
-def _series(data: pa.Table) -> list[tuple[int, str, str]]:
-    """N, colour and marker of each N, the colours from dark to light."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    sizes = tables.distinct(data, "n")
-    shades = [to_hex(shade) for shade in colormaps["viridis"](np.linspace(0, 0.9, len(sizes)))]
-    markers = [style.MARKERS[i % len(style.MARKERS)] for i in range(len(sizes))]
-    return list(zip(sizes, shades, markers, strict=True))
 
 
 def _panel(

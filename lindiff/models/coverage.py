@@ -15,7 +15,7 @@ from lindiff.science.draws import generator
 
 Array = NDArray[np.float64]
 
-COVERAGE = frozenset(("coverage", "copied_auc"))
+COVERAGE = frozenset(("coverage", "copied_auc", "copied_auc_se"))
 
 
 @lru_cache(maxsize=1)
@@ -49,8 +49,12 @@ def of_copies(
         {"point": i} | {name: _plain(values[i]) for name, values in columns.items()}
         for i in range(len(times))
     ]
-    auc = coverage.copied_auc(found.own_time, times, number)
-    return {"coverage": as_objects([rows]), "copied_auc": np.array([auc])}
+    area, error = coverage.copied_auc(found.own_time, times, number)
+    return {
+        "coverage": as_objects([rows]),
+        "copied_auc": np.array([area]),
+        "copied_auc_se": np.array([error]),
+    }
 
 
 def _plain(value: np.generic) -> float | int | None:

@@ -279,7 +279,8 @@ def of_samples(
         generated = samples.variances(made, draw.vectors[:, ::-1])[::-1]
         result["modes"] = as_objects(mode_rows(draw, family.mu, generated[None]))
     if asked & COVERAGE:
-        result |= {"coverage": np.full(1, None, dtype=object), "copied_auc": np.full(1, np.nan)}
+        areas = dict.fromkeys(COVERAGE - {"coverage"}, np.full(1, np.nan))
+        result |= {"coverage": np.full(1, None, dtype=object)} | areas
         if copies:
             result |= of_copies(family, *copies)
     if "pictures" in asked:

@@ -37,6 +37,7 @@ LIKE = ("some", "some", "some", "zero", "infinite", "null", "equal", "tiny", "hu
 SHARES = (
     "memorized_fraction",
     "copied_auc",
+    "copied_auc_se",
     "agreement",
     "uncentred_cosine",
     "pool_fraction",

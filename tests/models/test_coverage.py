@@ -17,7 +17,7 @@ from lindiff.science.pools import make_pool
 from tests.science.helpers import make_cells
 from tests.sweeps import Sweep
 
-NAMES = ("coverage", "copied_auc", "memorized_fraction")
+NAMES = ("coverage", "copied_auc", "copied_auc_se", "memorized_fraction")
 GAUSSIAN = {
     "model": "empirical", "draw": "samples", "spectrum": "power_law", "d": 6, "timesteps": 50,
     "spectrum_params": '{"exponent": 1.0}', "sampler": "ddim", "sampling_steps": 8,
@@ -29,18 +29,18 @@ def rows(**given):
 
 
 def test_a_row_a_training_point_with_its_neighbours_and_copies():
-    (row,) = rows(n=30, seed=1, sampling_steps=3)
-    family = make_family(make_cells(**GAUSSIAN | {"n": 30, "seed": 1}))
+    (row,) = rows(n=60, seed=1, sampling_steps=3)
+    family = make_family(make_cells(**GAUSSIAN | {"n": 60, "seed": 1}))
     found, x = row["coverage"], training_points(family)
-    assert [point["point"] for point in found] == list(range(30))
+    assert [point["point"] for point in found] == list(range(60))
     assert sum(point["copied"] for point in found) == round(SAMPLES * row["memorized_fraction"])
     away = np.sort(np.linalg.norm(x[:, None] - x, axis=2), axis=1)[:, 1:3]
     unit = np.sqrt(family.draw.spectrum.sum())
     for place, name in enumerate(("nearest", "second")):
         assert [point[name] for point in found] == pytest.approx(away[:, place] / unit)
     columns = {name: np.array([point[name] for point in found]) for name in ("own_time", "copied")}
-    auc = copied_auc(columns["own_time"], columns["copied"], np.arange(30))
-    assert row["copied_auc"] == pytest.approx(auc, rel=1e-12)
+    auc = copied_auc(columns["own_time"], columns["copied"], np.arange(60))
+    assert (row["copied_auc"], row["copied_auc_se"]) == pytest.approx(auc, rel=1e-12)
 
 
 def test_coarse_samplers_of_the_empirical_score_copy_points_that_lie_apart():
@@ -72,15 +72,15 @@ def test_the_places_are_those_of_the_training_set(monkeypatch):
 
 def test_of_two_points_there_are_no_places():
     cells = make_cells(**GAUSSIAN | {"n": 2})
-    (row,) = empirical.run(cells, ("coverage", "copied_auc")).to_pylist()
-    assert (row["coverage"], row["copied_auc"]) == (None, None)
+    (row,) = empirical.run(cells, NAMES[:3]).to_pylist()
+    assert [row[name] for name in NAMES[:3]] == [None] * 3
     assert row["message"].startswith("copied_auc needs 3 distinct training points")
 
 
 def test_the_estimate_knows_pairs_of_points():
     families = make_cells(**GAUSSIAN | {"n": [100, 10_000]}).append_column("cells", [[1, 1]])
     (few, many), (small, _) = estimate(families, NAMES[:1])
-    (base, most), (less, _) = estimate(families, NAMES[2:])
+    (base, most), (less, _) = estimate(families, NAMES[3:])
     assert few < 2 * base + 1
     assert many > 100 + 0.9 * most
     assert small > less

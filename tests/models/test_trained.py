@@ -143,7 +143,11 @@ def test_every_metric_that_the_model_names_is_given():
     (row,) = rows(digits(width=8, steps=5, n=20), asked)
     absent = {name for name in MODELS["mlp"].metrics if row[name] is None}
     # After five steps no training point is copied, and pictures are of no known classes.
-    assert (row["status"], row["message"], absent) == ("ok", None, {"copied_auc", *OF_POPULATIONS})
+    assert (row["status"], row["message"], absent) == (
+        "ok",
+        None,
+        {"copied_auc", "copied_auc_se", *OF_POPULATIONS},
+    )
 
 
 def test_gaussian_data_have_no_pictures():

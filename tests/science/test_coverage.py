@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import logsumexp
+from scipy.special import logsumexp, ndtr
 from sklearn.metrics import roc_auc_score
 
 from lindiff.science import coverage
@@ -129,7 +129,7 @@ def test_copies_are_counted_as_the_memorized_fraction_counts_them():
 def test_the_area_is_that_of_scikit_learn(pairs):
     time, copied = np.array(pairs).T
     number = np.arange(len(pairs))
-    found = coverage.copied_auc(time.astype(float), copied, number)
+    found, error = coverage.copied_auc(time.astype(float), copied, number)
     if len(set(copied > 0)) < 2:
         assert np.isnan(found)
     else:
@@ -137,4 +137,34 @@ def test_the_area_is_that_of_scikit_learn(pairs):
     # A copy of a point, and one without an own time, are left out.
     more = [np.append(a, [a[0], b]) for a, b in ((time.astype(float), np.nan), (copied, 1))]
     again = coverage.copied_auc(*more, np.append(number, [0, len(number)]))
-    assert again == pytest.approx(found, nan_ok=True)
+    assert again == pytest.approx((found, error), nan_ok=True)
+
+
+def test_the_error_of_the_area_is_the_jackknife_of_each_kind():
+    """DeLong's variance: of each kind that of the mean of its points' own shares."""
+    rng = np.random.default_rng(3)
+    time, copied = np.round(rng.standard_normal(40), 1), rng.integers(0, 2, 40)
+    found, error = coverage.copied_auc(time, copied, np.arange(40))
+    above = np.sign(time[copied > 0][:, None] - time[copied == 0]) / 2 + 0.5
+    variance = sum(above.mean(axis=a).var(ddof=1) / above.shape[1 - a] for a in (0, 1))
+    assert (found, error) == pytest.approx((above.mean(), np.sqrt(variance)), abs=1e-12)
+    # Of fewer than 8 of a kind there is none, nor where all are in order: nothing scatters there.
+    for hits in (1, 7, 33, 39):
+        few = coverage.copied_auc(time, (np.arange(40) < hits).astype(int), np.arange(40))
+        assert np.isfinite(few[0])
+        assert np.isnan(few[1])
+    apart = coverage.copied_auc(np.arange(40.0), np.arange(40) // 20, np.arange(40))
+    assert apart[0] == 1
+    assert np.isnan(apart[1])
+
+
+def test_the_error_of_the_area_is_that_of_repeats():
+    """Of points of two normal laws a unit apart the area is Φ(1/√2) (Green and Swets 1966)."""
+    rng = np.random.default_rng(0)
+    copied = np.arange(60) // 30
+    found = np.array(
+        [coverage.copied_auc(rng.standard_normal(60) + copied, copied, np.arange(60))
+         for _ in range(600)]
+    )  # fmt: skip
+    assert found[:, 0].mean() == pytest.approx(ndtr(np.sqrt(0.5)), abs=0.01)
+    assert np.sqrt(np.mean(found[:, 1] ** 2)) == pytest.approx(found[:, 0].std(), rel=0.1)

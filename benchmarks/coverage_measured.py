@@ -1,0 +1,269 @@
+"""Simulated coverage of what is measured of samples and training sets, at nominal 95 %.
+
+First errors of one cell, as value ± 1.96 standard errors (± 2.13 of those of a jackknife of 16
+blocks, Student's t): of the samples, noises or training points that an estimate is made of, drawn
+anew each time. Then intervals over seeds, as in `benchmarks.coverage`: bands of agreement, overlap,
+proximity bias and the AUC of copied points, the places of stops and those of crossings that
+searches find.
+Run: .venv/bin/python -m benchmarks.coverage measured
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.special import logit, ndtr, stdtrit
+
+from benchmarks.coverage import Case, report
+from lindiff.columns import delivered
+from lindiff.drawing import intervals, stopped
+from lindiff.models import linear
+from lindiff.report.searches import _last
+from lindiff.science import coverage, optima, samples
+from lindiff.science.collapse import collapse_time
+from lindiff.science.mixture import make_mixture
+from lindiff.science.pools import make_pool
+from lindiff.science.speciation import speciation_time
+from lindiff.science.spectrum import make_spectrum
+from tests.science.helpers import make_cells
+
+Array = np.ndarray
+SAMPLES = 1024  # of a cell
+D = 8
+SPECTRUM = make_spectrum("power_law", D, exponent=1.0)
+
+
+# Errors of one cell ------------------------------------------------------------------------------
+
+
+def gaussian_bias(n: int, rng: np.random.Generator) -> Callable[[np.random.Generator], Any]:
+    """Proximity bias of samples of the Gaussians of two fixed training sets."""
+    sets = rng.standard_normal((2, n, D)) * np.sqrt(SPECTRUM)
+    roots = [np.linalg.cholesky(np.cov(x.T) + 1e-6 * np.eye(D)) for x in sets]
+
+    def estimate(rng: np.random.Generator) -> Any:
+        white = rng.standard_normal((SAMPLES, D))
+        one, two = (x.mean(axis=0) + white @ root.T for x, root in zip(sets, roots, strict=True))
+        return samples.proximity_bias(one, two, *sets)
+
+    return estimate
+
+
+def agreeing(share: float, rng: np.random.Generator) -> Any:
+    """Agreement of samples with a common share."""
+    white = rng.standard_normal((2, SAMPLES, D)) * np.sqrt(SPECTRUM)
+    other = share * white[0] + np.sqrt(1 - share**2) * white[1]
+    return samples.agreement(white[0], other, np.zeros(D))
+
+
+def cosine(share: float, rng: np.random.Generator) -> Any:
+    """Uncentred cosine of the same, about a mean of 1."""
+    white = rng.standard_normal((2, SAMPLES, D)) * np.sqrt(SPECTRUM)
+    return samples.cosine(white[0] + 1, share * white[0] + np.sqrt(1 - share**2) * white[1] + 1)
+
+
+def kurtosis(between: float, rng: np.random.Generator) -> Any:
+    """Excess kurtosis of two equal classes with a share of the variance between them."""
+    sign = rng.choice([-1.0, 1.0], SAMPLES)
+    x = np.sqrt(between) * sign + np.sqrt(1 - between) * rng.standard_normal(SAMPLES)
+    return samples.excess_kurtosis(x)
+
+
+def heavy_kurtosis(rng: np.random.Generator) -> Any:
+    """Of a product of a normal and a gamma number: excess 3/k at the shape k."""
+    return samples.excess_kurtosis(rng.standard_normal(SAMPLES) * np.sqrt(rng.gamma(6, 1, SAMPLES)))
+
+
+def areas(hits: int, misses: int, apart: float, rng: np.random.Generator) -> Any:
+    """AUC of scores of two normal laws."""
+    copied = np.arange(hits + misses) < hits
+    score = rng.standard_normal(hits + misses) + apart * copied
+    return _logit(coverage.copied_auc(score, copied.astype(int), np.arange(hits + misses)))
+
+
+def _logit(found: tuple[float, float]) -> tuple[float, float]:
+    """ln A/(1 − A) of an area with its error."""
+    area, error = found
+    return logit(area), error / (area * (1 - area)) if 0 < area < 1 else np.nan
+
+
+def single_cells(rng: np.random.Generator) -> Iterator[tuple[str, Any, float | None]]:
+    """What is estimated, how, and its true value; None where that is the mean of all estimates.
+
+    Those that are named with a ``*`` have an error of a jackknife of blocks.
+    """
+    for n in (16, 128):
+        yield f"proximity bias, N = {n}", gaussian_bias(n, rng), None
+    for share in (0.3, 0.95):
+        yield f"agreement of {share} *", partial(agreeing, share), share
+        yield f"uncentred cosine at {share}", partial(cosine, share), None
+    for share in (0.9, 0.5):
+        yield f"excess kurtosis of {-2 * share**2:.2f} *", partial(kurtosis, share), -2 * share**2
+    yield "excess kurtosis of 0 *", partial(kurtosis, 0.0), 0.0
+    yield "excess kurtosis of 0.5, heavy tails *", heavy_kurtosis, 0.5
+    for weights in ([1, 1], [4, 1]):
+        mixture = make_mixture(np.append(10.0, np.ones(7)), weights, between=0.9)
+        yield f"speciation time, weights {weights}", partial(speciation_time, mixture), None
+    points = rng.standard_normal((32, D))
+    yield "collapse time, N = 32", partial(collapse_time, points, np.arange(32)), None
+    for hits, misses, apart in ((8, 50, 1.0), (30, 30, 1.0), (8, 50, 2.0), (30, 30, 2.0)):
+        known = float(ndtr(apart / np.sqrt(2)))
+        name = f"AUC of {known:.2f}, {hits} of {hits + misses} copied"
+        yield name, partial(areas, hits, misses, apart), logit(known)
+
+
+def report_single(rng: np.random.Generator, repeats: int) -> None:
+    """Share of the intervals that cover; without an error there is none."""
+    for name, estimate, truth in single_cells(rng):
+        found = np.array([estimate(rng) for _ in range(repeats)])
+        value, error = found[np.isfinite(found[:, 1])].T
+        centre = value.mean() if truth is None else truth
+        factor = float(stdtrit(samples.BLOCKS - 1, 0.975)) if name.endswith("*") else 1.96
+        share = np.mean(np.abs(value - centre) <= factor * error)
+        lost = f", {repeats - len(value)} of {repeats} without an error" * (len(value) < repeats)
+        print(f"  {name:<45} {share:.3f}{lost}", flush=True)
+
+
+def report_own_times(rng: np.random.Generator, repeats: int) -> None:
+    """Own times of the points of one training set, over the noises that all points share."""
+    points = rng.standard_normal((24, D)) * np.sqrt(SPECTRUM)
+    made = [coverage.places(points, np.arange(24), rng) for _ in range(repeats)]
+    times, errors = (np.array([getattr(p, k) for p in made]) for k in ("own_time", "own_time_se"))
+    covered = np.abs(times - times.mean(axis=0)) <= 1.96 * errors
+    shares = covered.mean(axis=0)
+    ends = f"{shares.min():.3f} to {shares.max():.3f}"
+    print(f"  {'own time of 24 points':<45} {shares.mean():.3f} ({ends})", flush=True)
+
+
+# Intervals over seeds ----------------------------------------------------------------------------
+
+
+def of_centre(name: str, values: Array) -> Case:
+    """The mean of a number a training set."""
+
+    def ends(rows: Array) -> tuple[tuple[float, float]]:
+        found = intervals.mean_interval(rows)
+        return ((found.low, found.high),)
+
+    return Case((name,), values, (float(values.mean()),), ends)
+
+
+def curves(settings: dict[str, Any], metrics: tuple[str, ...], size: int) -> dict[str, Array]:
+    """Metrics of `size` training sets of the exact linear model: name -> shape (size, cells)."""
+    made = []
+    for seed in range(size):
+        table = linear.run(make_cells(**settings, seed=seed), delivered(metrics))
+        made.append([table[name].to_numpy() for name in metrics])
+    return dict(zip(metrics, np.array(made).swapaxes(0, 1), strict=True))
+
+
+def bands(size: int) -> Iterator[Case]:
+    """Agreement and overlap of linear models, a number a training set."""
+    spectra: tuple[dict[str, Any], ...] = (
+        {"spectrum": "power_law", "spectrum_params": '{"exponent":1.0}'},
+        {"spectrum": "spiked", "spectrum_params": '{"count":2,"spike":4.0}'},
+    )
+    names = ("agreement", "overlap_1")
+    for spectrum in spectra:
+        for n in (25, 200):
+            settings = {"d": 50, "n": n, "sampler": "ddim", "timesteps": 50, **spectrum}
+            for name, values in curves(settings, names, size).items():
+                column = values[:, 0].astype(float)
+                yield of_centre(f"band of {name}", column)
+
+
+def places(size: int) -> Iterator[Case]:
+    """The stops of the figure `stops` of linear models, and the bias at one of them."""
+    x = np.geomspace(0.03, 1e4, 25)
+    common = {"spectrum": "power_law", "spectrum_params": '{"exponent":1.0}', "sampler": "ddim"}
+    for n in (16, 64):
+        settings = common | {"d": 16, "n": n, "draw": "samples", "timesteps": 100}
+        found = curves(settings | {"stop": x.tolist()}, (*stopped.BEST, stopped.BIASED), size)
+        for metric, values in found.items():
+            rows = values.astype(float)
+            truth = stopped._stop(metric, x, rows)
+            if truth is None:
+                continue
+
+            def ends(rows: Array, metric: str = metric) -> tuple[tuple[float, float]]:
+                own = stopped._stop(metric, x, rows)
+                # Nothing is drawn where a sweep has no such stop: no interval that could miss.
+                return ((np.nan, np.nan) if own is None else (own.low, own.high),)
+
+            yield Case((stopped.quantity(metric),), rows, (truth.value,), ends)
+        yield of_centre("band of proximity_bias", found[stopped.BIASED][:, -1].astype(float))
+
+
+def crossings(size: int, rng: np.random.Generator) -> Iterator[Case]:
+    """Where mean curves cross a level, as searches along a refined axis tell it."""
+    n = np.array([8.0, 11, 16, 23, 32, 45, 64, 91, 128])
+    place = partial(_last, level=0.5)
+    for spread in (0.1, 0.4):
+        shift = rng.normal(0, spread, (size, 1))
+        share = 1 / (1 + np.exp((np.log(n / 32) - shift) / 0.4))
+        fractions = rng.binomial(SAMPLES, share) / SAMPLES
+        truth = place(n, fractions.mean(axis=0))
+
+        def ends(rows: Array) -> tuple[tuple[float, float]]:
+            found = optima.measured_place(n, rows, place)
+            return ((np.nan, np.nan) if found is None else (found.x_low, found.x_high),)
+
+        yield Case((f"crossing of a fraction, seeds ±{spread}",), fractions, (truth,), ends)
+    ridge = np.geomspace(1e-3, 10, 17)
+    settings = {"d": 20, "n": 15, "sampler": "ideal", "ridge": ridge.tolist()}
+    loss = curves(settings, ("test_loss",), size)["test_loss"].astype(float)
+    level = float(loss.mean(axis=0)[[0, 8]].mean())
+    last = partial(_last, level=level)
+
+    def of_loss(rows: Array) -> tuple[tuple[float, float]]:
+        found = optima.measured_place(ridge, rows, last)
+        return ((np.nan, np.nan) if found is None else (found.x_low, found.x_high),)
+
+    truth = last(ridge, loss.mean(axis=0))
+    yield Case(("crossing of a test loss",), loss, (truth,), of_loss)
+
+
+def copied(size: int, rng: np.random.Generator) -> Iterator[Case]:
+    """AUC of training sets whose points are copied the more, the later their own time is.
+
+    The chance that a sample is a copy of a point grows with its own time: of Gaussian points, of
+    which few are copied, and of rows of the digits, of which many are.
+    """
+    pool = make_pool("digits")
+    for name, rate, n in (("few", 0.004, 40), ("many", 0.03, 40)):
+        found = []
+        for _ in range(size):
+            if name == "few":
+                points = rng.standard_normal((n, D)) * np.sqrt(SPECTRUM)
+            else:
+                points = pool.rows[rng.choice(len(pool.rows), n, replace=False)]
+            time = coverage.places(points, np.arange(n), rng).own_time
+            chance = rate / n * np.exp(2 * (time - time.mean()) / time.std())
+            hits = rng.poisson(SAMPLES * chance)
+            found.append(coverage.copied_auc(time, hits, np.arange(n)))
+        areas = np.array(found)[:, 0]
+        value, errors = np.array([_logit(one) for one in found]).T
+        known = np.isfinite(errors)
+        truth = logit(areas[known].mean())
+        own = np.mean(np.abs(value - truth)[known] <= 1.96 * errors[known])
+        words = f"AUC of a training set, {name} copied: of {known.sum()} of {size}"
+        print(f"  {words:<45} {own:.3f}", flush=True)
+        yield of_centre(f"band of copied_auc, {name} copied", areas[np.isfinite(areas)])
+
+
+def measured(rng: np.random.Generator, size: int = 600, repeats: int = 600) -> None:
+    """All of it.
+
+    Args:
+        rng: Source of everything.
+        size: Training sets of a population.
+        repeats: Estimates of one cell, and choices of seeds.
+    """
+    report_single(rng, repeats)
+    report_own_times(rng, min(repeats, 200))
+    for cases in (bands(size), crossings(size, rng), copied(size, rng)):
+        report(cases, repeats, rng)
+    report(places(size), repeats // 4, rng)

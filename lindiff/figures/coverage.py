@@ -1,0 +1,130 @@
+"""Which training points a network copies: those that the other points cover least.
+
+Left and middle are the copies of a training point among 1,024 generated samples at the end of the
+run, over its own time (that at which its posterior weight on itself is ½) and over the log density
+of the other points about it, means over the points of each fifth of a training set by that number.
+Right is, over training steps, the probability that a point which is copied has a later own time
+than one which is not (AUC): ½ where own times tell nothing. It is of the training sets that have
+points of both kinds, where these are at least 3.
+At some N of the first network that is stopped at three steps or more. Points are means over
+training sets; bands are their 95 % t-intervals where at least 3 sets stand behind a point.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lindiff.drawing import compare, labels, slices, style, tables, times
+from lindiff.drawing.intervals import FEWEST_SETS, Interval, mean_interval
+from lindiff.drawing.needs import Needs, stops
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STOPS = 3  # fewest stops of a run
+NEEDS = Needs(
+    axes=("n", "stop_step"), metrics=("coverage", "copied_auc"), conditions=(stops(_STOPS),)
+)
+CATEGORY = "Networks"
+PLACES = ("own_time", "log_density")  # what a point is told by
+AUC = "copied_auc"
+FIFTHS = 5
+_POPULATIONS, _SIZES = 2, 5  # most kinds of data, most N
+_KEYS = ("model", *compare.POPULATION, "n")
+
+
+def query(metrics: pa.Table, coverage: pa.Table) -> pa.Table:
+    """Copies by fifths of each of `PLACES` at the end of the run, then the AUC over `step`.
+
+    A fifth has two rows with the same ``fifth`` and ``place``, its ``quantity``: the place itself
+    and ``copied``.
+    """
+    cells = times.stopped(metrics, _STOPS, _POPULATIONS)
+    parts = [cells.slice(0, 0)]
+    for population in compare.populations(cells):
+        own = compare.where(cells, **population)
+        parts.append(tables.keep(own, "n", slices.spread(tables.distinct(own, "n"), _SIZES)))
+    cells = pa.concat_tables(parts)
+    steps = tables.distinct(cells, "step")
+    last = tables.join(coverage, tables.keep(cells, "step", steps[-1:]))
+    rows: list[dict[str, Any]] = []
+    for place in PLACES:
+        fifths = tables.with_facts(_fifths(last, place), **tables.facts(cells))
+        keys = (*_KEYS, "fifth")
+        found = compare.summary(fifths, keys, (place, "copied"), _interval)
+        rows += [row | {"place": place} for row in found.to_pylist()]
+    areas = compare.summary(cells, (*_KEYS, "step"), (AUC,), _interval)
+    areas = areas.filter(pc.greater_equal(areas["seeds"], FEWEST_SETS))
+    return tables.curve(
+        tables.with_nulls(areas, place=pa.string(), fifth=pa.int64()),
+        [row | {"step": steps[-1]} for row in rows],
+    )
+
+
+def _interval(values: Any) -> Interval:
+    return mean_interval(values).of_enough()
+
+
+def _fifths(points: pa.Table, place: str) -> pa.Table:
+    """The mean of a place and of the copies over each fifth of a training set, the least first.
+
+    Fifths differ by one point at most; of fewer than five points there are fewer fifths.
+    """
+    points = points.filter(pc.is_valid(points[place])).sort_by(
+        [("cell_id", "ascending"), (place, "ascending"), ("point", "ascending")]
+    )
+    ids = np.asarray(points["cell_id"].combine_chunks().dictionary_encode().indices)
+    count = np.bincount(ids)
+    rank = np.arange(len(ids)) - (np.cumsum(count) - count)[ids]
+    fifth = rank * np.minimum(FIFTHS, count[ids]) // np.maximum(count[ids], 1)
+    keys = ["cell_id", "seed", *_KEYS, "fifth"]
+    groups = tables.with_columns(points, fifth=pa.array(fifth, pa.int64())).group_by(
+        keys, use_threads=False
+    )
+    found = groups.aggregate([(place, "mean"), ("copied", "mean")])
+    return found.rename_columns(
+        [name.removesuffix("_mean") if name not in keys else name for name in found.column_names]
+    )
+
+
+def draw(data: pa.Table) -> Figure:
+    """For each kind of data the copies over both places, at its left, and the AUC."""
+    populations = compare.populations(data)
+    figure, axes = style.panels(max(len(populations), 1), 3, width=style.TWO_COLUMNS, height=2.1)
+    series = times.sizes(data)
+    for row, population in zip(axes, populations, strict=False):
+        own = compare.where(data, **population)
+        for ax, place in zip(row, PLACES, strict=False):
+            _copies(ax, own, place, series)
+        row[1].set_ylabel("")
+        _areas(row[2], own, series)
+    words = [compare.population_words(population) for population in populations]
+    style.titles(axes, [text for word in words for text in (word, "", "")])
+    compare.heading(figure, data)
+    entries = [style.handle(shade, labels.setting("n", n), marker=m) for n, shade, m in series]
+    chance = style.handle(style.GREY, "chance", dash=style.DASHES[2])
+    style.legend(figure, [*entries, *style.within(axes[:, 2], [chance])], columns=6)
+    return figure
+
+
+def _copies(ax: Axes, own: pa.Table, place: str, series: list[tuple[int, str, str]]) -> None:
+    for n, colour, marker in series:
+        at, copies = (
+            tables.arrays(own, place=place, n=n, quantity=name) for name in (place, "copied")
+        )
+        style.points(ax, at["value"].astype(float), copies, colour, marker)
+    style.axis(ax, place, "copied", log="y")
+
+
+def _areas(ax: Axes, own: pa.Table, series: list[tuple[int, str, str]]) -> None:
+    ax.axhline(0.5, color=style.GREY, linestyle=style.DASHES[2], linewidth=0.8)
+    for n, colour, marker in series:
+        part = tables.arrays(own, quantity=AUC, n=n)
+        style.points(ax, part["step"], part, colour, marker)
+    style.axis(ax, "stop_step", AUC, log="x")
+    ax.set_ylim(-0.03, 1.03)  # whatever a band is
