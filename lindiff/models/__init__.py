@@ -109,8 +109,7 @@ _MEASURED = _PROXIMITY | frozenset(
         "kl_data_model_se", "bures", "bures_se", "memorized_fraction", "memorized_fraction_se",
         "agreement", "agreement_se", "uncentred_cosine", "uncentred_cosine_se", "pool_fraction",
         "levels", "modes", "linearity", "directions", "differences", "coverage", "copied_auc",
-        "copied_auc_se",
-        "pictures",
+        "copied_auc_se", "pictures",
     )
 )  # fmt: skip
 # What is measured of a mixture too.
