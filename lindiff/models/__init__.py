@@ -164,9 +164,8 @@ MODELS: dict[str, Model] = {
             within=frozenset((*SCHEDULE, *SAMPLING, *REGULARIZATION)),
             metrics=_LINEAR
             | _PROXIMITY
-            | {"bayes_loss", "excess_loss"}
-            | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"}
-            | {"differences"},
+            | {"bayes_loss", "excess_loss", "differences"}
+            | {"agreement", "bures", "monte_carlo_gap", "levels", "modes", "pool_fraction"},
         ),
         Model(
             THEORY,

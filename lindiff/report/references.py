@@ -205,6 +205,7 @@ METRIC_SOURCES: dict[str, tuple[str, ...]] = {
     "collapse_time": ("biroli2024",),
     "speciation_time": ("biroli2024",),
     "excess_kurtosis": ("bardone2026",),
+    "differences": ("wang2026",),
     "coverage": ("merger2026",),
     "copied_auc": ("merger2026",),
 }

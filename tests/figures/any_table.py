@@ -193,6 +193,9 @@ def _items(
         ]
     if name == "directions":
         return [a | b for a in at for b in modes]
+    if name == "differences":
+        spectrum = [{"mode": i + 1, "population_variance": 1 / (i + 1)} for i in range(rank)]
+        return [a | b for a in at for b in spectrum]
     if name == "classes":
         return [{"class": k + 1, "weight": w} for k, w in enumerate((0.75, 0.25))]
     if name == "coverage":

@@ -32,7 +32,9 @@ from tests.science.helpers import make_cells
 from tests.sweeps import Sweep
 
 WANTED = columns.delivered(METRICS)
-LOSSES = tuple(name for name in WANTED if name not in OF_SAMPLES | {"linearity", "directions"})
+LOSSES = tuple(
+    name for name in WANTED if name not in OF_SAMPLES | {"linearity", "directions", "differences"}
+)
 MEMORIZED = ("memorized_fraction",)
 PARAMS = '{"exponent": 1.0}'
 GAUSSIAN = {
