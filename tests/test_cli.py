@@ -416,7 +416,8 @@ def test_a_results_folder_may_have_any_name(
 
 
 @pytest.mark.parametrize(
-    "verb", ["validate", "plan", "status", "run", "collect", "figures", "answers", "page"]
+    "verb",
+    ["validate", "plan", "status", "run", "replan", "collect", "figures", "answers", "page"],
 )
 def test_folders_pipes_and_noise_are_refused(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -426,7 +427,7 @@ def test_folders_pipes_and_noise_are_refused(
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "noise").write_bytes(bytes(range(128, 256)) * 20)
     (tmp_path / "deep").write_text("[" * 100_000)
-    out = ("--out", "part") if verb == "run" else ()
+    out = ("--out", "part") if verb in ("run", "replan") else ()
     for name in ("folder", "pipe", "noise", "deep", "none", "", "x" * 300, "\udcff"):
         result = call(verb, name, *out)
         assert result.exit_code in (1, 2), (name, result.output)
