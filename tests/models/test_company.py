@@ -23,14 +23,14 @@ from tests.science.helpers import sweep_cells
 BASE: dict[str, Any] = {
     "data": "gaussian", "spectrum": "power_law", "spectrum_params": '{"exponent":1.0}', "d": 5,
     "scale": 1.0, "n": 9, "population_mean": 0.0, "centre": "estimated", "draw": "samples",
-    "noises": math.inf, "mixture": "none",
+    "noises": math.inf, "mixture": "none", "augmentation": "none", "group_size": None,
     "schedule": "linear", "beta_min": 1e-4, "beta_max": 9e-3, "timesteps": 20, "sampler": "ddim",
     "final_noise": False, "sampling_steps": 0, "truncation": 0, "ridge": 0.01,
     "weight_decay": 0.01, "weighting": "uniform", "stop": 4.0,
     "learning_rate": 0.01, "init_scale": 0.1, "optimizer": "adam", "steps": 12, "stop_step": 0,
     "batch_size": 4,
     "warm_up": 0, "learning_rate_decay": "constant", "ema": 0.0,
-    "width": 4, "preconditioning": "edm", "features": 12, "activation": "erf",
+    "width": 4, "preconditioning": "edm", "dropout": 0.0, "features": 12, "activation": "erf",
     "precision": "float32", "seed": 0, "train_seed": 0,
 }  # fmt: skip
 # Another value of each setting, and what must go with it.
@@ -45,6 +45,8 @@ OTHER: dict[str, dict[str, Any]] = {
     "draw": {"draw": "wishart"},
     "noises": {"noises": 3.0},
     "mixture": {"mixture": '{"between":0.5,"weights":[0.5,0.5]}'},
+    "augmentation": {"augmentation": "signs", "group_size": 2},
+    "group_size": {"group_size": 4},
     "schedule": {"schedule": "cosine", "beta_min": None, "beta_max": None},
     "beta_min": {"beta_min": 3e-4},
     "beta_max": {"beta_max": 8e-3},
@@ -68,6 +70,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "ema": {"ema": 0.9},
     "width": {"width": 6},
     "preconditioning": {"preconditioning": "none"},
+    "dropout": {"dropout": 0.3},
     "features": {"features": 15},
     "activation": {"activation": "relu"},
     "precision": {"precision": "float64"},
@@ -78,6 +81,7 @@ OTHER: dict[str, dict[str, Any]] = {
 WITH = {
     "final_noise": {"sampler": "ddpm_beta"},
     "draw": {"optimizer": "gradient_descent"},
+    "group_size": {"augmentation": "signs", "group_size": 2},
     "noises": {"stop": math.inf, "learning_rate": 0.0, "init_scale": 0.0},
 }
 DIGITS = {
