@@ -155,14 +155,21 @@ def test_loss(
     rows: Float64[Array, "n d"], rest: Float64[Array, "held_out d"], bank: Bank, at_zero: Response
 ) -> Float64[Array, " F"]:
     """Test loss of each filter trained on `rows`, on the `rest`, per dimension, (F,)."""
+    return np.asarray(test_losses(rows, rest, bank, at_zero).mean(axis=0))
+
+
+def test_losses(
+    rows: Float64[Array, "n d"], rest: Float64[Array, "held_out d"], bank: Bank, at_zero: Response
+) -> Float64[Array, "held_out F"]:
+    """As `test_loss`, of each row of the `rest`."""
     mean = rows.mean(axis=0)
     _, singular, Vt = np.linalg.svd(rows - mean, full_matrices=False)
     some = singular > singular[0] * max(rows.shape) * np.finfo(float).eps
     response = bank.response(singular[some] ** 2 / len(rows), None)
     centred = rest - mean
-    weights = ((centred @ Vt[some].T) ** 2).mean(axis=0)
+    weights = (centred @ Vt[some].T) ** 2
+    null = np.maximum((centred**2).sum(axis=1) - weights.sum(axis=1), 0.0)
     d = rows.shape[1]
-    null = max(float((centred**2).sum(axis=1).mean() - weights.sum()), 0.0)
     total = response.residual.sum(axis=0) + weights @ response.gain
-    total += (d - some.sum()) * at_zero.residual[0] + null * at_zero.gain[0]
+    total += (d - some.sum()) * at_zero.residual[0] + null[:, None] * at_zero.gain[0]
     return np.asarray(total / d)

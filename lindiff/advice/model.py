@@ -93,7 +93,7 @@ class Model:
         curves |= {metric: ridges[metric][:, 0] for metric in METRICS}
         curves |= {f"{metric}_best": ridges[metric].min(axis=1) for metric in METRICS}
         best = {
-            (name, metric, n): _best(name, found[name][metric][self._sizes[name].index(n)])
+            (name, metric, n): best_strength(name, found[name][metric][self._sizes[name].index(n)])
             for name in REGULARIZERS
             for metric in METRICS
             for n in self._few
@@ -118,7 +118,7 @@ def _sizes(d: int, wanted: Sequence[int]) -> list[int]:
     return sorted({*grid, *wanted})
 
 
-def _best(name: str, y: Float64[Array, " F"]) -> tuple[float, float]:
+def best_strength(name: str, y: Float64[Array, " F"]) -> tuple[float, float]:
     """The best strength of a regularizer, and the metric there over that without regularization."""
     x, neutral = np.array(REGULARIZERS[name]), float(SETTING[name].neutral)
     without = float(y[x == neutral][0])

@@ -43,9 +43,15 @@ class Spread:
             half = np.hypot(factor * logarithms.std(axis=0, ddof=1), more)
             middle = logarithms.mean(axis=0)
         known = np.isfinite(half + middle) & (value > 0)
-        low = np.where(known, np.minimum(middle - half, 0), 0)
-        high = np.where(known, np.maximum(middle + half, 0), 0)
-        return np.stack([value, value * np.exp(low), value * np.exp(high)])
+        low = value * np.exp(np.where(known, np.minimum(middle - half, 0), 0))
+        high = value * np.exp(np.where(known, np.maximum(middle + half, 0), 0))
+        # Where a logarithm is infinite, no interval would be a claim to be sure.
+        every = np.array([value, *others])
+        return np.stack([
+            value,
+            np.where(known, low, np.fmin.reduce(every)),
+            np.where(known, high, np.fmax.reduce(every)),
+        ])  # fmt: skip
 
     def interval(self, value: float, others: Sequence[float]) -> Interval:
         """As `of`; where a logarithm is infinite, from the least to the largest of the others."""

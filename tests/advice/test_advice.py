@@ -13,6 +13,7 @@ from lindiff.advice import check as checks
 from lindiff.advice import words
 from lindiff.advice.result import Interval
 from lindiff.advice.sample import InMemory, make_sample, scatter
+from lindiff.advice.spread import Spread
 from lindiff.cli import main
 from lindiff.config.resolve import load
 from lindiff.drawing.intervals import FEWEST_SETS
@@ -195,6 +196,13 @@ def test_intervals_hold_the_truth_of_made_up_data():
         true = lindiff.linear_theory(s, n)["test_loss"][0]
         near = found.at("test_loss", n)
         assert near.low < true < near.high
+
+
+def test_a_number_that_may_be_infinite_is_not_said_to_be_sure():
+    others = [np.array([1.0, 2.0]), np.array([1.2, np.inf]), np.array([0.9, 3.0])]
+    value, low, high = Spread(1.0).of(np.array([1.0, 2.5]), others)
+    assert low[0] < value[0] < high[0] < 10
+    assert (low[1], high[1]) == (2.0, np.inf)
 
 
 @pytest.mark.slow
