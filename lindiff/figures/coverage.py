@@ -96,6 +96,8 @@ def draw(data: pa.Table) -> Figure:
     """For each kind of data the copies over both places, at its left, and the AUC."""
     populations = compare.populations(data)
     figure, axes = style.panels(max(len(populations), 1), 3, width=style.TWO_COLUMNS, height=2.1)
+    for ax in axes[1:, 2]:
+        ax.sharex(axes[0, 2])
     series = times.sizes(data)
     for row, population in zip(axes, populations, strict=False):
         own = compare.where(data, **population)
@@ -108,7 +110,7 @@ def draw(data: pa.Table) -> Figure:
     compare.heading(figure, data)
     entries = [style.handle(shade, labels.setting("n", n), marker=m) for n, shade, m in series]
     chance = style.handle(style.GREY, "chance", dash=style.DASHES[2])
-    style.legend(figure, [*entries, *style.within(axes[:, 2], [chance])], columns=6)
+    style.legend(figure, [*entries, *style.within(axes[:, 2], [chance])])
     return figure
 
 
