@@ -1,4 +1,4 @@
-"""Which training points a network copies: those that the other points cover least.
+"""Which training points a network copies, beside how far the other points cover their place.
 
 Left and middle are the copies of a training point among 1,024 generated samples at the end of the
 run, over its own time (that at which its posterior weight on itself is ½) and over the log density
@@ -7,7 +7,8 @@ Right is, over training steps, the probability that a point which is copied has 
 than one which is not (AUC): ½ where own times tell nothing. It is of the training sets that have
 points of both kinds, where these are at least 3.
 At some N of the first network that is stopped at three steps or more. Points are means over
-training sets; bands are their 95 % t-intervals where at least 3 sets stand behind a point.
+training sets; bands are their 95 % t-intervals where at least 3 sets stand behind a point, of the
+AUC on its logit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.drawing import compare, labels, slices, style, tables, times
-from lindiff.drawing.intervals import FEWEST_SETS, Interval, mean_interval
+from lindiff.drawing.intervals import FEWEST_SETS, Interval, mean_interval, share_interval
 from lindiff.drawing.needs import Needs, stops
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def query(metrics: pa.Table, coverage: pa.Table) -> pa.Table:
         keys = (*_KEYS, "fifth")
         found = compare.summary(fifths, keys, (place, "copied"), _interval)
         rows += [row | {"place": place} for row in found.to_pylist()]
-    areas = compare.summary(cells, (*_KEYS, "step"), (AUC,), _interval)
+    areas = compare.summary(
+        cells, (*_KEYS, "step"), (AUC,), lambda values: share_interval(values).of_enough()
+    )
     areas = areas.filter(pc.greater_equal(areas["seeds"], FEWEST_SETS))
     return tables.curve(
         tables.with_nulls(areas, place=pa.string(), fifth=pa.int64()),
