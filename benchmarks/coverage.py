@@ -4,12 +4,12 @@ Seeds are taken at random from large populations: log-normal numbers, and losses
 draws at d = 50 with the spectra and N around d of a sweep. What the interval should cover is the
 value of the whole population. A row pools its cases; beside the coverage stand its Monte Carlo
 error and the lowest and highest case.
-Run: .venv/bin/python -m benchmarks.coverage [draws|measured]
+Run: .venv/bin/python -m benchmarks.coverage [--part draws|measured]
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -240,11 +240,14 @@ def main() -> None:
     from benchmarks import coverage_measured
 
     parts = {"draws": draws, "measured": coverage_measured.measured}
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
+    parser.add_argument("--part", choices=list(parts), help="one of both")
+    part = parser.parse_args().part
     header(f"coverage: nominal 0.95, {', '.join(map(str, SEEDS))} seeds")
     rng = np.random.default_rng(0)
     print("  interval, cases; coverage (lowest to highest case) for each number of seeds; error")
     with threadpool_limits(1):
-        for name in sys.argv[1:] or parts:
+        for name in [part] if part else parts:
             parts[name](rng)
 
 

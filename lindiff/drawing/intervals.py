@@ -1,8 +1,9 @@
 """Centres and intervals over the seeds of a cell: what every band of a figure is.
 
-Three intervals, for three kinds of quantity, each with its coverage tested by simulation:
+Four intervals, for four kinds of quantity, each with its coverage tested by simulation:
 
 - `mean_interval`: Student's t; a quantity of either sign with a mild distribution;
+- `share_interval`: Student's t on the logit of the mean; shares, from 0 to 1;
 - `geometric_mean_interval`: Student's t on logarithms; positive quantities, the usual one here;
 - `median_interval`: order statistics, whatever the distribution; heavy tails and infinities.
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.95
+_ROUNDING = 1e-9  # by which a share may lie outside of 0 to 1
 # Training sets behind a Student's t-interval that is shown. It is exact for normal values however
 # few they are, but of two its half width is 9 of their standard deviations: it says nothing.
 FEWEST_SETS = 3
@@ -93,6 +95,35 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
         return Interval(centre, math.nan, math.nan, x.size)
     half = t_quantile(x.size, level) * float(np.std(x, ddof=1)) / math.sqrt(x.size)
     return Interval(centre, centre - half, centre + half, x.size)
+
+
+def share_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Mean of shares and Student's t-interval of its logit, whose ends are shares too.
+
+    Shares near 0 or 1 are skewed. The error of ln m/(1 − m) is that of the mean m over m (1 − m).
+
+    Args:
+        values: Shape (n,), from 0 to 1 but for rounding. One value gives no interval (nan).
+        level: Nominal coverage.
+
+    Raises:
+        ValueError: `values` is empty, or has a nan or a value outside of 0 to 1.
+
+    >>> share_interval([0.5, 0.9, 1.0]).high < 1 < mean_interval([0.5, 0.9, 1.0]).high
+    True
+    """
+    from scipy.special import expit, logit
+
+    x = _vector(values)
+    if np.any((x < -_ROUNDING) | (x > 1 + _ROUNDING)):
+        raise ValueError("a share is not between 0 and 1")
+    plain = mean_interval(np.clip(x, 0, 1), level)
+    mean = plain.value
+    if not 0 < mean < 1 or x.size == 1:
+        return plain
+    half = (plain.high - mean) / (mean * (1 - mean))
+    low, high = expit(logit(mean) + np.array([-half, half])).tolist()
+    return Interval(mean, low, high, x.size)
 
 
 def t_quantile(count: int, level: float = LEVEL) -> float:

@@ -1,4 +1,4 @@
-"""Which training points a network copies: those that the other points cover least.
+"""Which training points a network copies, beside how far the other points cover their place.
 
 Left and middle are the copies of a training point among 1,024 generated samples at the end of the
 run, over its own time (that at which its posterior weight on itself is ½) and over the log density
@@ -7,7 +7,8 @@ Right is, over training steps, the probability that a point which is copied has 
 than one which is not (AUC): ½ where own times tell nothing. It is of the training sets that have
 points of both kinds, where these are at least 3.
 At some N of the first network that is stopped at three steps or more. Points are means over
-training sets; bands are their 95 % t-intervals where at least 3 sets stand behind a point.
+training sets; bands are their 95 % t-intervals where at least 3 sets stand behind a point, of the
+AUC on its logit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.drawing import compare, labels, slices, style, tables, times
-from lindiff.drawing.intervals import FEWEST_SETS, Interval, mean_interval
+from lindiff.drawing.intervals import FEWEST_SETS, Interval, mean_interval, share_interval
 from lindiff.drawing.needs import Needs, stops
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def query(metrics: pa.Table, coverage: pa.Table) -> pa.Table:
         keys = (*_KEYS, "fifth")
         found = compare.summary(fifths, keys, (place, "copied"), _interval)
         rows += [row | {"place": place} for row in found.to_pylist()]
-    areas = compare.summary(cells, (*_KEYS, "step"), (AUC,), _interval)
+    areas = compare.summary(
+        cells, (*_KEYS, "step"), (AUC,), lambda values: share_interval(values).of_enough()
+    )
     areas = areas.filter(pc.greater_equal(areas["seeds"], FEWEST_SETS))
     return tables.curve(
         tables.with_nulls(areas, place=pa.string(), fifth=pa.int64()),
@@ -96,6 +99,8 @@ def draw(data: pa.Table) -> Figure:
     """For each kind of data the copies over both places, at its left, and the AUC."""
     populations = compare.populations(data)
     figure, axes = style.panels(max(len(populations), 1), 3, width=style.TWO_COLUMNS, height=2.1)
+    for ax in axes[1:, 2]:
+        ax.sharex(axes[0, 2])
     series = times.sizes(data)
     for row, population in zip(axes, populations, strict=False):
         own = compare.where(data, **population)
@@ -108,7 +113,7 @@ def draw(data: pa.Table) -> Figure:
     compare.heading(figure, data)
     entries = [style.handle(shade, labels.setting("n", n), marker=m) for n, shade, m in series]
     chance = style.handle(style.GREY, "chance", dash=style.DASHES[2])
-    style.legend(figure, [*entries, *style.within(axes[:, 2], [chance])], columns=6)
+    style.legend(figure, [*entries, *style.within(axes[:, 2], [chance])])
     return figure
 
 

@@ -1,10 +1,10 @@
 """Overlap of the leading eigenvectors of a training set with those of the population, over N/d.
 
 The overlap is the mean weight of the k leading eigenvectors of Σ0 in the space of the k-fold
-largest eigenvalue of Σ. Points are means over training sets with their 95 % t-interval as band,
-lines the large-system theory at this d, where it has a value. Of spikes over a flat bulk the dashed
-line is its limit for large d, which leaves 0 at N/d = 1/(s−1)², s the spike over the bulk (Baik,
-Ben Arous and Péché 2005).
+largest eigenvalue of Σ. Points are means over training sets with their 95 % t-interval (of the
+logit) as band, lines the large-system theory at this d, where it has a value. Of spikes over a flat
+bulk the dashed line is its limit for large d, which leaves 0 at N/d = 1/(s−1)², s the spike over
+the bulk (Baik, Ben Arous and Péché 2005).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.drawing import drawn, labels, slices, style, tables
-from lindiff.drawing.intervals import mean_interval
+from lindiff.drawing.intervals import share_interval
 from lindiff.drawing.needs import Condition, Needs
 from lindiff.science import laws
 
@@ -43,7 +43,7 @@ def query(metrics: pa.Table) -> pa.Table:
     known = metrics.filter(pc.is_valid(metrics["overlap_1"]))
     cells = slices.pick(slices.measured(known), ("n", *slices.SPECTRUM), {"d": max})
     cells = tables.with_ratio(slices.spectra(cells, _SPECTRA))
-    found = tables.summarise(cells, _KEYS, NEEDS.metrics, mean_interval)
+    found = tables.summarise(cells, _KEYS, NEEDS.metrics, share_interval)
     return tables.with_theory(found, slices.theory(known, cells), _KEYS, NEEDS.metrics)
 
 

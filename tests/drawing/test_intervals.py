@@ -19,6 +19,7 @@ from lindiff.drawing.intervals import (
     median_interval,
     power_fit,
     quantile_band,
+    share_interval,
 )
 
 REPEATS = 4000  # standard error of a coverage of 0.95: 0.0034
@@ -156,6 +157,11 @@ def log_normal(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.lognormal(1, 1, n)
 
 
+def skewed(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Shares near 1."""
+    return rng.beta(4, 1, n)
+
+
 def heavy(rng: np.random.Generator, n: int) -> np.ndarray:
     """Without a mean, and infinite in one draw of five."""
     return np.where(rng.random(n) < 0.2, INF, rng.pareto(0.75, n) + 1)
@@ -171,6 +177,7 @@ HEAVY_MEDIAN = (1 - 0.5 / 0.8) ** (-1 / 0.75)
     [
         (mean_interval, normal, 3),
         (geometric_mean_interval, log_normal, math.e),
+        (share_interval, skewed, 0.8),
         (median_interval, normal, 3),
         (median_interval, log_normal, math.e),
         (median_interval, heavy, HEAVY_MEDIAN),
@@ -186,6 +193,22 @@ def test_coverage(estimator, draw, truth: float, seeds: int):
 )
 def test_the_fewest_sets_that_have_an_interval_cover_as_many_do(estimator, draw, truth: float):
     assert 0.94 <= coverage(estimator, draw, truth, FEWEST_SETS) <= 0.96
+
+
+def test_the_interval_of_shares_is_of_the_logit_of_their_mean():
+    x = np.array([0.6, 0.9, 1.0])
+    found, plain = share_interval(x), mean_interval(x)
+    odds = found.value / (1 - found.value)
+    factor = math.exp((plain.high - plain.value) / (found.value * (1 - found.value)))
+    assert found.value == plain.value
+    assert found.low == pytest.approx(odds / factor / (1 + odds / factor))
+    assert found.high == pytest.approx(odds * factor / (1 + odds * factor))
+    # Where all are 0, 1, or a number the interval is that; one value has none.
+    assert [share_interval([a, a]).high for a in (0.0, 0.25, 1.0)] == [0.0, 0.25, 1.0]
+    assert math.isnan(share_interval([0.5]).low)
+    assert share_interval([1.0, 1 + 1e-12]).value == 1
+    with pytest.raises(ValueError, match="share"):
+        share_interval([0.5, 1.1])
 
 
 def test_an_interval_of_fewer_than_enough_values_has_no_ends():

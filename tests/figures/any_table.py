@@ -36,6 +36,7 @@ HELD |= {"sampling_steps": None, "precision": "float32"}
 LIKE = ("some", "some", "some", "zero", "infinite", "null", "equal", "tiny", "huge", "mixed")
 SHARES = (
     "memorized_fraction",
+    "overlap_1",
     "copied_auc",
     "copied_auc_se",
     "agreement",

@@ -1,4 +1,4 @@
-"""Overlaps of two spikes by their law, training sets 0.02 above and below it."""
+"""Overlaps m of two spikes by their law, training sets 0.08 m (1 − m) above and below it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def sweep() -> tuple[pa.Table, dict[str, pa.Table]]:
     for row in made:
         spike = json.loads(row["spectrum_params"]).get("spike")
         if spike is not None:
-            shift = 0.0 if row["seed"] is None else 0.02 * (2 * row["seed"] - 1)
-            row["overlap_1"] = float(laws.spike_overlap(row["n"] / row["d"], spike)) + shift
+            shift = 0.0 if row["seed"] is None else 0.08 * (2 * row["seed"] - 1)
+            mean = float(laws.spike_overlap(row["n"] / row["d"], spike))
+            row["overlap_1"] = mean + shift * mean * (1 - mean)
         assert np.isfinite(row.get("overlap_1") or 0.0)
     return synthetic.table(made), {}
