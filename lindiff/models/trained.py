@@ -22,6 +22,7 @@ from lindiff import session
 from lindiff.columns.arrays import family_rows, steps_made
 from lindiff.columns.groups import GAUSSIAN, SCHEDULE
 from lindiff.errors import is_of_machine
+from lindiff.models.augmented import group_size
 from lindiff.models.linear_cells import (
     IDEAL,
     Common,
@@ -277,7 +278,8 @@ def run(cells: pa.Table, wanted: Sequence[str]) -> pa.Table:
     network = _network(*(shared[name] for name in names))
     dtype = getattr(torch, shared["precision"])
     pair = bool(OF_TWO & set(wanted))
-    largest = max(cells["n"].to_pylist()) * shared["d"]
+    first = cells.take(pa.array([rows[0] for rows in members])).to_pylist()
+    largest = max(row["n"] * group_size(row) for row in first) * shared["d"]
     at_once = max(1, HELD // ((network.size * len(stops) + 3 * largest) * (1 + pair)))
     found = []
     for start in range(0, len(members), at_once):
