@@ -152,6 +152,7 @@ def test_default_metrics_are_those_that_cost_little():
         "modes",
         "linearity",
         "directions",
+        "feature_spectrum",
         "bayes_loss",
         "excess_loss",
         "excess_loss_se",

@@ -53,7 +53,8 @@ class Column:
     name: str
     type: Literal[
         "str", "int", "float", "bool", "json",
-        "levels", "modes", "linearity", "directions", "classes", "coverage", "pictures",
+        "levels", "modes", "linearity", "directions", "feature_spectrum", "classes", "coverage",
+        "pictures",
     ]  # fmt: skip
     label: str
     help: str
@@ -126,6 +127,12 @@ _ROWS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("eigenvalue", pa.float64()),
         ("distance", pa.float64()),
         ("distance_se", pa.float64()),
+    ],
+    "feature_spectrum": [
+        ("t", pa.int32()),
+        ("alpha_bar", pa.float64()),
+        ("eigenvalue", pa.float64()),
+        ("count", pa.int32()),
     ],
     "classes": [
         ("class", pa.int32()),

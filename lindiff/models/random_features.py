@@ -38,7 +38,8 @@ from lindiff.science.schedule import Schedule, log_levels
 Array = NDArray[np.float64]
 
 LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
-_OF_LEVELS = frozenset(("linearity", "directions"))
+_SPECTRUM = "feature_spectrum"
+_OF_LEVELS = frozenset(("linearity", "directions", _SPECTRUM))
 _NO_OTHER = "the other half: the generated samples are not finite"
 
 
@@ -173,6 +174,23 @@ def _of_losses(own: _Trained, training: int) -> measured.Metrics:
     }
 
 
+def _of_features(own: _Trained) -> measured.Metrics:
+    """How many eigenvalues of the features lie where, at the levels of `_OF_LEVELS`."""
+    schedule, rows = own.bank.schedule, []
+    for index in log_levels(schedule.timesteps, measured.LEVELS):
+        centres, counts = science.histogram(own.solved[index].values)
+        rows += [
+            {
+                "t": index + 1,
+                "alpha_bar": float(schedule.alpha_bar[index]),
+                "eigenvalue": centre,
+                "count": count,
+            }
+            for centre, count in zip(centres.tolist(), counts.tolist(), strict=True)
+        ]
+    return {_SPECTRUM: as_objects([rows])}
+
+
 def _of_group(
     family: Family, members: Sequence[tuple[int, Filters]], asked: frozenset[str]
 ) -> Iterator[tuple[int, measured.Metrics, str | None, str | None]]:
@@ -189,6 +207,8 @@ def _of_group(
         denoise, found, why, message = own.denoiser(training), measured.Metrics(), None, None
         if asked & measured.OF_SCHEDULE:
             found |= measured.of_schedule(family, one.schedule, denoise, of_schedule)
+        if _SPECTRUM in asked:
+            found |= _of_features(own)
         if asked & LOSSES:
             found |= _of_losses(own, training)
             found["residual_loss"] = found["test_loss"] - found["optimal_loss"]

@@ -35,6 +35,8 @@ _PASS = 8e-9
 _ANGLE = 4e-7
 # Orders of the series in the correlations of features.
 _ORDERS = 12
+# Metrics of the levels that are measured.
+_OF_LEVELS = {"linearity", "directions", "feature_spectrum"}
 # Arrays of pairs of features, and of centres × features, that are alive together.
 _SQUARES, _COEFFICIENTS, _ANGLES = 9, 9, 9
 
@@ -62,7 +64,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     # Levels at which the denoisers are evaluated, at the most, and how often.
     evaluations = evaluations_of(families) if asked & OF_SAMPLES else 0 * n
     steps = np.minimum(evaluations, timesteps)
-    kept = steps + (LEVELS if asked & {"linearity", "directions"} else 0)
+    kept = steps + (LEVELS if asked & _OF_LEVELS else 0)
     kept = np.minimum(kept, timesteps)
     seconds += np.where(bool(asked & LOSSES), timesteps, kept) * solve
     seconds += (halves - 1) * steps * solve

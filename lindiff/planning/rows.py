@@ -73,6 +73,8 @@ def lengths(d: Array, n: Array) -> dict[str, Array]:
         "modes": modes,
         "linearity": measured.LEVELS * one,
         "directions": measured.LEVELS * modes,
+        # Six decades of bins.
+        "feature_spectrum": measured.LEVELS * 60 * one,
         # Of what is known of a family: a mixture has hardly more classes.
         "classes": _CLASSES * one,
         "coverage": n,
