@@ -156,6 +156,7 @@ def test_default_metrics_are_those_that_cost_little():
         "linearity",
         "directions",
         "differences",
+        "feature_spectrum",
         "bayes_loss",
         "excess_loss",
         "excess_loss_se",

@@ -53,7 +53,8 @@ class Column:
     name: str
     type: Literal[
         "str", "int", "float", "bool", "json",
-        "levels", "modes", "linearity", "directions", "differences", "classes", "coverage",
+        "levels", "modes", "linearity", "directions", "differences", "feature_spectrum", "classes",
+        "coverage",
         "pictures",
     ]  # fmt: skip
     label: str
@@ -135,6 +136,12 @@ _ROWS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("population_variance", pa.float64()),
         ("difference", pa.float64()),
         ("difference_se", pa.float64()),
+    ],
+    "feature_spectrum": [
+        ("t", pa.int32()),
+        ("alpha_bar", pa.float64()),
+        ("eigenvalue", pa.float64()),
+        ("count", pa.int32()),
     ],
     "classes": [
         ("class", pa.int32()),

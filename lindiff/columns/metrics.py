@@ -294,6 +294,15 @@ METRICS: tuple[Column, ...] = (
         default=False,
     ),
     Column(
+        "feature_spectrum",
+        "feature_spectrum",
+        "eigenvalues of the features",
+        "At the same levels, how many eigenvalues of the second moments of random features over "
+        "the training noise lie in each tenth of a decade, at its centre; a read-out learns "
+        "along each in the time 1 over it; `feature_spectrum.parquet`.",
+        default=False,
+    ),
+    Column(
         "classes",
         "classes",
         "classes",

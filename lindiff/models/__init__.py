@@ -234,7 +234,7 @@ MODELS: dict[str, Model] = {
                 "train_seed",
             ),
             within=frozenset((*SCHEDULE, *SAMPLING, "weight_decay", "stop")),
-            metrics=_MEASURED - {"train_loss_se", "test_loss_se"},
+            metrics=_MEASURED - {"train_loss_se", "test_loss_se"} | {"feature_spectrum"},
             samples=True,
         ),
         Model(

@@ -38,7 +38,8 @@ from lindiff.science.schedule import Schedule, log_levels
 Array = NDArray[np.float64]
 
 LOSSES = frozenset(("train_loss", "test_loss", "residual_loss", "levels"))
-_OF_LEVELS = frozenset(("linearity", "directions", "differences"))
+_SPECTRUM = "feature_spectrum"
+OF_LEVELS = frozenset(("linearity", "directions", "differences", _SPECTRUM))
 _NO_OTHER = "the other half: the generated samples are not finite"
 
 
@@ -158,7 +159,7 @@ def _levels(asked: frozenset[str], filters: Sequence[Filters]) -> set[int]:
             if sampler is None:
                 raise ValueError("sampler ideal needs no denoiser")
             found |= set(sampler.levels.tolist())
-    if asked & _OF_LEVELS:
+    if asked & OF_LEVELS:
         found |= set(log_levels(filters[0].schedule[1], FEW_LEVELS))
     return found
 
@@ -171,6 +172,23 @@ def _of_losses(own: _Trained, training: int) -> measured.Metrics:
         "test_loss": np.array([test.mean()]),
         "levels": as_objects([level_rows(own.bank.schedule, train, test)]),
     }
+
+
+def _of_features(own: _Trained) -> measured.Metrics:
+    """How many eigenvalues of the features lie where, at the levels of `OF_LEVELS`."""
+    schedule, rows = own.bank.schedule, []
+    for index in log_levels(schedule.timesteps, FEW_LEVELS):
+        centres, counts = science.histogram(own.solved[index].values)
+        rows += [
+            {
+                "t": index + 1,
+                "alpha_bar": float(schedule.alpha_bar[index]),
+                "eigenvalue": centre,
+                "count": count,
+            }
+            for centre, count in zip(centres.tolist(), counts.tolist(), strict=True)
+        ]
+    return {_SPECTRUM: as_objects([rows])}
 
 
 def _of_group(
@@ -193,6 +211,8 @@ def _of_group(
             found |= measured.of_schedule(
                 family, one.schedule, denoise, of_schedule, partner=partner
             )
+        if _SPECTRUM in asked:
+            found |= _of_features(own)
         if asked & LOSSES:
             found |= _of_losses(own, training)
             found["residual_loss"] = found["test_loss"] - found["optimal_loss"]

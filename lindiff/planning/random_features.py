@@ -12,7 +12,7 @@ from lindiff.models.few_levels import DIRECTION_POINTS
 from lindiff.models.linear_cells import FEW_LEVELS
 from lindiff.models.measured import OF_SAMPLES, OF_TWO, PAIR
 from lindiff.models.proximity import SAMPLES
-from lindiff.models.random_features import LOSSES
+from lindiff.models.random_features import LOSSES, OF_LEVELS
 from lindiff.planning import checks, linear, noises
 from lindiff.planning.cells import Array, Finding, column, each, find, is_real, text, with_cells
 from lindiff.planning.measured import (
@@ -64,8 +64,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     # Levels at which the denoisers are evaluated, at the most, and how often.
     evaluations = evaluations_of(families) if asked & OF_SAMPLES else 0 * n
     steps = np.minimum(evaluations, timesteps)
-    few = FEW_LEVELS if asked & {"linearity", "directions", "differences"} else 0
-    kept = steps + few
+    kept = steps + (FEW_LEVELS if asked & OF_LEVELS else 0)
     kept = np.minimum(kept, timesteps)
     seconds += np.where(bool(asked & LOSSES), timesteps, kept) * solve
     seconds += (halves - 1) * kept * solve

@@ -74,6 +74,8 @@ def lengths(d: Array, n: Array) -> dict[str, Array]:
         "linearity": linear_cells.FEW_LEVELS * one,
         "directions": linear_cells.FEW_LEVELS * modes,
         "differences": linear_cells.FEW_LEVELS * d,
+        # Six decades of bins.
+        "feature_spectrum": linear_cells.FEW_LEVELS * 60 * one,
         # Of what is known of a family: a mixture has hardly more classes.
         "classes": _CLASSES * one,
         "coverage": n,

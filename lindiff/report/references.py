@@ -213,6 +213,7 @@ FIGURE_SOURCES: dict[str, tuple[str, ...]] = {
     "modes": ("wang2025",),
     "overlap": ("baik2005",),
     "training_time": ("bonnaire2025",),
+    "feature_times": ("bonnaire2025",),
 }
 
 

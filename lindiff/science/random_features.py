@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from lindiff.science.activations import Activation
@@ -23,6 +23,8 @@ Features = Float64[Array, "p d"]
 
 # Pairs of features above this correlation are integrated; the series in its powers has the others.
 _NEAR = 0.5
+# Bins a decade of the eigenvalues, from powers of ten on.
+BINS = 10
 # Of the largest number a sum over the orders of a series leaves out.
 _DIGITS = 1e-15
 _ORDERS = 80
@@ -167,6 +169,14 @@ def solve_pairs(phi: Float64[Array, "K p"], noise: Float64[Array, "K d"]) -> Sol
     values, V = values[some], V[:, some]
     cross = noise.T @ (phi @ V) / K
     return Solved(values, V, cross, float((noise**2).sum() / K))
+
+
+def histogram(
+    values: Float64[Array, " r"],
+) -> tuple[Float64[Array, " b"], Int64[NDArray[np.int64], " b"]]:
+    """Centres of the bins of ln λ, `BINS` a decade, that hold eigenvalues λ > 0, and how many."""
+    at, counts = np.unique(np.floor(BINS * np.log10(values)), return_counts=True)
+    return 10 ** ((at + 0.5) / BINS), counts.astype(np.int64)
 
 
 def solve_average(moments: Moments) -> Solved:

@@ -294,9 +294,11 @@ def make_level(
     )
 
 
-def _joined(*parts: Array) -> Array:
+def _joined(
+    one: Float64[Array, "... u"], other: Float64[Array, "... v"]
+) -> Float64[Array, "... w"]:
     """Arrays of the data's modes and of products, as one along the last axis."""
-    found: Array = np.concatenate(parts, axis=-1)
+    found: Array = np.concatenate([one, other], axis=-1)
     return found
 
 
@@ -332,11 +334,26 @@ def eigenvalue_density(
     m = min(noises, AVERAGE)
     own = equivalent(activation, alpha_bar * float(spectrum.mean()), q)
     level = make_level(own, spectrum, n, p, m, (alpha_bar, q), 0.0, known_centre)
-    found = np.empty(len(at))
-    for i, value in enumerate(at):
-        x = level.start(value * n * m).astype(complex)
-        # From a point far off the axis down to it: each root starts the next.
-        for height in np.geomspace(1e2, _HEIGHT, 24):
-            x = level.root(-value * n * m * (1 - 1j * height), 0.0, x)
-        found[i] = -value * n * m * np.exp(x[2]).imag / np.pi
+    found, x = np.empty(len(at)), None
+    for i in np.argsort(-at):
+        z = -float(at[i]) * n * m
+        x = _near_axis(level, z, x)
+        found[i] = z * np.exp(x[2]).imag / np.pi
     return found
+
+
+def _near_axis(level: Level, z: float, x: Numbers | None) -> Numbers:
+    """The root just off the negative axis, from that of a z nearby, or from far off the axis."""
+    # From a point off the axis down to it: each root starts the next.
+    if x is not None:
+        try:
+            for height in (1e-2, 1e-4, _HEIGHT):
+                x = level.root(z * (1 - 1j * height), 0.0, x)
+        except ArithmeticError:
+            x = None
+    # Above the axis w grows and t falls: of another root one of them does not.
+    if x is None or (np.sin(x.imag) * (1, 1, -1) < -_HEIGHT).any():
+        x = level.start(-z).astype(complex)
+        for height in np.geomspace(1e2, _HEIGHT, 24):
+            x = level.root(z * (1 - 1j * height), 0.0, x)
+    return x

@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 PerNode = Complex128[Complex, " K"]
 Pairs = Complex128[Complex, "K K"]
+PerMode = Float64[Array, " v"]
+OnModes = Complex128[Complex, "K v"]
 
 # The contour's low end, where λ τ is this small and nothing is learned, and its high end over E σ².
 # It is lower by so many decades for so many more of τ.
@@ -99,7 +101,7 @@ def _between(one: _Around, conjugate: bool) -> Pairs:
     fresh, noise = level.fresh
     along = np.stack([*level.k, fresh, level.q])
 
-    def over(weights: Array, left: Complex, right: Complex) -> Pairs:
+    def over(weights: PerMode, left: OnModes, right: OnModes) -> Pairs:
         found: Complex = (left * (weights * counts)) @ half(right).T
         return found
 
@@ -128,7 +130,7 @@ def _between(one: _Around, conjugate: bool) -> Pairs:
     return found
 
 
-def _solved(rows: list[list[Complex]], right: list[Complex]) -> list[Complex]:
+def _solved(rows: list[list[Pairs]], right: list[Pairs]) -> list[Pairs]:
     """Three linear equations, elementwise, by elimination from the last unknown on."""
     (a, b, c), (d, e, f), (g, h, i) = rows
     x, y, z = right

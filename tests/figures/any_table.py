@@ -197,6 +197,9 @@ def _items(
     if name == "differences":
         spectrum = [{"mode": i + 1, "population_variance": 1 / (i + 1)} for i in range(rank)]
         return [a | b for a in at for b in spectrum]
+    if name == "feature_spectrum":
+        bins = [{"eigenvalue": 10 ** (k / 20 - 3), "count": 1 + k % 3} for k in range(9)]
+        return [a | b for a in at for b in bins]
     if name == "classes":
         return [{"class": k + 1, "weight": w} for k, w in enumerate((0.75, 0.25))]
     if name == "coverage":

@@ -138,6 +138,27 @@ def test_samples_hang_on_nothing_else_that_is_asked_for(sampler):
     assert few[0]["kl_model_data"] > 0
 
 
+def test_eigenvalues_are_counted_in_tenths_of_a_decade():
+    table = cells(noises=2.0)
+    (row,) = run(table, ("feature_spectrum",)).to_pylist()
+    family, schedule = make_family(table), make_schedule("cosine", 8)
+    x, W = family.draw.centred, weights(family.row)
+    found = row["feature_spectrum"]
+    levels = sorted({level["t"] for level in found})
+    assert levels == [1, 2, 3, 4, 6, 8]
+    for t in levels:
+        noise = noises_of(table, 2)[t - 1]
+        alpha_bar, q = schedule.alpha_bar[t - 1], schedule.q[t - 1]
+        y = (np.sqrt(alpha_bar) * x + np.sqrt(q) * noise).reshape(-1, 6)
+        phi = ACTIVATIONS["erf"].value(y @ W.T / np.sqrt(6)) / np.sqrt(12)
+        values = np.linalg.eigvalsh(phi.T @ phi / len(phi))
+        counts = np.histogram(np.log10(values), np.arange(-12, 2, 0.1))[0]
+        own = [level for level in found if level["t"] == t]
+        assert sum(level["count"] for level in own) == counts.sum() == 12
+        at = np.round(10 * (np.log10([level["eigenvalue"] for level in own]) + 12) - 0.5)
+        assert [level["count"] for level in own] == counts[at.astype(int)].tolist()
+
+
 def test_the_limit_is_beside_every_cell_and_says_why_not():
     given = {"model": "random_features_theory", "n": [10, 12, 40], "features": 24}
     wanted = columns.delivered(MODELS["random_features_theory"].metrics)
@@ -208,6 +229,7 @@ experiments:
             "experiments.a.activation = 'tanh': not a known value; allowed: erf",
         ),
         ("features: 8\nridge: 0.1", "experiments.a.ridge"),
+        ("features: 8\nweighting: min_snr", "experiments.a.weighting"),
         ("features: 8\nsampler: ideal", "random_features generates by its denoiser; allowed: ddpm"),
         ("features: 8\nnoises: 0.5", "experiments.a.noises = 0.5: must be"),
     ],
