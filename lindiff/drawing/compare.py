@@ -83,7 +83,7 @@ def side_by_side(
         The rows; their facts have ``fixed`` and ``choice``, as `slices.pick`, of the task, and
         ``training``: the settings of each model and population, as a list of mappings.
     """
-    table = _of_populations(tables.keep(metrics, "model", list(models)), count)
+    table = _of_populations(_with_classes(tables.keep(metrics, "model", list(models))), count)
     fixed: dict[str, Any] = {}
     choice: dict[str, list[Any]] = {}
     for column in SETTINGS:
@@ -102,6 +102,16 @@ def side_by_side(
         parts.append(part)
         training.append(own | held)
     return tables.with_facts(pa.concat_tables(parts), fixed=fixed, choice=choice, training=training)
+
+
+def _with_classes(table: pa.Table) -> pa.Table:
+    """The rows with one class as the mixture of Gaussian data of models that know of no other."""
+    at = table.column_names.index("mixture")
+    gaussian = pc.fill_null(pc.equal(table["data"], GAUSSIAN), False)
+    one = pc.and_(gaussian, pc.is_null(table["mixture"]))
+    field = table.schema.field(at)
+    named = pc.if_else(one, pa.scalar(ONE_CLASS, field.type), table["mixture"])
+    return table.set_column(at, field, named)
 
 
 def _of_populations(table: pa.Table, count: int) -> pa.Table:

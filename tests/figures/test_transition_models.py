@@ -219,3 +219,14 @@ def test_no_band_for_fewer_than_eight_training_sets():
 
 def test_no_rows_give_no_data():
     assert query(synthetic.rows(n=[4, 8], model="mlp", width=8, steps=1)).num_rows == 0
+
+
+def test_models_that_know_of_no_mixture_have_the_population_of_the_others():
+    common = {"d": 8, "n": [4, 16], "draw": "samples", "seed": [0, 1], "sampler": "ddim"}
+    made = synthetic.rows(**common)
+    made += synthetic.rows(**common, model="random_features", mixture=None, features=32)
+    for row in made:
+        row |= {"train_loss": 0.1, "test_loss": 0.5, "optimal_loss": 0.4}
+    found = transition_models.query(tables.plain(synthetic.table(made)))
+    assert set(found["model"].drop_null().to_pylist()) == {"linear_exact", "random_features"}
+    assert set(found["mixture"].to_pylist()) == {"none"}
