@@ -129,8 +129,9 @@ def _row(point: Point, verdict: Verdict) -> str:
     known = not (math.isnan(found.low) or math.isnan(found.high))
     ends = f"{number(found.low, 4)} to {number(found.high, 4)}" if known else "none"
     value = "none" if math.isnan(found.value) else number(found.value, 4)
-    sets = f"{point.sets} training sets" if point.sets else "theory of large systems"
-    evidence = f"{sets}, {point.cells:,} cells" if point.cells else sets
+    # Of a limit or an exact score; which of them, the sentence of the claim says.
+    sets = f"{point.sets} training sets" if point.sets else "no training set"
+    evidence = f"{sets}, {point.cells:,} cell{'s' * (point.cells != 1)}" if point.cells else sets
     evidence += f"; {point.reason}" if point.reason else ""
     cells = (at, value, ends, evidence)
     plain = "".join(f"<td>{html.escape(text)}</td>" for text in cells)
