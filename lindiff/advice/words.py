@@ -244,7 +244,7 @@ def _conditions(advice: Advice) -> str:
             f"The data are multiplied by {advice.sample.unit:.4g}, so that a direction has "
             "variance 1 on average: c is in that unit. Brackets: intervals, nominally 95 %, for "
             "what your rows leave open of the spectrum; docs/benchmarks.md, 'Advice', has how "
-            "often they held the truth of simulated Gaussian data and of four data sets."
+            "often they held the truth of simulated Gaussian data."
         )
     return (
         "Linear denoisers, trained to the end but where a stop is said; linear noise schedule with "

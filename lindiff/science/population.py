@@ -8,6 +8,7 @@ eigenvalues are near each other makes the inversion well posed.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,15 +26,10 @@ OnPoints = Float64[Array, " K"]
 
 # Roughness of the prior: the standard deviation of ln s from j to e j.
 _ROUGHNESS = (0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
-# What each stands for where all roughnesses are as likely: up to half-way to its neighbours. Where
-# their logarithms are, spectra that look level in few rows are nearly sure to be level.
-_SHARES = np.diff([0.0, *(np.add(_ROUGHNESS[1:], _ROUGHNESS[:-1]) / 2), 2 * _ROUGHNESS[-1]])
 # An eigenvalue this small beside the largest one is not told from nothing.
 _LEAST = 1e-10
 _KNOTS, _POINTS = 48, 40
 _ROUNDS, _STEPS = 3, 30
-# Of the posterior: pairs of points that a mean is taken over, rounds, and the share of a step.
-_PAIRS, _AVERAGED, _DAMPED = 8, 10, 0.7
 # Of an evidence: what is below the best by less is level with it, and the smoother one is taken.
 _LEVEL = 0.3
 _INDEPENDENT = 1e-7  # of the scatter: directions of less are combinations of others
@@ -71,8 +67,8 @@ class SpectrumEstimate:
     def draw(self, count: int, rng: np.random.Generator) -> Float64[Array, "r d"]:
         """Spectra that the population may have as well, shape (count, d), each descending.
 
-        Draws from the posterior: a roughness by its evidence, then ln s from the normal
-        distribution that is nearest to the posterior there (docs/theory.md, "Population").
+        Draws from the posterior: a roughness by its evidence, then ln s by Laplace's approximation
+        at that roughness (docs/theory.md, "Population").
 
         Args:
             count: How many.
@@ -94,95 +90,33 @@ class SpectrumEstimate:
 
 @dataclass(frozen=True, eq=False)
 class _Posterior:
-    """Normal distributions of ln s at the knots, the nearest to the posterior at each roughness.
+    """Laplace's approximation at every roughness.
 
     Attributes:
-        problem: What was seen.
-        theta: The most probable ln s at the knots, shape (B,).
+        weights: Probability of each roughness.
+        fits: What was fitted at each.
+        interpolate: From ln s at the knots to ln s of every mode, shape (d, B).
         unit: What the spectrum is multiplied by.
     """
 
-    problem: _Problem
-    theta: Float64[Array, " B"]
+    weights: Float64[Array, " r"]
+    fits: Sequence[_Fit]
+    interpolate: Float64[Array, "d B"]
     unit: float
 
     def draw(self, count: int, rng: np.random.Generator) -> Float64[Array, "r d"]:
-        normal = rng.standard_normal((_PAIRS, len(self.theta)))
-        nearest = _Nearest(self.problem, self.theta, np.concatenate([normal, -normal]))
-        found = [nearest.at(tau) for tau in _ROUGHNESS]
-        evidence = np.array([fit.evidence for fit in found])
-        weights = np.exp(evidence - evidence.max()) * _SHARES
-        which = rng.choice(len(found), count, p=weights / weights.sum())
-        theta = [
-            found[k].theta + _root(found[k].precision) @ rng.standard_normal(len(self.theta))
-            for k in which
-        ]
-        return _spectra(np.stack(theta) @ self.problem.interpolate.T) * self.unit
+        which = rng.choice(len(self.weights), count, p=self.weights)
+        normal = rng.standard_normal((count, self.interpolate.shape[1]))
+        theta = np.stack([self._of(self.fits[k], z) for k, z in zip(which, normal, strict=True)])
+        return _spectra(theta @ self.interpolate.T) * self.unit
 
-
-class _Nearest:
-    """Finds the normal distribution of least KL divergence from the posterior.
-
-    Its mean and precision are where the mean gradient of the logarithm of the posterior vanishes,
-    and the mean of its curvature (Opper & Archambeau, Neural Computation 21, 786, 2009). Where s
-    is level the curvature at one point knows nothing of the spread of s, its mean does.
-
-    Args:
-        problem: What was seen.
-        theta: Where to start, shape (B,); the covariance of what is seen is the one there.
-        normal: Over these the means are taken, shape (Z, B).
-    """
-
-    def __init__(
-        self, problem: _Problem, theta: Float64[Array, " B"], normal: Float64[Array, "Z B"]
-    ) -> None:
-        self._problem, self._theta, self._normal = problem, theta, normal
-        self._whiten = _whitening(problem._scatter(np.exp(problem.interpolate @ theta)))
-
-    def at(self, tau: float) -> _Fit:
-        """The nearest at one roughness; its evidence is the bound that the divergence leaves."""
-        prior = self._problem.slope / tau
-        inverse = prior.T @ prior
-        theta, _, J = self._problem._descend(self._theta, self._whiten, prior, inverse)
-        precision = J.T @ J + inverse
-        for _ in range(_AVERAGED):
-            cost, downhill, informed = self._means(theta, precision)
-            target = informed + inverse
-            step = np.linalg.solve(target, downhill - inverse @ theta)
-            theta = theta + _DAMPED * np.clip(step, -0.5, 0.5)
-            precision = (precision + target) / 2
-        cost = self._means(theta, precision)[0]
-        spread = np.sum((prior @ theta) ** 2) + np.sum((prior @ _root(precision)) ** 2)
-        evidence = -(cost + spread + np.linalg.slogdet(precision)[1]) / 2
-        evidence -= len(prior) * math.log(tau)
-        return _Fit(theta, precision, float(evidence), cost / len(self._whiten))
-
-    def _means(
-        self, theta: Float64[Array, " B"], precision: Float64[Array, "B B"]
-    ) -> tuple[float, Float64[Array, " B"], Float64[Array, "B B"]]:
-        """Means of χ², of half its descent and of half its curvature (Gauss–Newton)."""
-        interpolate, root = self._problem.interpolate, _root(precision)
-        cost, downhill, informed = 0.0, np.zeros(len(theta)), np.zeros_like(precision)
-        for z in self._normal:
-            logarithms = interpolate @ (theta + root @ z)
-            s = np.exp(np.maximum(logarithms, logarithms.max() + math.log(_LEAST)))
-            value, J = self._problem._resolvent(s)
-            residual = self._whiten @ (self._problem.seen - value)
-            J = self._whiten @ (J @ interpolate)
-            cost += float(residual @ residual)
-            downhill += J.T @ residual
-            informed += J.T @ J
-        count = len(self._normal)
-        return cost / count, downhill / count, informed / count
-
-
-def _root(precision: Float64[Array, "B B"]) -> Float64[Array, "B B"]:
-    """R with R Rᵀ the inverse."""
-    values, vectors = np.linalg.eigh(precision)
-    # A direction that rounding leaves no precision has that of the rounding.
-    values = np.maximum(values, len(values) * np.finfo(float).eps * values[-1])
-    found: Array = vectors / np.sqrt(values)
-    return found
+    @staticmethod
+    def _of(fit: _Fit, normal: Float64[Array, " B"]) -> Float64[Array, " B"]:
+        values, vectors = np.linalg.eigh(fit.precision)
+        # A direction that rounding leaves no precision has that of the rounding.
+        values = np.maximum(values, len(values) * np.finfo(float).eps * values[-1])
+        found: Array = fit.theta + vectors @ (normal / np.sqrt(values))
+        return found
 
 
 def _spectra(logarithms: Float64[Array, "*any d"]) -> Float64[Array, "*any d"]:
@@ -238,7 +172,11 @@ def estimate_spectrum(
         found.append((tau, fit))
     most = max(fit.evidence for _, fit in found)
     tau, best = [(tau, fit) for tau, fit in found if fit.evidence >= most - _LEVEL][-1]
-    posterior = _Posterior(problem, best.theta, seen[0] * n / freedom)
+    weights = np.exp([fit.evidence - most for _, fit in found])
+    posterior = _Posterior(
+        weights / weights.sum(), [fit for _, fit in found], problem.interpolate,
+        seen[0] * n / freedom,
+    )  # fmt: skip
     spectrum = _spectra(problem.interpolate @ best.theta) * posterior.unit
     return SpectrumEstimate(spectrum, tau, best.misfit, posterior)
 

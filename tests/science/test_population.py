@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 import lindiff
 from lindiff.science.laws import optimal_loss
 from lindiff.science.population import (
-    _Nearest,
     _Problem,
     _whitening,
     estimate_spectrum,
@@ -178,40 +177,3 @@ def test_predictions_are_the_theory():
         theory = lindiff.linear_theory(s, n, trainings, schedule, sampler)
         for name in ("train_loss", "test_loss", "kl_model_data", "kl_data_model"):
             np.testing.assert_allclose(found[name][i], theory[name], rtol=1e-3)
-
-
-def test_draws_of_a_level_population_are_level():
-    """The curvature at the estimate alone left ln s there free by 3 and more, at any N."""
-    seen = sample_eigenvalues(normalized("isotropic"), 20 * D, np.random.default_rng(3))
-    drawn = np.log(estimate_spectrum(seen, 20 * D).draw(40, np.random.default_rng(0)))
-    assert np.abs(drawn).max() < 0.5
-    assert drawn.std() > 0.01
-
-
-@pytest.mark.parametrize("s", [[1.0, 1.0], [1.7, 0.3]])
-def test_the_nearest_normal_distribution_has_the_moments_of_the_posterior(s):
-    """Beside sums over a grid of both ln s; the curvature at one point is off by a third and more.
-
-    Two eigenvalues that differ are taken in their order: the other one is as probable.
-    """
-    tau, n = 0.4, 600
-    seen = sample_eigenvalues(np.array(s), n, np.random.default_rng(4))
-    problem = _Problem.of(seen / seen[0], n - 1)
-    theta = problem.fit(problem.start, tau).theta
-    normal = np.random.default_rng(0).standard_normal((20, 2))
-    fit = _Nearest(problem, theta, np.concatenate([normal, -normal])).at(tau)
-    whiten = _whitening(problem._scatter(np.exp(theta)))
-    up, apart = np.meshgrid(np.linspace(-0.5, 0.5, 41), np.linspace(-1, 1, 41))
-    points = theta + np.stack([(up + apart).ravel(), (up - apart).ravel()], axis=1) / 2
-    if s[0] > s[1]:
-        points = points[points[:, 0] > points[:, 1]]
-    values = np.stack([problem._resolvent(np.exp(point))[0] for point in points])
-    cost = (((problem.seen - values) @ whiten.T) ** 2).sum(axis=1)
-    cost += (points @ problem.slope.T / tau)[:, 0] ** 2
-    weights = np.exp((cost.min() - cost) / 2)
-    mean = weights @ points / weights.sum()
-    for direction in ([1, 1], [1, -1]):
-        exact = np.sqrt(weights @ ((points - mean) @ direction) ** 2 / weights.sum())
-        own = np.sqrt(direction @ np.linalg.inv(fit.precision) @ direction)
-        assert own == pytest.approx(exact, rel=0.25)
-        assert abs((fit.theta - mean) @ direction) < 0.2 * exact
