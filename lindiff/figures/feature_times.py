@@ -165,8 +165,8 @@ def draw(data: pa.Table) -> Figure:
     # Room above for the names of the bulks.
     room = np.array([_LEAST, 4 * counts.max()]) if len(counts) else counts
     style.fit(above, room, log=True)
-    losses = tables.arrays(data, quantity=_LOSS)["value"]
-    style.fit(below, losses, log=True)
+    losses = [tables.arrays(data, quantity=q)["value"] for q in (_LOSS, f"{_LOSS}_theory")]
+    style.fit(below, np.concatenate(losses), log=True)
     # One range: a time above is the same time below.
     (low, high), (first, last) = above.get_xlim(), below.get_xlim()
     if above.get_xscale() == below.get_xscale():

@@ -390,11 +390,15 @@ def test_the_command_takes_a_file_or_a_list(tmp_path, monkeypatch):
     assert not (tmp_path / "b.html").exists()
 
 
-def test_an_interval_beyond_the_n_looked_at_and_a_harm_of_the_best_are_not_said():
+def test_an_interval_beyond_the_n_looked_at_is_not_said():
     found = advice()
     open_ = replace(found.needed[0], n=Interval(60.0, 1e-3, 1e12))
     said = words._needed(found, open_)
     assert f"from N = 60 [below {found.n[0]} to beyond {open_.largest:,}] on" in said
+
+
+@pytest.mark.slow
+def test_the_best_regularizer_does_no_harm():
     wild = rows(60) * np.exp(2 * np.random.default_rng(1).standard_normal((60, 1)))
     ratios = [one.ratio for one in lindiff.advise(wild, "heavy tails").best]
     assert all(ratio.value <= ratio.high <= 1 for ratio in ratios)

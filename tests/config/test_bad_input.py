@@ -415,8 +415,8 @@ def test_bad_metrics(make):
         "comes with kl_model_data; ask for that"
     )
     assert message(make("metrics: burse")).endswith(
-        "directions, differences, classes, coverage, copied_auc, copied_auc_se, pictures (did you "
-        "mean bures?)"
+        "differences, feature_spectrum, classes, coverage, copied_auc, copied_auc_se, pictures "
+        "(did you mean bures?)"
     )
     assert "metrics.only = []: empty list; give at least one value" in message(
         make("metrics: {only: []}")

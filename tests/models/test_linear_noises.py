@@ -19,7 +19,7 @@ from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
 from tests.science.helpers import affine_step, kl, make_cells
 
-OWN = MODELS["linear_exact"].metrics - {"monte_carlo_gap"}
+OWN = MODELS["linear_exact"].metrics - {"monte_carlo_gap", "differences"}
 ALL = columns.delivered(OWN)
 LOSSES = ["train_loss", "test_loss"]
 SPECTRUM = '{"exponent": 1.0}'

@@ -58,10 +58,10 @@ def test_a_model_gives_the_metrics_that_it_declares(name):
     (row,) = table.to_pylist()
     assert row["status"] == "ok"
     missing = {metric for metric in model.metrics if row[metric] is None}
-    # An untrained network copies no training point.
-    of_copies = {"copied_auc", "copied_auc_se"}
-    absent = OF_POPULATIONS | of_copies if name == "unet" else model.metrics & OF_DATA_SETS
-    assert missing == absent
+    # An untrained network copies no training point; an error of the area needs more of them.
+    few = {"copied_auc_se"} & model.metrics
+    absent = OF_POPULATIONS | {"copied_auc"} if name == "unet" else model.metrics & OF_DATA_SETS
+    assert missing | few == absent | few
 
 
 @pytest.mark.parametrize("name", MODELS)
