@@ -48,3 +48,9 @@ DEMANDS: dict[str, Callable[[Array, Array], Demand]] = {
     "mlp": mlp,
     "unet": unet,
 }
+
+
+def takes_dropout(model: str) -> bool:
+    """Whether a network has units that dropout may drop."""
+    one = np.ones(1)
+    return bool(np.any(DEMANDS[model](one, one).droppable))

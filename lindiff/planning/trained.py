@@ -37,7 +37,7 @@ from lindiff.planning.measured import (
     of_samples,
     of_training_set,
 )
-from lindiff.planning.networks import DEMANDS
+from lindiff.planning.networks import DEMANDS, takes_dropout
 from lindiff.science.datasets import BUNDLED, is_file, notes, picture, title
 from lindiff.science.denoisers import fit_count, rounds_of
 from lindiff.science.pools import make_pool
@@ -190,6 +190,12 @@ def _optimizer(values: dict[str, Any]) -> str | None:
     return None
 
 
+def _dropout(values: dict[str, Any]) -> str | None:
+    if values["dropout"] and not takes_dropout(values["model"]):
+        return f"{values['model']} has no layer that dropout takes units of; allowed: 0"
+    return None
+
+
 def _pictures(values: dict[str, Any]) -> str | None:
     name = values["model"]
     if not MODELS[name].pictures:
@@ -242,5 +248,6 @@ def check(cells: pa.Table, metrics: Sequence[str] = ()) -> list[Finding]:
     own: tuple[Check, ...] = (
         (("model", "optimizer"), "optimizer", _optimizer),
         (("model", "data"), "data", _pictures),
+        (("model", "dropout"), "dropout", _dropout),
     )
     return [*check_training(cells), *find(cells, own), *checks.check(cells, metrics)]

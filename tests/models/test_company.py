@@ -15,6 +15,7 @@ import pytest
 
 from lindiff.columns import SETTING, delivered
 from lindiff.models import FEATURES_THEORY, MODELS, Model
+from lindiff.planning.networks import takes_dropout
 from lindiff.progress import Heartbeat
 from lindiff.sweep.run import compute
 from lindiff.sweep.store import Shard
@@ -97,6 +98,7 @@ CASES = [
     if OTHER.get(setting) and (setting, model.samples) != ("draw", True)
     # All networks are one piece of code; of those that take pictures a few settings will do.
     if not model.pictures or setting in OF_PICTURES
+    if setting != "dropout" or takes_dropout(name)
 ]
 
 

@@ -148,3 +148,12 @@ def test_what_a_network_takes_is_what_it_is(name, width):
         network.predict(parameters, x, torch.ones((1, rows)), torch.ones(1))
     products = counter.get_total_flops() / 2 / rows
     assert products / 1.34 < demand.operations < 1.34 * products
+
+
+def test_dropout_of_a_network_without_units_for_it_is_refused(monkeypatch):
+    bare = networks.DEMANDS["mlp"](1.0, 1.0)._replace(droppable=0.0)
+    monkeypatch.setitem(networks.DEMANDS, "mlp", lambda d, width: bare)
+    given = {"model": "mlp", "draw": "samples", "width": 4, "steps": 2, "learning_rate": 0.01}
+    settings = {"sampler": "ddim", "timesteps": 20, "batch_size": 4, **given}
+    (found,) = trained.check(make_cells(**settings, dropout=[0.0, 0.1]))
+    assert found == (1, "dropout", "mlp has no layer that dropout takes units of; allowed: 0")
