@@ -267,6 +267,9 @@ def cases() -> Iterator[tuple[str, str]]:
     yield ("mlp memorized_fraction",
            f"{{model: mlp, {gauss}, d: 64, n: 4000, draw: samples, width: 64, {net},"
            " metrics: memorized_fraction, seed: {range: [0, 8]}}")  # fmt: skip
+    yield ("mlp dropout",
+           "{model: mlp, data: digits, n: 100, width: 96, steps: 400, learning_rate: 6.0e-3,"
+           " dropout: 0.2, sampler: ddim, timesteps: 20, seed: {range: [0, 8]}}")  # fmt: skip
     yield ("mlp many stops",
            f"{{model: mlp, data: digits, n: 100, width: 96, {net}, stop_step: [1, 2, 4, 8, 16, 0],"
            " seed: {range: [0, 20]}}")  # fmt: skip

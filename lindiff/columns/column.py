@@ -54,8 +54,7 @@ class Column:
     type: Literal[
         "str", "int", "float", "bool", "json",
         "levels", "modes", "linearity", "directions", "differences", "feature_spectrum", "classes",
-        "coverage",
-        "pictures",
+        "coverage", "pictures",
     ]  # fmt: skip
     label: str
     help: str

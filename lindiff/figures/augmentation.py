@@ -20,7 +20,7 @@ from lindiff.columns.groups import AUGMENTATION
 from lindiff.drawing import labels, need, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval
 from lindiff.drawing.needs import Needs
-from lindiff.models.augmented import group_size
+from lindiff.models.augmented import size_or_none
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,17 +53,9 @@ def query(metrics: pa.Table) -> pa.Table:
 def _sized(table: pa.Table) -> pa.Table:
     """The table with |G| in the place of the setting, which is null or 0 for the largest."""
     names = ("augmentation", "group_size", "data", "d")
-    sizes = [_size(row) for row in table.select(names).to_pylist()]
+    sizes = [size_or_none(row) for row in table.select(names).to_pylist()]
     at = table.column_names.index("group_size")
     return table.set_column(at, table.schema.field(at), pa.array(sizes, pa.int64()))
-
-
-def _size(row: dict[str, Any]) -> int | None:
-    """|G|; None where there is no such group."""
-    try:
-        return group_size(row)
-    except ValueError:
-        return None
 
 
 def _curves(groups: list[pa.Table]) -> need.Curves:

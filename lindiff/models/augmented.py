@@ -12,7 +12,6 @@ from lindiff.columns.groups import NOT_AUGMENTED
 from lindiff.science import augmentation, datasets
 from lindiff.science.draws import Draw, draw_rows
 from lindiff.science.pools import Pool
-from lindiff.science.repeats import repeated
 
 Array = NDArray[np.float64]
 
@@ -33,6 +32,14 @@ def group_size(row: Mapping[str, Any]) -> int:
     picture = datasets.picture(row["data"]) if row["data"] else None
     size = row["group_size"] or 0
     return augmentation.size_of(row["augmentation"], size, picture, row["d"])
+
+
+def size_or_none(row: Mapping[str, Any]) -> int | None:
+    """`group_size`; None where there is no such group, of which the planner's checks say so."""
+    try:
+        return group_size(row)
+    except ValueError:
+        return None
 
 
 def orbit_of_rows(row: Mapping[str, Any], pool: Pool, rows: Array, known_centre: bool) -> Draw:
@@ -61,8 +68,3 @@ def orbit_of_draw(row: Mapping[str, Any], draw: Draw, known_centre: bool) -> Dra
         raise ValueError("of Gaussian data there are sign changes about the mean 0")
     points = augmentation.orbit_of_signs(draw.centred + draw.offset, group_size(row))
     return draw_rows(draw.spectrum, points, known_centre, None)
-
-
-def numbers(points: Array) -> NDArray[np.int64]:
-    """Which distinct point each point of an orbit is: a flat picture is its own orbit."""
-    return repeated(points)

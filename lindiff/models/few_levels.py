@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
-from lindiff.models.linear_cells import FEW_LEVELS, difference_rows
+from lindiff.models.linear_cells import FEW_LEVELS, difference_rows, level_row
 from lindiff.models.linear_family import Family, is_mixture, mixture_of, scaled_pool
 from lindiff.science import denoisers
 from lindiff.science.denoisers import Denoiser, Points
@@ -42,11 +42,6 @@ def fresh_points(family: Family) -> Points:
         mixture = mixture_of(family.row)
         return lambda rng, count: mixture.sample(count, rng, rng)[0] - draw.offset
     return denoisers.normal(-draw.offset, draw.spectrum)
-
-
-def level_row(schedule: Schedule, index: int) -> dict[str, float]:
-    """What names a level in a row, from its index t − 1."""
-    return {"t": index + 1, "alpha_bar": float(schedule.alpha_bar[index])}
 
 
 def fit_points(family: Family) -> tuple[tuple[Points, Points], int]:

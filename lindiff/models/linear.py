@@ -21,6 +21,7 @@ from lindiff.models.linear_cells import (
     difference_rows,
     groups,
     level_indices,
+    level_row,
 )
 from lindiff.models.linear_family import (
     Family,
@@ -51,7 +52,7 @@ def _levels(mu: measure.Measure, bank: Bank) -> list[list[dict[str, float]]]:
     rows: list[list[dict[str, float]]] = [[] for _ in bank.trainings]
     for index in level_indices(schedule.timesteps):
         found = level_losses(mu, bank, index)
-        level = {"t": index + 1, "alpha_bar": float(schedule.alpha_bar[index])}
+        level = level_row(schedule, index)
         train, test = found["train_loss"].tolist(), found["test_loss"].tolist()
         for row, a, b in zip(rows, train, test, strict=True):
             row.append(level | {"train_loss": a, "test_loss": b})

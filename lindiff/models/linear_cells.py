@@ -41,15 +41,16 @@ def level_indices(timesteps: int) -> list[int]:
     return log_levels(timesteps, LEVELS)
 
 
+def level_row(schedule: Schedule, index: int) -> dict[str, float]:
+    """What names a level in a row, from its index t − 1."""
+    return {"t": index + 1, "alpha_bar": float(schedule.alpha_bar[index])}
+
+
 def level_rows(schedule: Schedule, train: Array, test: Array) -> list[dict[str, float]]:
     """The metric `levels` from the losses of all T levels, shape (T,) each."""
     return [
-        {
-            "t": index + 1,
-            "alpha_bar": float(schedule.alpha_bar[index]),
-            "train_loss": float(train[index]),
-            "test_loss": float(test[index]),
-        }
+        level_row(schedule, index)
+        | {"train_loss": float(train[index]), "test_loss": float(test[index])}
         for index in level_indices(schedule.timesteps)
     ]
 
@@ -66,9 +67,8 @@ def difference_rows(
             what is computed; shape (d,) each.
     """
     return [
-        {
-            "t": index + 1,
-            "alpha_bar": float(schedule.alpha_bar[index]),
+        level_row(schedule, index)
+        | {
             "mode": mode,
             "population_variance": float(variance),
             "difference": float(value),

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from lindiff.models import classes, few_levels
 from lindiff.models.coverage import COVERAGE, of_copies
-from lindiff.models.few_levels import fit_points, fresh_points, level_row, pool_of
-from lindiff.models.linear_cells import Filters, level_indices
+from lindiff.models.few_levels import fit_points, fresh_points, pool_of
+from lindiff.models.linear_cells import Filters, level_rows
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -354,8 +354,4 @@ def _losses(family: Family, schedule: Schedule, denoise: Denoiser, frozen: Pairs
         value, error = denoisers.over_rounds(values)
         result |= {name: np.array([value]), f"{name}_se": np.array([error])}
     train, test = (values.mean(axis=1) for values in losses)
-    levels = [
-        level_row(schedule, i) | {"train_loss": float(train[i]), "test_loss": float(test[i])}
-        for i in level_indices(schedule.timesteps)
-    ]
-    return result | {"levels": as_objects([levels])}
+    return result | {"levels": as_objects([level_rows(schedule, train, test)])}

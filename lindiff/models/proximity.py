@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
-from lindiff.models.augmented import is_augmented, numbers
+from lindiff.models.augmented import is_augmented
 from lindiff.models.linear_family import Family, scaled_pool
 from lindiff.science import samples
 from lindiff.science.draws import generator
+from lindiff.science.repeats import repeated
 
 Array = NDArray[np.float64]
 
@@ -51,7 +52,8 @@ def row_numbers(family: Family) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=1)
 def _of_orbit(family: Family) -> NDArray[np.int64]:
-    return numbers(training_points(family))
+    # A picture that a move leaves as it is has fewer distinct points than moves.
+    return repeated(training_points(family))
 
 
 def proximity(family: Family, made: Array, other: Array | None) -> samples.Estimate:

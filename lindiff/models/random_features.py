@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from lindiff.columns.groups import GAUSSIAN
 from lindiff.models import FEATURES, MODELS, measured
-from lindiff.models.linear_cells import FEW_LEVELS, Filters, are_frozen, groups, level_rows
+from lindiff.models.linear_cells import (
+    FEW_LEVELS,
+    Filters,
+    are_frozen,
+    groups,
+    level_row,
+    level_rows,
+)
 from lindiff.models.linear_family import (
     Family,
     as_objects,
@@ -179,13 +186,9 @@ def _of_features(own: _Trained) -> measured.Metrics:
     schedule, rows = own.bank.schedule, []
     for index in log_levels(schedule.timesteps, FEW_LEVELS):
         centres, counts = science.histogram(own.solved[index].values)
+        level = level_row(schedule, index)
         rows += [
-            {
-                "t": index + 1,
-                "alpha_bar": float(schedule.alpha_bar[index]),
-                "eigenvalue": centre,
-                "count": count,
-            }
+            level | {"eigenvalue": centre, "count": count}
             for centre, count in zip(centres.tolist(), counts.tolist(), strict=True)
         ]
     return {_SPECTRUM: as_objects([rows])}
@@ -204,6 +207,7 @@ def _of_group(
     sampled = _levels(asked & measured.OF_TWO, filters)
     other = _train(_task(family, 1), bank, sampled, losses=False) if pair else None
     of_schedule = asked & measured.OF_SCHEDULE - LOSSES | {"optimal_loss"}
+    spectrum = _of_features(own) if _SPECTRUM in asked else {}
     for training, (row, one) in enumerate(members):
         denoise, found, why, message = own.denoiser(training), measured.Metrics(), None, None
         partner = None if other is None else other.denoiser(training)
@@ -211,8 +215,7 @@ def _of_group(
             found |= measured.of_schedule(
                 family, one.schedule, denoise, of_schedule, partner=partner
             )
-        if _SPECTRUM in asked:
-            found |= _of_features(own)
+        found |= spectrum
         if asked & LOSSES:
             found |= _of_losses(own, training)
             found["residual_loss"] = found["test_loss"] - found["optimal_loss"]

@@ -16,6 +16,7 @@ from lindiff.models.linear_cells import (
     difference_rows,
     groups,
     level_indices,
+    level_row,
     spectrum,
 )
 from lindiff.models.linear_family import (
@@ -245,7 +246,7 @@ def _levels(shared: _Shared, limit: Limit, mean: float) -> list[list[dict[str, f
     rows: list[list[dict[str, float]]] = [[] for _ in shared.table.bank.trainings]
     for index, at_nodes, at_zero in shared.levels:
         train, test = theory.level_losses(limit, at_nodes, at_zero, mean)
-        level = {"t": index + 1, "alpha_bar": float(shared.table.bank.schedule.alpha_bar[index])}
+        level = level_row(shared.table.bank.schedule, index)
         for row, a, b in zip(rows, train.tolist(), test.tolist(), strict=True):
             row.append(level | {"train_loss": a, "test_loss": b})
     return rows

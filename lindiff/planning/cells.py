@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lindiff.columns.arrays import combinations
 from lindiff.columns.groups import GAUSSIAN
-from lindiff.models.augmented import group_size
+from lindiff.models.augmented import size_or_none
 
 Array = NDArray[np.float64]
 # Row, the setting that a message names, and the message.
@@ -42,7 +42,9 @@ def group_sizes(families: pa.Table) -> Array:
     if not set(names) <= set(families.column_names):
         return np.ones(len(families))
     codes, rows = combinations(families, names)
-    found = [_size(row) for row in families.select(names).take(pa.array(rows)).to_pylist()]
+    found = [
+        size_or_none(row) or 1 for row in families.select(names).take(pa.array(rows)).to_pylist()
+    ]
     return np.array(found, float)[codes]
 
 
@@ -53,14 +55,6 @@ def with_points(families: pa.Table) -> pa.Table:
         return families
     points = pa.array(column(families, "n") * size)
     return families.set_column(families.column_names.index("n"), "n", points)
-
-
-def _size(row: dict[str, Any]) -> int:
-    """|G|; 1 where there is no such group, of which `check` says so."""
-    try:
-        return group_size(row)
-    except ValueError:
-        return 1
 
 
 def each(function: Callable[[int], float], values: Array) -> Array:

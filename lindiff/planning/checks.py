@@ -33,6 +33,7 @@ from lindiff.models.linear_cells import (
     training_of,
 )
 from lindiff.models.linear_family import is_mixture
+from lindiff.models.measured import OF_TWO, SAME_NOISE
 from lindiff.models.proximity import PROXIMITY
 from lindiff.planning import augmentation
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
@@ -48,8 +49,6 @@ _LARGEST_ALPHA_BAR = 0.05
 # squares; a denoiser that is a function takes noise from points that are as far.
 _FARTHEST = 1e70
 _FARTHEST_DRAWN = 1e3
-_SAME_NOISE = frozenset(("agreement", "uncentred_cosine"))
-_OF_HALVES = _SAME_NOISE | PROXIMITY | {"differences"}
 _OF_ROWS = PROXIMITY | {"monte_carlo_gap"}
 
 
@@ -167,7 +166,7 @@ def _of_one_class(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
 
 
 def _noisy(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
-    asked = sorted(_SAME_NOISE & set(metrics))
+    asked = sorted(SAME_NOISE & set(metrics))
     if asked and not is_noiseless(values["sampler"]):
         allowed = ", ".join(sorted(filter(is_noiseless, SETTING["sampler"].choices)))
         return f"{asked[0]} needs a sampler that draws no noise of its own; allowed: {allowed}"
@@ -215,7 +214,7 @@ def _too_few_rows(metrics: Sequence[str], values: dict[str, Any]) -> str | None:
     pool, n = make_pool(values["data"]), values["n"]
     if n > pool.size:
         return f"more than the pool of {values['data']} has: {pool.size:,} rows"
-    asked = sorted(_OF_HALVES & set(metrics))
+    asked = sorted(OF_TWO & set(metrics))
     if asked and n > pool.largest_half:
         repeats = len(np.unique(pool.number)) < pool.size
         return (

@@ -9,6 +9,9 @@ import pyarrow as pa
 
 from lindiff.planning.cells import Array, column, text
 from lindiff.planning.linear import BASE_BYTES, of_spectra
+from lindiff.science.activations import ACTIVATIONS
+from lindiff.science.random_features_limit import _PRODUCTS as PRODUCTS
+from lindiff.science.random_features_limit import equivalent
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _LEVEL = 8e-4
@@ -18,8 +21,11 @@ _CONTOUR = 0.11
 _CONTOUR_MODE = 7e-4
 # Nodes of a contour, and arrays of pairs of nodes that are alive together.
 _NODES, _PAIRS = 230, 40
-# Products of two modes, of an activation that has them.
-_PRODUCTS = 50
+# Groups of products of two modes, of the activations that have a quadratic part.
+_PRODUCTS_OF = {
+    name: PRODUCTS if equivalent(own, 1.0, 1.0).quadratic else 0
+    for name, own in ACTIVATIONS.items()
+}
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -34,7 +40,7 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     # Cells that differ in the stop alone share a contour; how many do is not known.
     stopped = np.isfinite(column(families, "stop"))
     modes = of_spectra(families, lambda s: len(np.unique(s)), float)
-    modes = modes + np.where(text(families, "activation") == "relu", _PRODUCTS, 0)
+    modes = modes + [_PRODUCTS_OF[name] for name in text(families, "activation")]
     level = np.where(stopped, _CONTOUR + _CONTOUR_MODE * modes, _LEVEL + _MODE * d)
     numbers = 40 * d + 4 * timesteps
     numbers = numbers + np.where(stopped, 2 * (_PAIRS * _NODES**2 + 12 * _NODES * modes), 0)

@@ -21,8 +21,10 @@ _COPIES = 6
 # A row of a list is a Python dictionary before it is a column, and a number in it an object.
 _DICTIONARY, _NUMBER = 232, 32
 _LATE = 0.6
-# Classes of a mixture that are counted on.
-_CLASSES = 10
+# Classes of a mixture, and decades of the eigenvalues of random features, that are counted on.
+_CLASSES, _DECADES = 10, 6
+# `science.random_features.BINS`, whose import would load SciPy wherever a config is parsed.
+_BINS = 10
 
 
 def kept(families: pa.Table, metrics: Sequence[str]) -> Array:
@@ -74,8 +76,7 @@ def lengths(d: Array, n: Array) -> dict[str, Array]:
         "linearity": linear_cells.FEW_LEVELS * one,
         "directions": linear_cells.FEW_LEVELS * modes,
         "differences": linear_cells.FEW_LEVELS * d,
-        # Six decades of bins.
-        "feature_spectrum": linear_cells.FEW_LEVELS * 60 * one,
+        "feature_spectrum": linear_cells.FEW_LEVELS * _DECADES * _BINS * one,
         # Of what is known of a family: a mixture has hardly more classes.
         "classes": _CLASSES * one,
         "coverage": n,

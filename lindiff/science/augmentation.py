@@ -18,7 +18,6 @@ from lindiff.science.pools import Pool
 
 Array = NDArray[np.float64]
 
-NONE = "none"
 # Of pictures, and of Gaussian data.
 FLIP, SHIFT, BOTH, SIGNS = "flip", "shift", "flip_shift", "signs"
 OF_PICTURES = (FLIP, SHIFT, BOTH)

@@ -14,12 +14,14 @@ from lindiff.planning import (
     linear_trained,
     networks,
     random_features,
+    rows,
     theory,
     trained,
 )
 from lindiff.planning import measured as of_samples
 from lindiff.planning.networks import DEMANDS
 from lindiff.science import denoisers, samples
+from lindiff.science import random_features as histograms
 from lindiff.science.datasets import remember
 from lindiff.science.denoisers import generate
 from lindiff.science.named import names
@@ -157,3 +159,8 @@ def test_dropout_of_a_network_without_units_for_it_is_refused(monkeypatch):
     settings = {"sampler": "ddim", "timesteps": 20, "batch_size": 4, **given}
     (found,) = trained.check(make_cells(**settings, dropout=[0.0, 0.1]))
     assert found == (1, "dropout", "mlp has no layer that dropout takes units of; allowed: 0")
+
+
+def test_bins_that_are_counted_on_are_those_of_the_histogram():
+    """Written twice, as planning reads configs without SciPy."""
+    assert rows._BINS == histograms.BINS
