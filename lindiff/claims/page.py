@@ -19,12 +19,13 @@ from lindiff.claims.verdict import VERDICTS, Verdict, verdict_at
 from lindiff.columns.groups import SPECTRUM
 from lindiff.drawing.intervals import LEVEL
 from lindiff.files import write_text
-from lindiff.report.findings import number, spectrum
+from lindiff.report.findings import digits, number, spectrum
 from lindiff.report.page.write import ASSETS
 from lindiff.report.references import WORKS
 from lindiff.report.sections import marked
 
 _HERE = Path(__file__).parent
+_FOLDED = 12  # points of a claim; more are shown on demand
 _MARKS = dict(zip(VERDICTS, ("✓", "✗", "?"), strict=True))
 _MEANING = (
     "A claim is confirmed where the intervals of all its points lie inside what the source says, "
@@ -120,15 +121,31 @@ def _table(verdict: Verdict) -> str:
     rows = "".join(_row(point, verdict) for point in verdict.points)
     interval = f"{100 * verdict.level:.4g} % interval"
     heads = "".join(f"<th>{h}</th>" for h in ("at", "value", interval, "evidence", "verdict"))
-    return f'<table class="points"><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>\n'
+    table = (
+        f'<table class="points"><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table>\n'
+    )
+    if len(verdict.points) <= _FOLDED:
+        return table
+    return f"<details><summary>{html.escape(_together(verdict))}</summary>\n{table}</details>\n"
+
+
+def _together(verdict: Verdict) -> str:
+    """Many points in a line: how many of each verdict, and how far they reach."""
+    counts = Counter(verdict_at(point, verdict.statement) for point in verdict.points)
+    told = ", ".join(f"{counts[one]} {one}" for one in VERDICTS if counts[one])
+    values = [point.interval.value for point in verdict.points]
+    known = [value for value in values if not math.isnan(value)]
+    reach = f"; values from {number(min(known), 4)} to {number(max(known), 4)}" if known else ""
+    return f"{len(verdict.points)} points: {told}{reach}"
 
 
 def _row(point: Point, verdict: Verdict) -> str:
     at = _at(point.settings)
     found = point.interval
+    told = max(4, digits({"value": found.value, "low": found.low, "high": found.high}))
     known = not (math.isnan(found.low) or math.isnan(found.high))
-    ends = f"{number(found.low, 4)} to {number(found.high, 4)}" if known else "none"
-    value = "none" if math.isnan(found.value) else number(found.value, 4)
+    ends = f"{number(found.low, told)} to {number(found.high, told)}" if known else "none"
+    value = "none" if math.isnan(found.value) else number(found.value, told)
     # Of a limit or an exact score; which of them, the sentence of the claim says.
     sets = f"{point.sets} training sets" if point.sets else "no training set"
     evidence = f"{sets}, {point.cells:,} cell{'s' * (point.cells != 1)}" if point.cells else sets

@@ -1,5 +1,6 @@
 """Confirmed, refuted or undecided, and what the table and the page say of it."""
 
+import dataclasses
 import json
 import math
 import re
@@ -156,17 +157,33 @@ def test_the_page_says_what_was_found_with_its_evidence(decided):
     assert len(verdicts) == found.text.count("Read: ")
 
 
+def test_many_points_are_told_in_a_line_and_shown_on_demand(decided):
+    """An interval that is narrow is shown with the digits that it takes."""
+    verdicts, folder = decided
+    narrow = Interval(1.00002, 0.99998, 1.00006, 5)
+    points = [Point({"n": n}, narrow, 5, 5) for n in range(12)]
+    for count, folded in ((12, 0), (13, 1)):
+        some = (
+            points if count == 12 else [*points, Point({"n": 99}, Interval(0.5, 0.4, 3, 5), 5, 5)]
+        )
+        many = dataclasses.replace(verdicts["level"], points=some)
+        page.write([many], folder / "many.html")
+        found = _Texts()
+        found.feed((folder / "many.html").read_text())
+        assert found.tags.count("details") == folded
+        assert "0.99998 to 1.0001" in found.text
+    assert "13 points: 13 undecided; values from 0.5 to 1" in found.text
+
+
 def test_several_points_hold_together(decided):
     """Bonferroni: the interval of one of four points is of 98.75 %."""
     verdicts, folder = decided
     source = verdicts["tail"].source
     claim = statement(quantity="kl_model_data", where=["ridge=0"], expected={"above": 0})
     of = source.sheet.model_copy(update={"claims": {"all": claim}})
-    from dataclasses import replace
-
     from lindiff.claims.verdict import decide
 
-    (verdict,) = decide(replace(source, sheet=of), folder.parent)
+    (verdict,) = decide(dataclasses.replace(source, sheet=of), folder.parent)
     assert verdict.level == pytest.approx(0.9875)
     assert [point.settings for point in verdict.points] == [{"n": n} for n in (64, 128, 256, 512)]
     assert verdict.verdict == CONFIRMED
