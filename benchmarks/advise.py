@@ -1,6 +1,7 @@
 """How good the advice is: on real data from a part of the rows, and on samples of known spectra.
 
     python -m benchmarks.advise real [--order] [--only digits mnist]
+    python -m benchmarks.advise known [--only digits]
     python -m benchmarks.advise coverage [--trials 40 --d 40 --first 0 --only isotropic]
     python -m benchmarks.advise time
 
@@ -8,8 +9,11 @@
 first in the file), and its prediction of the test loss at N up to the full set is held against
 losses of exact linear denoisers trained on N of all rows and tested on the others. Beside it what
 a third tells at best: 1.96 standard errors of the mean, over as many rows, of the loss that a row
-has under a denoiser that is known, trained on N others. `coverage`: how often the intervals of
-predicted losses, needed N and best ridge hold the truth. `time`: a matrix of 100,000 × 512.
+has under a denoiser that is known, trained on N others. `known`: the same of the denoiser of all
+rows, which no third has, and how often an interval from a third's own standard error holds the mean
+loss of all rows: what is left where nothing but a mean is to be estimated. `coverage`: how often
+the intervals of predicted losses, needed N and best ridge hold the truth. `time`: a matrix of
+100,000 × 512.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from lindiff.advice.check import test_losses
 from lindiff.advice.make import make_advice
 from lindiff.advice.model import METRICS, REGULARIZERS, Model, Predicted, best_strength
 from lindiff.advice.result import Advice
-from lindiff.advice.sample import InMemory, Sample
+from lindiff.advice.sample import InMemory, Sample, make_sample
 from lindiff.science import datasets
 from lindiff.science.filters import Bank, Training
 from lindiff.science.laws import optimal_loss
@@ -128,6 +132,30 @@ def _of_third(name: str, values: np.ndarray, seed: int, in_order: bool) -> tuple
         seconds * one,
         advice.sample.d * one,
     )
+
+
+def known(names: list[str], thirds: int = 4000) -> None:
+    """What random thirds tell of the mean loss of all rows under the denoiser of all rows.
+
+    They are drawn without replacement, which the standard errors take into account.
+    """
+    bank = Bank(make_schedule(), [Training()])
+    at_zero = bank.response(np.zeros(1), None)
+    print(f"{thirds:,} thirds without replacement; mean loss under the denoiser of all rows")
+    print("data                        largest row   90 % are off by   1.96 s.e., median: holds")
+    for name, values in data(names):
+        turned = make_sample(InMemory(values)).turned(values)
+        each = test_losses(turned, turned, bank, at_zero)[:, 0]
+        each, some = each / each.mean(), len(each) // 3
+        rng = np.random.default_rng(3)
+        drawn = np.array([each[rng.permutation(len(each))[:some]] for _ in range(thirds)])
+        off = np.abs(drawn.mean(axis=1) - 1)
+        half = 1.96 * drawn.std(axis=1, ddof=1) * np.sqrt(1 / some - 1 / len(each))
+        print(
+            f"{name:27} {each.max() / len(each):11.1%} {np.quantile(off, 0.9):17.1%} "
+            f"{np.median(half):19.1%}: {np.mean(off <= half):.3f}",
+            flush=True,
+        )
 
 
 def spectra(d: int) -> dict[str, np.ndarray]:
@@ -265,7 +293,7 @@ def timed() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["real", "coverage", "time"])
+    parser.add_argument("what", choices=["real", "known", "coverage", "time"])
     parser.add_argument("--order", action="store_true")
     parser.add_argument("--thirds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=40)
@@ -276,6 +304,7 @@ def main() -> None:
     with threadpool_limits(1 if given.what == "coverage" else 2):
         {
             "real": lambda: real(given.order, given.thirds, given.only),
+            "known": lambda: known(given.only),
             "coverage": lambda: coverage(given.trials, given.d, given.first, given.only),
             "time": timed,
         }[given.what]()
