@@ -72,7 +72,7 @@ def draw(data: pa.Table) -> Figure:
     """The weights, then a panel for each N; a row of those for each model."""
     models = [name for name in compare.names(data) if name != THEORY] or [EXACT]
     sizes = tables.distinct(data, "n")
-    figure, axes = style.panels(len(models), 1 + len(sizes), height=2.2, sharex=True)
+    figure, axes = style.panels(len(models), 1 + len(sizes), height=2.4, sharex=True)
     looks = list(zip(_weightings(data), style.COLOURS, style.MARKERS, strict=False))
     _draw_weights(axes[0, 0], data, looks)
     for ax in axes[1:, 0]:
@@ -80,8 +80,6 @@ def draw(data: pa.Table) -> Figure:
     for row, model in zip(axes[:, 1:], models, strict=True):
         for ax, n in zip(row, sizes, strict=True):
             _panel(ax, data, {"model": model, "n": n}, looks)
-    for ax in axes[:, 2:].flat:
-        ax.set_ylabel("")
     words = [
         [f"{MODELS[name].look.label}, {labels.setting('n', n)}" for n in sizes] for name in models
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import caption, compare, style, tables
+from lindiff.drawing import caption, compare, labels, layout, style, tables
 from lindiff.figures import weighting
 from lindiff.science.schedule import make_schedule
 from lindiff.science.weighting import make_weights
@@ -77,3 +77,13 @@ def test_panels_are_the_weights_and_each_n(data: pa.Table):
         assert [set(line.get_ydata()) for line in theory] == [{1.0}] * len(feed.WEIGHTINGS)
     assert "MLP: width $32$, $600$ steps" in words
     assert figure.get_suptitle() == r"Gaussian, power law $s_j\propto j^{-1}$, $d=8$"
+
+
+def test_a_panel_alone_keeps_its_own_ordinate(data: pa.Table):
+    """Not that of the weights, which stand at the left of its row."""
+    with style.applied():
+        figure = weighting.draw(data)
+        figure.set_layout_engine("none")
+        layout.arrange(figure, "weighting", layout.WIDTHS["column"], "c")
+    (ax,) = figure.axes
+    assert ax.get_ylabel() == labels.label("level_ratio")
