@@ -277,6 +277,12 @@ def heading(figure: Figure, data: pa.Table, *, without: Iterable[str] = (), note
         record.of(figure).words.append(f"Training: {'; '.join(found)}.")
 
 
+def title(figure: Figure, data: pa.Table) -> None:
+    """The population above a drawing of one."""
+    for population in populations(data):
+        figure.suptitle(population_words(population))
+
+
 def budgets(data: pa.Table) -> list[str]:
     """The training of each model of a figure's data in words, populations named if they differ.
 

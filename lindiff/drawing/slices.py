@@ -33,6 +33,7 @@ from lindiff.drawing.tables import (
 )
 from lindiff.models import EXACT, MODELS, THEORY
 from lindiff.science.pools import INDEPENDENT
+from lindiff.science.schedule import Schedule, make_schedule
 from lindiff.science.spectrum import make_spectrum
 
 REGULARIZERS = ("ridge", "weight_decay", "stop")
@@ -225,6 +226,13 @@ def _is_spectrum(table: pa.Table, kind: str, params: str) -> pa.ChunkedArray:
 def scale(cells: pa.Table) -> float:
     """The data scale that `pick` held the cells at."""
     return float(facts(cells).get("fixed", {}).get("scale", 1.0))
+
+
+def schedule(cells: pa.Table) -> Schedule:
+    """The noise schedule that the cells are held at; not every kind has the ends of β_t."""
+    fixed = facts(cells)["fixed"]
+    ends = {name: fixed[name] for name in ("beta_min", "beta_max") if name in fixed}
+    return make_schedule(fixed["schedule"], fixed["timesteps"], **ends)
 
 
 def eigenvalues(kind: str, params: str, d: int, *, scale: float) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 # Abscissae near 1, whose ticks are numbers without powers of ten.
-_PLAIN = ("n_over_d", "group_size")
+_PLAIN = ("n_over_d", "group_size", "population_variance")
 _PAGE_LETTERS = 62  # of a line of a page of words
 _BEYOND = 1e6  # an infinite end is drawn this many times the centre away: out of every panel
 RC: dict[str, Any] = {

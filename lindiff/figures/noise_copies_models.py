@@ -64,6 +64,7 @@ def draw(data: pa.Table) -> Figure:
     words = [MODELS[name].look.label for name in models or [EXACT]]
     style.titles(axes, words + [""] * len(words))
     compare.heading(figure, data)
+    compare.title(figure, data)
     style.legend(figure, _entries(data), columns=7)
     return figure
 

@@ -19,7 +19,6 @@ from lindiff.drawing import drawn, labels, slices, style, tables
 from lindiff.drawing.intervals import mean_interval, median_interval
 from lindiff.drawing.needs import Needs, finite_kl
 from lindiff.science.laws import gap_tail
-from lindiff.science.schedule import make_schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,9 +67,8 @@ def query(metrics: pa.Table) -> pa.Table:
 
 def _modes(cells: pa.Table, kind: str, params: str, d: int) -> list[dict[str, Any]]:
     """For each mode of a spectrum: its part of the gap at large N and of both KL at N = ∞."""
-    fixed, ridge = tables.facts(cells)["fixed"], slices.strengths(cells)[1][-1]
-    names = ("schedule", "timesteps", "beta_min", "beta_max")
-    alpha_bar = make_schedule(*(fixed[name] for name in names)).alpha_bar
+    ridge = slices.strengths(cells)[1][-1]
+    alpha_bar = slices.schedule(cells).alpha_bar
     s = slices.eigenvalues(kind, params, d, scale=slices.scale(cells))
     ratio = ridge / s
     modes = {

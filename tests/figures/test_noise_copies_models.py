@@ -50,3 +50,4 @@ def test_a_column_is_a_model_and_the_theory_is_the_linear_one_s():
     assert names[:3] == ["$m=1$", "$m=4$", r"$m=\infty$"]
     assert "line: linear theory" in names
     assert math.isclose(figure.axes[0].lines[0].get_ydata()[0], 0.5)
+    assert figure.get_suptitle() == "Gaussian, isotropic, $d=8$"

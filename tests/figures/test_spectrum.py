@@ -62,6 +62,16 @@ def test_gap_of_a_mode_averages_to_the_large_n_law():
     assert np.all(np.diff(power["value"]) < 0)
 
 
+def test_modes_of_a_schedule_without_ends_of_beta():
+    """Of `cosine` the settings beta_min and beta_max are null."""
+    rows = [row | {"schedule": "cosine", "beta_min": None, "beta_max": None} for row in feed.rows()]
+    data = spectrum.query(tables.plain(synthetic.table(rows)))
+    found = tables.arrays(data, spectrum="power_law", quantity="mode_gap")
+    s = make_spectrum("power_law", feed.D, exponent=1.0)
+    exact = laws.gap_tail(make_schedule("cosine").alpha_bar, s)
+    assert found["value"].mean() == pytest.approx(exact.mean() / feed.D)
+
+
 def test_kl_of_a_mode_is_that_of_one_gaussian():
     """A variance s generated as s + c."""
     ends = {
