@@ -146,12 +146,15 @@ def draw(data: pa.Table) -> Figure:
     needed.set_ylabel("$N$ needed")
     level = labels.number(tables.facts(data).get("level", 1.0))
     texts = ["over samples", "over points of the orbit", f"test loss {level}"]
+    style.heading(figure, data, without=AUGMENTATION, note=_note(data) if copied else "")
     for ax in copied:
         _over_groups(ax, data, "copied_until")
         ax.set_ylabel("$N$ at memorized fraction 1/2")
+        # The network's data need not be those of the others, so each panel says its own.
+        texts = [", ".join(filter(None, (figure.get_suptitle(), text))) for text in texts]
         texts.append(_network_words(data))
+        figure.suptitle("")
     style.titles(axes, texts)
-    style.heading(figure, data, without=AUGMENTATION, note=_note(data) if copied else "")
     style.legend(figure, _entries(data), columns=4)
     return figure
 
@@ -166,7 +169,8 @@ def _network_words(data: pa.Table) -> str:
 def _note(data: pa.Table) -> str:
     """What the panel of the network holds fixed, and the power law through its points."""
     held = labels.held(tables.facts(data)["network"], without=AUGMENTATION)
-    note = f"Last panel: {'; '.join([held, *compare.budgets(data)])}"
+    population = compare.population_words(compare.populations(data)[0])
+    note = f"Last panel: {population}, {'; '.join([held, *compare.budgets(data)])}"
     for law in tables.keep(data, "quantity", ["exponent"]).to_pylist():
         note += f"; $N\\propto|G|^{{{law['value']:.2f}}}$"
         if law["low"] is not None:

@@ -115,7 +115,11 @@ def test_networks_have_a_panel_of_their_own_which_says_what_they_are():
     assert x * y == pytest.approx(points[0][1][0])
     assert copied.get_ylabel() == "$N$ at memorized fraction 1/2"
     assert needed.get_ylabel() == "$N$ needed"
+    assert needed.get_title(loc="left") == "(c) isotropic, $d=16$, test loss $2$"
+    assert figure.get_suptitle() == ""
     text = caption.words(figure, data())
     assert "MLP: width $64$, $800$ steps, batch $64$, learning rate $6\\times10^{-3}$" in text
     assert "$N\\propto|G|^{-1.00}$" in text
-    assert len(augmentation.draw(of_linear_models()).axes) == 3
+    linear = augmentation.draw(of_linear_models())
+    assert len(linear.axes) == 3
+    assert linear.get_suptitle() == "isotropic, $d=16$"
