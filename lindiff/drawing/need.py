@@ -6,14 +6,16 @@ Curves are kept by what they belong to (a tuple) and by seed; the seed of the th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lindiff.drawing.intervals import Interval, power_fit
 from lindiff.science import scaling
 
+Array = NDArray[np.float64]
 Key = tuple[Any, ...]
 Curve = list[tuple[int, float]]  # N and value, ascending in N
 Curves = dict[Key, dict[int | None, Curve]]
@@ -36,17 +38,33 @@ def level_of(curves: Curves) -> float:
 
 def needed(curves: Curves, level: float) -> Needed:
     """Where the curves fall below the level, of the keys where all seeds do."""
+
+    def crossing(n: Array, y: Array) -> float | None:
+        # A value that is not above 0 is noise about it: such a curve has no needed N.
+        return scaling.crossing(n, y, level) if np.all(y > 0) else None
+
+    return _of_all(curves, crossing)
+
+
+def until(curves: Curves, level: float) -> Needed:
+    """Where shares, which may be 0, first fall to the level, of the keys where all seeds do.
+
+    Between points a share is linear in ln N.
+    """
+
+    def crossing(n: Array, y: Array) -> float | None:
+        return scaling.first_crossing(n, y, level) if y[0] > level else None
+
+    return _of_all(curves, crossing)
+
+
+def _of_all(curves: Curves, crossing: Callable[[Array, Array], float | None]) -> Needed:
     found: Needed = {}
     for key, by_seed in curves.items():
-        crossings = {}
-        for seed, curve in by_seed.items():
-            n, y = np.array(curve, float).T
-            # A value that is not above 0 is noise about it: such a curve has no needed N.
-            needed_n = scaling.crossing(n, y, level) if np.all(y > 0) else None
-            if needed_n is not None:
-                crossings[seed] = needed_n
-        if len(crossings) == len(by_seed):
-            found[key] = crossings
+        every = {seed: crossing(*np.array(curve, float).T) for seed, curve in by_seed.items()}
+        reached = {seed: n for seed, n in every.items() if n is not None}
+        if len(reached) == len(every):
+            found[key] = reached
     return found
 
 

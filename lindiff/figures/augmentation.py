@@ -1,11 +1,13 @@
 """Test loss of linear denoisers over N for groups of several sizes |G|, and the N that it needs.
 
-Left over N/d, in the middle over N |G|/d: the orbit of a training set has N |G| points, as many as
+First over N/d, then over N |G|/d: the orbit of a training set has N |G| points, as many as
 dimensions at the dotted line. Points are geometric means over training sets with their 95 %
 t-interval (on logarithms) as band, coloured lines the theory, the black one the population optimum
-(of a data set that of its whole pool). Right the N from which on the test loss is below the level
-of the title, with its interval over training sets, lines the theory and N ∝ 1/|G| from the smallest
-group on; groups that start below it, or never get there, have none.
+(of a data set that of its whole pool). Over |G| the N from which on the test loss is below the
+level of the title, with its interval over training sets, lines the theory and N ∝ 1/|G| from the
+smallest group on; groups that start below it, or never get there, have none. Where the sweep has
+networks a last panel has, in the same manner, the N at which half of a network's samples are copies
+of a point of the orbit: nearer to it than a third of the distance to the second-nearest one.
 """
 
 from __future__ import annotations
@@ -15,39 +17,65 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lindiff.columns.groups import AUGMENTATION
-from lindiff.drawing import labels, need, slices, style, tables
+from lindiff.drawing import compare, labels, need, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval
 from lindiff.drawing.needs import Needs
+from lindiff.models import MODELS
 from lindiff.models.augmented import size_or_none
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NEEDS = Needs(axes=("n", "augmentation"), metrics=("test_loss", "optimal_loss"))
+SHARE, HALF = "memorized_fraction", 0.5
+NEEDS = Needs(
+    axes=("n", "augmentation"), metrics=("test_loss", "optimal_loss"), also=(SHARE,)
+)  # fmt: skip
 CATEGORY = "Transition"
 LOSSES = ("test_loss", "optimal_loss")
 _KEYS = ("augmentation", "group_size", "d", "n", "n_over_d")
+_NETWORK = ("model", *compare.POPULATION)
 _CHOICES: dict[str, slices.Choice] = {"d": max, **slices.POWER_LAW}
 _FEW = 6
 _GUIDE = style.DASHES[2]
 
 
 def query(metrics: pa.Table) -> pa.Table:
-    """The losses over N of some groups, and the needed N of each; `group_size` is |G|."""
+    """The losses over N of some groups, the needed N of each, and N of the first network's copies.
+
+    `group_size` is |G|. The quantity `copied_until` is the N at which a memorized fraction falls to
+    ½, with the `exponent`, `prefactor` and `scatter` of its power law in |G|; these rows alone have
+    a model and a population, of which the facts have `training` and, as `network`, what is held.
+    """
     cells = slices.pick(slices.measured(metrics), ("n", *AUGMENTATION), _CHOICES)
     theory = _sized(slices.theory(metrics, cells))
-    cells = _sized(tables.with_ratio(cells))
-    few = slices.spread(tables.distinct(cells, "group_size"), _FEW)
-    cells, theory = (tables.keep(table, "group_size", few) for table in (cells, theory))
+    cells, network = _sized(tables.with_ratio(cells)), _network(metrics)
+    sizes = {*tables.distinct(cells, "group_size"), *tables.distinct(network, "group_size")}
+    few = slices.spread(sorted(sizes), _FEW)
+    cells, theory, network = (
+        tables.keep(table, "group_size", few) for table in (cells, theory, network)
+    )
     found = tables.summarise(cells, _KEYS, LOSSES, geometric_mean_interval)
     found = tables.with_theory(found, theory, _KEYS, LOSSES[:1])
-    curves = _curves([cells, theory])
+    curves = _curves([cells, theory], LOSSES[0])
     level = need.level_of(curves)
-    found = tables.curve(found, _needed(need.needed(curves, level), cells))
-    return tables.with_facts(found, **tables.facts(found), level=level)
+    own = {name: metrics.schema.field(name).type for name in _NETWORK if name not in _KEYS}
+    found = tables.with_nulls(found, **own)
+    found = tables.curve(found, [*_needed(need.needed(curves, level), cells), *_copied(network)])
+    training, held = (tables.facts(network)[key] for key in ("training", "fixed"))
+    return tables.with_facts(
+        found, **tables.facts(found), level=level, training=training, network={"fixed": held}
+    )
+
+
+def _network(metrics: pa.Table) -> pa.Table:
+    """The rows of the first network with memorized fractions, of one population."""
+    known = metrics.filter(pc.is_valid(metrics[SHARE]))
+    model = next((name for name in compare.TRAINED if name in compare.names(known)), "")
+    return _sized(compare.side_by_side(known, (model,), ("n", *AUGMENTATION), count=1))
 
 
 def _sized(table: pa.Table) -> pa.Table:
@@ -58,14 +86,14 @@ def _sized(table: pa.Table) -> pa.Table:
     return table.set_column(at, table.schema.field(at), pa.array(sizes, pa.int64()))
 
 
-def _curves(groups: list[pa.Table]) -> need.Curves:
-    """The test losses of each group over N by seed, None of the theory."""
+def _curves(groups: list[pa.Table], quantity: str) -> need.Curves:
+    """A quantity of each group over N by seed, None of the theory."""
     curves: need.Curves = defaultdict(lambda: defaultdict(list))
-    names = ("augmentation", "group_size", "seed", "n", "test_loss")
+    names = ("augmentation", "group_size", "seed", "n", quantity)
     for table in groups:
-        for kind, size, seed, n, loss in tables.keys_of(table.sort_by("n"), names):
-            if loss is not None:
-                curves[kind, size][seed].append((n, loss))
+        for kind, size, seed, n, value in tables.keys_of(table.sort_by("n"), names):
+            if value is not None:
+                curves[kind, size][seed].append((n, value))
     return curves
 
 
@@ -83,10 +111,25 @@ def _needed(needed: need.Needed, cells: pa.Table) -> list[dict[str, Any]]:
     return rows
 
 
+def _copied(network: pa.Table) -> list[dict[str, Any]]:
+    """`copied_until` of each group, and its power law in |G|."""
+    rows, sizes, points = [], [], []
+    own = dict(zip(_NETWORK, next(iter(tables.keys_of(network, _NETWORK)), ()), strict=False))
+    for (kind, size), by_seed in sorted(need.until(_curves([network], SHARE), HALF).items()):
+        points.append({seed: n for seed, n in by_seed.items() if seed is not None})
+        sizes.append(float(size))
+        interval = geometric_mean_interval(list(points[-1].values())).of_enough()
+        at = {"augmentation": kind, "group_size": size}
+        rows.append(own | at | need.row("copied_until", interval))
+    return rows + [own | law for law in need.fit(sizes, points)]
+
+
 def draw(data: pa.Table) -> Figure:
-    """Three panels: losses over N/d, over N |G|/d, and the needed N over |G|."""
-    figure, axes = style.panels(1, 3, height=2.3)
-    for ax, x in zip(axes[0, :2], ("n_over_d", "points_over_d"), strict=True):
+    """Losses over N/d, over N |G|/d, the needed N over |G|, and that of a network's copies."""
+    networks = "copied_until" in tables.distinct(data, "quantity")
+    figure, axes = style.panels(2, 2) if networks else style.panels(1, 3, height=2.3)
+    left, middle, needed, *copied = axes.flat
+    for ax, x in ((left, "n_over_d"), (middle, "points_over_d")):
         for kind, size, colour, marker in _series(data):
             own = {"augmentation": kind, "group_size": size}
             factor = size if x == "points_over_d" else 1
@@ -97,20 +140,48 @@ def draw(data: pa.Table) -> Figure:
         _optimum(ax, data, x)
         style.axis(ax, x, "test_loss")
     look: dict[str, Any] = {"color": style.GREY, "linestyle": _GUIDE, "zorder": 0}
-    axes[0, 1].axvline(1, **look, linewidth=style.scaled(0.8))
-    axes[0, 1].set_ylabel("")
-    _over_groups(axes[0, 2], data)
+    middle.axvline(1, **look, linewidth=style.scaled(0.8))
+    middle.set_ylabel("")
+    _over_groups(needed, data, "needed")
+    needed.set_ylabel("$N$ needed")
     level = labels.number(tables.facts(data).get("level", 1.0))
-    style.titles(axes, ["over samples", "over points of the orbit", f"test loss {level}"])
-    style.heading(figure, data, without=AUGMENTATION)
+    texts = ["over samples", "over points of the orbit", f"test loss {level}"]
+    style.heading(figure, data, without=AUGMENTATION, note=_note(data) if copied else "")
+    for ax in copied:
+        _over_groups(ax, data, "copied_until")
+        ax.set_ylabel("$N$ at memorized fraction 1/2")
+        # The network's data need not be those of the others, so each panel says its own.
+        texts = [", ".join(filter(None, (figure.get_suptitle(), text))) for text in texts]
+        texts.append(_network_words(data))
+        figure.suptitle("")
+    style.titles(axes, texts)
     style.legend(figure, _entries(data), columns=4)
     return figure
 
 
+def _network_words(data: pa.Table) -> str:
+    """The network and its population."""
+    (population,) = compare.populations(data)
+    (model,) = compare.names(data)
+    return f"{MODELS[model].look.label}, {compare.population_words(population)}"
+
+
+def _note(data: pa.Table) -> str:
+    """What the panel of the network holds fixed, and the power law through its points."""
+    held = labels.held(tables.facts(data)["network"], without=AUGMENTATION)
+    population = compare.population_words(compare.populations(data)[0])
+    note = f"Last panel: {population}, {'; '.join([held, *compare.budgets(data)])}"
+    for law in tables.keep(data, "quantity", ["exponent"]).to_pylist():
+        note += f"; $N\\propto|G|^{{{law['value']:.2f}}}$"
+        if law["low"] is not None:
+            note += f", exponent from {law['low']:.2f} to {law['high']:.2f}"
+    return note
+
+
 def _series(data: pa.Table) -> list[tuple[str, int, str, str]]:
     """Each group with its colour and marker, the smallest first."""
-    losses = tables.keep(data, "quantity", ["test_loss"])
-    groups = tables.distinct_keys(losses, ("group_size", "augmentation"))
+    shown = tables.keep(data, "quantity", ["test_loss", "copied_until"])
+    groups = tables.distinct_keys(shown, ("group_size", "augmentation"))
     looks = zip(groups, style.COLOURS, style.MARKERS, strict=False)
     return [(kind, size, colour, marker) for (size, kind), colour, marker in looks]
 
@@ -123,22 +194,21 @@ def _optimum(ax: Axes, data: pa.Table, x: str) -> None:
     style.line(ax, at[order], best["value"][order], dash=style.DASHES[1])
 
 
-def _over_groups(ax: Axes, data: pa.Table) -> None:
-    """The needed N of each group, in its look, with the theory and N ∝ 1/|G|."""
+def _over_groups(ax: Axes, data: pa.Table, quantity: str) -> None:
+    """An N of each group, in its look, with the theory and N ∝ 1/|G|."""
     for kind, size, colour, marker in _series(data):
-        part = tables.arrays(data, augmentation=kind, group_size=size, quantity="needed")
+        part = tables.arrays(data, augmentation=kind, group_size=size, quantity=quantity)
         style.bars(ax, part["group_size"], part, colour, marker)
-    theory = tables.arrays(data, quantity="needed_theory")
+    theory = tables.arrays(data, quantity=f"{quantity}_theory")
     order = np.argsort(theory["group_size"])
     style.line(ax, theory["group_size"][order], theory["value"][order], style.GREY)
-    points = tables.arrays(data, quantity="needed")
+    points = tables.arrays(data, quantity=quantity)
     if len(points["value"]):
         sizes = points["group_size"]
         first, ends = int(np.argmin(sizes)), np.array([np.min(sizes), np.max(sizes)], float)
         guide = points["value"][first] * ends[0] / ends
         style.line(ax, ends, guide, style.GREY, dash=_GUIDE)
     style.axis(ax, "group_size")
-    ax.set_ylabel("$N$ needed")
 
 
 def _entries(data: pa.Table) -> list[Any]:

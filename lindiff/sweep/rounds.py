@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lindiff.columns import METRIC
-from lindiff.columns.arrays import places
+from lindiff.columns.arrays import Rows, places
 from lindiff.columns.groups import REPEATS
 from lindiff.config.refine import Added, Refinement
 from lindiff.config.resolve import Config, Experiment
@@ -29,8 +29,6 @@ from lindiff.sweep.store import DamagedError, Shard, Store, read_table
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-# What is known of a place in a product.
-_NO_CELL, _MISSING, _FINISHED = -1, 0, 1
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Arm:
     Attributes:
         experiment: The experiment's name.
         refinement: What is looked for.
-        where: The model, and the other settings that have several values.
+        where: The model, and the other settings that have several values and an effect.
         found: How far it is.
         curves: The metric of each seed at each of ``found.asked``, shape (seeds, values); nan where
             a cell has none, or is not finished.
@@ -141,7 +139,10 @@ def _arms(experiment: Experiment, model: str, results: _Results) -> list[Arm]:
 def _arms_at(
     experiment: Experiment, model: str, values: Sequence[Any], results: _Results
 ) -> Iterator[Arm]:
-    """The searches of one model as far as some values of the axis lead them."""
+    """The searches of one model as far as some values of the axis lead them.
+
+    Combinations that differ in settings without effect are one search.
+    """
     refinement = experiment.refine
     assert refinement is not None
     dense, _ = experiment.at({"model": model}, values)
@@ -149,45 +150,53 @@ def _arms_at(
     repeats = [name for name in REPEATS if name in axes]
     outer = [name for name in axes if name not in (*repeats, refinement.axis)]
     inner = math.prod(len(axes[name]) for name in repeats)
-    numbers, known = _ordered(dense, model, [*outer, *repeats, refinement.axis], results)
+    cells, rows = _ordered(dense, model, [*outer, *repeats, refinement.axis])
+    metric, finished = results.of(cells, model)
     shape = (*(len(axes[name]) for name in outer), inner, len(values))
-    numbers, known = numbers.reshape(shape), known.reshape(shape)
+    rows = rows.reshape(shape)
+    seen: set[bytes] = set()
     for at in np.ndindex(*shape[:-2]):
-        if np.any(known[at] == _NO_CELL):
-            continue  # A spectrum or a data set that has no such d.
-        found = search(refinement, _mean(values, numbers[at], known[at] == _FINISHED))
+        own = rows[at]
+        if np.any(own < 0) or own.tobytes() in seen:
+            continue  # A spectrum or a data set that has no such d, or the cells of another search.
+        seen.add(own.tobytes())
+        numbers = metric[own]
+        found = search(refinement, _mean(values, numbers, finished[own]))
         chosen = {name: axes[name][i] for name, i in zip(outer, at, strict=True)}
         kept = [i for i, value in enumerate(values) if value in found.asked]
         seeds = tuple(axes.get("seed", [None]))
+        cell = cells.slice(int(own.flat[0]), 1)
         yield Arm(
             experiment=experiment.name,
             refinement=refinement,
-            where={n: v for n, v in chosen.items() if n == "model" or len(axes[n]) > 1},
+            where={
+                name: value
+                for name, value in chosen.items()
+                if name == "model" or (len(axes[name]) > 1 and not _is_void(cell, name))
+            },
             found=found,
-            curves=numbers[at][:, kept].reshape(len(seeds), -1, len(kept)).mean(axis=1),
+            curves=numbers[:, kept].reshape(len(seeds), -1, len(kept)).mean(axis=1),
             repeats=inner,
         )
 
 
-def _ordered(
-    dense: Experiment, model: str, names: Sequence[str], results: _Results
-) -> tuple[Array, NDArray[np.int8]]:
-    """The metric over the product of axes in the order of `names`, flat, and what is known of it.
+def _is_void(cell: pa.Table, name: str) -> bool:
+    """Whether a setting is null in a cell, where it has no effect."""
+    return name in cell.column_names and cell[name].null_count > 0
 
-    Equal cells stand in several places; where settings exclude each other there is none.
+
+def _ordered(dense: Experiment, model: str, names: Sequence[str]) -> tuple[pa.Table, Rows]:
+    """The cells of the product of axes, and which has each place in the order of `names`, flat.
+
+    Of equal cells the first has all their places; where settings exclude each other it is -1.
     """
     axes = dense.axes_of(model)
     cells, place = in_order(dense, model)
     shape = [len(values) for values in axes.values()]
-    numbers: Array = np.full(math.prod(shape), np.nan)
-    known = np.full(math.prod(shape), _NO_CELL, np.int8)
-    numbers[place], finished = results.of(cells, model)
-    known[place] = np.where(finished, _FINISHED, _MISSING)
+    rows: Rows = np.full(math.prod(shape), -1, np.int64)
+    rows[place] = places(cells["cell_id"], cells["cell_id"].combine_chunks())
     order = [list(axes).index(name) for name in names]
-    return (
-        numbers.reshape(shape).transpose(order).ravel(),
-        known.reshape(shape).transpose(order).ravel(),
-    )
+    return cells, rows.reshape(shape).transpose(order).ravel()
 
 
 def _mean(values: Sequence[Any], numbers: Array, finished: Mask) -> dict[Any, float]:

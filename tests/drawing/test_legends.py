@@ -40,6 +40,7 @@ def of_panel(name: str, letter: str) -> str:
 
 # What a panel has and what it lacks, of entries that look like something in it.
 PANELS = [
+    ("augmentation", "d", ["sign changes, |G|=8", "N∝1/|G|", "interval"], ["theory", "optimal"]),
     ("early_stopping", "a", ["N=2 (", "theory"], ["best for"]),
     ("early_stopping", "d", ["small λ"], ["best for", "N=2 ("]),
     ("early_stopping", "e", ["N=2 (", "small λ"], ["best for"]),

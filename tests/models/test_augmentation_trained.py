@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -56,6 +57,27 @@ def test_rows_do_not_hang_on_the_groups_beside_them():
         for name in METRICS[:3]:
             assert alone[name] == pytest.approx(both[place][name], rel=1e-5)
     assert both[0]["train_loss"] != both[1]["train_loss"]
+
+
+def test_a_network_copies_as_one_on_as_many_points_as_its_orbit_has():
+    """About half of its samples at 8 points, few at 16, whatever the group; most at 4."""
+    given = {
+        "model": "mlp", "spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}', "d": 16,
+        "draw": "samples", "timesteps": 50, "sampler": "ddim", "sampling_steps": 50, "width": 64,
+        "steps": 400, "learning_rate": 6e-3, "warm_up": 100, "learning_rate_decay": "cosine",
+        "seed": [0, 1],
+    }  # fmt: skip
+    groups = [
+        sweep_cells(n=[4, 8, 16], **given),
+        sweep_cells(n=[4, 8], **given, **SIGNS),
+        sweep_cells(n=[2, 4], **given, **SIGNS | {"group_size": 4}),
+    ]
+    cells = pa.concat_tables(groups)
+    shares = trained.run(cells, ("memorized_fraction",))["memorized_fraction"].to_numpy()
+    most, *others = shares.reshape(-1, 2).mean(axis=1)
+    assert most > 0.7
+    np.testing.assert_array_less(np.abs(np.array(others[::2]) - 0.45), 0.15)
+    np.testing.assert_array_less(others[1::2], 0.2)
 
 
 def test_a_network_is_trained_on_an_array_of_pictures_and_its_mirror_pictures():

@@ -319,6 +319,23 @@ def test_spectra_without_one_of_the_d_are_no_search(sweep: Sweep) -> None:
     assert sorted(found) == [(2, 2), (3, 3)]
 
 
+def test_a_setting_without_effect_makes_no_search_of_its_own(sweep: Sweep) -> None:
+    one = (
+        "{d: 4, draw: samples, augmentation: [none, signs], group_size: [2, 4],"
+        f" n: {SEARCH.replace('20%', '100%')}}}"
+    )
+    asked = config(sweep, one)
+    finish(sweep, asked)
+    found = arms(sweep, asked)
+    assert [arm.where for arm in found] == [
+        {"model": "linear_exact", "augmentation": "none"},
+        {"model": "linear_exact", "augmentation": "signs", "group_size": 2},
+        {"model": "linear_exact", "augmentation": "signs", "group_size": 4},
+    ]
+    asked_for = {(arm.where.get("group_size"), n) for arm in found for n in arm.found.asked}
+    assert {(row["group_size"], row["n"]) for row in sweep.rows().values()} == asked_for
+
+
 def test_a_plan_looks_at_no_more_values_than_rounds_have_asked_for(sweep: Sweep, monkeypatch):
     """All that a narrow search may ask for are thousands, each with its cells."""
     seen = set()
