@@ -208,8 +208,8 @@ METRICS: tuple[Column, ...] = (
         "float",
         "standard error of the excess kurtosis",
         "Standard error of `excess_kurtosis` over the samples, of a jackknife of 16 blocks. An "
-        "interval is ln(κ + 2) ± 2.36 se/(κ + 2), which tails much heavier than normal make too "
-        "short (κ = 3).",
+        "interval is ln(κ + 2) ± t se/(κ + 2), t that of Student at 7 degrees of freedom; it is "
+        "too short of tails much heavier than normal (κ = 3).",
         default=False,
     ),
     Column(
