@@ -1,10 +1,10 @@
 """Simulated coverage of what is measured of samples and training sets, at nominal 95 %.
 
 First errors of one cell, as value ± 1.96 standard errors (± 2.13 of those of a jackknife of 16
-blocks, Student's t): of the samples, noises or training points that an estimate is made of, drawn
-anew each time. Then intervals over seeds, as in `benchmarks.coverage`: bands of agreement, overlap,
-proximity bias and the AUC of copied points, the places of stops and those of crossings that
-searches find.
+blocks, Student's t; of the excess kurtosis also on a logarithm, as its error says): of the samples,
+noises or training points that an estimate is made of, drawn anew each time. Then intervals over
+seeds, as in `benchmarks.coverage`: bands of agreement, overlap, proximity bias and the AUC of
+copied points, the places of stops and those of crossings that searches find.
 Run: .venv/bin/python -m benchmarks.coverage --part measured
 """
 
@@ -22,8 +22,9 @@ from lindiff.columns import delivered
 from lindiff.drawing import intervals, stopped
 from lindiff.models import linear
 from lindiff.report.searches import _last
-from lindiff.science import coverage, optima, samples
+from lindiff.science import coverage, optima, samples, vectors
 from lindiff.science.collapse import collapse_time
+from lindiff.science.draws import make_draw
 from lindiff.science.mixture import make_mixture
 from lindiff.science.pools import make_pool
 from lindiff.science.speciation import speciation_time
@@ -31,15 +32,21 @@ from lindiff.science.spectrum import make_spectrum
 from tests.science.helpers import make_cells
 
 Array = np.ndarray
+Estimator = Callable[[np.random.Generator], Any]
 SAMPLES = 1024  # of a cell
+KURTOSES = 5  # times as many estimates of a kurtosis, whose tails decide
 D = 8
 SPECTRUM = make_spectrum("power_law", D, exponent=1.0)
+OVERLAPS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "spikes": (("spiked", {"count": 2, "spike": 4.0}), ("spiked", {"count": 1, "spike": 10.0})),
+    "power laws": tuple(("power_law", {"exponent": a}) for a in (0.5, 1.0, 2.0)),
+}
 
 
 # Errors of one cell ------------------------------------------------------------------------------
 
 
-def gaussian_bias(n: int, rng: np.random.Generator) -> Callable[[np.random.Generator], Any]:
+def gaussian_bias(n: int, rng: np.random.Generator) -> Estimator:
     """Proximity bias of samples of the Gaussians of two fixed training sets."""
     sets = rng.standard_normal((2, n, D)) * np.sqrt(SPECTRUM)
     roots = [np.linalg.cholesky(np.cov(x.T) + 1e-6 * np.eye(D)) for x in sets]
@@ -72,9 +79,10 @@ def kurtosis(between: float, rng: np.random.Generator) -> Any:
     return samples.excess_kurtosis(x)
 
 
-def heavy_kurtosis(rng: np.random.Generator) -> Any:
-    """Of a product of a normal and a gamma number: excess 3/k at the shape k."""
-    return samples.excess_kurtosis(rng.standard_normal(SAMPLES) * np.sqrt(rng.gamma(6, 1, SAMPLES)))
+def heavy_kurtosis(excess: float, rng: np.random.Generator) -> Any:
+    """Of a normal number with a gamma one as its variance: excess 3/k at the shape k."""
+    variance = rng.gamma(3 / excess, 1, SAMPLES)
+    return samples.excess_kurtosis(rng.standard_normal(SAMPLES) * np.sqrt(variance))
 
 
 def areas(hits: int, misses: int, apart: float, rng: np.random.Generator) -> Any:
@@ -90,41 +98,64 @@ def _logit(found: tuple[float, float]) -> tuple[float, float]:
     return logit(area), error / (area * (1 - area)) if 0 < area < 1 else np.nan
 
 
-def single_cells(rng: np.random.Generator) -> Iterator[tuple[str, Any, float | None]]:
-    """What is estimated, how, and its true value; None where that is the mean of all estimates.
+def _log_kurtosis(found: tuple[float, float]) -> tuple[float, float]:
+    """ln(κ + 2) of an excess kurtosis with its error."""
+    value, error = found
+    return np.log(value + 2), error / (value + 2)
 
-    Those that are named with a ``*`` have an error of a jackknife of blocks.
-    """
-    for n in (16, 128):
-        yield f"proximity bias, N = {n}", gaussian_bias(n, rng), None
-    for share in (0.3, 0.95):
-        yield f"agreement of {share} *", partial(agreeing, share), share
-        yield f"uncentred cosine at {share}", partial(cosine, share), None
+
+def kurtoses() -> Iterator[tuple[str, Estimator, float]]:
+    """Samples of both kinds of tails, with their excess kurtosis."""
     for share in (0.9, 0.5):
-        yield f"excess kurtosis of {-2 * share**2:.2f} *", partial(kurtosis, share), -2 * share**2
-    yield "excess kurtosis of 0 *", partial(kurtosis, 0.0), 0.0
-    yield "excess kurtosis of 0.5, heavy tails *", heavy_kurtosis, 0.5
+        yield f"excess kurtosis of {-2 * share**2:.2f}", partial(kurtosis, share), -2 * share**2
+    yield "excess kurtosis of 0", partial(kurtosis, 0.0), 0.0
+    for excess in (0.5, 1.0, 3.0):
+        yield f"excess kurtosis of {excess:g}", partial(heavy_kurtosis, excess), excess
+
+
+def single_cells(
+    rng: np.random.Generator,
+) -> Iterator[tuple[str, Estimator, float | None, float]]:
+    """What is estimated, how, its true value, None where that is the mean of all estimates, and
+    the degrees of freedom of its error.
+    """
+    blocks = samples.BLOCKS - 1
+    for n in (16, 128):
+        yield f"proximity bias, N = {n}", gaussian_bias(n, rng), None, np.inf
+    for share in (0.3, 0.95):
+        yield f"agreement of {share}", partial(agreeing, share), share, blocks
+        yield f"uncentred cosine at {share}", partial(cosine, share), None, np.inf
+    for name, estimate, known in kurtoses():
+        yield name, estimate, known, blocks
+        yield f"ln(κ + 2), {name}", _then(_log_kurtosis, estimate), np.log(known + 2), blocks // 2
     for weights in ([1, 1], [4, 1]):
         mixture = make_mixture(np.append(10.0, np.ones(7)), weights, between=0.9)
-        yield f"speciation time, weights {weights}", partial(speciation_time, mixture), None
+        name = f"speciation time, weights {weights}"
+        yield name, partial(speciation_time, mixture), None, np.inf
     points = rng.standard_normal((32, D))
-    yield "collapse time, N = 32", partial(collapse_time, points, np.arange(32)), None
+    yield "collapse time, N = 32", partial(collapse_time, points, np.arange(32)), None, np.inf
     for hits, misses, apart in ((8, 50, 1.0), (30, 30, 1.0), (8, 50, 2.0), (30, 30, 2.0)):
         known = float(ndtr(apart / np.sqrt(2)))
         name = f"AUC of {known:.2f}, {hits} of {hits + misses} copied"
-        yield name, partial(areas, hits, misses, apart), logit(known)
+        yield name, partial(areas, hits, misses, apart), logit(known), np.inf
+
+
+def _then(change: Callable[[tuple[float, float]], Any], estimate: Estimator) -> Estimator:
+    """An estimate on another scale."""
+    return lambda rng: change(estimate(rng))
 
 
 def report_single(rng: np.random.Generator, repeats: int) -> None:
     """Share of the intervals that cover; without an error there is none."""
-    for name, estimate, truth in single_cells(rng):
-        found = np.array([estimate(rng) for _ in range(repeats)])
+    for name, estimate, truth, freedom in single_cells(rng):
+        times = repeats * (KURTOSES if "kurtosis" in name else 1)
+        found = np.array([estimate(rng) for _ in range(times)])
         value, error = found[np.isfinite(found[:, 1])].T
         centre = value.mean() if truth is None else truth
-        factor = float(stdtrit(samples.BLOCKS - 1, 0.975)) if name.endswith("*") else 1.96
+        factor = float(stdtrit(freedom, 0.975)) if np.isfinite(freedom) else 1.96
         share = np.mean(np.abs(value - centre) <= factor * error)
-        lost = f", {repeats - len(value)} of {repeats} without an error" * (len(value) < repeats)
-        print(f"  {name:<45} {share:.3f}{lost}", flush=True)
+        lost = f", {times - len(value)} of {times} without an error" * (len(value) < times)
+        print(f"  {name:<45} {share:.3f} ±{np.sqrt(0.05 * 0.95 / times):.3f}{lost}", flush=True)
 
 
 def report_own_times(rng: np.random.Generator, repeats: int) -> None:
@@ -161,28 +192,40 @@ def curves(settings: dict[str, Any], metrics: tuple[str, ...], size: int) -> dic
     return dict(zip(metrics, np.array(made).swapaxes(0, 1), strict=True))
 
 
-def bands(size: int) -> Iterator[Case]:
-    """Agreement and overlap of linear models, a number a training set."""
+def agreements(size: int) -> Iterator[Case]:
+    """Agreement of linear models, a number a training set."""
     spectra: tuple[dict[str, Any], ...] = (
         {"spectrum": "power_law", "spectrum_params": '{"exponent":1.0}'},
         {"spectrum": "spiked", "spectrum_params": '{"count":2,"spike":4.0}'},
     )
-    names = ("agreement", "overlap_1")
     for spectrum in spectra:
         for n in (25, 200):
             settings = {"d": 50, "n": n, "sampler": "ddim", "timesteps": 50, **spectrum}
-            for name, values in curves(settings, names, size).items():
-                column = values[:, 0].astype(float)
-                yield of_centre(f"band of {name}", column)
+            found = curves(settings, ("agreement",), size)["agreement"][:, 0]
+            yield of_centre("band of agreement", found.astype(float))
 
 
-def places(size: int) -> Iterator[Case]:
-    """The stops of the figure `stops` of linear models, and the bias at one of them."""
+def overlaps(size: int) -> Iterator[Case]:
+    """Overlaps of training sets, from few samples to many: of spikes, which stand apart, and of
+    power laws, whose leading modes change places in some training sets.
+    """
+    for name, spectra in OVERLAPS.items():
+        for d in (20, 50):
+            for kind, params in spectra:
+                spectrum = make_spectrum(kind, d, **params)
+                for ratio in (0.25, 0.5, 1, 2, 4, 16):
+                    draws = (make_draw("wishart", spectrum, int(ratio * d), i) for i in range(size))
+                    found = np.array([vectors.leading_overlap(draw) for draw in draws])
+                    yield of_centre(f"band of overlap_1, {name}", found)
+
+
+def places(size: int, metrics: tuple[str, ...]) -> Iterator[Case]:
+    """The stops of the figure `stops` of linear models, and the bias at the last of them."""
     x = np.geomspace(0.03, 1e4, 25)
     common = {"spectrum": "power_law", "spectrum_params": '{"exponent":1.0}', "sampler": "ddim"}
     for n in (16, 64):
         settings = common | {"d": 16, "n": n, "draw": "samples", "timesteps": 100}
-        found = curves(settings | {"stop": x.tolist()}, (*stopped.BEST, stopped.BIASED), size)
+        found = curves(settings | {"stop": x.tolist()}, metrics, size)
         for metric, values in found.items():
             rows = values.astype(float)
             truth = stopped._stop(metric, x, rows)
@@ -195,7 +238,8 @@ def places(size: int) -> Iterator[Case]:
                 return ((np.nan, np.nan) if own is None else (own.low, own.high),)
 
             yield Case((stopped.quantity(metric),), rows, (truth.value,), ends)
-        yield of_centre("band of proximity_bias", found[stopped.BIASED][:, -1].astype(float))
+        if stopped.BIASED in found:
+            yield of_centre("band of proximity_bias", found[stopped.BIASED][:, -1].astype(float))
 
 
 def crossings(size: int, rng: np.random.Generator) -> Iterator[Case]:
@@ -260,11 +304,13 @@ def measured(rng: np.random.Generator, size: int = 400, repeats: int = 400) -> N
 
     Args:
         rng: Source of everything.
-        size: Training sets of a population.
+        size: Training sets of a population; more where they cost little or few do not tell.
         repeats: Estimates of one cell, and choices of seeds.
     """
     report_single(rng, repeats)
     report_own_times(rng, min(repeats, 200))
-    for cases in (bands(size), crossings(size, rng), copied(size, rng)):
+    for cases in (agreements(size), crossings(size, rng), copied(size, rng)):
         report(cases, repeats, rng)
-    report(places(size), repeats // 4, rng)
+    report(overlaps(3 * size), 5 * repeats, rng)
+    report(places(size, stopped.BEST), repeats // 4, rng)
+    report(places(3 * size, (stopped.BIASED,)), 5 * repeats, rng)

@@ -1,15 +1,19 @@
-"""The limit of random features against means over draws at d = 200, level by level.
+"""The limit of random features against means over draws, level by level.
 
-Run: .venv/bin/python -m benchmarks.random_features [draws of m = 1, 100 by default]
+`levels`: both losses at d = 200. `sizes`: the train loss of N = d pairs and 2 d features at
+d = 100, 200 and 400, and that of features of the activation's equivalent, whose noise is white and
+independent of all else: what of the limit's error is left with it comes of finite matrices, and
+the rest of the activation.
+Run: .venv/bin/python -m benchmarks.random_features levels|sizes [draws of m = 1, 100 by default]
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import numpy as np
 
-from lindiff.science.activations import ACTIVATIONS
+from lindiff.science.activations import ACTIVATIONS, Activation
 from lindiff.science.filters import Bank, Training
 from lindiff.science.random_features import (
     evaluate,
@@ -17,20 +21,30 @@ from lindiff.science.random_features import (
     solve_average,
     solve_pairs,
 )
-from lindiff.science.random_features_limit import level_losses
+from lindiff.science.random_features_limit import equivalent, level_losses
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
 
 D = 200
-DECAYS = (1e-4, 1e-3, 1e-2)
-SPECTRA = {"isotropic": np.ones(D), "1/j": make_spectrum("power_law", D, exponent=1.0)}
+DECAYS = (1e-5, 1e-4, 1e-3, 1e-2)
+SPECTRA = ("isotropic", "1/j")
 # m, N, p and ᾱ.
 CASES = [
     (m, n, p, alpha_bar)
     for m in (1.0, 3.0, np.inf)
-    for n, p in ((200, 400), (600, 200), (200, 150))
+    for n, p in ((100, 400), (200, 400), (300, 400), (600, 400), (600, 200), (200, 150))
     for alpha_bar in ((0.9, 0.3) if np.isfinite(m) else (0.5,))
 ]
+
+
+def spectrum(kind: str, d: int) -> np.ndarray:
+    """A spectrum by its name in the tables."""
+    return np.ones(d) if kind == "isotropic" else make_spectrum("power_law", d, exponent=1.0)
+
+
+def bank_of(decays: tuple[float, ...]) -> Bank:
+    """The weight decays; no loss here hangs on the schedule."""
+    return Bank(make_schedule("cosine", 4), [Training(weight_decay=decay) for decay in decays])
 
 
 def draw(
@@ -49,30 +63,78 @@ def draw(
         y = (clean + np.sqrt(q) * noise).reshape(-1, D)
         solved = solve_pairs(evaluate(activation, W, y), noise.reshape(-1, D))
     fresh = normal_moments(activation, W, -np.sqrt(alpha_bar) * mean[None], alpha_bar * s, q)
-    bank = Bank(make_schedule("cosine", 4), [Training(weight_decay=decay) for decay in DECAYS])
+    bank = bank_of(DECAYS)
     return solved.train_losses(bank), solved.losses(bank, fresh)
 
 
-def main() -> None:
-    """Print by how much the limit is off in each case, and the standard error of the mean."""
-    draws = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+def white(
+    activation: Activation, W: np.ndarray, y: np.ndarray, signal: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Features of one copy a sample as the limit takes them: constant, linear, and white noise."""
+    own, (p, d) = equivalent(activation, signal, 1 - signal), W.shape
+    linear = np.sqrt(own.slope / d) * (y @ W.T)
+    noise = np.sqrt(own.shared + own.own) * rng.standard_normal(linear.shape)
+    return (np.sqrt(own.constant) + linear + noise) / np.sqrt(p)
+
+
+def off(limit: float, values: np.ndarray) -> str:
+    """By how much the limit is off the mean of values, and the standard error of that."""
+    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+    return f"{100 * (limit / mean - 1):+.2f} ± {100 * error / mean:.2f} %"
+
+
+def levels(draws: int) -> None:
+    """Print by how much the limit of both losses is off in each case."""
     print("| σ | spectrum | m | N | p | ᾱ | γ | train | test |\n" + "| --- " * 9 + "|")
-    for kind, s in SPECTRA.items():
+    for kind in SPECTRA:
+        s = spectrum(kind, D)
         for name in ("erf", "relu"):
             for case in CASES:
                 m, n, p, alpha_bar = case
                 count = max(2, int(draws * (1 if m == 1 else 0.5)))
                 found = np.array([draw(name, s, case, seed) for seed in range(count)])
-                mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(count)
                 for i, decay in enumerate(DECAYS):
                     own = ACTIVATIONS[name]
                     limit = level_losses(own, s, n, p, m, alpha_bar, 1 - alpha_bar, decay)
-                    off = " | ".join(
-                        f"{100 * (limit[j] / mean[j, i] - 1):+.2f} ± "
-                        f"{100 * error[j, i] / mean[j, i]:.2f} %"
-                        for j in (0, 1)
+                    cells = " | ".join(off(limit[j], found[:, j, i]) for j in (0, 1))
+                    print(
+                        f"| {name} | {kind} | {m} | {n} | {p} | {alpha_bar} | {decay} | {cells} |"
                     )
-                    print(f"| {name} | {kind} | {m} | {n} | {p} | {alpha_bar} | {decay} | {off} |")
+
+
+def sizes(draws: int) -> None:
+    """Print by how much the limit's train loss is off at three sizes, at γ = 0.02/d."""
+    print("| σ | spectrum | ᾱ | d | train | of white noise |\n" + "| --- " * 6 + "|")
+    for kind in SPECTRA:
+        for name in ("erf", "relu"):
+            for alpha_bar in (0.9, 0.3):
+                for d in (100, 200, 400):
+                    s, own, q = spectrum(kind, d), ACTIVATIONS[name], 1 - alpha_bar
+                    limit, _ = level_losses(own, s, d, 2 * d, 1.0, alpha_bar, q, 0.02 / d)
+                    both = [_both(name, s, alpha_bar, i) for i in range(draws * 100 // d)]
+                    cells = " | ".join(off(limit, column) for column in np.array(both).T)
+                    print(f"| {name} | {kind} | {alpha_bar} | {d} | {cells} |")
+
+
+def _both(name: str, s: np.ndarray, alpha_bar: float, seed: int) -> list[float]:
+    """Train loss of one training set of N = d, p = 2 d, and with white noise in its features."""
+    rng, activation, d = np.random.default_rng(seed), ACTIVATIONS[name], len(s)
+    W, x = rng.standard_normal((2 * d, d)), rng.standard_normal((d, d)) * np.sqrt(s)
+    noise = rng.standard_normal((d, d))
+    y = np.sqrt(alpha_bar) * (x - x.mean(axis=0)) + np.sqrt(1 - alpha_bar) * noise
+    features = evaluate(activation, W, y), white(activation, W, y, alpha_bar, rng)
+    bank = bank_of((0.02 / d,))
+    return [float(solve_pairs(phi, noise).train_losses(bank)[0]) for phi in features]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.random_features", description=__doc__
+    )
+    parser.add_argument("part", choices=["levels", "sizes"])
+    parser.add_argument("draws", nargs="?", type=int, default=100, help="of m = 1")
+    given = parser.parse_args()
+    {"levels": levels, "sizes": sizes}[given.part](given.draws)
 
 
 if __name__ == "__main__":

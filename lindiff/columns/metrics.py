@@ -203,7 +203,15 @@ METRICS: tuple[Column, ...] = (
         "of the variance between them.",
         default=False,
     ),
-    _standard_error("excess_kurtosis", "the excess kurtosis"),
+    Column(
+        "excess_kurtosis_se",
+        "float",
+        "standard error of the excess kurtosis",
+        "Standard error of `excess_kurtosis` over the samples, of a jackknife of 16 blocks. An "
+        "interval is ln(κ + 2) ± t se/(κ + 2), t that of Student at 7 degrees of freedom; it is "
+        "too short of tails much heavier than normal (κ = 3).",
+        default=False,
+    ),
     Column(
         "shrinkage",
         "float",

@@ -1,10 +1,11 @@
 """Overlap of the leading eigenvectors of a training set with those of the population, over N/d.
 
 The overlap is the mean weight of the k leading eigenvectors of Σ0 in the space of the k-fold
-largest eigenvalue of Σ. Points are means over training sets with their 95 % t-interval (of the
-logit) as band, lines the large-system theory at this d, where it has a value. Of spikes over a flat
-bulk the dashed line is its limit for large d, which leaves 0 at N/d = 1/(s−1)², s the spike over
-the bulk (Baik, Ben Arous and Péché 2005).
+largest eigenvalue of Σ. Points are means over training sets with their approximate 95 % t-interval
+(of the logit) as band, which for 5 to 20 sets of power laws at d = 20 and 50 covers 86 to 96 %;
+lines are the large-system theory at this d, where it has a value. Of spikes over a flat bulk the
+dashed line is its limit for large d, which leaves 0 at N/d = 1/(s−1)², s the spike over the bulk
+(Baik, Ben Arous and Péché 2005).
 """
 
 from __future__ import annotations

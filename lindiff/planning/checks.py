@@ -35,7 +35,7 @@ from lindiff.models.linear_cells import (
 from lindiff.models.linear_family import is_mixture
 from lindiff.models.measured import OF_TWO, SAME_NOISE
 from lindiff.models.proximity import PROXIMITY
-from lindiff.planning import augmentation
+from lindiff.planning import augmentation, random_features_theory
 from lindiff.planning.cells import Check, Finding, column, distinct, find, is_real
 from lindiff.planning.linear import LARGEST_SPECTRUM
 from lindiff.science.datasets import notes
@@ -258,9 +258,10 @@ def warn(cells: pa.Table) -> list[Finding]:
     """What is allowed but should be known, as ``(row, setting, message)``.
 
     Schedules that leave signal in the starting noise; what a data set became; training sets that
-    take so much of a pool that theory does not apply.
+    take so much of a pool that theory does not apply; where a limit is rough.
     """
     findings = _pools(cells) + _dependent(cells) + _singular(cells) + augmentation.warn(cells)
+    findings += random_features_theory.warn(cells)
     for row, values in distinct(cells, SCHEDULE):
         alpha_bar = float(_schedule_of(values).make_schedule().alpha_bar[-1])
         if alpha_bar > _LARGEST_ALPHA_BAR:

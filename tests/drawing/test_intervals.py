@@ -211,6 +211,30 @@ def test_the_interval_of_shares_is_of_the_logit_of_their_mean():
         share_interval([0.5, 1.1])
 
 
+def overlaps(spectrum: np.ndarray, n: int, k: int) -> np.ndarray:
+    """Mean weight of the k leading eigenvectors of 1,000 training sets in their own space."""
+    d = len(spectrum)
+    rows = np.random.default_rng(1).standard_normal((1000, n - 1, d)) * np.sqrt(spectrum)
+    _, vectors = np.linalg.eigh(rows.transpose(0, 2, 1) @ rows)
+    return np.sum(vectors[:, :k, -k:] ** 2, axis=(1, 2)) / k
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
+def test_intervals_of_overlaps_cover_of_spikes_and_only_nearly_of_power_laws(seeds: int):
+    """Power laws have training sets whose leading modes change places: few, and far off."""
+    spikes = overlaps(np.append([4.0, 4.0], np.ones(18)), 40, 2)
+    law = overlaps(1 / np.arange(1.0, 21), 40, 1)
+    of_spikes, of_law = (
+        coverage(share_interval, lambda rng, n, x=x: rng.choice(x, n), x.mean(), seeds)
+        for x in (spikes, law)
+    )
+    assert stats.skew(law) < -2
+    assert 0.92 <= of_spikes <= 0.98
+    # What the caption of the figure `overlap` says of power laws.
+    assert 0.86 <= of_law <= 0.96
+    assert of_law < 0.92
+
+
 def test_an_interval_of_fewer_than_enough_values_has_no_ends():
     three = mean_interval([1.0, 2.0, 3.0])
     assert three.of_enough() == three

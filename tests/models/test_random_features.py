@@ -14,7 +14,7 @@ from lindiff.science.activations import ACTIVATIONS
 from lindiff.science.draws import generator
 from lindiff.science.pools import make_pool
 from lindiff.science.schedule import make_schedule
-from lindiff.sweep.validate import validate
+from lindiff.sweep.validate import validate, warnings
 from tests.configs import Maker, message
 from tests.science.helpers import make_cells
 
@@ -255,3 +255,21 @@ def test_a_sweep_of_both_is_planned(tmp_path):
     config = load(Maker(tmp_path)("features: [4, 8]\nnoises: [1.0, .inf]\nseed: [0, 1]",
                                   text.replace("    seed: 0\n", "")))  # fmt: skip
     assert len(validate(config).cells) == 8 + 4
+
+
+def test_a_limit_of_pairs_that_are_nearly_fitted_is_warned_of(tmp_path):
+    """More features than pairs, and little penalty but some; of the limit and of no stop alone."""
+    text = BASE.replace(
+        "model: random_features", "model: [random_features, random_features_theory]"
+    )
+    added = (
+        "noises: [1, 3, .inf]\nfeatures: [8, 20]\nstop: [10, .inf]\n"
+        "weight_decay: [0, 1.0e-4, 0.02, 0.06]"
+    )
+    config = load(Maker(tmp_path)(added, text))
+    (line,) = [one for one in warnings(config, validate(config)) if "train_loss" in one]
+    assert "experiments.a.features = 20: more than the 8 pairs of sample and noise" in line
+    # N = 8: p = 20 with m = 1, and the penalties 1e-4 and 0.02 < 0.2/4.
+    assert "below 0.2/d (cells like it: 2): " in line
+    plain = load(Maker(tmp_path)(added, BASE))
+    assert not [one for one in warnings(plain, validate(plain)) if "train_loss" in one]

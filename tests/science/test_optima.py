@@ -191,9 +191,9 @@ def test_coverage_of_measured_optima(knob: str, metric: str, seeds: int):
 
 
 def test_a_rise_by_hand():
-    """Linear in ln x between points; of the mean curve, with a jackknife of ln x."""
+    """Of the mean curve, with a jackknife of ln x; means that are straight stay so."""
     x = np.array([1.0, 10.0, 100.0])
-    Y = np.array([[0.0, 1.0, 4.0], [0.0, 3.0, 4.0], [0.0, 2.0, 4.0]])
+    Y = np.array([[0.0, 1.0, 2.0], [0.0, 3.0, 6.0], [0.0, 2.0, 4.0]])
     found = measured_rise(x, Y, 1.0)
     assert found.x == pytest.approx(10**0.5)
     without = np.log(10) / np.array([2.5, 1.5, 2.0])
@@ -203,7 +203,7 @@ def test_a_rise_by_hand():
     assert measured_rise(x, Y, 5.0) is None
     assert measured_rise(x, Y + 1, 1.0) is None
     alone = measured_rise(x, Y[:1], 1.0)
-    assert (alone.x, alone.count) == (10.0, 1)
+    assert (alone.x, alone.count) == (pytest.approx(10.0), 1)
     assert np.isnan(alone.x_low)
     # Without the third of them the mean does not get there: a value, but no interval.
     assert np.isnan(measured_rise(x, np.array([[0, 0, 1], [0, 0, 1], [0, 0, 7.0]]), 2.0).x_high)
@@ -212,6 +212,14 @@ def test_a_rise_by_hand():
             measured_rise(x, bad, 1.0)
     with pytest.raises(ValueError, match="positive"):
         measured_rise(np.array([0.0, 1.0, 2.0]), Y, 1.0)
+
+
+def test_a_rise_has_no_kink_at_a_point():
+    """As much higher or lower a level is as the curve at a point, so far apart are the places."""
+    x, Y = np.geomspace(1.0, 1000.0, 4), np.array([[0.0, 1.0, 4.0, 9.0]])
+    low, at, high = (np.log(measured_rise(x, Y, level).x) for level in (0.999, 1.0, 1.001))
+    assert at == pytest.approx(np.log(10))
+    assert at - low == pytest.approx(high - at, rel=0.01)
 
 
 @pytest.mark.slow
