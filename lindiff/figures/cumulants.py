@@ -69,7 +69,7 @@ def draw(data: pa.Table) -> Figure:
     words = [compare.population_words(population) for population in populations]
     style.titles(axes, [text for word in words for text in (word, "")])
     compare.heading(figure, data)
-    entries = [compare.entry(model) for model in compare.names(data)]
+    entries = [compare.entry(model, filled=False) for model in compare.names(data)]
     known = style.handle(style.BLACK, "the population", dash="-")
     none = style.handle(style.GREY, "a Gaussian", dash=style.DASHES[2])
     style.legend(figure, [*entries, *style.within(axes[:, 1], [known, none])])

@@ -111,7 +111,7 @@ def draw(data: pa.Table) -> Figure:
         ax.set_ylabel("")
     style.titles(axes, [MODELS[name].look.label for name in models])
     levels = tables.distinct_keys(compare.where(data, quantity="difference"), _OF_LEVEL)
-    said = [f"$t={t}$, $\\sigma^2={_noise(alpha_bar):.3g}$" for t, alpha_bar in levels]
+    said = [f"noise level $t={t}$, $\\sigma^2={_noise(alpha_bar):.3g}$" for t, alpha_bar in levels]
     compare.heading(figure, data, note=", ".join(said))
     compare.title(figure, data)
     entries = [

@@ -158,7 +158,7 @@ def draw(data: pa.Table) -> Figure:
             style.line(ax, line["stop"][order], value[order], colour, linewidth=0.8)
         _marks(axes[:, 0], data, n, colour)
     style.axis(above, "stop", "feature_spectrum")
-    above.set_ylabel(r"eigenvalues per $\ln\lambda$")
+    above.set_ylabel(r"Eigenvalues per $\ln\lambda$")
     above.set_xlabel(r"$1/\lambda$")
     style.axis(below, "stop", _LOSS)
     counts = tables.arrays(data, quantity="feature_spectrum")["value"]

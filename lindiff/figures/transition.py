@@ -84,7 +84,9 @@ def draw(data: pa.Table) -> Figure:
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     style.titles(axes, [_title(*level) for _ in spectra for level in levels])
-    style.heading(figure, data, without=("sampler",))
+    name, strengths = slices.strengths(data)
+    alone = labels.setting(name, strengths[0]) if len(strengths) == 1 else ""
+    style.heading(figure, data, without=("sampler",), note=alone)
     style.legend(figure, _entries(data))
     return figure
 
@@ -121,12 +123,14 @@ def _entries(data: pa.Table) -> list[Any]:
         text = labels.label(loss) + ", line: theory" * lines
         line = "-" if lines else None
         entries.append(style.handle(colour, text, marker="o", dash=line, filled=True))
-    for text, marker in zip(sizes, style.MARKERS, strict=False):
-        entries.append(style.handle(style.GREY, text, marker=marker, filled=True))
-    for strength in strengths:
-        full = strength == strengths[-1]
-        text = labels.setting(name, strength)
-        entries.append(style.handle(style.GREY, text, marker="o", filled=full))
+    # A dot that tells nothing apart would look like one that does.
+    if len(sizes) > 1:
+        for text, marker in zip(sizes, style.MARKERS, strict=False):
+            entries.append(style.handle(style.GREY, text, marker=marker, filled=True))
+    if len(strengths) > 1:
+        for strength, full in zip(strengths, (False, True), strict=True):
+            text = labels.setting(name, strength)
+            entries.append(style.handle(style.GREY, text, marker="o", filled=full))
     for text, dash in zip(sizes, style.DASHES, strict=False):
         entries.append(style.handle(style.BLACK, f"{optimum}, {text}", dash=dash))
     return entries

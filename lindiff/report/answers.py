@@ -44,7 +44,7 @@ ANSWERS: tuple[Answer, ...] = (
     Answer("What is the gap made of below N = d?", "null_directions", need.null_directions),
     Answer("How much ridge or weight decay is best?", "regularization", best.regularization),
     Answer("When should training stop?", "early_stopping", best.early_stopping),
-    Answer("Are the best stops one, and before samples are biased?", "stops", best.stops),
+    Answer("Is one stop the best for all, and are samples biased before it?", "stops", best.stops),
     Answer("Which regularization is best?", "tuned", best.tuned),
     Answer("When do two models agree?", "agreement", learned.agreement),
     Answer("Are real data like this?", "real_data", learned.real_data),

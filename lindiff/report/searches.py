@@ -20,6 +20,7 @@ from lindiff.sweep.plan import store_of
 from lindiff.sweep.rounds import Arm, with_rounds
 
 Array = NDArray[np.float64]
+_FEW = 4  # of a list that is told number by number
 _NOWHERE = Interval(math.nan, math.nan, math.nan, 0)
 
 
@@ -38,7 +39,7 @@ def found(config: Config, results: Path) -> list[str]:
 
 def told(arm: Arm) -> str:
     """What one search has found, or where it is."""
-    where = _where(arm.where)
+    where = _where(arm.where) + (f" ({_where(arm.held)})" if arm.held else "")
     goal = ("mean " if arm.repeats > 1 else "") + arm.refinement.goal
     head = f"{arm.experiment}: {arm.refinement.axis} where {goal}, {where}: "
     found = arm.found
@@ -109,4 +110,6 @@ def _word(value: Any) -> str:
     if isinstance(value, dict):  # a spectrum
         rest = {name: inner for name, inner in value.items() if name != "kind"}
         return f"{value['kind']} {_where(rest)}".strip()
+    if isinstance(value, list) and len(value) > _FEW:
+        return f"of {len(value)} numbers"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lindiff.columns import METRIC
+from lindiff.columns import METRIC, SETTING
 from lindiff.columns.arrays import Rows, places
 from lindiff.columns.groups import REPEATS
 from lindiff.config.refine import Added, Refinement
@@ -29,6 +29,19 @@ from lindiff.sweep.store import DamagedError, Shard, Store, read_table
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+# What a number holds for, where it has one value: the data, their number, the model's budget.
+_HELD = (
+    "data",
+    "spectrum",
+    "d",
+    "mixture",
+    "n",
+    "n_over_d",
+    "noises",
+    "steps",
+    "width",
+    "features",
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class Arm:
         curves: The metric of each seed at each of ``found.asked``, shape (seeds, values); nan where
             a cell has none, or is not finished.
         repeats: Cells at each value.
+        held: Data, sizes and budget that have one value, another than their neutral one.
     """
 
     experiment: str
@@ -51,6 +65,7 @@ class Arm:
     found: Search
     curves: Array
     repeats: int
+    held: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def more(self) -> int:
@@ -174,6 +189,7 @@ def _arms_at(
                 for name, value in chosen.items()
                 if name == "model" or (len(axes[name]) > 1 and not _is_void(cell, name))
             },
+            held={n: v for n, v in chosen.items() if n in _HELD and _is_held(n, axes[n])},
             found=found,
             curves=numbers[:, kept].reshape(len(seeds), -1, len(kept)).mean(axis=1),
             repeats=inner,
@@ -183,6 +199,11 @@ def _arms_at(
 def _is_void(cell: pa.Table, name: str) -> bool:
     """Whether a setting is null in a cell, where it has no effect."""
     return name in cell.column_names and cell[name].null_count > 0
+
+
+def _is_held(name: str, values: Sequence[Any]) -> bool:
+    column = SETTING.get(name)
+    return len(values) == 1 and (column is None or values[0] != column.neutral)
 
 
 def _ordered(dense: Experiment, model: str, names: Sequence[str]) -> tuple[pa.Table, Rows]:

@@ -12,7 +12,7 @@ import pytest
 
 from lindiff import figures
 from lindiff.columns.arrays import plain
-from lindiff.drawing import layout, markup, style
+from lindiff.drawing import caption, compare, layout, markup, style
 from tests.figures import synthetic
 
 GREY, COLOURS = style.GREY, style.COLOURS
@@ -122,3 +122,27 @@ def test_intervals_that_differ_by_panel_are_named_where_they_are():
         figure.set_layout_engine("none")
         layout.arrange(figure, "made up", layout.WIDTHS["column"], "b")
         assert entries(figure) == ["of the draws"]
+
+
+def test_what_has_one_value_has_no_dot_of_its_own():
+    """Two grey dots that look the same: of one d and of one ridge, which the caption names."""
+    metrics, nested = synthetic.feed("transition")
+    table, transition = plain(metrics), figures.load("transition")
+    one = compare.where(table, d=8, ridge=0.1)
+    for cells, dots in ((one, []), (table, ["$d=8$", "$d=16$", "ridge $c=0$", "ridge $c=0.01$"])):
+        data = transition.query(cells, levels=nested["levels"])
+        with style.applied():
+            figure = transition.draw(data)
+        assert [words for words in entries(figure) if words.startswith(("$d", "ridge"))] == dots
+        assert ("Ridge $c=0.1$." in caption.words(figure, data)) == (not dots)
+
+
+def test_an_entry_of_a_model_is_filled_as_its_points_are():
+    with style.applied():
+        figure = figures.load("cumulants").draw(data_of("cumulants"))
+    (legend,) = figure.legends
+    shown = {handle.get_label(): handle.get_markerfacecolor() for handle in legend.legend_handles}
+    assert shown["MLP"] == "white"
+    assert {
+        line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_marker() == "s"
+    } == {"white"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -54,6 +55,15 @@ def test_a_spectrum_is_told_in_words():
     where = {"model": "mlp", "spectrum": {"kind": "power_law", "exponent": 1.0}}
     text = told(arm(falling([10.0]), where=where))
     assert "model mlp, spectrum power_law exponent 1: 10, between" in text
+
+
+def test_what_a_search_holds_for_is_told():
+    held = {"d": 16, "spectrum": {"kind": "isotropic"}, "steps": 800}
+    text = told(dataclasses.replace(arm(falling([10.0])), held=held))
+    assert "model mlp, d 8 (d 16, spectrum isotropic, steps 800): 10, between" in text
+    many = {"spectrum": {"kind": "eigenvalues", "values": [1.0] * 256}}
+    text = told(dataclasses.replace(arm(falling([10.0])), held=many))
+    assert "(spectrum eigenvalues values of 256 numbers)" in text
 
 
 def test_cells_without_the_metric_are_counted_and_are_in_no_number():

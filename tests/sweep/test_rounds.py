@@ -303,7 +303,8 @@ def test_without_a_crossing_it_ends_with_its_table_and_says_what_was_seen(sweep:
     assert len(sweep.rows()) == 24
     first, _ = map(told, arms(sweep, asked))
     assert first.startswith(
-        "one: n where mean test_loss = 1e-09, model linear_exact, d 12: it does not"
+        "one: n where mean test_loss = 1e-09, model linear_exact, d 12 (spectrum isotropic): "
+        "it does not"
     )
     assert "over n from 4 to 256: from" in first
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 # Three families in the first round, one in a second.
 SEARCH = "{refine: test_loss, at: 0.5, within: 100%, between: [4, 64], start: 3}"
+TOLD = "refined:  one: n where test_loss = 0.5, model linear_exact (spectrum isotropic, d 8): "
 TINY = {"n": SEARCH, "d": "8", "seed": "0", "weight_decay": "0"}
 
 
@@ -58,7 +59,7 @@ def test_all_rounds_run_and_a_second_time_nothing_does(
     assert outcome.code == 0, outcome.text
     for number in (1, 2):
         assert f"tiny: refined axes: round {number} of 2 at most" in outcome.text
-    assert "refined:  one: n where test_loss = 0.5, model linear_exact: " in outcome.text
+    assert TOLD in outcome.text
     assert outcome.text.count("rule collect") + outcome.text.count("Rule: collect") == 1
     page = (workspace.results / "tiny/index.html").read_text(encoding="utf-8")
     assert "<h3>Refined axes</h3>\n<ul>\n<li>one: n where test_loss = 0.5, model linear_" in page
@@ -87,7 +88,7 @@ def test_a_plain_snakemake_runs_all_rounds_and_makes_the_table_once(
     assert "tiny: 4 cells wanted, 4 finished\n" in outcome.text
     finished = Counter(re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", outcome.text))
     assert finished == known | {"shard": 4, "next_round": 2, "all": 1}
-    assert "refined:  one: n where test_loss = 0.5, model linear_exact: " in outcome.text
+    assert TOLD in outcome.text
     assert len(plan_files(workspace.results / "tiny")) == 1
     expected = Workspace(undisturbed, repository).table()
     assert differences(expected, workspace.table()) == []
