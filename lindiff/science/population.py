@@ -68,7 +68,7 @@ class SpectrumEstimate:
             >>> import numpy as np, lindiff
             >>> def spread(n):
             ...     seen = lindiff.make_draw("wishart", np.ones(20), n=n, seed=0).eigenvalues
-            ...     return lindiff.estimate_spectrum(seen, n=n).draw(50, rng).std()
+            ...     return lindiff.estimate_spectrum(seen, n=n).draw(5, rng).std()
             >>> rng = np.random.default_rng(0)
             >>> bool(spread(30) > spread(500))
             True

@@ -43,7 +43,7 @@ class Posterior:
     unit: float
 
     def draw(self, count: int, rng: np.random.Generator) -> Float64[Array, "r d"]:
-        """`count` spectra, each descending; neighbours in the list are nearly independent."""
+        """As `SpectrumEstimate.draw`: `count` spectra of one chain."""
         walk = _Walk(self.problem, self.theta)
         found = np.empty((count, len(self.theta)))
         for i in range(count):

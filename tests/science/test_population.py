@@ -57,18 +57,17 @@ def test_predicted_losses_from_a_sample_are_near_those_of_its_population(name, r
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ratio", [0.5, 1.5])
-@pytest.mark.parametrize("name", ["power law 1", "two-level"])
+@pytest.mark.parametrize(("name", "ratio"), [("power law 1", 0.5), ("two-level", 1.5)])
 def test_draws_of_the_posterior_scatter_as_the_estimate_is_off(name, ratio):
     """ln of the optimal loss: the truth is as far from the draws' mean as they are wide."""
     s, n, alpha_bar = normalized(name), round(ratio * D), make_schedule().alpha_bar
     true, z = np.log(optimal_loss(alpha_bar, s).mean()), []
-    for seed in range(24):
+    for seed in range(16):
         rng = np.random.default_rng((7, seed))
         found = estimate_spectrum(sample_eigenvalues(s, n, rng), n)
-        drawn = np.log([optimal_loss(alpha_bar, x).mean() for x in found.draw(12, rng)])
+        drawn = np.log([optimal_loss(alpha_bar, x).mean() for x in found.draw(6, rng)])
         z.append((true - drawn.mean()) / drawn.std(ddof=1))
-    assert np.mean(np.abs(z) < 2.29) >= 0.8  # of Student's t with 11 degrees, and 1 + 1/12
+    assert np.mean(np.abs(z) < 2.78) >= 0.8  # of Student's t with 5 degrees, and 1 + 1/6
     assert np.median(np.abs(z)) < 1.2
 
 
