@@ -5,6 +5,7 @@ import pytest
 from scipy.special import voigt_profile
 
 import lindiff
+from lindiff.science import posterior
 from lindiff.science.inversion import Problem, whitening
 from lindiff.science.population import estimate_spectrum
 from lindiff.science.posterior import _EXPONENT, _ROUGHNESS, _Walk
@@ -69,13 +70,13 @@ def test_the_walk_has_the_moments_of_the_posterior():
 
 
 class Seen(Problem):
-    """ln s itself is seen, each with a deviation of 0.3."""
+    """ln s itself is seen, each with a deviation of 0.6."""
 
     def resolvent(self, s):
         return np.log(s), np.eye(3)
 
     def scatter(self, s):
-        return 0.09 * np.eye(3)
+        return 0.36 * np.eye(3)
 
 
 def test_the_walk_jumps_as_often_as_the_posterior_does():
@@ -88,12 +89,23 @@ def test_the_walk_jumps_as_often_as_the_posterior_does():
     apart = np.log([2, 1.5])
     steps = np.sqrt(apart) * tau * rng.standard_cauchy((count, 2))
     steps -= _EXPONENT * rng.standard_normal((count, 1)) * apart
-    first = 0.3 * rng.standard_normal((count, 1))
+    first = 0.6 * rng.standard_normal((count, 1))
     theta = first + np.hstack([np.zeros((count, 1)), np.cumsum(steps, axis=1)])
-    weights = np.exp(-(((theta - seen)[:, 1:] / 0.3) ** 2).sum(axis=1) / 2)
+    weights = np.exp(-(((theta - seen)[:, 1:] / 0.6) ** 2).sum(axis=1) / 2)
     own = walked(_Walk(problem, seen), 3000)
     for x, y in zip(theta.T, own.T, strict=True):
         near(x, weights, y)
+
+
+@pytest.mark.parametrize("roughness", [np.array([0.3]), _ROUGHNESS], ids=["known", "sought"])
+def test_normal_steps_of_the_scales_of_cauchy_steps_are_cauchy(roughness, monkeypatch):
+    monkeypatch.setattr(posterior, "_ROUGHNESS", roughness)
+    rng = np.random.default_rng(0)
+    scales = posterior._scales(0.3 * rng.standard_cauchy(20_000), rng)
+    found = np.abs(scales * rng.standard_normal(20_000))
+    for share in (0.25, 0.5, 0.9):
+        expected = 0.3 * np.tan(np.pi / 2 * share)
+        assert np.quantile(found, share) == pytest.approx(expected, rel=0.07)
 
 
 def walked(walk, count):
