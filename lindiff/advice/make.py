@@ -263,7 +263,7 @@ def _power_law(
     k = _line(spectrum, first, last)[0]
     possible = np.array([_line(s, first, last)[0] for s in others])
     middle, half = float(possible.mean()), spread.inflation * 2 * float(possible.std())
-    return PowerLaw(Interval(k, min(k, middle - half), max(k, middle + half)), first, last)
+    return PowerLaw(Interval(k, min(k, middle) - half, max(k, middle) + half), first, last)
 
 
 def _line(spectrum: Float64[Array, " d"], first: int, last: int) -> tuple[float, float]:

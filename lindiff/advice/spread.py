@@ -19,9 +19,10 @@ _NOMINAL = 0.975
 
 @dataclass(frozen=True)
 class Spread:
-    """Intervals from what else may be: Student's t on its logarithms, about their mean.
+    """Intervals from what else may be: Student's t on its logarithms.
 
-    An interval holds the estimate too, which is the most probable and not the mean.
+    They reach a half-width below the lower and above the higher of the estimate and the mean: where
+    a spectrum is level, every other one errs to the same side.
 
     Attributes:
         inflation: How much wider than for Gaussian rows.
@@ -43,8 +44,8 @@ class Spread:
             half = np.hypot(factor * logarithms.std(axis=0, ddof=1), more)
             middle = logarithms.mean(axis=0)
         known = np.isfinite(half + middle) & (value > 0)
-        low = value * np.exp(np.where(known, np.minimum(middle - half, 0), 0))
-        high = value * np.exp(np.where(known, np.maximum(middle + half, 0), 0))
+        low = value * np.exp(np.where(known, np.minimum(middle, 0) - half, 0))
+        high = value * np.exp(np.where(known, np.maximum(middle, 0) + half, 0))
         # Where a logarithm is infinite, no interval would be a claim to be sure.
         every = np.array([value, *others])
         return np.stack([

@@ -4,12 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lindiff
+from lindiff.science.inversion import Problem, whitening
 from lindiff.science.laws import optimal_loss
-from lindiff.science.population import (
-    _Problem,
-    _whitening,
-    estimate_spectrum,
-)
+from lindiff.science.population import estimate_spectrum
 from lindiff.science.prediction import Predictor, grouped
 from lindiff.science.schedule import make_schedule
 
@@ -60,18 +57,17 @@ def test_predicted_losses_from_a_sample_are_near_those_of_its_population(name, r
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ratio", [0.5, 1.5])
-@pytest.mark.parametrize("name", ["power law 1", "two-level"])
+@pytest.mark.parametrize(("name", "ratio"), [("power law 1", 0.5), ("two-level", 1.5)])
 def test_draws_of_the_posterior_scatter_as_the_estimate_is_off(name, ratio):
     """ln of the optimal loss: the truth is as far from the draws' mean as they are wide."""
     s, n, alpha_bar = normalized(name), round(ratio * D), make_schedule().alpha_bar
     true, z = np.log(optimal_loss(alpha_bar, s).mean()), []
-    for seed in range(24):
+    for seed in range(16):
         rng = np.random.default_rng((7, seed))
         found = estimate_spectrum(sample_eigenvalues(s, n, rng), n)
-        drawn = np.log([optimal_loss(alpha_bar, x).mean() for x in found.draw(12, rng)])
+        drawn = np.log([optimal_loss(alpha_bar, x).mean() for x in found.draw(6, rng)])
         z.append((true - drawn.mean()) / drawn.std(ddof=1))
-    assert np.mean(np.abs(z) < 2.29) >= 0.8  # of Student's t with 11 degrees, and 1 + 1/12
+    assert np.mean(np.abs(z) < 2.78) >= 0.8  # of Student's t with 5 degrees, and 1 + 1/6
     assert np.median(np.abs(z)) < 1.2
 
 
@@ -127,22 +123,22 @@ def test_scatter_of_the_resolvent_is_that_of_draws():
     """The covariance of Bai and Silverstein, beside 2,000 samples."""
     s, n = normalized("power law 1"), 120
     seen = np.array([sample_eigenvalues(s, n, np.random.default_rng(i)) for i in range(2000)])
-    problem = _Problem.of(seen[0] / seen[0, 0], n - 1)
+    problem = Problem.of(seen[0] / seen[0, 0], n - 1)
     z = problem.ridge
     values = (z / (seen[:, :, None] / seen[0, 0] + z)).sum(axis=1)
-    expected = problem._scatter(s * (n - 1) / n / seen[0, 0])
+    expected = problem.scatter(s * (n - 1) / n / seen[0, 0])
     drawn = np.cov(values.T)
     scale = np.sqrt(np.diag(expected))
     np.testing.assert_allclose(drawn / scale[:, None] / scale, expected / scale[:, None] / scale,
                                atol=0.12)  # fmt: skip
-    mean, _ = problem._resolvent(s * (n - 1) / n / seen[0, 0])
+    mean, _ = problem.resolvent(s * (n - 1) / n / seen[0, 0])
     assert np.all(np.abs(values.mean(axis=0) - mean) < 4 * scale / np.sqrt(2000) + 0.01)
 
 
 def test_whitened_values_are_independent():
     rng = np.random.default_rng(0)
     root = rng.standard_normal((6, 6))
-    W = _whitening(root @ root.T)
+    W = whitening(root @ root.T)
     np.testing.assert_allclose(W @ root @ root.T @ W.T, np.eye(6), atol=1e-8)
 
 
