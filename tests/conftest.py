@@ -1,9 +1,8 @@
-"""Set-up of all tests: shapes and types of `lindiff.science` are checked at every call."""
+"""Set-up of all tests: shapes and types of `lindiff.science` are checked in every kind of call."""
 
 import os
 import sys
 
-from jaxtyping import install_import_hook
 from threadpoolctl import threadpool_limits
 
 from tests import typechecker
@@ -16,4 +15,4 @@ threadpool_limits(1)
 # The hook rewrites modules as they are imported, so it must come first.
 if early := sorted(name for name in sys.modules if name.startswith("lindiff.science")):
     raise RuntimeError(f"imported before the type checks could be installed: {early}")
-install_import_hook("lindiff.science", f"{typechecker.__name__}.checked")
+typechecker.install("lindiff.science")
