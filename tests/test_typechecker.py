@@ -79,6 +79,29 @@ def test_a_result_is_checked_whatever_gave_a_right_one_before():
     assert results == []
 
 
+def test_a_function_inside_another_has_one_check_and_its_own_values():
+    names = []
+
+    def counting(function):
+        names.append(function.__name__)
+        return typechecker.checked(function)
+
+    def times(factor):
+        def scaled(x: Float64[Array, " d"]) -> Float64[Array, " d"]:
+            return factor * x if factor else np.ones(1)
+
+        return typechecker.jaxtyped(scaled, typechecker=counting)
+
+    for factor in (1, 2, 3):
+        assert times(factor)(np.ones(4)).tolist() == [factor] * 4
+    with pytest.raises(TypeCheckError, match="return value"):
+        times(0)(np.ones(4))
+    with pytest.raises(TypeCheckError, match="x"):
+        times(1)(np.ones((2, 2)))
+    assert names[:2] == ["scaled", "scaled"], "of arguments, and of all with the result"
+    assert "scaled" not in names[2:]
+
+
 def test_a_shape_of_a_number_is_that_of_every_number():
     @checked
     def zeros(size: int, count: int) -> Float64[Array, "{size} 2"]:

@@ -2,7 +2,8 @@
 
 What such a check finds hangs on the kinds of arguments and result alone: on the class of each, and
 of an array on its dtype and shape. So `install` has each function of a package checked once for
-every kind of call, not at every call: a check takes longer than most of what is checked.
+every kind of call, not at every call: a check takes longer than most of what is checked, and to
+make one as long as hundreds of them.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, cast
 
 import jaxtyping
 import numpy as np
@@ -41,48 +42,61 @@ def jaxtyped(given: Any = None, *, typechecker: Callable[..., Any] | None) -> An
     return given
 
 
-class _Held:
-    """A function, or in its place, inside `giving`, a result that it gave before."""
+class _Check:
+    """The check of a function, which is made at its first call, and the kinds that passed it.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    What a check is made of stands in the function's place: it does what it is told to.
+
+    Attributes:
+        kinds: Of arguments, with those of results.
+        number: Whether a shape such as "{size} 2" is that of a number among the arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any], typechecker: Any) -> None:
         functools.update_wrapper(self, function)
-        self.function, self.own = function, threading.local()
         self.__globals__ = function.__globals__  # in which annotations are looked up
+        self.kinds: dict[Any, set[Any]] = {}
+        self.number = any("{" in str(of) for of in function.__annotations__.values())
+        self._typechecker, self._told = typechecker, threading.local()
+
+    @functools.cached_property
+    def _whole(self) -> Callable[..., Any]:
+        return cast(Callable[..., Any], _check(self, typechecker=self._typechecker))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        results = getattr(self.own, "results", ())
-        return results[0] if results else self.function(*args, **kwargs)
+        return self._told.function(*args, **kwargs)
 
-    @contextmanager
-    def giving(self, result: Any) -> Iterator[None]:
-        self.own.results = [result]
-        try:
-            yield
-        finally:
-            self.own.results = ()
+    def of(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """The result of a function for arguments, both checked."""
+        self._told.function = function
+        return self._whole(*args, **kwargs)
+
+
+# A function inside another is made anew at every call of that one, and its check is not.
+_CHECKS: dict[tuple[str, str, CodeType], _Check] = {}
 
 
 def _once_a_kind(function: Callable[..., Any], typechecker: Any) -> Callable[..., Any]:
-    held = _Held(function)
-    check = _check(held, typechecker=typechecker)
-    known: dict[Any, set[Any]] = {}
-    # A shape such as "{size} 2" is that of a whole number among the arguments.
-    number = any("{" in str(of) for of in function.__annotations__.values())
+    # Equal code alone may have other annotations, as that of data classes with the same fields.
+    name = function.__module__, function.__qualname__, function.__code__
+    check = _CHECKS.get(name)
+    if check is None:
+        check = _CHECKS[name] = _Check(function, typechecker)
+    kinds, number = check.kinds, check.number
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         key = _kind((args, kwargs), number)
-        if key not in known:
-            found = check(*args, **kwargs)
+        if key not in kinds:
+            found = check.of(function, args, kwargs)
             if key is not None:
-                known[key] = {_kind(found, number)}
+                kinds[key] = {_kind(found, number)}
             return found
         found = function(*args, **kwargs)
         kind = _kind(found, number)
-        if kind is None or kind not in known[key]:
-            with held.giving(found):
-                check(*args, **kwargs)
-            known[key].add(kind)
+        if kind is None or kind not in kinds[key]:
+            check.of(lambda *_, **__: found, args, kwargs)
+            kinds[key].add(kind)
         return found
 
     return call
