@@ -84,10 +84,13 @@ WITH = {
     "draw": {"optimizer": "gradient_descent"},
     "group_size": {"augmentation": "signs", "group_size": 2},
     "noises": {"stop": math.inf, "learning_rate": 0.0, "init_scale": 0.0},
+    # Of which each takes a limit of random features about a second.
+    "stop": {"timesteps": 6, "beta_max": 3e-3},
 }
+# Few steps: that of a U-Net takes long.
 DIGITS = {
     "data": "digits", "spectrum": "dataset", "spectrum_params": '{"name":"digits"}', "d": 61,
-    "draw": None, "population_mean": None,
+    "draw": None, "population_mean": None, "timesteps": 5, "beta_max": 3e-3,
 }  # fmt: skip
 OF_PICTURES = ("n", "stop_step", "warm_up", "width")
 WANTED = ("train_loss", "test_loss", "kl_model_data")
