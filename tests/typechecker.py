@@ -86,14 +86,17 @@ def _once_a_kind(function: Callable[..., Any], typechecker: Any) -> Callable[...
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        key = _kind((args, kwargs), number)
+        key = _kind(args, number)
+        if kwargs and key is not None:
+            named = _kind(kwargs, number)
+            key = None if named is None else (key, named)
         if key not in kinds:
             found = check.of(function, args, kwargs)
             if key is not None:
-                kinds[key] = {_kind(found, number)}
+                kinds[key] = {_kind((found,), number)}
             return found
         found = function(*args, **kwargs)
-        kind = _kind(found, number)
+        kind = _kind((found,), number)
         if kind is None or kind not in kinds[key]:
             check.of(lambda *_, **__: found, args, kwargs)
             kinds[key].add(kind)
@@ -102,21 +105,34 @@ def _once_a_kind(function: Callable[..., Any], typechecker: Any) -> Callable[...
     return call
 
 
-def _kind(value: Any, number: bool) -> Any:
-    """What a check may look at of a value; None if that is too much.
+# Classes of which a check may look at no value, without and with whole numbers among those it may.
+_OPAQUE: tuple[set[type], set[type]] = set(), set()
+
+
+def _kind(values: tuple[Any, ...] | list[Any] | dict[Any, Any], number: bool) -> Any:
+    """What a check may look at of a collection's values; None if that is too much.
 
     Args:
-        value: Any value.
+        values: Any values.
         number: Whether the values of whole numbers count too.
     """
-    of = type(value)
-    if isinstance(value, np.ndarray):
-        return of, value.dtype.char, value.shape
-    if of is str or isinstance(value, type) or (number and isinstance(value, (int, np.integer))):
-        return of, value
-    if of is tuple or of is list or of is dict:
-        if len(value) > _MANY:
-            return None
-        inner = [_kind(one, number) for one in (value.items() if of is dict else value)]
-        return None if None in inner else (of, *inner)
-    return of
+    if len(values) > _MANY:
+        return None
+    opaque, found = _OPAQUE[number], list[Any]()
+    for value in values.items() if type(values) is dict else values:
+        of = type(value)
+        if of in opaque:
+            found.append(of)
+        elif isinstance(value, np.ndarray):
+            found += of, value.shape, value.dtype.char
+        elif of is tuple or of is list or of is dict:
+            inner = _kind(value, number)
+            if inner is None:
+                return None
+            found.append((of, inner))
+        elif isinstance(value, (str, type)) or (number and isinstance(value, (int, np.integer))):
+            found.append((of, value))
+        else:
+            opaque.add(of)
+            found.append(of)
+    return tuple(found)
