@@ -94,9 +94,12 @@ def test_the_page_leads_from_its_text_to_the_drawn_figures(copy: Path):
 
 @pytest.mark.slow
 def test_the_tests_hold_the_new_entries_too(copy: Path):
-    """Those that are parametrized over the registries, and those of forgotten places."""
+    """Those that are parametrized over the registries, and those of forgotten places.
+
+    None of them is slow; what is, beside them, measures shards of what there was before.
+    """
     out = run(
-        copy, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow",
         "tests/training/test_networks.py", "tests/planning", "tests/test_columns.py",
         "tests/test_fingerprint.py", "tests/science/test_schedule.py",
         "tests/config/test_reference.py", "tests/models/test_company.py", "-k", "not unet",
