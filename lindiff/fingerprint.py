@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def fingerprints(cells: pa.Table) -> NDArray[np.object_]:
     return np.array(found, object)[codes]
 
 
-@lru_cache
+@cache
 def code(module: str) -> str:
     """Hash of the syntax of a module and of all that it imports inside `ROOMS`."""
     digest = blake2b(digest_size=8)
@@ -81,7 +81,7 @@ def code(module: str) -> str:
     return digest.hexdigest()
 
 
-@lru_cache
+@cache
 def _syntax(path: Path) -> str:
     """What of a file is hashed; models share most of their files."""
     return ast.unparse(_without_docstrings(ast.parse(path.read_text(encoding="utf-8"))))
@@ -130,7 +130,7 @@ def _path(module: str, packages: bool) -> Path | None:
     return path if path.is_file() else None
 
 
-@lru_cache
+@cache
 def _imports(path: Path) -> frozenset[str]:
     """Every dotted name that the file may import, submodules of packages included."""
     names: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,7 +29,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("copy")
     for name in ("lindiff", "tests", "config", "workflow", "docs", "benchmarks"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name)
     for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, folder / name)
     for kind, file, text in BLOCKS:
@@ -54,21 +55,27 @@ def run(folder: Path, *words: str) -> str:
     return made.stdout + made.stderr
 
 
+def call(folder: Path, *lines: list[str | Path]) -> None:
+    """Command lines of lindiff in the copy, one after another in one process: a start is slow."""
+    code = (
+        "import json, sys\nfrom lindiff.cli import main\n"
+        "for words in json.loads(sys.argv[1]): main(words, standalone_mode=False)"
+    )
+    run(folder, "-c", code, json.dumps(lines, default=str))
+
+
 def test_every_block_is_used():
     assert [kind for kind, file, _ in BLOCKS if kind != "diff" and not file] == []
     assert {kind for kind, *_ in BLOCKS} == {"diff", "python", "yaml"}
 
 
 def test_the_page_leads_from_its_text_to_the_drawn_figures(copy: Path):
-    entry = ("-c", "from lindiff.cli import main; main()")
     results = copy / "results"
-    run(copy, *entry, "validate", "config/new.yaml")
     plan = results / "new" / "plan-0.json"
-    run(copy, *entry, "plan", "--write", str(plan), "--", "config/new.yaml")
-    for spec in sorted((results / "store/specs").glob("*.parquet")):
-        run(copy, *entry, "run", str(spec), "--out", str(results / "store/parts" / spec.name))
-    run(copy, *entry, "collect", str(plan))
-    run(copy, *entry, "figures", str(plan))
+    call(copy, ["validate", "config/new.yaml"], ["plan", "--write", plan, "--", "config/new.yaml"])
+    specs = sorted((results / "store/specs").glob("*.parquet"))
+    parts = [["run", spec, "--out", results / "store/parts" / spec.name] for spec in specs]
+    call(copy, *parts, ["collect", plan], ["figures", plan])
     rows = pq.read_table(results / "new/metrics.parquet").to_pylist()
     assert {(row["model"], row["status"]) for row in rows} == {
         ("linear_exact", "ok"),
@@ -87,9 +94,12 @@ def test_the_page_leads_from_its_text_to_the_drawn_figures(copy: Path):
 
 @pytest.mark.slow
 def test_the_tests_hold_the_new_entries_too(copy: Path):
-    """Those that are parametrized over the registries, and those of forgotten places."""
+    """Those that are parametrized over the registries, and those of forgotten places.
+
+    None of them is slow; what is, beside them, measures shards of what there was before.
+    """
     out = run(
-        copy, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+        copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow",
         "tests/training/test_networks.py", "tests/planning", "tests/test_columns.py",
         "tests/test_fingerprint.py", "tests/science/test_schedule.py",
         "tests/config/test_reference.py", "tests/models/test_company.py", "-k", "not unet",

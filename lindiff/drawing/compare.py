@@ -98,7 +98,7 @@ def side_by_side(
     parts, training = [table.slice(0, 0)], []
     for key in tables.distinct_keys(table, ("model", *POPULATION)):
         own = dict(zip(("model", *POPULATION), key, strict=True))
-        part, held = _own(where(table, **own), shown, choices)
+        part, held = _own(tables.where(table, **own), shown, choices)
         parts.append(part)
         training.append(own | held)
     return tables.with_facts(pa.concat_tables(parts), fixed=fixed, choice=choice, training=training)
@@ -126,7 +126,7 @@ def _of_populations(table: pa.Table, count: int) -> pa.Table:
     for key in best:
         own = dict(zip(POPULATION, key, strict=True))
         # The theory of a data set is that of one Gaussian; its cells know of no data.
-        part = where(table, **own | {"data": None, "mixture": own["mixture"] or ONE_CLASS})
+        part = tables.where(table, **own | {"data": None, "mixture": own["mixture"] or ONE_CLASS})
         for name in ("data", "mixture"):
             field = table.schema.field(name)
             named = pa.array([own[name]] * part.num_rows, field.type)
@@ -171,17 +171,8 @@ def _own(
         else:
             value = _leading(Counter(part[name].drop_null().to_pylist()), name)
         held[name] = value
-        part = where(part, **{name: value})
+        part = tables.where(part, **{name: value})
     return part, held
-
-
-def where(table: pa.Table, **equal: Any) -> pa.Table:
-    """The rows where every column of `equal` has that value (None: null)."""
-    for name, value in equal.items():
-        column = table[name]
-        same = pc.is_null(column) if value is None else pc.equal(column, value)
-        table = table.filter(pc.fill_null(same, False))
-    return table
 
 
 def means(values: ArrayLike) -> Interval:
@@ -225,7 +216,7 @@ def populations(data: pa.Table) -> list[dict[str, Any]]:
 
 def optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
     """The optimal loss of a population, over the range of N there; nothing where no cell has it."""
-    own = where(cells, **population)
+    own = tables.where(cells, **population)
     # The theory's optimum is of Gaussian data, also at the population of a data set.
     own = own.filter(pc.invert(limits(own)))
     known = own["optimal_loss"].drop_null()

@@ -181,9 +181,8 @@ def theory(
 
 def within(table: pa.Table, cells: pa.Table, names: Collection[str]) -> pa.Table:
     """The rows whose settings `names` each have one of the values that `cells` have."""
-    for name in names:
-        table = table.filter(pc.is_in(table[name], value_set=pc.unique(cells[name])))
-    return table
+    inside = [pc.is_in(table[name], value_set=pc.unique(cells[name])) for name in names]
+    return only(table, reduce(pc.and_, inside)) if inside else table
 
 
 def by_strength(regularizer: str, values: Sequence[float]) -> list[float]:

@@ -73,7 +73,7 @@ def rows(own: pa.Table) -> Iterator[dict[str, Any]]:
     """
     for n in tables.distinct(own, "n"):
         for model in compare.names(own):
-            part = compare.where(own, n=n, model=model)
+            part = tables.where(own, n=n, model=model)
             name = EXACT if model == THEORY else model
             for metric in (*BEST, BIASED):
                 interval = _stop(metric, *_curves(part, metric))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -246,10 +247,18 @@ def _dump(notes: Mapping[str, Any]) -> bytes:
     return json.dumps(notes, sort_keys=True, ensure_ascii=False).encode()
 
 
+def where(table: pa.Table, **equal: Any) -> pa.Table:
+    """The rows where every column of `equal` has that value (None: null)."""
+    same = [
+        pc.is_null(table[name]) if value is None
+        else pc.fill_null(pc.equal(table[name], value), False)
+        for name, value in equal.items()
+    ]  # fmt: skip
+    # One filter for all: rows are copied with every column that there is.
+    return only(table, reduce(pc.and_, same)) if same else table
+
+
 def arrays(table: pa.Table, **equal: Any) -> dict[str, NDArray[Any]]:
     """The columns of the rows where every column of `equal` has that value (None: null)."""
-    for name, value in equal.items():
-        column = table[name]
-        same = pc.is_null(column) if value is None else pc.equal(column, value)
-        table = table.filter(pc.fill_null(same, False))
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    rows = where(table, **equal)
+    return {name: rows[name].to_numpy(zero_copy_only=False) for name in rows.column_names}

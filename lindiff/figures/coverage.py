@@ -48,7 +48,7 @@ def query(metrics: pa.Table, coverage: pa.Table) -> pa.Table:
     cells = times.stopped(metrics, _STOPS, _POPULATIONS)
     parts = [cells.slice(0, 0)]
     for population in compare.populations(cells):
-        own = compare.where(cells, **population)
+        own = tables.where(cells, **population)
         parts.append(tables.keep(own, "n", slices.spread(tables.distinct(own, "n"), _SIZES)))
     cells = pa.concat_tables(parts)
     steps = tables.distinct(cells, "step")
@@ -103,7 +103,7 @@ def draw(data: pa.Table) -> Figure:
         ax.sharex(axes[0, 2])
     series = times.sizes(data)
     for row, population in zip(axes, populations, strict=False):
-        own = compare.where(data, **population)
+        own = tables.where(data, **population)
         for ax, place in zip(row, PLACES, strict=False):
             _copies(ax, own, place, series)
         row[1].set_ylabel("")

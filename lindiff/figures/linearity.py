@@ -104,7 +104,7 @@ def draw(data: pa.Table) -> Figure:
     figure, axes = style.panels(len(populations), 2, height=1.9 + 0.4 / len(populations))
     texts = []
     for (affine, apart), population in zip(axes, populations, strict=True):
-        own, t = _at_one_level(compare.where(data, **population))
+        own, t = _at_one_level(tables.where(data, **population))
         _nonlinearity(affine, own)
         _distances(apart, own)
         for ax in (affine, apart):
@@ -129,7 +129,7 @@ def _at_one_level(own: pa.Table) -> tuple[pa.Table, int]:
     levels = levels or tables.distinct(own, "t")
     middle = np.log([levels[0], levels[-1]]).mean()
     t = min(levels, key=lambda level: abs(np.log(level) - middle))
-    return compare.where(own, t=t), t
+    return tables.where(own, t=t), t
 
 
 def _nonlinearity(ax: Axes, own: pa.Table) -> None:
@@ -153,7 +153,7 @@ def _measured(
     ax: Axes, own: pa.Table, quantity: str, model: str, dash: Any, *, filled: bool
 ) -> None:
     """Means joined by a line, with their band or else the bars of their measurement."""
-    own = compare.where(own, model=model).sort_by("n")
+    own = tables.where(own, model=model).sort_by("n")
     part = tables.arrays(own, quantity=quantity)
     errors = tables.arrays(own, quantity=f"{quantity}_se")
     colour = MODELS[model].look.colour

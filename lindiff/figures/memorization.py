@@ -62,13 +62,13 @@ def _without_noise(names: list[str]) -> str:
 
 def _strip(rows: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]:
     """The pictures of a population: of the first network that has any, of its seed with most N."""
-    rows = compare.where(rows, **population)
+    rows = tables.where(rows, **population)
     own = [name for name in compare.names(rows) if name in compare.giving("pictures")]
     if not own:
         return []
-    rows = compare.where(rows, model=own[0])
+    rows = tables.where(rows, model=own[0])
     seeds = [seed for seed, _ in set(tables.keys_of(rows, ("seed", "n")))]
-    rows = compare.where(rows, seed=max(set(seeds), key=lambda seed: (seeds.count(seed), -seed)))
+    rows = tables.where(rows, seed=max(set(seeds), key=lambda seed: (seeds.count(seed), -seed)))
     rows = tables.keep(rows, "n", slices.spread(tables.distinct(rows, "n"), _SIZES))
     rows = tables.keep(rows, "sample", tables.distinct(rows, "sample")[:_SAMPLES])
     names = (*_KEYS, "seed", *_PICTURE)

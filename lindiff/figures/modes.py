@@ -87,13 +87,13 @@ def _cells(metrics: pa.Table) -> tuple[dict[tuple[str, Any], pa.Table], dict[str
     sizes = tables.distinct(tables.keep(table, "model", compare.TRAINED), "n")
     if not sizes:
         return found, facts
-    table = compare.where(table, n=max(sizes))
+    table = tables.where(table, n=max(sizes))
     facts["fixed"] = facts["fixed"] | {"n": max(sizes)}
     facts["choice"] = facts["choice"] | ({"n": sizes} if len(sizes) > 1 else {})
     for model in (name for name in compare.names(table) if name != EXACT):
-        of_model = compare.where(table, model=model)
+        of_model = tables.where(table, model=model)
         for optimizer in tables.distinct(of_model, "optimizer"):
-            own = compare.where(of_model, optimizer=optimizer)
+            own = tables.where(of_model, optimizer=optimizer)
             own = compare.side_by_side(own, [model], ("n", "stop_step", "train_seed"), _CHOICES)
             facts["training"] += tables.facts(own)["training"]
             step = steps_made(own).cast(pa.float64())
@@ -255,7 +255,7 @@ def _variance_panel(
     ax: Axes, followed: pa.Table, model: str, optimizer: str, shades: dict[int, Any]
 ) -> None:
     """v over the step, with λ as a thin line."""
-    own = compare.where(followed, model=model, optimizer=optimizer)
+    own = tables.where(followed, model=model, optimizer=optimizer)
     for mode, (colour, marker, _) in shades.items():
         part = tables.arrays(own, mode=mode)
         if len(part["step"]):
@@ -269,7 +269,7 @@ def _variance_panel(
 def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], bool]) -> None:
     """The step over λ with the power law of each series, and the shapes of laws."""
     for (model, optimizer), filled in series.items():
-        own = compare.where(data, model=model, optimizer=optimizer)
+        own = tables.where(data, model=model, optimizer=optimizer)
         part = tables.arrays(own, quantity="emergence_step")
         order = np.argsort(part["mode_eigenvalue"])
         part = {name: column[order] for name, column in part.items()}
@@ -311,13 +311,13 @@ def _entry(data: pa.Table, model: str, optimizer: str | None, *, filled: bool) -
 
     What has too few modes for an exponent says how many.
     """
-    own = compare.where(data, model=model, optimizer=optimizer)
-    law = compare.where(own, quantity="exponent").to_pylist()
-    steps, later = (len(compare.where(own, quantity=f"emergence_{of}")) for of in ("step", "later"))
+    own = tables.where(data, model=model, optimizer=optimizer)
+    law = tables.where(own, quantity="exponent").to_pylist()
+    steps, later = (len(tables.where(own, quantity=f"emergence_{of}")) for of in ("step", "later"))
     text = f"{_name(model, optimizer)}: " + (_exponent(law[0]) if law else _too_few(steps))
-    for row in compare.where(own, quantity="harmonic_exponent").to_pylist():
+    for row in tables.where(own, quantity="harmonic_exponent").to_pylist():
         text += rf", WP $\lambda^{{{row['value']:.2f}}}$"
-        count = int(compare.where(own, quantity="harmonic_modes")["value"][0].as_py())
+        count = int(tables.where(own, quantity="harmonic_modes")["value"][0].as_py())
         text += f" of {count} modes" if count < steps + later else ""
     look = MODELS[model].look
     dash = "-" if law else None

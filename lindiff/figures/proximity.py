@@ -42,7 +42,7 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = times.stopped(metrics, _STOPS, _POPULATIONS)
     parts, rows = [cells.slice(0, 0)], []
     for population in compare.populations(cells):
-        own = compare.where(cells, **population)
+        own = tables.where(cells, **population)
         few = tables.keep(own, "n", slices.spread(tables.distinct(own, "n"), _SIZES))
         parts.append(few)
         found = times.times(times.curves(few, "test_loss"), times.best_stop)

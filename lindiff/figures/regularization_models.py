@@ -85,7 +85,7 @@ def _matrices(cells: pa.Table) -> Iterator[tuple[dict[str, Any], Array, Array]]:
     """Keys, weight decays (K,) and test losses (seeds, K) of every model and N with a curve."""
     for key in tables.distinct_keys(cells, _KEYS[:-1]):
         row = dict(zip(_KEYS[:-1], key, strict=True))
-        part = tables.arrays(compare.where(cells, **row))
+        part = tables.arrays(cells, **row)
         decays, column = np.unique(part["weight_decay"].astype(float), return_inverse=True)
         seeds = np.array([-1 if seed is None else seed for seed in part["seed"].tolist()])
         seeds, line = np.unique(np.nan_to_num(seeds.astype(float), nan=-1), return_inverse=True)
@@ -144,8 +144,8 @@ def _sizes(data: pa.Table) -> dict[int, tuple[Any, str]]:
 
 def _curves(ax: Axes, data: pa.Table, model: str, sizes: dict[int, tuple[Any, str]]) -> None:
     """Both losses over weight decay, the least test loss as a cross."""
-    own = compare.where(data, model=model)
-    exact = compare.where(data, model=LIMITS.get(model, ""))
+    own = tables.where(data, model=model)
+    exact = tables.where(data, model=LIMITS.get(model, ""))
     free = [0.0]
     for n, (colour, marker) in sizes.items():
         for loss, filled in zip(LOSSES, (True, False), strict=True):

@@ -52,7 +52,7 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = stopped.cells(metrics, _POPULATIONS)
     rows: list[dict[str, Any]] = []
     for population in compare.populations(cells):
-        rows += [population | row for row in stopped.rows(compare.where(cells, **population))]
+        rows += [population | row for row in stopped.rows(tables.where(cells, **population))]
     return tables.curve(tables.summary_schema(cells, _KEYS).empty_table(), rows)
 
 
@@ -64,7 +64,7 @@ def draw(data: pa.Table) -> Figure:
     texts = []
     for row, population in zip(axes, populations, strict=True):
         for ax, model in zip(row, models, strict=True):
-            _panel(ax, compare.where(data, **population), model, population)
+            _panel(ax, tables.where(data, **population), model, population)
             texts.append(f"{MODELS[model].look.label}\n{compare.population_words(population)}")
     style.titles(axes, texts)
     compare.heading(figure, data)

@@ -49,7 +49,7 @@ def query(metrics: pa.Table) -> pa.Table:
     populations = compare.populations(cells)
     parts = []
     for population in populations:
-        own = compare.where(cells, **population)
+        own = tables.where(cells, **population)
         parts.append(tables.keep(own, "n", slices.spread(tables.distinct(own, "n"), _SIZES)))
     few = pa.concat_tables([cells.slice(0, 0), *parts])
     found = pa.concat_tables(
@@ -63,7 +63,7 @@ def query(metrics: pa.Table) -> pa.Table:
     found = tables.with_nulls(found, time=pa.string())
     levels, sizes, rows = [], [], []
     for population in populations:
-        own = compare.where(cells, **population)
+        own = tables.where(cells, **population)
         losses = times.curves(own, "test_loss")
         memorized = times.curves(own, "memorized_fraction")
         quality = times.level(losses)
@@ -178,7 +178,7 @@ def _points(data: pa.Table, population: dict[str, Any], time: str) -> dict[str, 
 
 def _law(data: pa.Table, population: dict[str, Any], time: str) -> dict[str, dict[str, Any]]:
     """Exponent, prefactor and scatter of a time; empty where there is no power law."""
-    rows = compare.where(data, time=time, n=None, **population).to_pylist()
+    rows = tables.where(data, time=time, n=None, **population).to_pylist()
     return {row["quantity"]: row for row in rows}
 
 
@@ -186,7 +186,7 @@ def _same_limits(row: Any, data: pa.Table, population: dict[str, Any]) -> None:
     """The panels of the three times over the same N and the same steps, so that they compare."""
     found = [_points(data, population, time) for time in times.TIMES]
     steps = np.concatenate([part["value"] for part in found])
-    sizes = tables.distinct(compare.where(data, **population), "n")
+    sizes = tables.distinct(tables.where(data, **population), "n")
     for ax in row:
         style.fit(ax, steps, log=True)
         if sizes:

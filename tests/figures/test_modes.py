@@ -31,7 +31,7 @@ def query(metrics: pa.Table, nested: dict[str, pa.Table]) -> pa.Table:
 
 
 def of(data: pa.Table, quantity: str, key: tuple[str, str | None] = ("mlp", "sgd")):
-    own = compare.where(data, model=key[0], optimizer=key[1])
+    own = tables.where(data, model=key[0], optimizer=key[1])
     return tables.arrays(own, quantity=quantity)
 
 

@@ -14,7 +14,7 @@ import yaml
 from lindiff import figures
 from lindiff.columns.arrays import steps_made
 from lindiff.config.resolve import load
-from lindiff.drawing import compare, crossings, tables
+from lindiff.drawing import crossings, tables
 from lindiff.models import linear
 from lindiff.science.emergence import learning_constant
 from tests.science.helpers import make_cells
@@ -77,7 +77,7 @@ def series(folder: Path, *experiments: str) -> dict[tuple[str, str | None], dict
     data = figures.figure_data("modes", folder / "results/emergence", experiments)
     found = {}
     for key in tables.distinct_keys(data, ("model", "optimizer")):
-        own = compare.where(data, model=key[0], optimizer=key[1])
+        own = tables.where(data, model=key[0], optimizer=key[1])
         found[key] = {
             name: tables.arrays(own, quantity=name)["value"]
             for name in tables.distinct(own, "quantity")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ spoiled = st.one_of(
 def from_schema(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Small values that a schema allows."""
     if "$ref" in schema:
-        return st.deferred(lambda: from_schema(_DEFINITIONS[schema["$ref"].rpartition("/")[2]]))
+        return _defined(schema["$ref"].rpartition("/")[2])
     for key in ("anyOf", "oneOf"):
         if key in schema:
             return st.one_of([from_schema(option) for option in schema[key]])
@@ -68,6 +69,11 @@ def from_schema(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(schema["enum"])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return st.one_of([_TYPES[kind](schema) for kind in kinds])
+
+
+@cache  # to make it takes longer than to draw from it
+def _defined(name: str) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: from_schema(_DEFINITIONS[name]))
 
 
 def _object(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -153,10 +159,13 @@ def replaced(value: Any, path: tuple[Any, ...], other: Any) -> Any:
     return copy
 
 
+_SHEETS = from_schema(_SCHEMA)
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> str:
     """The text of a config: valid in a few cases, spoiled in one or two places in the others."""
-    sheet = draw(from_schema(_SCHEMA))
+    sheet = draw(_SHEETS)
     sheet["defaults"] = _USUAL | sheet.get("defaults", {})
     for _ in range(draw(st.integers(0, 2))):
         where = draw(st.sampled_from(places(sheet)[::-1]))

@@ -25,7 +25,7 @@ BASE: dict[str, Any] = {
     "data": "gaussian", "spectrum": "power_law", "spectrum_params": '{"exponent":1.0}', "d": 5,
     "scale": 1.0, "n": 9, "population_mean": 0.0, "centre": "estimated", "draw": "samples",
     "noises": math.inf, "mixture": "none", "augmentation": "none", "group_size": None,
-    "schedule": "linear", "beta_min": 1e-4, "beta_max": 9e-3, "timesteps": 20, "sampler": "ddim",
+    "schedule": "linear", "beta_min": 1e-4, "beta_max": 9e-3, "timesteps": 10, "sampler": "ddim",
     "final_noise": False, "sampling_steps": 0, "truncation": 0, "ridge": 0.01,
     "weight_decay": 0.01, "weighting": "uniform", "stop": 4.0,
     "learning_rate": 0.01, "init_scale": 0.1, "optimizer": "adam", "steps": 12, "stop_step": 0,
@@ -51,10 +51,10 @@ OTHER: dict[str, dict[str, Any]] = {
     "schedule": {"schedule": "cosine", "beta_min": None, "beta_max": None},
     "beta_min": {"beta_min": 3e-4},
     "beta_max": {"beta_max": 8e-3},
-    "timesteps": {"timesteps": 24},
+    "timesteps": {"timesteps": 12},
     "sampler": {"sampler": "ddpm_beta"},
     "final_noise": {"final_noise": True},
-    "sampling_steps": {"sampling_steps": 10},
+    "sampling_steps": {"sampling_steps": 5},
     "truncation": {"truncation": 3},
     "ridge": {"ridge": 0.3},
     "weight_decay": {"weight_decay": 0.3},
@@ -84,10 +84,13 @@ WITH = {
     "draw": {"optimizer": "gradient_descent"},
     "group_size": {"augmentation": "signs", "group_size": 2},
     "noises": {"stop": math.inf, "learning_rate": 0.0, "init_scale": 0.0},
+    # Of which each takes a limit of random features about a second.
+    "stop": {"timesteps": 6, "beta_max": 3e-3},
 }
+# Few steps: that of a U-Net takes long.
 DIGITS = {
     "data": "digits", "spectrum": "dataset", "spectrum_params": '{"name":"digits"}', "d": 61,
-    "draw": None, "population_mean": None,
+    "draw": None, "population_mean": None, "timesteps": 5, "beta_max": 3e-3,
 }  # fmt: skip
 OF_PICTURES = ("n", "stop_step", "warm_up", "width")
 WANTED = ("train_loss", "test_loss", "kl_model_data")

@@ -10,10 +10,9 @@ from tests.workflow.workspace import ROOT
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of all that the workflow needs."""
+    """A copy of all that the workflow needs, with what Python has compiled of it."""
     copy = tmp_path_factory.mktemp("repository")
-    ignore = shutil.ignore_patterns("__pycache__")
     for name in ("lindiff", "workflow"):
-        shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+        shutil.copytree(ROOT / name, copy / name)
     shutil.copy(ROOT / "Snakefile", copy)
     return copy
