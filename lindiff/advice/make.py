@@ -100,7 +100,8 @@ def _advice(
     found = estimate_spectrum(sample.eigenvalues, sample.rows)
     gain = Bank(make_schedule(), [Training()]).response(found.spectrum, None).gain[:, 0]
     rows = scatter(source, sample, gain, rng)
-    spectra = list(found.draw(_DRAWS, rng))
+    # Of their own random numbers, so that the check's rows do not hang on how spectra are drawn.
+    spectra = list(found.draw(_DRAWS, rng.spawn(1)[0]))
     model = Model(found.spectrum, sample.rows, *others)
     value, possible = model(found.spectrum), [model(s) for s in spectra]
     checked = check(source, sample, model.n, value, rng)

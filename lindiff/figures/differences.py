@@ -59,7 +59,7 @@ def query(metrics: pa.Table, differences: pa.Table) -> pa.Table:
     means = _of_variances(tables.keep(rows, "population_variance", few))
     means = tables.with_facts(means, **tables.facts(cells))
     found = compare.summary(means, _KEYS, ("difference",))
-    return tables.curve(found, _renormalized_noises(compare.where(rows, model=THEORY)))
+    return tables.curve(found, _renormalized_noises(tables.where(rows, model=THEORY)))
 
 
 def _at_one_level(rows: pa.Table) -> pa.Table:
@@ -71,7 +71,7 @@ def _at_one_level(rows: pa.Table) -> pa.Table:
     s = tables.distinct(rows, "population_variance")
     middle = math.log(s[0] * s[-1]) / 2
     t, _ = min(levels, key=lambda level: abs(math.log(_noise(level[1])) - middle))
-    return compare.where(rows, t=t)
+    return tables.where(rows, t=t)
 
 
 def _noise(alpha_bar: float) -> float:
@@ -90,7 +90,7 @@ def _renormalized_noises(theory: pa.Table) -> list[dict[str, Any]]:
     """κ of each N of linear models without regularization."""
     rows = []
     for n, alpha_bar, centre in tables.distinct_keys(theory, ("n", "alpha_bar", "centre")):
-        own = compare.where(theory, n=n, alpha_bar=alpha_bar, centre=centre, **_UNREGULARIZED)
+        own = tables.where(theory, n=n, alpha_bar=alpha_bar, centre=centre, **_UNREGULARIZED)
         if own.num_rows:
             s = own["population_variance"].to_numpy()
             freedom = degrees_of_freedom(n, centre == "known")
@@ -110,7 +110,7 @@ def draw(data: pa.Table) -> Figure:
     for ax in axes.flat[1:]:
         ax.set_ylabel("")
     style.titles(axes, [MODELS[name].look.label for name in models])
-    levels = tables.distinct_keys(compare.where(data, quantity="difference"), _OF_LEVEL)
+    levels = tables.distinct_keys(tables.where(data, quantity="difference"), _OF_LEVEL)
     said = [f"noise level $t={t}$, $\\sigma^2={_noise(alpha_bar):.3g}$" for t, alpha_bar in levels]
     compare.heading(figure, data, note=", ".join(said))
     compare.title(figure, data)

@@ -12,7 +12,7 @@ import pytest
 
 from lindiff import figures
 from lindiff.columns.arrays import plain
-from lindiff.drawing import caption, compare, layout, markup, style
+from lindiff.drawing import caption, layout, markup, style, tables
 from tests.figures import synthetic
 
 GREY, COLOURS = style.GREY, style.COLOURS
@@ -128,7 +128,7 @@ def test_what_has_one_value_has_no_dot_of_its_own():
     """Two grey dots that look the same: of one d and of one ridge, which the caption names."""
     metrics, nested = synthetic.feed("transition")
     table, transition = plain(metrics), figures.load("transition")
-    one = compare.where(table, d=8, ridge=0.1)
+    one = tables.where(table, d=8, ridge=0.1)
     for cells, dots in ((one, []), (table, ["$d=8$", "$d=16$", "ridge $c=0$", "ridge $c=0.01$"])):
         data = transition.query(cells, levels=nested["levels"])
         with style.applied():

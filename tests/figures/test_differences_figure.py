@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import compare, style, tables
+from lindiff.drawing import style, tables
 from lindiff.figures import differences
 from lindiff.models import MODELS
 from tests.figures.feeds import differences as feed
@@ -91,7 +91,7 @@ def test_many_n_are_thinned_and_the_theory_with_them():
              for item in nested["differences"].to_pylist() for k in range(3)]  # fmt: skip
     many = pa.Table.from_pylist(rows, schema=tables.plain(metrics).schema)
     found = differences.query(many, pa.Table.from_pylist(items, nested["differences"].schema))
-    sizes = {model: set(compare.where(found, model=model)["n"].to_pylist()) for model in
+    sizes = {model: set(tables.where(found, model=model)["n"].to_pylist()) for model in
              ("linear_exact", "linear_theory")}  # fmt: skip
     assert len(sizes["linear_exact"]) == 4
     assert sizes["linear_theory"] == sizes["linear_exact"]
