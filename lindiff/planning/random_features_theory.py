@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,6 @@ import pyarrow as pa
 from lindiff.models import FEATURES_THEORY
 from lindiff.planning.cells import Array, Finding, column, text
 from lindiff.planning.linear import BASE_BYTES, of_spectra
-from lindiff.science.activations import ACTIVATIONS
-from lindiff.science.random_features_limit import _PRODUCTS as PRODUCTS
-from lindiff.science.random_features_limit import equivalent
 
 # Seconds on one core of a 2020s server; `lindiff collect` prints them against measured ones.
 _LEVEL = 8e-4
@@ -25,11 +23,20 @@ _NODES, _PAIRS = 230, 40
 # Below this penalty times d the train loss of more features than pairs was off by more than 3 % at
 # d = 200 (`benchmarks/random_features.py`).
 _LITTLE = 0.2
-# Groups of products of two modes, of the activations that have a quadratic part.
-_PRODUCTS_OF = {
-    name: PRODUCTS if equivalent(own, 1.0, 1.0).quadratic else 0
-    for name, own in ACTIVATIONS.items()
-}
+
+
+@cache
+def _products() -> dict[str, int]:
+    """Groups of products of two modes by activation: those with a quadratic part have some."""
+    # SciPy comes with them, and every config is checked here.
+    from lindiff.science.activations import ACTIVATIONS
+    from lindiff.science.random_features_limit import _PRODUCTS as groups
+    from lindiff.science.random_features_limit import equivalent
+
+    return {
+        name: groups if equivalent(own, 1.0, 1.0).quadratic else 0
+        for name, own in ACTIVATIONS.items()
+    }
 
 
 def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
@@ -44,7 +51,8 @@ def estimate(families: pa.Table, metrics: Sequence[str]) -> tuple[Array, Array]:
     # Cells that differ in the stop alone share a contour; how many do is not known.
     stopped = np.isfinite(column(families, "stop"))
     modes = of_spectra(families, lambda s: len(np.unique(s)), float)
-    modes = modes + [_PRODUCTS_OF[name] for name in text(families, "activation")]
+    products = _products()
+    modes = modes + [products[name] for name in text(families, "activation")]
     level = np.where(stopped, _CONTOUR + _CONTOUR_MODE * modes, _LEVEL + _MODE * d)
     numbers = 40 * d + 4 * timesteps
     numbers = numbers + np.where(stopped, 2 * (_PAIRS * _NODES**2 + 12 * _NODES * modes), 0)

@@ -1,5 +1,8 @@
 """The registry says of each model what its code does."""
 
+import subprocess
+import sys
+
 import pytest
 
 from lindiff import columns
@@ -26,6 +29,12 @@ OF_POPULATIONS = {
     "bayes_loss", "excess_loss", "excess_loss_se", "speciation_time", "speciation_time_se",
     "classes",
 }  # fmt: skip
+
+
+def test_a_config_is_checked_without_scipy():
+    """Half a second more for every command and every job, of which most need none of it."""
+    code = "import sys, lindiff.planning.checks; sys.exit('scipy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def cell_of(name):
