@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lindiff.columns import METRIC, SETTING
 from lindiff.columns.arrays import Rows, places
-from lindiff.columns.groups import REPEATS
+from lindiff.columns.groups import REPEATS, SCHEDULE
 from lindiff.config.refine import Added, Refinement
 from lindiff.config.resolve import Config, Experiment
 from lindiff.fingerprint import fingerprints
@@ -29,19 +29,8 @@ from lindiff.sweep.store import DamagedError, Shard, Store, read_table
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-# What a number holds for, where it has one value: the data, their number, the model's budget.
-_HELD = (
-    "data",
-    "spectrum",
-    "d",
-    "mixture",
-    "n",
-    "n_over_d",
-    "noises",
-    "steps",
-    "width",
-    "features",
-)
+# Not told beside what varies: the model has its own place, figures' captions have the schedule.
+_UNTOLD = frozenset({"model", *SCHEDULE})
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,8 @@ class Arm:
         curves: The metric of each seed at each of ``found.asked``, shape (seeds, values); nan where
             a cell has none, or is not finished.
         repeats: Cells at each value.
-        held: Data, sizes and budget that have one value, another than their neutral one.
+        held: Other settings that have one value and an effect, and not their neutral value; without
+            the schedule.
     """
 
     experiment: str
@@ -189,7 +179,11 @@ def _arms_at(
                 for name, value in chosen.items()
                 if name == "model" or (len(axes[name]) > 1 and not _is_void(cell, name))
             },
-            held={n: v for n, v in chosen.items() if n in _HELD and _is_held(n, axes[n])},
+            held={
+                name: value
+                for name, value in chosen.items()
+                if _is_held(name, axes[name]) and not _is_void(cell, name)
+            },
             found=found,
             curves=numbers[:, kept].reshape(len(seeds), -1, len(kept)).mean(axis=1),
             repeats=inner,
@@ -202,8 +196,10 @@ def _is_void(cell: pa.Table, name: str) -> bool:
 
 
 def _is_held(name: str, values: Sequence[Any]) -> bool:
+    """Whether a setting has one value and it is not the neutral one."""
     column = SETTING.get(name)
-    return len(values) == 1 and (column is None or values[0] != column.neutral)
+    neutral = column is not None and values[0] == column.neutral
+    return len(values) == 1 and name not in _UNTOLD and not neutral
 
 
 def _ordered(dense: Experiment, model: str, names: Sequence[str]) -> tuple[pa.Table, Rows]:

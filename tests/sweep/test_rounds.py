@@ -296,6 +296,14 @@ def test_n_over_d_is_searched_along_too(sweep: Sweep) -> None:
     assert {row["n"] for row in rows} <= {max(round(6 * x), 2) for x in arm.found.asked}
 
 
+def test_settings_that_are_held_are_told_and_the_schedule_is_not(sweep: Sweep) -> None:
+    one = ONE.replace("{", "{ridge: 0.5, stop: [10, 20], sampler: ddim, ", 1)
+    found = arms(sweep, config(sweep, one))
+    assert {tuple(arm.where) for arm in found} == {("model", "d", "stop")}
+    held = {"spectrum": {"kind": "isotropic"}, "sampler": "ddim", "ridge": 0.5}
+    assert [arm.held for arm in found] == [held] * 4
+
+
 def test_without_a_crossing_it_ends_with_its_table_and_says_what_was_seen(sweep: Sweep) -> None:
     asked = config(sweep, ONE.replace("0.5", "1.0e-9"))
     plans = finish(sweep, asked)
