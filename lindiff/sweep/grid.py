@@ -84,6 +84,21 @@ def most(experiment: Experiment) -> int:
     return count(first) + sum(each) * later
 
 
+def most_cells(experiment: Experiment, first: int) -> int:
+    """As `most`, equal cells counted once; `first` is the number of cells of the first round."""
+    refinement = experiment.refine
+    assert refinement is not None
+    each = sum(
+        max(_different(*experiment.at({"model": model}, [value])) for value in refinement.start)
+        for model in experiment.searched
+    )
+    return first + each * (refinement.most - len(refinement.start))
+
+
+def _different(experiment: Experiment, model: str) -> int:
+    return len(in_order(experiment, model)[0]["cell_id"].unique())
+
+
 def _size(experiment: Experiment, model: str) -> int:
     axes = experiment.axes_of(model)
     return int(np.prod([len(values) for values in axes.values()], dtype=object))

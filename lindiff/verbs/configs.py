@@ -27,7 +27,7 @@ from lindiff.verbs.parameters import (
 @json_option
 def validate(config: Path, settings: tuple[str, ...], max_cells: int | None, as_json: bool) -> None:
     """Check CONFIG and count its cells."""
-    from lindiff.sweep.grid import most
+    from lindiff.sweep.grid import most_cells
     from lindiff.sweep.validate import validate as check
     from lindiff.sweep.validate import warnings as warn
 
@@ -36,11 +36,12 @@ def validate(config: Path, settings: tuple[str, ...], max_cells: int | None, as_
     warnings = warn(loaded, grid)
     counts = {name: len(rows) for name, rows in grid.experiments.items()}
     searched = {name: e.refine for name, e in loaded.experiments.items() if e.refine is not None}
+    most = {name: most_cells(loaded.experiments[name], counts[name]) for name in searched}
     if as_json:
         found = {"config": loaded.name, "cells": len(grid.cells), "experiments": counts}
         if searched:
             found["rounds"] = {name: search.rounds for name, search in searched.items()}
-            found["most"] = {name: most(loaded.experiments[name]) for name in searched}
+            found["most"] = most
         click.echo(json_text(found | {"warnings": warnings}, 2))
         return
     for line in warnings:
@@ -49,8 +50,8 @@ def validate(config: Path, settings: tuple[str, ...], max_cells: int | None, as_
     for name, number in counts.items():
         line = f"  {name}: {number:,}"
         if name in searched:
-            rounds, cells = searched[name].rounds, most(loaded.experiments[name])
-            line += f" in the first of {rounds} rounds at most, {cells:,} in all at most"
+            rounds = searched[name].rounds
+            line += f" in the first of {rounds} rounds at most, {most[name]:,} in all at most"
         click.echo(line)
 
 

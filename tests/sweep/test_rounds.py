@@ -18,7 +18,7 @@ from lindiff.report.status import Watcher
 from lindiff.sweep import grid
 from lindiff.sweep.collect import collect
 from lindiff.sweep.garbage import find_garbage
-from lindiff.sweep.grid import count, most
+from lindiff.sweep.grid import count, most, most_cells
 from lindiff.sweep.plan import Plan, plan_files, read_plan
 from lindiff.sweep.replan import replan
 from lindiff.sweep.rounds import Arm, with_rounds
@@ -334,7 +334,9 @@ def test_a_setting_without_effect_makes_no_search_of_its_own(sweep: Sweep) -> No
         f" n: {SEARCH.replace('20%', '100%')}}}"
     )
     asked = config(sweep, one)
-    finish(sweep, asked)
+    first = finish(sweep, asked)[0]
+    at_most = most_cells(asked.experiments["one"], first.wanted)
+    assert at_most == first.wanted + first.rounds.more == 3 / 4 * most(asked.experiments["one"])
     found = arms(sweep, asked)
     assert [arm.where for arm in found] == [
         {"model": "linear_exact", "augmentation": "none"},
