@@ -64,7 +64,7 @@ def draw(
         solved = solve_pairs(evaluate(activation, W, y), noise.reshape(-1, D))
     fresh = normal_moments(activation, W, -np.sqrt(alpha_bar) * mean[None], alpha_bar * s, q)
     bank = bank_of(DECAYS)
-    return solved.train_losses(bank), solved.losses(bank, fresh)
+    return solved.train_losses(bank, 0), solved.losses(bank, 0, fresh)
 
 
 def white(
@@ -124,7 +124,7 @@ def _both(name: str, s: np.ndarray, alpha_bar: float, seed: int) -> list[float]:
     y = np.sqrt(alpha_bar) * (x - x.mean(axis=0)) + np.sqrt(1 - alpha_bar) * noise
     features = evaluate(activation, W, y), white(activation, W, y, alpha_bar, rng)
     bank = bank_of((0.02 / d,))
-    return [float(solve_pairs(phi, noise).train_losses(bank)[0]) for phi in features]
+    return [float(solve_pairs(phi, noise).train_losses(bank, 0)[0]) for phi in features]
 
 
 def main() -> None:

@@ -107,7 +107,8 @@ def side_by_side(
 def _with_classes(table: pa.Table) -> pa.Table:
     """The rows with one class as the mixture of Gaussian data of models that know of no other."""
     at = table.column_names.index("mixture")
-    gaussian = pc.fill_null(pc.equal(table["data"], GAUSSIAN), False)
+    # A limit has no data, and is that of Gaussian data.
+    gaussian = pc.fill_null(pc.equal(table["data"], GAUSSIAN), True)
     one = pc.and_(gaussian, pc.is_null(table["mixture"]))
     field = table.schema.field(at)
     named = pc.if_else(one, pa.scalar(ONE_CLASS, field.type), table["mixture"])

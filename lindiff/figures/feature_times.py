@@ -22,6 +22,7 @@ from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import mean_interval
 from lindiff.drawing.needs import Needs
 from lindiff.models import FEATURES, FEATURES_THEORY
+from lindiff.science.weighting import UNIFORM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 NEEDS = Needs(
-    axes=("n", "stop"), metrics=("feature_spectrum", "levels"), settings=(("model", FEATURES),)
+    axes=("n", "stop"),
+    metrics=("feature_spectrum", "levels"),
+    settings=(("model", FEATURES), ("weighting", UNIFORM)),
 )
 CATEGORY = "Regularization"
 BULKS = ("generalizing", "memorizing")
@@ -45,6 +48,9 @@ _SIGNAL = 0.9  # ᾱ of the noise level shown, as near as there is
 
 def query(metrics: pa.Table, feature_spectrum: pa.Table, levels: pa.Table) -> pa.Table:
     """Eigenvalues by bins and in the limit, and test losses over the stop, of three N."""
+    # What has the weight w_t in training is learned w_t times as fast as the eigenvalues say.
+    plain = pc.fill_null(pc.equal(metrics["weighting"], UNIFORM), True)
+    metrics = tables.only(metrics, plain)
     cells = slices.pick(slices.measured(metrics, FEATURES), ("n", "stop"), {"features": max})
     few = slices.spread(tables.distinct(cells, "n"), _SIZES)
     cells = tables.keep(cells, "n", few)

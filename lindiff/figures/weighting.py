@@ -3,22 +3,24 @@
 (a) is the weight w_t of a level, 1 in the mean over all. The other panels are the test loss of a
 level over that of the same model and training set with the weighting `uniform`, at the least and
 the largest N: points are geometric means over training sets with their 95 % t-interval (on
-logarithms) as band from 8 on, lines the large-system theory of linear models. Those have weights of
-their own at every level, so that at the optimum without weight decay all lines are at 1; a network
-has one set of weights for all levels, and is trained by the budget given below.
+logarithms) as band from 8 on, lines the large-system theory, dashed of random features, else of
+linear models. Both have a matrix of their own at every level, so that at the optimum without weight
+decay all their ratios are 1; a network has one set of parameters for all levels, and is trained by
+the budget given below.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.columns import SETTING
 from lindiff.drawing import compare, labels, slices, style, tables
 from lindiff.drawing.needs import Needs
-from lindiff.models import EXACT, MODELS, THEORY
+from lindiff.models import EXACT, FEATURES_THEORY, LIMITS, MODELS, THEORY
 from lindiff.science.weighting import UNIFORM, make_weights
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _OF_CELL = ("model", *compare.POPULATION, "n", "weighting")
 _KEYS = (*_OF_CELL, "t")
 _SIZES = 2  # N, each a panel
 _MARKED = 6  # levels of a line of weights that have its marker
+_DASHES = {THEORY: "-", FEATURES_THEORY: style.DASHES[1]}
 
 
 def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
@@ -70,28 +73,35 @@ def _weights(cells: pa.Table) -> list[dict[str, Any]]:
 
 def draw(data: pa.Table) -> Figure:
     """The weights, then a panel for each N; a row of those for each model."""
-    models = [name for name in compare.names(data) if name != THEORY] or [EXACT]
+    models = [name for name in compare.names(data) if name not in LIMITS.values()] or [EXACT]
     sizes = tables.distinct(data, "n")
     figure, axes = style.panels(len(models), 1 + len(sizes), height=2.4, sharex=True)
     looks = list(zip(_weightings(data), style.COLOURS, style.MARKERS, strict=False))
     _draw_weights(axes[0, 0], data, looks)
+    axes[0, 0].tick_params(labelbottom=True)
     for ax in axes[1:, 0]:
         ax.set_axis_off()
     for row, model in zip(axes[:, 1:], models, strict=True):
         for ax, n in zip(row, sizes, strict=True):
             _panel(ax, data, {"model": model, "n": n}, looks)
+    for ax in axes[:-1, 1:].flat:
+        ax.set_xlabel("")
     words = [
-        [f"{MODELS[name].look.label}, {labels.setting('n', n)}" for n in sizes] for name in models
+        f"{MODELS[name].look.label}, {labels.setting('n', n)}" for name in models for n in sizes
     ]
-    style.titles(axes, [text for row in words for text in ("weights", *row)])
+    style.titles(np.array([axes[0, 0], *axes[:, 1:].flat]), ["weights", *words])
     compare.heading(figure, data)
     compare.title(figure, data)
     entries = [
         style.handle(colour, labels.number(name), marker=marker, dash="-")
         for name, colour, marker in looks
     ]
-    linear = style.handle(style.GREY, MODELS[THEORY].look.label, dash="-")
-    style.legend(figure, [*entries, *style.within(axes[:, 1:], [linear])], columns=7)
+    for limit, dash in _DASHES.items():
+        own = [_limit(model) == limit for model in models]
+        if any(own):
+            line = style.handle(style.GREY, MODELS[limit].look.label, dash=dash)
+            entries += style.within(axes[own, 1:], [line])
+    style.legend(figure, entries, columns=8)
     return figure
 
 
@@ -111,9 +121,16 @@ def _panel(ax: Axes, data: pa.Table, own: dict[str, Any], looks: Looks) -> None:
         part = tables.arrays(data, **own, quantity="level_ratio", weighting=name)
         if name != UNIFORM:
             style.points(ax, part["t"], part, colour, marker)
-        theory = tables.arrays(data, n=own["n"], quantity="level_ratio_theory", weighting=name)
-        style.line(ax, theory["t"], theory["value"], colour)
+        limit = _limit(own["model"])
+        where = own | {"model": limit, "quantity": "level_ratio_theory", "weighting": name}
+        theory = tables.arrays(data, **where)
+        style.line(ax, theory["t"], theory["value"], colour, dash=_DASHES[limit])
     style.axis(ax, "t", "level_ratio", log="x")
+
+
+def _limit(model: str) -> str:
+    """The limit beside a model: its own, else that of linear models."""
+    return LIMITS.get(model, THEORY)
 
 
 def _weightings(data: pa.Table) -> list[str]:

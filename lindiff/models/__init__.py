@@ -128,6 +128,8 @@ _OF_ONE_RUN = frozenset(
         *AUGMENTATION, "seed", "noises", "weight_decay", "learning_rate", "train_seed",
     )
 )  # fmt: skip
+# Of the read-out of random features, whatever the features are.
+_OF_READ_OUT = ("weight_decay", "weighting", "stop")
 
 
 def _network(name: str, look: Look, pictures: bool = False) -> Model:
@@ -230,10 +232,9 @@ MODELS: dict[str, Model] = {
             Look("random features", "#999933", "p"),
             settings=(
                 "model", "data", *COVARIANCE, "n", "population_mean", "centre", "draw", "seed",
-                *SCHEDULE, *SAMPLING, "noises", "weight_decay", "stop", *RANDOM_FEATURES,
-                "train_seed",
+                *SCHEDULE, *SAMPLING, "noises", *_OF_READ_OUT, *RANDOM_FEATURES, "train_seed",
             ),
-            within=frozenset((*SCHEDULE, *SAMPLING, "weight_decay", "stop")),
+            within=frozenset((*SCHEDULE, *SAMPLING, *_OF_READ_OUT)),
             metrics=_MEASURED - {"train_loss_se", "test_loss_se"} | {"feature_spectrum"},
             samples=True,
         ),
@@ -244,9 +245,9 @@ MODELS: dict[str, Model] = {
             Look("random features, theory", "#999933", ""),
             settings=(
                 "model", *COVARIANCE, "n", "population_mean", "centre", *SCHEDULE, *SAMPLING,
-                "noises", "weight_decay", "stop", *RANDOM_FEATURES,
+                "noises", *_OF_READ_OUT, *RANDOM_FEATURES,
             ),
-            within=frozenset(("n", *SCHEDULE, *SAMPLING, "weight_decay", "stop", "features")),
+            within=frozenset(("n", *SCHEDULE, *SAMPLING, *_OF_READ_OUT, "features")),
             metrics=frozenset(
                 ("train_loss", "test_loss", "optimal_loss", "residual_loss", "levels")
             ),

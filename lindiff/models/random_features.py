@@ -1,8 +1,9 @@
 """Random features: denoisers that are not linear, with an exact optimum at every level.
 
 One W of p features for all noise levels; at each level the read-out that ridge regression on the
-training noise gives, every weight decay and stop from one eigendecomposition (docs/theory.md,
-"Random features"). Losses are exact; samples and linearity are measured as those of networks.
+training noise gives, every weight decay, weighting and stop from one eigendecomposition
+(docs/theory.md, "Random features"). Losses are exact; samples and linearity are measured as those
+of networks.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class _Trained:
         """The denoiser of one training, at the levels of `solved`."""
 
         def denoise(x: Rows, index: int) -> Rows:
-            A = self.solved[index].read_out(self.bank, training)
+            A = self.solved[index].read_out(self.bank, index, training)
             found: Rows = science.evaluate(self.task.activation, self.task.W, x) @ A.T
             return found
 
@@ -135,8 +136,8 @@ def _train(task: _Task, bank: Bank, levels: Collection[int], losses: bool) -> _T
     for index in range(schedule.timesteps) if losses else sorted(levels):
         found = task.solve(schedule, index)
         if losses:
-            train.append(found.train_losses(bank))
-            test.append(found.losses(bank, task.fresh(schedule, index)))
+            train.append(found.train_losses(bank, index))
+            test.append(found.losses(bank, index, task.fresh(schedule, index)))
         if index in levels:
             solved[index] = found
     return _Trained(task, bank, np.array(train), np.array(test), solved)

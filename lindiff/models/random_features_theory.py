@@ -60,16 +60,18 @@ class _Family:
 
     def losses(self, n: int, p: int, filters: Filters, training: Training) -> Losses:
         """Train and test loss at every level, shape (T,) each."""
-        key = n, p, filters.schedule, training.weight_decay
+        key = n, p, filters.schedule, training
         if key not in self._found:
             schedule = filters.make_schedule()
-            activation = ACTIVATIONS[self.activation]
+            bank, activation = Bank(schedule, [training]), ACTIVATIONS[self.activation]
             pairs = [
                 level_losses(
                     activation, self.spectrum, n, p, self.noises, float(alpha_bar), float(q),
-                    training.weight_decay, self.known,
+                    float(bank.penalty(index)[0]), self.known,
                 )
-                for alpha_bar, q in zip(schedule.alpha_bar, schedule.q, strict=True)
+                for index, (alpha_bar, q) in enumerate(
+                    zip(schedule.alpha_bar, schedule.q, strict=True)
+                )
             ]  # fmt: skip
             train, test = np.array(pairs).T
             self._found[key] = train, test

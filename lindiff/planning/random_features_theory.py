@@ -8,7 +8,10 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
+from lindiff.columns.arrays import combinations
+from lindiff.columns.groups import SCHEDULE
 from lindiff.models import FEATURES_THEORY
+from lindiff.models.linear_cells import loss_weights, make_filters
 from lindiff.planning.cells import Array, Finding, column, text
 from lindiff.planning.linear import BASE_BYTES, of_spectra
 
@@ -70,14 +73,31 @@ def warn(cells: pa.Table) -> list[Finding]:
     )
     # Null where the sampler reads none: the average.
     m = np.where(np.isnan(m), np.inf, m)
-    fitted = own & (p > n * m) & (decay > 0) & (decay * d < _LITTLE) & np.isinf(stop)
+    fitted = own & (p > n * m) & (decay > 0) & np.isinf(stop)
+    some = np.flatnonzero(fitted)
+    largest = np.ones(len(cells))
+    largest[some] = _largest_weights(cells.take(some))
+    fitted &= decay / largest * d < _LITTLE
     if not fitted.any():
         return []
     row = int(fitted.argmax())
+    little = (
+        "weight_decay over the largest weight of a level" if largest[row] > 1 else "weight_decay"
+    )
     message = (
-        f"more than the {n[row] * m[row]:.0f} pairs of sample and noise, and weight_decay is below "
+        f"more than the {n[row] * m[row]:.0f} pairs of sample and noise, and {little} is below "
         f"{_LITTLE:g}/d (cells like it: {fitted.sum():,}): the train_loss of {FEATURES_THEORY} was "
         "off by up to 10 % in such cells at d = 200 and weight_decay = 1e-4, by up to 18 % at 1e-5 "
         '(docs/benchmarks.md, "Random features")'
     )
     return [(row, "features", message)]
+
+
+def _largest_weights(cells: pa.Table) -> Array:
+    """max_t w_t of each cell's weighting, shape (cells,)."""
+    codes, rows = combinations(cells, ("weighting", "scale", *SCHEDULE))
+    found = []
+    for settings in cells.take(pa.array(rows)).to_pylist():
+        weights = loss_weights(settings, make_filters(settings, ()).make_schedule())
+        found.append(1.0 if weights is None else float(weights.max()))
+    return np.array(found, float)[codes]

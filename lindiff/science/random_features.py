@@ -2,16 +2,18 @@
 
 ε̂ = A_t φ(y) with the p features φ(y) = σ(W y/√d)/√p of y = x_t − √ᾱ_t μ0 (George, Veiga & Macris
 2025, arXiv 2502.00336, equation 4). W is drawn once and is that of all levels; A_t alone is
-trained, and minimises the mean of ‖ε − A φ‖² over the training noise plus γ‖A‖². So it knows the
-features by their second moments alone, and their eigendecomposition gives every γ and stop.
+trained, and minimises the mean of ‖ε − A φ‖² over the training noise, times the weight w_t of the
+level, plus γ‖A‖². So it knows the features by their second moments alone, and their
+eigendecomposition gives every γ, weight and stop.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Inexact, Int64
 from numpy.typing import NDArray
 
 from lindiff.science.activations import Activation
@@ -61,34 +63,40 @@ class Solved:
     cross: Float64[Array, "d r"]
     square: float
 
-    def read_out(self, bank: Bank, training: int) -> Float64[Array, "d p"]:
+    def read_out(self, bank: Bank, index: int, training: int) -> Float64[Array, "d p"]:
         """A_t of one of a bank's trainings; what the features do not reach stays at 0."""
-        learned: Array = (self.cross * self._learned(bank)[:, training]) @ self.vectors.T
-        return learned
-
-    def _learned(self, bank: Bank) -> Float64[Array, "r F"]:
-        """(1 − exp(−τ (λ + γ)))/(λ + γ) of each training."""
-        rate = self.values[:, None] + bank.weight_decay
-        # Random features know no weighting, by which alone levels differ here.
-        _, one_minus_e = bank.left(rate, 0)
-        found: Array = one_minus_e / rate
+        f = learned(self.values, bank, index)[:, training]
+        found: Array = (self.cross * f) @ self.vectors.T
         return found
 
-    def train_losses(self, bank: Bank) -> Float64[Array, " F"]:
-        """Mean of ‖ε − A φ‖² over the training noise, per dimension."""
-        f = self._learned(bank)
+    def train_losses(self, bank: Bank, index: int) -> Float64[Array, " F"]:
+        """Mean of ‖ε − A φ‖² over the training noise, per dimension, whatever its weight."""
+        f = learned(self.values, bank, index)
         explained = (self.cross**2).sum(axis=0) @ (2 * f - self.values[:, None] * f**2)
         total: Array = np.maximum(self.square - explained, 0.0) / len(self.cross)
         return total
 
-    def losses(self, bank: Bank, fresh: Moments) -> Float64[Array, " F"]:
+    def losses(self, bank: Bank, index: int, fresh: Moments) -> Float64[Array, " F"]:
         """Mean of ‖ε − A φ‖² under another law of y, with E ‖ε‖² = d, per dimension."""
-        f, d = self._learned(bank), len(self.cross)
+        f, d = learned(self.values, bank, index), len(self.cross)
         features = self.vectors.T @ fresh.features @ self.vectors
         agree = (self.cross * (fresh.cross @ self.vectors)).sum(axis=0)
         among = (self.cross.T @ self.cross) * features
         total: Array = d - 2 * agree @ f + (f * (among @ f)).sum(axis=0)
         return total / d
+
+
+def learned(values: Inexact[NDArray[Any], " K"], bank: Bank, index: int) -> Inexact[Any, "K F"]:
+    """f(λ) = (1 − exp(−w_t τ (λ + g)))/(λ + g), with which A_t is E εφᵀ f(E φφᵀ).
+
+    Args:
+        values: λ, of a contour complex, shape (K,).
+        bank: F trainings; g is `Bank.penalty`, γ/w_t.
+        index: Level t = `index` + 1.
+    """
+    rate = values[:, None] + bank.penalty(index)
+    _, one_minus_e = bank.left(rate, index)
+    return one_minus_e / rate
 
 
 def evaluate(

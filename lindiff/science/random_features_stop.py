@@ -1,25 +1,27 @@
 """The limit of both losses of random features after a stop (docs/theory.md, "Random features").
 
 A read-out that was trained for a time τ is C f(F), F = E φφᵀ and C = E εφᵀ over the training noise
-and f(λ) = (1 − e^{−τ(λ+γ)})/(λ + γ). Both losses are integrals of f over contours around the
-eigenvalues of F: the train loss over one, of the least sum of squares, the test loss over two, of
-C (λ − F)⁻¹ F′ (λ′ − F)⁻¹ Cᵀ, F′ the moments of fresh y. Its limit is what a fresh pair that stands
-between two copies of the same training set, each with its own penalty, adds at first order.
+and f(λ) = (1 − e^{−τ(λ+γ)})/(λ + γ), with w_t τ and γ/w_t where the level has a weight. Both losses
+are integrals of f over contours around the eigenvalues of F: the train loss over one, of the least
+sum of squares, the test loss over two, of C (λ − F)⁻¹ F′ (λ′ − F)⁻¹ Cᵀ, F′ the moments of fresh y.
+Its limit is what a fresh pair that stands between two copies of the same training set, each with
+its own penalty, adds at first order.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from jaxtyping import Complex128, Float64, Inexact
+from jaxtyping import Complex128, Float64
 from numpy.typing import NDArray
 
 from lindiff.science.activations import Activation
-from lindiff.science.filters import Bank
+from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import contour
+from lindiff.science.random_features import learned
 from lindiff.science.random_features_limit import AVERAGE, Level, equivalent, make_level
+from lindiff.science.weighting import make_weights
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -176,7 +178,7 @@ def level_losses_at_stops(
     square = own.slope * (alpha_bar * float(spectrum.mean()) + q) + own.shared + own.own
     train, test = np.empty(len(bank.trainings)), np.empty(len(bank.trainings))
     # How far down a contour goes hangs on the stop, and not on those of other trainings.
-    lengths = np.array([training.stop for training in bank.trainings]) * square / p
+    lengths = np.array([_time(each, bank, index) for each in bank.trainings]) * square / p
     depths = np.maximum(np.ceil(np.log10(np.maximum(lengths, 1)) / _DEEPER), 1) * _DEEPER
     for depth in np.unique(depths):
         same = depths == depth
@@ -185,7 +187,7 @@ def level_losses_at_stops(
         train[same], test[same] = _integrals(around, part, index, pairs)
     if own.constant:
         # `level` has the mean over all pairs as fitted; this share of it is.
-        share = _learned(bank, np.array([own.constant]), index)[0] * own.constant
+        share = learned(np.array([own.constant]), bank, index)[0] * own.constant
         train, test = train + (1 - share) ** 2 / pairs, test - (1 - share**2) / pairs
     return train, test
 
@@ -195,7 +197,7 @@ def _integrals(
 ) -> tuple[Float64[Array, " F"], Float64[Array, " F"]]:
     """Train and test loss of each training, per dimension, by integrals over the contour."""
     level, nodes = around.level, around.nodes
-    f = _learned(bank, nodes, index)
+    f = learned(nodes, bank, index)
     # dλ/(2πi), so that the integral over both halves is twice the real part.
     step = (nodes * around.dy / (2j * np.pi))[:, None]
     rows, omega, explained = level.n.sum(), around.w.sum(axis=1), around.explained
@@ -213,8 +215,8 @@ def _integrals(
     return train / level.d, test / level.d
 
 
-def _learned(bank: Bank, nodes: Inexact[NDArray[Any], " K"], index: int) -> Inexact[Any, "K F"]:
-    """f(λ) of each training, shape (K, F)."""
-    rate = nodes[:, None] + bank.weight_decay
-    _, one_minus_e = bank.left(rate, index)
-    return one_minus_e / rate
+def _time(training: Training, bank: Bank, index: int) -> float:
+    """w_t τ, for which this level is trained."""
+    return training.stop * float(
+        make_weights(training.weighting, bank.schedule, training.rms)[index]
+    )

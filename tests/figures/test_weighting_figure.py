@@ -13,8 +13,8 @@ from lindiff.science.weighting import make_weights
 from tests.figures.feeds import weighting as feed
 
 
-def query(seeds: int = 3) -> pa.Table:
-    metrics, nested = feed.sweep(seeds)
+def query(seeds: int = 3, features: bool = False) -> pa.Table:
+    metrics, nested = feed.sweep(seeds, features)
     return weighting.query(tables.plain(metrics), **nested)
 
 
@@ -77,6 +77,44 @@ def test_panels_are_the_weights_and_each_n(data: pa.Table):
         assert [set(line.get_ydata()) for line in theory] == [{1.0}] * len(feed.WEIGHTINGS)
     assert "MLP: width $32$, $600$ steps" in words
     assert figure.get_suptitle() == r"Gaussian, power law $s_j\propto j^{-1}$, $d=8$"
+
+
+def test_random_features_stand_in_a_row_of_their_own_with_their_own_limit():
+    data = query(features=True)
+    with style.applied():
+        figure = weighting.draw(data)
+        words = caption.words(figure, data)
+    rows = {
+        "MLP,": ("mlp", "linear_theory"),
+        "random": ("random_features", "random_features_theory"),
+    }
+    drawn = [ax for ax in figure.axes if "$N=" in ax.get_title(loc="left")]
+    assert len(drawn) == 4
+    letters = [ax.get_title(loc="left")[:3] for ax in figure.axes if ax.axison]
+    assert letters == ["(a)", "(b)", "(c)", "(d)", "(e)"]
+    for ax in drawn:
+        title = ax.get_title(loc="left").split()
+        model, limit = rows[title[1]]
+        n = int(title[-1].strip("$N="))
+        lines = [line for line in ax.lines if line.get_gid()]
+        colour = style.COLOURS[feed.WEIGHTINGS.index("edm")]
+        (line,) = (one for one in lines if one.get_color() == colour)
+        expected = [feed.ratio(limit, "edm", n, t) for t in feed.LEVELS]
+        assert list(line.get_ydata()) == pytest.approx(expected)
+        assert (line.get_linestyle() == "-") == (limit == "linear_theory")
+        (points,) = (
+            one for one in ax.lines
+            if one.get_linestyle() == "None" and one.get_color() == colour
+        )  # fmt: skip
+        expected = [feed.ratio(model, "edm", n, t) for t in feed.LEVELS]
+        assert list(points.get_ydata()) == pytest.approx(expected)
+    (legend,) = figure.legends
+    named = [text.get_text() for text in legend.get_texts()]
+    assert named[:5] == [*feed.WEIGHTINGS, "linear, theory", "random features, theory"]
+    assert (
+        r"random features, theory: $32$ features, batch $64$, weight decay $\gamma=10^{-3}$"
+        in words
+    )
 
 
 def test_a_panel_alone_keeps_its_own_ordinate(data: pa.Table):

@@ -14,6 +14,7 @@ from lindiff.science.activations import ACTIVATIONS
 from lindiff.science.draws import generator
 from lindiff.science.pools import make_pool
 from lindiff.science.schedule import make_schedule
+from lindiff.science.weighting import make_weights
 from lindiff.sweep.validate import validate, warnings
 from tests.configs import Maker, message
 from tests.science.helpers import make_cells
@@ -34,20 +35,49 @@ def rows(wanted=LOSSES, **given):
     return run(cells(**given), wanted).to_pylist()
 
 
-def brute_force(table, training_noise):
-    """Train loss at every level, and read-outs, by least squares on a family's frozen pairs."""
+def training_pairs(table, training_noise):
+    """Features and noise of a family's frozen pairs at every level."""
     family, schedule = make_family(table), make_schedule("cosine", 8)
     row, x = family.row, family.draw.centred
-    W, losses, found = weights(row), [], []
+    W = weights(row)
     for alpha_bar, q, noise in zip(schedule.alpha_bar, schedule.q, training_noise, strict=True):
         y = np.sqrt(alpha_bar) * x + np.sqrt(q) * noise
         phi = ACTIVATIONS[row["activation"]].value(y @ W.T / np.sqrt(row["d"]))
         phi = phi.reshape(-1, len(W)) / np.sqrt(len(W))
-        flat = noise.reshape(len(phi), -1)
+        yield phi, noise.reshape(len(phi), -1)
+
+
+def brute_force(table, training_noise):
+    """Train loss at every level, and read-outs, by least squares on a family's frozen pairs."""
+    losses, found = [], []
+    for phi, flat in training_pairs(table, training_noise):
         A = np.linalg.lstsq(phi, flat, rcond=None)[0].T
         losses.append(((flat - phi @ A.T) ** 2).mean())
         found.append(A)
     return np.array(losses), found
+
+
+def least_weighted(phi, noise, weight, decay):
+    """The minimiser of w ⟨‖ε − A φ‖²⟩ + γ‖A‖², by least squares."""
+    p, own = phi.shape[1], np.sqrt(weight / len(phi))
+    rows = np.concatenate([own * phi, np.sqrt(decay) * np.eye(p)])
+    targets = np.concatenate([own * noise, np.zeros((p, noise.shape[1]))])
+    return np.linalg.lstsq(rows, targets, rcond=None)[0].T
+
+
+def descent(phi, noise, weight, decay, stop, steps=4000):
+    """A at the time τ of gradient flow on half of that from A = 0, by steps of fourth order."""
+    A, h = np.zeros((noise.shape[1], phi.shape[1])), stop / steps
+
+    def slope(A):
+        return weight * (noise - phi @ A.T).T @ phi / len(phi) - decay * A
+
+    for _ in range(steps):
+        first = slope(A)
+        second = slope(A + h / 2 * first)
+        third = slope(A + h / 2 * second)
+        A = A + h / 6 * (first + 2 * second + 2 * third + slope(A + h * third))
+    return A
 
 
 def noises_of(table, m):
@@ -77,6 +107,47 @@ def test_frozen_noises_by_brute_force(name):
         square = ((noise - phi @ read_outs[index].T) ** 2).mean(axis=1)
         error = 4 * square.std() / np.sqrt(len(square))
         assert level["test_loss"] == pytest.approx(square.mean(), abs=error)
+
+
+@pytest.mark.parametrize("stop", [np.inf, 20.0])
+@pytest.mark.parametrize("weighting", ["edm", "v"])
+def test_a_weighted_loss_is_minimised_as_it_stands(weighting, stop):
+    """To 1e-9, with weight decay, at every level; the losses of the table have no weights."""
+    given = {"noises": 2.0, "weight_decay": 0.02, "scale": 1.5, "stop": stop}
+    table = cells(**given, weighting=[weighting, "uniform"])
+    row, plain = run(table, ("train_loss", "levels")).to_pylist()
+    w = make_weights(weighting, make_schedule("cosine", 8), 1.5)
+    losses = []
+    for weight, (phi, noise) in zip(w, training_pairs(table, noises_of(table, 2)), strict=True):
+        if np.isinf(stop):
+            A = least_weighted(phi, noise, weight, 0.02)
+        else:
+            A = descent(phi, noise, weight, 0.02, stop)
+        losses.append(((noise - phi @ A.T) ** 2).mean())
+    assert row["train_loss"] == pytest.approx(np.mean(losses), rel=1e-9)
+    for level in row["levels"]:
+        assert level["train_loss"] == pytest.approx(losses[level["t"] - 1], rel=1e-9)
+    assert abs(plain["train_loss"] / row["train_loss"] - 1) > 0.01
+
+
+def test_at_the_optimum_without_decay_a_weighting_does_nothing():
+    table = cells(weighting=["uniform", "v", "edm"], noises=2.0)
+    wanted = ("train_loss", "test_loss", "kl_model_data", "levels")
+    plain, *weighted = run(table, wanted).to_pylist()
+    for row in weighted:
+        assert {name: row[name] for name in wanted} == {name: plain[name] for name in wanted}
+
+
+@pytest.mark.parametrize("stop", [np.inf, 20.0])
+def test_samples_of_one_step_are_those_of_the_decay_and_the_time_of_its_level(stop):
+    """One step of DDIM evaluates the last level alone: γ/w_T and w_T τ without a weighting."""
+    w, wanted = make_weights("edm", make_schedule("cosine", 8))[-1], ("kl_model_data",)
+    given = {"sampling_steps": 1, "noises": 2.0}
+    (weighted,) = rows(wanted, **given, weighting="edm", weight_decay=0.01, stop=stop)
+    (own,) = rows(wanted, **given, weight_decay=0.01 / w, stop=w * stop)
+    (plain,) = rows(wanted, **given, weight_decay=0.01, stop=stop)
+    assert weighted["kl_model_data"] == pytest.approx(own["kl_model_data"], rel=1e-9)
+    assert abs(plain["kl_model_data"] / own["kl_model_data"] - 1) > 1e-3
 
 
 @pytest.mark.parametrize("data", ["gaussian", "digits"])
@@ -183,6 +254,17 @@ def test_the_limit_is_beside_every_cell_and_says_why_not():
     assert len({row["test_loss"] for row in found}) == len(found) == 6
 
 
+def assert_seed_means(limit, given):
+    """That both losses of all cells are means over six training sets, to 1 % and their error."""
+    found = [rows(LOSSES[:2], **given, seed=seed) for seed in range(6)]
+    for cell, row in enumerate(limit):
+        for name in LOSSES[:2]:
+            values = np.array([draw[cell][name] for draw in found])
+            error = 3 * values.std(ddof=1) / np.sqrt(len(values))
+            expected = pytest.approx(values.mean(), abs=error + 0.01 * values.mean())
+            assert row[name] == expected, (given["n"], given["features"], cell, name)
+
+
 @pytest.mark.slow  # half a minute of draws
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 @pytest.mark.parametrize("spectrum", ["isotropic", "power_law"])
@@ -198,13 +280,30 @@ def test_the_limit_meets_seed_means_at_d_200(activation, spectrum, noises):
         own = given | {"n": n, "features": p}
         table = cells(**own, model="random_features_theory", draw=None)
         limit = random_features_theory.run(table, LOSSES[:2]).to_pylist()
-        found = [rows(LOSSES[:2], **own, seed=seed) for seed in range(6)]
-        for cell, row in enumerate(limit):
-            for name in LOSSES[:2]:
-                values = np.array([draw[cell][name] for draw in found])
-                error = 3 * values.std(ddof=1) / np.sqrt(len(values))
-                expected = pytest.approx(values.mean(), abs=error + 0.01 * values.mean())
-                assert row[name] == expected, (n, p, cell, name)
+        assert_seed_means(limit, own)
+
+
+@pytest.mark.slow  # half a minute of draws
+@pytest.mark.parametrize("activation", ["erf", "relu"])
+@pytest.mark.parametrize("spectrum", ["isotropic", "power_law"])
+@pytest.mark.parametrize("noises", [1.0, np.inf])
+def test_the_weighted_limit_meets_seed_means_at_d_200(activation, spectrum, noises):
+    """To 1 %, and what means over six training sets leave open, where a weighting does more."""
+    given = {
+        "d": 200, "noises": noises, "timesteps": 4, "activation": activation, "spectrum": spectrum,
+        "spectrum_params": POWER["spectrum_params"] if spectrum == "power_law" else "{}",
+        "weight_decay": [1e-3, 0.01], "stop": [300.0, np.inf], "weighting": ["v", "edm", "uniform"],
+    }  # fmt: skip
+    for n, p in ((200, 400), (600, 200)):
+        own = given | {"n": n, "features": p}
+        table = cells(**own, model="random_features_theory", draw=None)
+        limit = random_features_theory.run(table, LOSSES[:2]).to_pylist()
+        assert_seed_means(limit, own)
+        losses = {}
+        for cell, row in zip(table.to_pylist(), limit, strict=True):
+            if cell["weight_decay"] == 1e-3:
+                losses.setdefault(cell["weighting"], []).append(row["train_loss"])
+        assert min(np.divide(losses["v"], losses["uniform"])) > 1.05
 
 
 BASE = """\
@@ -229,7 +328,10 @@ experiments:
             "experiments.a.activation = 'tanh': not a known value; allowed: erf",
         ),
         ("features: 8\nridge: 0.1", "experiments.a.ridge"),
-        ("features: 8\nweighting: min_snr", "experiments.a.weighting"),
+        (
+            "features: 8\nweighting: minsnr",
+            "experiments.a.weighting = 'minsnr': not a known value; allowed: uniform, x0, v, ",
+        ),
         ("features: 8\nsampler: ideal", "random_features generates by its denoiser; allowed: ddpm"),
         ("features: 8\nnoises: 0.5", "experiments.a.noises = 0.5: must be"),
     ],
@@ -270,6 +372,13 @@ def test_a_limit_of_pairs_that_are_nearly_fitted_is_warned_of(tmp_path):
     (line,) = [one for one in warnings(config, validate(config)) if "train_loss" in one]
     assert "experiments.a.features = 20: more than the 8 pairs of sample and noise" in line
     # N = 8: p = 20 with m = 1, and the penalties 1e-4 and 0.02 < 0.2/4.
-    assert "below 0.2/d (cells like it: 2): " in line
+    assert "and weight_decay is below 0.2/d (cells like it: 2): " in line
+    # Beside the largest weight of a level, 6.1, the penalty 0.06 is too little as well.
+    weighted = "\nschedule: cosine\ntimesteps: 10\nweighting: edm"
+    config = load(Maker(tmp_path)(added + weighted, text))
+    (line,) = [one for one in warnings(config, validate(config)) if "train_loss" in one]
+    assert (
+        "weight_decay over the largest weight of a level is below 0.2/d (cells like it: 3)" in line
+    )
     plain = load(Maker(tmp_path)(added, BASE))
     assert not [one for one in warnings(plain, validate(plain)) if "train_loss" in one]

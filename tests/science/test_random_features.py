@@ -69,9 +69,9 @@ def test_a_read_out_is_ridge_regression(K, decay):
     A = np.linalg.lstsq(phi, noise, rcond=None)[0].T
     if decay:
         A = np.linalg.solve(phi.T @ phi / K + decay * np.eye(p), phi.T @ noise / K).T
-    assert found.read_out(bank, 0) == pytest.approx(A, rel=1e-8, abs=1e-8)
+    assert found.read_out(bank, 0, 0) == pytest.approx(A, rel=1e-8, abs=1e-8)
     loss = ((noise - phi @ A.T) ** 2).mean()
-    assert found.train_losses(bank)[0] == pytest.approx(loss, abs=1e-12)
+    assert found.train_losses(bank, 0)[0] == pytest.approx(loss, abs=1e-12)
 
 
 def test_a_stop_is_descent_of_many_small_steps():
@@ -83,7 +83,7 @@ def test_a_stop_is_descent_of_many_small_steps():
     for _ in range(round(30 / step)):
         middle = A + step / 2 * (cross - A @ U)
         A = A + step * (cross - middle @ U)
-    assert solve_pairs(phi, noise).read_out(bank, 0) == pytest.approx(A, abs=1e-6)
+    assert solve_pairs(phi, noise).read_out(bank, 0, 0) == pytest.approx(A, abs=1e-6)
 
 
 def test_the_average_over_noise_is_that_over_many_frozen_noises():
@@ -94,8 +94,8 @@ def test_the_average_over_noise_is_that_over_many_frozen_noises():
     y = (x + 0.7 * noise).reshape(-1, 4)
     many = solve_pairs(evaluate(activation, W, y), noise.reshape(y.shape))
     average = solve_average(normal_moments(activation, W, x, np.zeros(4), 0.49))
-    assert many.train_losses(bank) == pytest.approx(average.train_losses(bank), rel=0.03)
-    assert many.read_out(bank, 1) == pytest.approx(average.read_out(bank, 1), abs=0.05)
+    assert many.train_losses(bank, 0) == pytest.approx(average.train_losses(bank, 0), rel=0.03)
+    assert many.read_out(bank, 0, 1) == pytest.approx(average.read_out(bank, 0, 1), abs=0.05)
 
 
 def test_a_test_loss_is_that_of_the_read_out():
@@ -106,8 +106,8 @@ def test_a_test_loss_is_that_of_the_read_out():
     )
     bank = Bank(SCHEDULE, [Training(), Training(stop=10.0), Training(weight_decay=0.1)])
     found = solve_pairs(phi, noise)
-    for i, loss in enumerate(found.losses(bank, fresh)):
-        A = found.read_out(bank, i)
+    for i, loss in enumerate(found.losses(bank, 0, fresh)):
+        A = found.read_out(bank, 0, i)
         total = d - 2 * (A * fresh.cross).sum() + ((A @ fresh.features) * A).sum()
         assert loss == pytest.approx(total / d, rel=1e-11)
 
@@ -119,9 +119,9 @@ def test_longer_training_and_less_decay_fit_better(seed, K, p):
     stops = Bank(SCHEDULE, [Training(stop=t) for t in (0.0, 1.0, 30.0, 1e4, np.inf)])
     decays = Bank(SCHEDULE, [Training(weight_decay=g) for g in (1e4, 1.0, 1e-2, 0.0)])
     found = solve_pairs(phi, noise)
-    assert found.train_losses(stops)[0] == pytest.approx((noise**2).mean())
+    assert found.train_losses(stops, 0)[0] == pytest.approx((noise**2).mean())
     for bank in (stops, decays):
-        losses = found.train_losses(bank)
+        losses = found.train_losses(bank, 0)
         assert (np.diff(losses) <= 1e-12).all()
         assert (losses >= 0).all()
     if p >= K:

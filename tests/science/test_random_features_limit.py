@@ -67,7 +67,7 @@ def test_products_of_modes_halve_what_the_train_loss_of_relu_is_off():
         y = np.sqrt(0.9) * (x - x.mean(axis=0)) + np.sqrt(0.1) * noise
         solved = solve_pairs(evaluate(relu, W, y), noise)
         bank = Bank(make_schedule("cosine", 4), [Training(weight_decay=3e-3)])
-        found.append(solved.train_losses(bank)[0])
+        found.append(solved.train_losses(bank, 0)[0])
     own = equivalent(relu, 0.9, 0.1)
     white, _ = make_level(
         replace(own, quadratic=0.0), spectrum, 60, 120, 1, (0.9, 0.1), 3e-3, False

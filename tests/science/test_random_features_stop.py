@@ -10,6 +10,7 @@ from lindiff.science.random_features_limit import level_losses
 from lindiff.science.random_features_stop import level_losses_at_stops
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
+from lindiff.science.weighting import make_weights
 
 SCHEDULE = make_schedule("cosine", 10)
 INDEX = 3
@@ -54,7 +55,9 @@ def test_losses_on_the_way_are_seed_means(name):
         fresh = normal_moments(
             activation, W, -np.sqrt(alpha_bar) * mean[None], np.full(d, alpha_bar), q
         )
-        found.append((solved.train_losses(trainings), solved.losses(trainings, fresh)))
+        found.append(
+            (solved.train_losses(trainings, INDEX), solved.losses(trainings, INDEX, fresh))
+        )
     values = np.array(found)
     limit = np.array(level_losses_at_stops(activation, np.ones(d), n, p, m, trainings, INDEX))
     error = 3 * values.std(axis=0, ddof=1) / np.sqrt(len(values)) + 0.01 * values.mean(axis=0)
@@ -68,6 +71,22 @@ def test_a_training_does_not_feel_its_company():
     found = level_losses_at_stops(ACTIVATIONS["erf"], POWER, 40, 90, 1, bank(*others), INDEX)
     for one, many in zip(alone, found, strict=True):
         assert one[0] == pytest.approx(many[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["erf", "relu"])
+def test_a_weight_is_another_decay_and_another_time(name):
+    """At the level with the least weight: γ/w, and w τ, for which the contour is as deep."""
+    w = float(make_weights("v", SCHEDULE)[INDEX])
+    assert w < 0.05
+    for stop in (50.0, 1e6):
+        weighted = bank(Training(weight_decay=1e-4, stop=stop, weighting="v"))
+        own = bank(Training(weight_decay=1e-4 / w, stop=w * stop))
+        found, expected = (
+            level_losses_at_stops(ACTIVATIONS[name], POWER, 40, 90, 1, one, INDEX)
+            for one in (weighted, own)
+        )
+        for one, other in zip(found, expected, strict=True):
+            assert one[0] == pytest.approx(other[0], rel=1e-12)
 
 
 def test_longer_training_fits_better():

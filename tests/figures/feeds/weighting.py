@@ -1,4 +1,7 @@
-"""Losses (2 + t) w_t^(1/N) of a network trained with the weights w_t, and 2 + t of the theory."""
+"""Losses (2 + t) w_t^(1/N) of a network trained with the weights w_t, and 2 + t of the theory.
+
+Of random features the square of that ratio, and of their limit the cube.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,11 @@ def ratio(model: str, weighting: str, n: int, t: int) -> float:
     if model == "linear_theory":
         return 1.0
     weights = make_weights(weighting, make_schedule("linear", TIMESTEPS))
-    return float(weights[t - 1] ** (1 / n))
+    power = {"random_features": 2, "random_features_theory": 3}.get(model, 1)
+    return float(weights[t - 1] ** (power / n))
 
 
-def sweep(seeds: int = 3) -> tuple[pa.Table, dict[str, pa.Table]]:
+def sweep(seeds: int = 3, features: bool = False) -> tuple[pa.Table, dict[str, pa.Table]]:
     common = {"spectrum": "power_law", "spectrum_params": '{"exponent":1.0}', "n": NS}
     common |= {"timesteps": TIMESTEPS, "sampler": "ddim", "weighting": WEIGHTINGS}
     sets = {"draw": "samples", "seed": list(range(seeds))}
@@ -32,6 +36,11 @@ def sweep(seeds: int = 3) -> tuple[pa.Table, dict[str, pa.Table]]:
     made = synthetic.rows(**common, **sets, **budget, model="mlp")
     theory = {"model": "linear_theory", "seed": None, "data": None, "draw": None}
     made += synthetic.rows(**common | theory)
+    if features:
+        read_out = {"features": 32, "activation": "erf", "weight_decay": 1e-3}
+        made += synthetic.rows(**common, **sets, **read_out, model="random_features", mixture=None)
+        limit = theory | {"model": "random_features_theory", "mixture": None}
+        made += synthetic.rows(**common | limit, **read_out)
     # It knows no weighting.
     made += synthetic.rows(**common | {"weighting": None}, **sets, model="empirical")
     items: list[dict[str, Any]] = []
