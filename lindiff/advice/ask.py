@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,17 @@ from jaxtyping import Num
 from numpy.typing import NDArray
 
 from lindiff.advice.make import GAP, KL, make_advice, make_advice_on_spectrum
+from lindiff.advice.model import FEWEST_N
 from lindiff.advice.result import Advice
 from lindiff.advice.sample import MOST_COLUMNS, TOLERANCE, InMemory, Source
+from lindiff.columns import SETTING
 from lindiff.config.eigenvaluefile import read_eigenvalues, read_list
 from lindiff.config.sources import open_source
 from lindiff.errors import InputError
 from lindiff.science import datasets
+
+MOST_N = int(SETTING["n"].high)
+_LIST = re.compile(r"[\d.eE+\-]+(,[\d.eE+\-]+)+")
 
 
 def advise(
@@ -27,7 +36,7 @@ def advise(
     *,
     gap: float = GAP,
     kl: float = KL,
-    n: Sequence[int] = (),
+    n: int | Sequence[int] = (),
     seed: int = 0,
 ) -> Advice:
     """How many samples data like these need, which regularization, and when to stop.
@@ -42,12 +51,12 @@ def advise(
         gap: Target for test minus train loss, and for test loss above the optimum, as a share of
             the optimal loss.
         kl: Target for both KL, in nats per dimension.
-        n: N beside M for which the best regularization is wanted.
+        n: N beside M for which the best regularization is wanted: one or several, of 4 at least.
         seed: Of the spectra behind the intervals and of the splits of the check.
 
     Raises:
-        ValueError: There are fewer than 8 rows or more than 6,000 columns, none varies, or a value
-            is not finite.
+        ValueError: There are fewer than 8 rows or more than 6,000 columns, none varies, the rows
+            are no finite real numbers, or a target or an N is none.
 
     Example:
         100 samples of an isotropic population in 10 dimensions:
@@ -58,10 +67,14 @@ def advise(
         >>> 30 < need.n.value < 80
         True
     """
-    values = np.ascontiguousarray(rows, dtype=np.float64).reshape(len(rows), -1)
+    ns = _asked(gap, kl, n)
+    values = _numbers(rows)
+    if not values.size:
+        raise ValueError(f"has shape {values.shape}: no values")
+    values = np.ascontiguousarray(values.reshape(len(values), -1))
     if not np.isfinite(values).all():
         raise ValueError("a value is NaN or infinite")
-    return make_advice(InMemory(values), name, gap=gap, kl=kl, others=n, seed=seed)
+    return make_advice(InMemory(values), name, gap=gap, kl=kl, others=ns, seed=seed)
 
 
 def advise_spectrum(
@@ -70,7 +83,7 @@ def advise_spectrum(
     *,
     gap: float = GAP,
     kl: float = KL,
-    n: Sequence[int] = (),
+    n: int | Sequence[int] = (),
 ) -> Advice:
     """As `advise`, of a Gaussian population whose covariance is known.
 
@@ -83,11 +96,12 @@ def advise_spectrum(
         name: What the population is called.
         gap: As in `advise`.
         kl: As in `advise`.
-        n: N for which the best regularization is wanted; d and 8 d by default.
+        n: N for which the best regularization is wanted, one or several, of 4 at least; d and 8 d
+            by default.
 
     Raises:
-        ValueError: There is no positive eigenvalue, one is negative or not finite, or there are
-            more than 6,000.
+        ValueError: There is no positive eigenvalue, one is negative or not finite, there are more
+            than 6,000, or a target or an N is none.
 
     Example:
         >>> import lindiff
@@ -96,7 +110,8 @@ def advise_spectrum(
         >>> 0.01 < ridge.strength.value < 1
         True
     """
-    values = np.asarray(eigenvalues, dtype=np.float64)
+    ns = _asked(gap, kl, n)
+    values = _numbers(eigenvalues, "eigenvalues")
     if values.ndim != 1:
         raise ValueError(f"has shape {values.shape}; eigenvalues are a list of numbers")
     null = TOLERANCE * np.abs(values).max(initial=0.0)
@@ -110,7 +125,47 @@ def advise_spectrum(
     zeros = len(values) - len(some)
     left_out = f"{zeros:,} {'directions have' if zeros > 1 else 'direction has'} no variance"
     notes = [f"{left_out}: left out, no dimensions"] if zeros else []
-    return make_advice_on_spectrum(some, name, gap=gap, kl=kl, ns=n, notes=notes)
+    return make_advice_on_spectrum(some, name, gap=gap, kl=kl, ns=ns, notes=notes)
+
+
+def _numbers(given: object, what: str = "rows") -> NDArray[np.float64]:
+    """Real numbers as float64.
+
+    Raises:
+        ValueError: They are none, or a mask hides some.
+    """
+    if isinstance(given, str | PathLike):
+        raise ValueError(
+            f"{what} are numbers, not {str(given)!r}; of a file: lindiff advise on the command line"
+        )
+    if np.ma.is_masked(given):
+        raise ValueError(f"{what}: values are masked; leave them out")
+    try:
+        values = np.asarray(given)
+        if values.dtype.kind == "O" and values.ndim:
+            values = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: no array of numbers: {error}") from None
+    if values.dtype.kind not in "biuf" or not values.ndim:
+        raise ValueError(f"{what}: real numbers are needed, not {values.dtype} of {values.shape}")
+    return values.astype(np.float64)
+
+
+def _asked(gap: float, kl: float, n: int | Sequence[int]) -> list[int]:
+    """The N that are asked for, of targets that are some.
+
+    Raises:
+        ValueError: They are none.
+    """
+    for name, value, below in (("gap", gap, 1.0), ("kl", kl, math.inf)):
+        if not isinstance(value, Real) or not 0 < value < below:
+            end = f" and below {below:g}" if below == 1 else ""
+            raise ValueError(f"{name} = {value!r}: must be a number above 0{end}")
+    ns = list(np.atleast_1d(np.asarray(n, dtype=object)))
+    for one in ns:
+        if not isinstance(one, int | np.integer) or not FEWEST_N <= one <= MOST_N:
+            raise ValueError(f"n = {one!r}: must be a whole number from {FEWEST_N} to {MOST_N:,}")
+    return [int(one) for one in ns]
 
 
 @dataclass(frozen=True)
@@ -144,6 +199,8 @@ def open_data(data: str, **how: Any) -> Data:
     path = Path(data)
     with told(path):
         if path.exists() or data not in datasets.BUNDLED:
+            if not path.exists() and _LIST.fullmatch(data):
+                raise ValueError(f"there is no file {data}; a list of eigenvalues: --eigenvalues")
             if path.suffix.lower() == ".txt":
                 raise ValueError(
                     f"{path} is text: samples are read as .csv or .tsv, a list of eigenvalues with "

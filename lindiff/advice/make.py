@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lindiff.advice import words
 from lindiff.advice.check import NOTHING, Check, check
-from lindiff.advice.model import METRICS, Model, Predicted
+from lindiff.advice.model import FEWEST_N, METRICS, Model, Predicted
 from lindiff.advice.result import Advice, Best, Interval, Needed, PowerLaw
 from lindiff.advice.sample import Sample, Scatter, Source, make_sample, scatter
 from lindiff.advice.spread import Spread
@@ -87,7 +87,7 @@ def make_advice_on_spectrum(
     spectrum = np.sort(eigenvalues)[::-1] / eigenvalues.mean()
     d = len(spectrum)
     with threadpool_limits(1):
-        model = Model(spectrum, *(ns or (d, _FAR * d)))
+        model = Model(spectrum, *(ns or (max(d, FEWEST_N), max(_FAR * d, FEWEST_N))))
         value = model(spectrum)
     certain = _Found(model.n, value, [value] * 2, NOTHING, Spread(1.0), gap, kl)
     return certain.advice(name, spectrum, [spectrum] * 2, notes)

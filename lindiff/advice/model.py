@@ -30,6 +30,7 @@ REGULARIZERS: dict[str, tuple[float, ...]] = {
     "weight_decay": (0.0, *np.geomspace(1e-7, 10, 33).tolist()),
     "stop": (*np.geomspace(0.1, 1e6, 36).tolist(), math.inf),
 }
+FEWEST_N = 4  # N that large-system theory is asked for
 _FEWEST, _LARGEST, _SIZES = 1 / 16, 400.0, 24  # of N in units of d, and how many
 _LEVEL = 1e-3  # a gain that is none
 
@@ -113,7 +114,7 @@ def _training(regularizer: str, strength: float) -> Training:
 
 
 def _sizes(d: int, wanted: Sequence[int]) -> list[int]:
-    ends = max(4, _FEWEST * d), max(_LARGEST * d, *wanted)
+    ends = max(FEWEST_N, _FEWEST * d), max(_LARGEST * d, *wanted)
     grid = np.rint(np.geomspace(*ends, _SIZES)).astype(int).tolist()
     return sorted({*grid, *wanted})
 

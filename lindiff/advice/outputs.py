@@ -72,7 +72,7 @@ def write_outputs(advice: Advice, out: Sequence[Path], command: str) -> None:
     Args:
         advice: What was found.
         out: The files.
-        command: What makes a sweep of the same data, for the page.
+        command: What makes a sweep of the same data, for the page; empty where nothing does.
     """
     if not out:
         return

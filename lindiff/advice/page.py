@@ -25,7 +25,7 @@ def write(advice: Advice, page: Path, png: bytes, command: str) -> None:
         advice: What was found.
         page: The file.
         png: The picture.
-        command: What makes a sweep of the same data.
+        command: What makes a sweep of the same data; empty where nothing does.
     """
     files.write_text("".join(_parts(advice, png, command)), page)
 
@@ -48,10 +48,12 @@ def _parts(advice: Advice, png: bytes, command: str) -> Iterator[str]:
                 f'src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>\n'
             )
     yield f"<h2>Numbers</h2>\n<div>{_table(advice)}</div>\n"
-    yield (
-        "<h2>Next</h2>\n<p>The same as a sweep, with networks: "
-        f"<code>{html.escape(command)}</code></p>\n</body></html>\n"
-    )
+    if command:
+        yield (
+            "<h2>Next</h2>\n<p>The same as a sweep, with networks: "
+            f"<code>{html.escape(command)}</code></p>\n"
+        )
+    yield "</body></html>\n"
 
 
 def _table(advice: Advice) -> str:

@@ -23,10 +23,10 @@ def draw(advice: Advice) -> Figure:
 
     (a) eigenvalues of the sample (points) and of the population as estimated (line, with the 95 %
     interval as band); (b) predicted losses over N, and those of denoisers trained on the data
-    themselves (points, bars of two standard errors); (c) predicted KL over N, full lines for
-    KL(generated‖population), dashed ones for KL(population‖generated). Bands are 95 % intervals for
-    what the rows leave open of the spectrum; the grey line is the N of the data. Where the spectrum
-    was given there are no points, bands and grey line.
+    themselves (points, bars of two standard errors); (c) predicted KL over N of Gaussian rows, full
+    lines for KL(generated‖population), dashed ones for KL(population‖generated). Bands are 95 %
+    intervals for what the rows leave open of the spectrum; the grey line is the N of the data.
+    Where the spectrum was given there are no points, bands and grey line.
     """
     figure, axes = style.panels(1, 3, height=2.5)
     spectrum, losses, divergences = axes[0]

@@ -23,6 +23,7 @@ _BLOCK = 2**22  # numbers
 _CHANCE = 1e-3
 # A covariance of more columns takes more than 1 GiB with its eigenvectors.
 MOST_COLUMNS = 6_000
+_LEAST = 1e-200  # variance; of the largest the inverse: sums of squares of it are numbers, too
 
 
 class Source(Protocol):
@@ -143,13 +144,16 @@ def make_sample(source: Source) -> Sample:
     mean = mean[varying]
     covariance = np.zeros((len(mean), len(mean)))
     rest = np.zeros(len(mean))
-    for block in source.blocks():
-        centred = block[:, varying] - mean
-        rest += centred.sum(axis=0)
-        covariance += centred.T @ centred
-    # The first mean is that of float64 sums: what it is off is taken out here.
-    rest /= source.rows
-    covariance = covariance / source.rows - np.outer(rest, rest)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for block in source.blocks():
+            centred = block[:, varying] - mean
+            rest += centred.sum(axis=0)
+            covariance += centred.T @ centred
+        # The first mean is that of float64 sums: what it is off is taken out here.
+        rest /= source.rows
+        covariance = covariance / source.rows - np.outer(rest, rest)
+    if not _LEAST <= float(np.diag(covariance).max()) <= 1 / _LEAST:
+        raise ValueError("values are too large or too small to be squared in float64: rescale them")
     return _decomposed(source, varying, mean + rest, covariance)
 
 
@@ -204,11 +208,19 @@ class Scatter:
         order: Ratio of the standard error that the means of contiguous batches say to the one that
             the same rows have in another order; 1 where it is no more than chance.
         repeats: Share of the rows that repeat another one, of those that were looked at.
+        fourth: Mean of |z|⁴ over whitened rows z, d(d+2) of Gaussian ones (Mardia, Biometrika 57,
+            519, 1970); that of Gaussian rows where there are too few to whiten.
+        divergence: Ratio of a KL of many such rows, without regularization, to that of as many
+            Gaussian ones: docs/theory.md, "Population".
+        chance: Standard error of that ratio over Gaussian rows.
     """
 
     inflation: float
     order: float
     repeats: float
+    fourth: float
+    divergence: float
+    chance: float
 
 
 def scatter(
@@ -241,11 +253,23 @@ def scatter(
     # Of few batches a variance is not known well: what chance does once in a thousand, is none.
     if order < chdtri(len(own) - 1, _CHANCE) / (len(own) - 1):
         order = 1.0
+    d, fourth = sample.d, _fourth(turned, sample)
     return Scatter(
         inflation=float(np.sqrt(max(1.0, max(order, 1.0) * _upper(values) / _upper(white)))),
         order=float(np.sqrt(order)),
         repeats=1 - (int(repeated(turned).max()) + 1) / len(rows),
+        fourth=fourth,
+        divergence=(fourth + d) / (d * (d + 3)),
+        chance=math.sqrt(8 * (d + 2) / (d * len(rows))) / (d + 3),
     )
+
+
+def _fourth(turned: Float64[Array, "some d"], sample: Sample) -> float:
+    """The mean of |z|⁴ over rows in the eigenbasis, without bias of Gaussian ones."""
+    if sample.eigenvalues[-1] == 0:
+        return float(sample.d * (sample.d + 2))
+    square = (turned**2 / sample.eigenvalues).sum(axis=1)
+    return float(np.mean(square**2)) * (sample.rows + 1) / (sample.rows - 1)
 
 
 def _upper(values: Float64[Array, " rows"]) -> float:

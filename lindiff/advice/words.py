@@ -14,10 +14,12 @@ from lindiff.advice.sample import Sample, Scatter
 from lindiff.columns import SETTING
 from lindiff.config.yamlfile import shown
 from lindiff.report.findings import KL
+from lindiff.science.schedule import make_schedule
 
 _NAMES = {"test_loss": "test loss", **KL}
 _SYMBOLS = {"ridge": "ridge c", "weight_decay": "weight decay γ", "stop": "stop at τ"}
 _WIDE, _ORDERED, _DOMINANT = 1.2, 1.5, 0.8
+_TAILS = 0.05  # of a KL, beyond that of Gaussian rows
 
 
 def sections(advice: Advice) -> Iterator[tuple[str, list[str]]]:
@@ -82,8 +84,8 @@ def _given(advice: Advice) -> Iterator[str]:
 
 def _data(advice: Advice, sample: Sample) -> Iterator[str]:
     yield (
-        f"{advice.name}: {sample.rows:,} rows of {sample.columns:,} columns, d = {sample.d:,} "
-        f"(N/d = {number(sample.rows / sample.d)})."
+        f"{advice.name}: {sample.rows:,} rows of {_count(sample.columns, 'column')}, "
+        f"d = {sample.d:,} (N/d = {number(sample.rows / sample.d)})."
     )
     if sample.constant:
         yield f"{_count(sample.constant, 'column')} without variation: left out, no dimensions."
@@ -106,10 +108,11 @@ def _shape(advice: Advice) -> Iterator[str]:
     law = advice.power_law
     s = advice.spectrum[0]
     if law is not None and law.exponent.high > 0.05:
-        yield (
-            f"The population's variances fall as j^−k with k = {between(law.exponent)} from "
-            f"j = {law.first} to {law.last}."
-        )
+        k, span = between(law.exponent), f"from j = {law.first} to {law.last}"
+        if law.exponent.low > 0:
+            yield f"The population's variances fall as j^−k with k = {k} {span}."
+        else:
+            yield f"The population's variances may be level {span}: as j^−k, k is {k}."
     elif law is not None:
         yield f"The population's variances are level from j = {law.first} to {law.last}."
     else:
@@ -172,7 +175,18 @@ def _needed(advice: Advice, one: Needed) -> str:
     if one.n.value <= advice.n[0]:
         return f"{_target(one)}: at every N from {advice.n[0]:,} on."
     needed = _whole(one.n, advice.n[0], one.largest)
-    return f"{_target(one)}: from N = {needed} on (N/d = {number(one.n.value / advice.d)})."
+    said = f"{_target(one)}: from N = {needed} on (N/d = {number(one.n.value / advice.d)})"
+    if one.quantity in KL and advice.scatter is not None and _tailed(advice.scatter):
+        said += " if your rows were Gaussian"
+        if not one.best_ridge:
+            more = float(f"{one.n.value * advice.scatter.divergence:.2g}")
+            said += f"; with their fourth moments about N = {more:,.0f}"
+    return f"{said}."
+
+
+def _tailed(scatter: Scatter) -> bool:
+    """Whether fourth moments, beyond chance, make a KL notably larger than of Gaussian rows."""
+    return scatter.divergence - 1 > max(_TAILS, 3 * scatter.chance)
 
 
 def _regularization(advice: Advice) -> Iterator[str]:
@@ -223,6 +237,13 @@ def _checked(advice: Advice, sample: Sample, scatter: Scatter) -> Iterator[str]:
             f"Your rows scatter {number(scatter.inflation)} times as much as independent "
             "Gaussian rows of this covariance: the intervals are that much wider."
         )
+    if _tailed(scatter):
+        yield (
+            f"Whitened rows z have a mean |z|⁴ of {number(scatter.fourth)}, Gaussian ones d(d+2) = "
+            f"{number(sample.d * (sample.d + 2))}: for want of samples, many such rows leave "
+            f"{number(scatter.divergence)} times the KL of as many Gaussian ones, without "
+            "regularization and to leading order in 1/N."
+        )
     if scatter.order > _ORDERED:
         yield (
             f"Your rows are in an order that matters: neighbours are alike, and means over a part "
@@ -246,9 +267,11 @@ def _conditions(advice: Advice) -> str:
             "what your rows leave open of the spectrum; docs/benchmarks.md, 'Advice', has how "
             "often they held the truth of simulated Gaussian data."
         )
+    schedule = make_schedule()
     return (
-        "Linear denoisers, trained to the end but where a stop is said; linear noise schedule with "
-        "T = 1000 levels, the mean over levels of the loss per dimension; mean estimated; KL of "
+        "Linear denoisers, trained to the end but where a stop is said; linear noise schedule, β "
+        f"from {schedule.beta[0]:g} to {schedule.beta[-1]:g} over T = {len(schedule.beta)} levels, "
+        "the mean over levels of the loss per dimension; mean estimated; KL of "
         f"the Gaussian that {SAMPLER.upper()} generates, in nats per dimension; theory of large "
         f"systems for Gaussian data. {unit}"
     )

@@ -39,10 +39,11 @@ def write(verdicts: Sequence[Verdict], path: Path) -> None:
     """Write the page of some verdicts, whole or not at all; its folder must be there."""
     counts = Counter(verdict.verdict for verdict in verdicts)
     told = ", ".join(f"{counts[one]} {one}" for one in VERDICTS)
+    many = f"{len(verdicts)} claim{'s' * (len(verdicts) != 1)}"
     sources = groupby(verdicts, key=lambda verdict: verdict.source)
     page = Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
-        counts=html.escape(f"{len(verdicts)} claims: {told}."),
+        counts=html.escape(f"{many}: {told}."),
         meaning=html.escape(_MEANING),
         summary=_summary(verdicts),
         sources="".join(_source(source, list(own)) for source, own in sources),

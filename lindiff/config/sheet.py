@@ -351,5 +351,10 @@ def _unknown_key(path: Key) -> str:
         return "unknown key; parameters are written inside `spectrum`"
     if key in elsewhere[0]:
         return f"unknown key here; it belongs {elsewhere[1]}"
+    if key in known:  # of the other form of an axis
+        beside, *others = refine.KEYS
+        if key in refine.KEYS:
+            return f"unknown key here; it belongs beside {beside}"
+        return f"unknown key beside {beside}, which takes {', '.join(others)}"
     near = suggestion(key, known)
     return f"unknown key{near}; allowed: {', '.join(known)}"

@@ -34,6 +34,8 @@ LOOK = {  # colour, marker and dash of the best stop
     "kl_data_model": (style.COLOURS[5], "^", style.DASHES[3]),
 }
 _SIZES = 4
+# Shares of (d): where its legend begins, and what it takes of the height.
+_BESIDE, _ROOM = 0.15, 0.4
 
 
 def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
@@ -105,9 +107,22 @@ def _variances(ax: Axes, data: pa.Table) -> None:
     if not entries:
         return
     if ax.get_yscale() == "log":
-        low, high = ax.get_ylim()
-        ax.set_ylim(bottom=low * (low / high) ** 0.3)  # room for the legend
-    ax.legend(handles=entries, loc="lower left", handlelength=1.5, labelspacing=0.2)
+        drawn = ("generated_variance", "generated_variance_filter")
+        _make_room(ax, tables.arrays(tables.keep(data, "quantity", drawn)))
+    ax.legend(
+        handles=entries, loc="upper right", ncols=2, handlelength=1.5, labelspacing=0.2,
+        columnspacing=1,
+    )  # fmt: skip
+
+
+def _make_room(ax: Axes, part: dict[str, Any]) -> None:
+    """Room for a legend at the upper right, where v has come down from where it began to λ."""
+    low, high = ax.get_ylim()
+    left, right = ax.get_xlim()
+    strength, value = part["strength"], part["value"]
+    beside = value[(strength > left * (right / left) ** _BESIDE) & np.isfinite(value)]
+    if beside.size:
+        ax.set_ylim(top=max(high, low * (beside.max() / low) ** (1 / (1 - _ROOM))))
 
 
 def _learning(ax: Axes, data: pa.Table, series: list[tuple[int, str, str, Any]]) -> None:

@@ -148,7 +148,7 @@ def table_path(folder: Path) -> Path:
     if path.suffix in (".yaml", ".yml"):
         raise InputError(f"{path}: a config, no table; name its results, as results/{path.stem}")
     if not path.is_file():
-        raise InputError(f"{path}: no such table; run snakemake first")
+        raise InputError(f"{path}: no such table; run the sweep first")
     return path
 
 

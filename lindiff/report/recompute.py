@@ -207,7 +207,7 @@ def _rows(path: Path, name: str, cell_id: str) -> list[dict[str, Any]] | None:
     """The rows of a cell in the table of a nested metric, beside the table of cells."""
     path = path.with_name(f"{name}.parquet")
     if not path.is_file():
-        raise InputError(f"{path}: no such table; run snakemake first")
+        raise InputError(f"{path}: no such table; run the sweep first")
     with readable(path):
         table = pq.read_table(local(path), filters=[("cell_id", "=", cell_id)])
     item = METRIC[name].arrow_type.value_type

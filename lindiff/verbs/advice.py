@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from lindiff.verbs.parameters import FILE, json_option
 @click.argument("data")
 @click.option("--gap", default="5%", show_default=True, help="Target for the loss, a share.")
 @click.option("--kl", type=float, default=0.01, show_default=True, help="Target for both KL, nats.")
-@click.option("--n", "ns", type=click.IntRange(4), multiple=True, help="Advise on this N too.")
+@click.option(
+    "--n", "ns", type=click.IntRange(4, 10**15), multiple=True, help="Advise on this N too."
+)
 @click.option("--array", help="Which array of a file of several.")
 @click.option("--columns", multiple=True, help="A column to keep; may be given several times.")
 @click.option("--drop", multiple=True, help="A column to leave out; likewise.")
@@ -51,8 +54,10 @@ def advise(
     check_outputs(out, write, how["columns"])
     gap_share = share("--gap", gap)
     positive("--kl", kl)
-    given = ["lindiff", "advise", data, *(["--eigenvalues"] if eigenvalues else [])]
-    again = shlex.join([*given, "--write", str(write or "config/mine.yaml")])
+    given = ["lindiff", "advise", data, *(["--eigenvalues"] if eigenvalues else []), *_options(how)]
+    again = shlex.join([*given, "--write", str(write or "mine.yaml")])
+    if how["columns"]:  # which a config does not keep
+        again = ""
     if eigenvalues:
         from lindiff.advice.ask import advise_spectrum, no_options, open_spectrum, told
 
@@ -78,5 +83,17 @@ def advise(
     click.echo(json_text(advice.to_dict(), 1) if as_json else printable(str(advice)))
     for path in (*out, *((write,) if write else ())):
         click.echo(printable(f"{path}: written"), err=as_json)
-    if write is None and not as_json:
+    if again and write is None and not as_json:
         click.echo(printable(f"\nAs a sweep, with networks: {again}"))
+
+
+def _options(how: Mapping[str, Any]) -> list[str]:
+    """What says how the data are read, as it was written on the command line."""
+    found = []
+    for name, value in how.items():
+        if value is True:
+            found.append(f"--{name}")
+        elif value:
+            for one in [value] if isinstance(value, str) else value:
+                found += [f"--{name}", one]
+    return found

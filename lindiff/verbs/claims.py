@@ -30,7 +30,8 @@ def claims(
     found = sources(files, cluster=cluster)
     code, verdicts = run(found, Run(results, cores, ctx.meta["passed_on"]))
     for verdict in verdicts:
-        click.echo(printable(f"{verdict.verdict:>9}  {verdict.source.name}.{verdict.name}"))
+        why = f": {verdict.reason}" if verdict.reason else ""
+        click.echo(printable(f"{verdict.verdict:>9}  {verdict.source.name}.{verdict.name}{why}"))
     if not code:
         click.echo(printable(f"claims:   {results / FOLDER / PAGE}"))
     ctx.exit(code)

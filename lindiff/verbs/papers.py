@@ -48,7 +48,8 @@ def figures(file: Path, names: tuple[str, ...], results: Path, **asked: Any) -> 
     loaded = load_config(file)
     check_owner(loaded, file, results)
     plan = find_plan(results, loaded.name)
-    width, formats = asked["width"] or "text", asked["formats"] or "pdf"
+    width = asked["width"] or "text"
+    formats = "pdf" if asked["formats"] is None else asked["formats"]
     options = {"results": results, "panel": asked["panel"], "width": width, "format": formats}
     options["out"] = asked["out"]
     given = [f"--{key}={value}" for key, value in options.items() if value is not None]

@@ -1,6 +1,9 @@
 import json
+import math
+import shlex
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,11 +87,50 @@ def test_fewer_rows_than_columns_have_zeros_and_no_dependent_directions():
         (np.ones((20, 3)), "all columns are constant"),
         (np.ones((9, 6001)), "has 6,001 columns"),
         (np.full((20, 2), np.nan), "NaN or infinite"),
+        (rows(20) * 1e160, "too large or too small to be squared"),
+        (rows(20) * 1e-160, "too large or too small to be squared"),
+        (np.ma.masked_greater(rows(20), 1), "values are masked"),
+        (rows(20) + 1j, "real numbers are needed, not complex128"),
+        (np.full((20, 2), "1"), "real numbers are needed"),
+        (np.full((20, 2), "x", dtype=object), "no array of numbers: could not convert"),
+        ([[1, 2], [3]], "no array of numbers"),
+        (np.empty((0, 3)), "no values"),
+        (3.0, "real numbers are needed"),
+        ("digits.csv", "not 'digits.csv'; of a file: lindiff advise"),
     ],
 )
 def test_what_is_no_sample_is_refused(values, why):
     with pytest.raises(ValueError, match=why):
         lindiff.advise(values)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"gap": 5}, "gap = 5: must be a number above 0 and below 1"),
+        ({"gap": "5%"}, "gap = '5%'"),
+        ({"kl": -1}, "kl = -1: must be a number above 0"),
+        ({"kl": np.nan}, "kl = nan"),
+        ({"n": 3}, "n = 3: must be a whole number from 4 to 1,000,000,000,000,000"),
+        ({"n": [100, 2]}, "n = 2:"),
+        ({"n": [100.5]}, "n = 100.5:"),
+        ({"n": 10**16}, "n = 10000000000000000:"),
+        ({"n": "100"}, "n = '100'"),
+    ],
+)
+def test_no_target_and_no_n_is_taken_for_one(asked, why):
+    for call in (
+        lambda: lindiff.advise(rows(20), **asked),
+        lambda: lindiff.advise_spectrum([2, 1], **asked),
+    ):
+        with pytest.raises(ValueError, match=why):
+            call()
+
+
+def test_one_n_is_enough_and_one_dimension_too():
+    one, several = (lindiff.advise_spectrum([2, 1], n=n) for n in (100, [100]))
+    assert one.to_dict() == several.to_dict()
+    assert {best.n for best in lindiff.advise_spectrum([3.0]).best} == {4, 8}
 
 
 def test_a_measured_loss_is_that_of_the_exact_model():
@@ -128,6 +170,45 @@ def test_an_order_within_chance_is_none_and_repeated_rows_are_counted():
     assert scatter(source, make_sample(source), np.ones(D), rng).repeats == 0.75
     repeating = replace(advice(), scatter=replace(advice().scatter, repeats=0.75))
     assert "75 % of the rows that were looked at repeat" in words.text(repeating)
+
+
+def test_tails_are_said_where_a_divergence_hangs_on_them():
+    """Beside a KL by brute force, of elliptic rows of many degrees of freedom and of few."""
+    rng, d, n, dof = np.random.default_rng(5), 4, 500, 8
+
+    def draw(count):
+        return rng.standard_normal((count, d)) * np.sqrt(6 / rng.chisquare(dof, (count, 1)))
+
+    many = draw(50_000)
+    found = scatter(InMemory(many[:4000]), make_sample(InMemory(many[:4000])), np.ones(d), rng)
+    # E|z|⁴ = d(d+2)(dof−2)/(dof−4) of Student's t.
+    assert found.fourth == pytest.approx(d * (d + 2) * 6 / 4, rel=0.15)
+    divergences = []
+    for _ in range(400):
+        mean, covariance = (some := draw(n)).mean(axis=0), np.cov(some.T, bias=True)
+        trace, log_det = np.trace(covariance), np.linalg.slogdet(covariance)[1]
+        divergences.append((trace - d - log_det + mean @ mean) / (2 * d))
+    assert np.mean(divergences) / ((d + 3) / (4 * n)) == pytest.approx(found.divergence, rel=0.15)
+    text = str(lindiff.advise(many[:400]))
+    assert "if your rows were Gaussian; with their fourth moments about N = " in text
+    assert f"Gaussian ones d(d+2) = {d * (d + 2)}: for want of samples" in text
+    assert "if your rows were Gaussian" not in str(advice())
+
+
+@pytest.mark.parametrize("count", [13, 40, 4000])
+def test_gaussian_rows_have_the_fourth_moments_of_gaussian_rows(count):
+    """Over samples, so that there is no bias of a few rows either."""
+    rng = np.random.default_rng(1)
+    samples = [InMemory(rng.standard_normal((count, D)) * np.arange(1, D + 1)) for _ in range(20)]
+    found = [scatter(one, make_sample(one), np.ones(D), rng) for one in samples]
+    off = np.array([one.divergence - 1 for one in found])
+    assert abs(off.mean()) < 4 * found[0].chance / math.sqrt(20)
+    assert max(abs(off)) < 4 * found[0].chance
+
+
+def test_too_few_rows_to_whiten_say_nothing_of_fourth_moments():
+    few = InMemory(rows(9))
+    assert scatter(few, make_sample(few), np.ones(D), np.random.default_rng(0)).divergence == 1
 
 
 def test_a_floor_is_said_where_there_is_one():
@@ -291,6 +372,8 @@ def test_a_config_of_too_few_rows_is_not_left_behind(tmp_path):
         (["nothing.npy"], "there is no file nothing.npy"),
         (["digits", "--gap", "0"], "--gap 0: write a share between 0 and 1"),
         (["digits", "--gap", "5percent"], "--gap 5percent: write a share"),
+        (["digits", "--n", f"{10**15 + 1}"], "1000000000000001 is not in the range"),
+        (["4,2,1,1"], "there is no file 4,2,1,1; a list of eigenvalues: --eigenvalues"),
         (["digits", "--kl", "-1"], "--kl -1: must be a number above 0"),
         (["digits", "--out", "a.txt"], "--out a.txt: must end in one of .html, .pdf, .png"),
         (["digits", "--out", "no/where.png"], "there is no folder no"),
@@ -307,6 +390,23 @@ def test_bad_requests_are_refused_before_anything_is_computed(
     assert done.exit_code == 2, done.output
     assert why in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sweep_that_is_named_is_of_the_data_as_they_were_read(tmp_path, monkeypatch):
+    """Its command, run as it stands, leaves the config of what was advised on."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("two.npz", x=np.column_stack([np.arange(60) % 3, rows(60)]), y=np.arange(60))
+    how = ["--array", "x", "--drop", "1", "--drop", "2", "--standardize"]
+    *_, last = command("two.npz", *how, "--out", "a.html").output.splitlines()
+    words_of, _, line = last.partition(": ")
+    assert words_of == "As a sweep, with networks"
+    assert line in Path("a.html").read_text()
+    done = CliRunner().invoke(main, shlex.split(line)[1:])
+    assert done.exit_code == 0, done.output
+    assert '"array": "x", "drop": [1, 2], "standardize": true' in Path("mine.yaml").read_text()
+    # A config keeps no columns to keep.
+    told = command("two.npz", "--array", "x", "--columns", "2", "--out", "b.html").output
+    assert "As a sweep" not in told + Path("b.html").read_text()
 
 
 def test_a_config_that_is_there_is_not_overwritten(tmp_path):
@@ -341,6 +441,21 @@ def test_a_known_spectrum_is_what_the_theory_says_of_it():
     for ends in (*found.curves.values(), found.spectrum):
         np.testing.assert_array_equal(ends[0], ends[1])
         np.testing.assert_array_equal(ends[0], ends[2])
+
+
+def test_a_level_spectrum_is_not_said_to_fall():
+    level = str(lindiff.advise(np.random.default_rng(0).standard_normal((90, D))))
+    assert "variances may be level from j = 1 to 12: as j^−k, k is " in level
+    assert "variances fall as j^−k with k = " in str(advice())
+
+
+def test_the_words_name_the_schedule_and_count_one_column():
+    text = str(lindiff.advise(rows(30, d=1)))
+    assert "30 rows of 1 column, d = 1 " in text
+    schedule = lindiff.make_schedule()
+    ends = f"β from {schedule.beta[0]:g} to {schedule.beta[-1]:g} over T = {len(schedule.beta)} "
+    assert "β from 0.0001 to 0.01 over T = 1000 levels" in text
+    assert ends in text
 
 
 def test_its_words_have_no_sample_and_no_interval():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from lindiff.claims import page
 from lindiff.claims import table as kept
@@ -18,6 +19,7 @@ from lindiff.claims.reading import Point
 from lindiff.claims.run import Run, run, sources
 from lindiff.claims.statement import Against, Expected, Statement, Take
 from lindiff.claims.verdict import CONFIRMED, REFUTED, UNDECIDED, verdict_at
+from lindiff.cli import main
 from lindiff.drawing.intervals import Interval
 from lindiff.errors import InputError
 from lindiff.report.references import WORKS
@@ -155,6 +157,23 @@ def test_the_page_says_what_was_found_with_its_evidence(decided):
         assert text in found.text, text
     assert "script" not in found.tags
     assert len(verdicts) == found.text.count("Read: ")
+
+
+def test_the_command_line_says_why_nothing_could_be_read(decided):
+    """A condition that no cell meets may be a slip of the pen."""
+    _, folder = decided
+    results = folder.parent
+    command = ["claims", str(results.parent / "some.yaml"), "--results", str(results)]
+    said = CliRunner().invoke(main, command)
+    assert said.exit_code == 0, said.output
+    assert "undecided  some.nobody: no cell of the sweep meets the conditions\n" in said.output
+    assert "confirmed  some.tail\n" in said.output
+
+
+def test_one_claim_is_not_claims(decided):
+    verdicts, folder = decided
+    page.write([verdicts["nobody"]], folder / "one.html")
+    assert "1 claim: 0 confirmed" in (folder / "one.html").read_text()
 
 
 def test_many_points_are_told_in_a_line_and_shown_on_demand(decided):

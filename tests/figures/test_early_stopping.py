@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lindiff.drawing import tables
+from lindiff.drawing import style, tables
 from lindiff.figures import early_stopping
 from lindiff.science.emergence import learning_constant, unlearned_constant
 from tests.figures import synthetic
@@ -81,3 +81,21 @@ def test_without_modes_that_vary_only_the_curves_are_left():
     rows = early_stopping.query(tables.plain(metrics), modes=none)
     assert "learning_time" not in set(rows["quantity"].to_pylist())
     assert rows.num_rows > 0
+
+
+@pytest.mark.parametrize(
+    "eigenvalues", [EIGENVALUES, (4.9, 1.4, 0.43, 0.2, 0.051), (1e3, 1, 1e-3), (1.2, 1, 0.8)]
+)
+def test_the_legend_of_the_modes_is_not_over_them(eigenvalues):
+    metrics, _, modes = sweep(eigenvalues)
+    found = early_stopping.query(tables.plain(metrics), modes=modes)
+    with style.applied():
+        figure = early_stopping.draw(found)
+        figure.draw_without_rendering()
+        (ax,) = (ax for ax in figure.axes if ax.get_legend() is not None)
+        box = ax.get_legend().get_window_extent()
+        assert len(ax.lines) > len(eigenvalues)
+        for line in ax.lines:
+            points = ax.transData.transform(line.get_xydata())
+            inside = [box.contains(*point) for point in points if np.isfinite(point).all()]
+            assert not any(inside)

@@ -93,8 +93,8 @@ def test_the_answer_says_all_stops_at_one_n_and_their_order(data: pa.Table, rows
     assert "the least KL(population‖generated) at τ = 64" in said[0]
     # Intervals of the first bias reach from 8 to 13; the best stops are at 8, 32 and 128.
     assert said[1].endswith(
-        "the first bias is before the stop with the least test loss at 2 of 3 N, with intervals "
-        "that do not meet."
+        "the first bias is before the stop with the least test loss at N = 16 and 64, with "
+        "intervals that do not meet; undecided at N = 4."
     )
     assert "step 128" in said[4]
     (none,) = best.stops(
@@ -102,3 +102,21 @@ def test_the_answer_says_all_stops_at_one_n_and_their_order(data: pa.Table, rows
     )
     assert isinstance(none, Missing)
     assert "extend stop_step" in none.text
+
+
+def test_one_n_and_many_n_are_said_in_words(rows: list[dict]):
+    """No "0 of 1 N"."""
+    few = [row for row in rows if row["n"] == 4 and row["model"] == "mlp"]
+    one = [str(said) for said in best.stops(Rows(query(few)))]
+    assert one[1].endswith(
+        "whether the first bias is before or after the stop with the least test loss is undecided "
+        "at N = 4: no two intervals there are apart."
+    )
+    both = best._order("the least test loss", [16, 64], [4], [4, 8, 16, 64])
+    assert both == (
+        "the first bias is before the stop with the least test loss at N = 16 and 64 and after the "
+        "stop with the least test loss at N = 4, with intervals that do not meet; undecided at "
+        "N = 8."
+    )
+    many = best._order("the least test loss", [4, 8, 16, 32, 1024], [], [4, 8, 16, 32, 1024])
+    assert "before the stop with the least test loss at 5 N from 4 to 1,024, with" in many

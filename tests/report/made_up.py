@@ -76,7 +76,7 @@ SWEEPS = {
         {"a": "{model: linear_exact, d: 8, n: [6, 16], spectrum: {power_law: 1.0}, draw: samples, "
               "sampler: ddim, timesteps: 50, stop: {log: [0.1, 1000, 13]}, "
               "seed: {range: [0, 4]}, metrics: [proximity_bias], figures: [stops]}"},
-        ("the first bias is before the stop with", "of 2 N, with intervals that do not meet"),
+        ("the first bias is before the stop with", ", with intervals that do not meet"),
         ("None",),
     ),
     "one spectrum": MadeUp(

@@ -123,6 +123,7 @@ def test_kept_data_are_used_while_they_are_current(sweep: Path, tmp_path: Path, 
     [
         (("--panel", "z"), r"kl has no panel 'z'; there are: a \(generated from population"),
         (("--format", "gif"), "--format 'gif': no format; there are pdf, svg, pgf, png"),
+        (("--format", ""), "--format '': no format; there are pdf, svg, pgf, png"),
         (("--width", "page"), "'page' is not one of 'column', 'text', 'slide'"),
     ],
 )

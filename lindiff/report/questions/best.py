@@ -32,6 +32,8 @@ _REGULARIZERS = {
     SHRINKAGE: "Ledoit–Wolf",
 }
 
+_FEW = 4  # N that a sentence names
+
 # Best stops, as sentences call them.
 _STOPS = {
     stopped.quantity(name): f"the least {words}"
@@ -113,12 +115,33 @@ def _side_by_side(
         text += f" from {unit} {between(found[n][first])} on; {', '.join(said)}"
         yield finding(f"{text}.", holds, *found[n].values())
     for name in (loss, *kl):
-        both = [of for of in found.values() if first in of and name in of]
-        apart = [_apart(of[first], of[name]) for of in both]
+        both = {n: of for n, of in sorted(found.items()) if first in of and name in of}
         if both:
-            text = f"the first bias is before the stop with {_STOPS[name]} at "
-            text += f"{apart.count(True)} of {len(both)} N, with intervals that do not meet"
-            yield finding(f"{text}.", holds, *(row for of in both for row in of.values()))
+            before = [n for n, of in both.items() if _apart(of[first], of[name])]
+            after = [n for n, of in both.items() if _apart(of[name], of[first])]
+            text = _order(_STOPS[name], before, after, [*both])
+            yield finding(text, holds, *(row for of in both.values() for row in of.values()))
+
+
+def _order(least: str, before: list[int], after: list[int], every: list[int]) -> str:
+    """Which of the first bias and a best stop is first, at which N."""
+    undecided = _sizes([n for n in every if n not in before + after])
+    sides = {f"before the stop with {least}": before, f"after the stop with {least}": after}
+    said = [f"{side} at {_sizes(ns)}" for side, ns in sides.items() if ns]
+    if not said:
+        return (
+            f"whether the first bias is before or after the stop with {least} is undecided at "
+            f"{undecided}: no two intervals there are apart."
+        )
+    open_ = f"; undecided at {undecided}" if undecided else ""
+    return f"the first bias is {' and '.join(said)}, with intervals that do not meet{open_}."
+
+
+def _sizes(ns: list[int]) -> str:
+    """Some N, each by itself if they are few; ascending."""
+    if len(ns) > _FEW:
+        return f"{len(ns)} N from {ns[0]:,} to {ns[-1]:,}"
+    return f"N = {' and '.join(f'{n:,}' for n in ns)}" if ns else ""
 
 
 def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from tests.figures.feeds import planted
 EIGENVALUES = (10.0, 1.0, 0.1, 0.01)
 
 
-def sweep() -> tuple[pa.Table, pa.Table, pa.Table]:
+def sweep(eigenvalues: tuple[float, ...] = EIGENVALUES) -> tuple[pa.Table, pa.Table, pa.Table]:
     made = planted.rows("stop", math.inf)
     modes = [
         {
@@ -24,6 +24,6 @@ def sweep() -> tuple[pa.Table, pa.Table, pa.Table]:
         }
         for row in made
         if row["model"] == "linear_exact"
-        for i, value in enumerate((*EIGENVALUES, 0.0))
+        for i, value in enumerate((*eigenvalues, 0.0))
     ]
     return synthetic.table(made), synthetic.nested("levels", []), synthetic.nested("modes", modes)
