@@ -117,6 +117,29 @@ def test_generators_of_nothing_have_no_agreement():
     assert np.isnan(agreement(make_halves(one, other), nothing, nothing, 0.0)).all()
 
 
+@pytest.mark.parametrize(("d", "least", "most"), [(10, 0.002, 0.005), (40, 0.0, 0.001)])
+def test_a_mean_of_agreements_is_above_their_limit(d, least, most):
+    """Of small systems: a ratio of each pair of training sets, not a ratio of means over them."""
+    n, s = 5 * d // 2, make_spectrum("power_law", d, exponent=1.0)
+
+    def ideal(nodes):
+        return np.sqrt(nodes[:, None] + 0.02)
+
+    limit = limiting(s, n)
+    F, null = ideal(limit.nodes), ideal(np.zeros(1))
+    spread = limit.trace(np.ones_like(limit.spectrum), F**2, null**2)
+    theory = limit.counts @ limit.diagonal(F, null) ** 2 / (spread + s.sum() / n)
+    draws = [make_draw("wishart", s, n, seed, {}) for seed in range(6000)]
+    maps = [ideal(draw.eigenvalues) for draw in draws]
+    values = [
+        agreement(make_halves(*draws[i : i + 2]), *maps[i : i + 2], 0.0)[0]
+        for i in range(0, len(draws), 2)
+    ]
+    above = np.array(values) / theory - 1
+    assert least < above.mean() < most
+    assert above.std() / np.sqrt(len(above)) < 0.0008
+
+
 @pytest.mark.parametrize("ideal", [False, True])
 @pytest.mark.parametrize("n", [40, 160, 202, 1000])
 def test_agreement_meets_theory(n, ideal):

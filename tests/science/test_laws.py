@@ -159,7 +159,7 @@ def test_gap_tail_by_hand():
 
 
 def test_gap_tail_is_that_of_single_training_sets():
-    """Along each mode, from W, Σ0 and μ0 of 4000 sets of samples."""
+    """Along each mode, of the data and of the error, from W, Σ0 and μ0 of 4000 sets of samples."""
     n, alpha_bar, spectrum = 1000, 0.6, np.array([3.0, 0.7, 0.1])
     q, d = 1 - alpha_bar, len(spectrum)
     rng = generator("test of the gap's tail")
@@ -170,11 +170,17 @@ def test_gap_tail_is_that_of_single_training_sets():
         empirical = np.cov(x.T, bias=True)
         W = np.sqrt(q) * np.linalg.inv(alpha_bar * empirical + q * np.eye(d))
         # Less that of the fixed filter w, whose mean w² s/N is known: it hides the answer.
-        change = np.diag((W @ W - np.diag(w**2)) @ (np.diag(spectrum) - empirical))
+        lost = np.diag(spectrum) - empirical
+        of_data = np.diag((W @ W - np.diag(w**2)) @ lost)
+        of_error = np.diag(W @ lost @ W) - w**2 * np.diag(lost)
         mean = (W @ x.mean(axis=0)) ** 2
-        found.append(n * alpha_bar * (change + mean + w**2 * spectrum / n))
+        common = mean + w**2 * spectrum / n
+        found.append(n * alpha_bar * np.array([of_data + common, of_error + common]))
     value, se = np.mean(found, axis=0), np.std(found, axis=0) / np.sqrt(len(found))
-    law = laws.gap_tail(alpha_bar, spectrum)
+    m = alpha_bar * spectrum / (alpha_bar * spectrum + q)
+    law = np.array([laws.gap_tail(alpha_bar, spectrum), 2 * m * (1 - m) * (m.sum() + m + 1)])
+    assert law[0].sum() == pytest.approx(law[1].sum(), rel=1e-12)
+    assert np.abs(law[0] / law[1] - 1).min() > 0.05
     assert np.all(np.abs(value - law) < 4 * se + law / 100)
     assert np.all(se / value < 0.03)
 

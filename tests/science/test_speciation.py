@@ -69,6 +69,26 @@ def test_its_error_is_that_of_repeats():
     assert found[:, 0].std(ddof=1) == pytest.approx(found[:, 1].mean(), rel=0.5)
 
 
+@pytest.mark.parametrize("d", [2, 8, 64])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"weights": [7, 3], "between": 0.9},
+        {"weights": [95, 5], "between": 0.95},
+        {"weights": [1, 1], "between": 0.99},
+        {"weights": [5, 3], "variances": [1, 10]},
+    ],
+)
+def test_its_error_is_below_three_thousandths_over_the_dimension(given, d):
+    """Of it, as the help of the column says, in whatever number of levels from 25 on."""
+    s = np.append(10.0, np.ones(d - 1))
+    for timesteps in (25, 100):
+        found, error = bayes_loss(
+            make_mixture(s, **given), make_schedule(timesteps=timesteps), generator("x")
+        )
+        assert 0 < error < 3e-3 / d * found
+
+
 def test_the_least_loss_of_one_class_is_that_of_the_linear_optimum():
     found, error = bayes_loss(one_class(S), SCHEDULE, generator("x"))
     assert found == pytest.approx(linear_optimum(S, SCHEDULE), rel=1e-12)
