@@ -13,10 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from lindiff.columns import LABELS, SETTING
+from lindiff.columns import LABELS, METRIC, SETTING
 from lindiff.columns.groups import SPECTRUM
-from lindiff.drawing import labels, markup, tables
+from lindiff.drawing import compare, labels, markup, tables
 from lindiff.errors import InputError
+from lindiff.figures.data_need import FAR
 from lindiff.models import MODELS
 from lindiff.report import papers
 from lindiff.sweep.plan import Plan
@@ -29,8 +30,9 @@ _OPTIMA = {"_argmin": "best value", "_minimum": "value there"}
 LONGEST = 36
 _NUMBERS = ("value", "low", "high", "seeds")
 # The figures that have such rows, and what a table of them is called.
+NEED = "data_need"
 TABLES = {
-    "data_need": "Exponents of the needed N",
+    NEED: "Exponents of the needed N",
     "training_time": "Exponents of the times of a training run over N",
     "modes": "Exponents of the emergence of modes over their eigenvalue",
     "tuned": "Best regularization and what it reaches",
@@ -169,8 +171,10 @@ def _quantity(name: str) -> dict[str, str]:
 
 
 def _word(key: str, value: Any) -> str:
-    if key == "model":
+    if key == "model" or value in MODELS:
         return markup.latex(MODELS[value].look.label)
+    if key == "mixture":
+        return markup.latex(labels.mixture(value))
     if key == "data":
         return markup.latex(labels.data_set(str(value)))
     if isinstance(value, str):
@@ -203,8 +207,16 @@ def _rounded(value: Any) -> Any:
 def _caption(name: str, data: pa.Table, held: Sequence[str]) -> str:
     facts = tables.facts(data)
     same = "; ".join(held)
-    fixed = markup.latex(labels.held(facts))
+    # Of a setting that has a column the rows say what it is: of several spectra one is no fact.
+    fixed = markup.latex(labels.held(facts, without=data.column_names))
     parts = [TABLES[name], same and f"In all rows {same}", fixed and f"Held fixed: {fixed}"]
+    if name == NEED:
+        levels = [
+            labels.equal(METRIC[key].label, labels.number(x)) for key, x in facts["level"].items()
+        ]
+        parts.append(f"The N of {markup.latex(', '.join(levels))}, fitted where $N>{FAR}\\,d$")
+    if facts.get("training") and (found := compare.budgets(data)):
+        parts.append(f"Training: {markup.latex('; '.join(found))}")
     prints = ", ".join(facts.get("fingerprints", ()))
     parts.append("Sets: training sets behind a number; intervals are over them")
     parts.append(f"Data of the figure \\texttt{{{markup.latex(name)}}}, code {prints}")

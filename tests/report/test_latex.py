@@ -13,9 +13,9 @@ import pytest
 
 from lindiff import figures
 from lindiff.claims.run import sources
-from lindiff.columns import METRICS, SETTING
+from lindiff.columns import METRIC, METRICS, SETTING
 from lindiff.config.resolve import load
-from lindiff.drawing import tables
+from lindiff.drawing import compare, labels, markup, tables
 from lindiff.errors import InputError
 from lindiff.models import MODELS
 from lindiff.report import latex, references
@@ -89,6 +89,38 @@ def test_a_row_for_every_exponent_and_optimum(name: str, tmp_path: Path):
     header = text.partition(r"\toprule")[2].partition(r"\midrule")[0]
     assert {line.count("&") for line in lines} == {header.count("&")}
     assert tables.facts(data)["fingerprints"][0] in text
+
+
+def test_a_caption_holds_nothing_fixed_that_a_column_has(tmp_path: Path):
+    """Of a table of several spectra none is held fixed, and a d that all rows have is said once."""
+    rows = synthetic.feed("tuned")[0].to_pylist()
+    other = {"spectrum": "power_law", "spectrum_params": '{"exponent":1.0}'}
+    both = [row | {"cell_id": f"{i}"} for i, row in enumerate([*rows, *(r | other for r in rows)])]
+    synthetic.write(tmp_path, synthetic.table(both))
+    data = figures.figure_data("tuned", tmp_path, ("one",))
+    assert len(tables.distinct_keys(data, ("spectrum", "spectrum_params"))) == 2
+    caption = latex.table("tuned", data).partition(r"\label")[0]
+    held = caption.partition("Held fixed: ")[2].partition(". ")[0]
+    assert "sampler" in held
+    assert not [words for words in ("power law", "isotropic", "$d") if words in held]
+    assert "Ledoit" in latex.table("tuned", data)
+    assert "ledoit wolf" not in latex.table("tuned", data)
+
+
+def test_a_table_of_needed_n_says_of_which_levels(tmp_path: Path):
+    data = data_of("data_need", tmp_path)
+    caption = latex.table("data_need", data).partition(r"\label")[0]
+    for target, level in tables.facts(data)["level"].items():
+        assert markup.latex(labels.equal(METRIC[target].label, labels.number(level))) in caption
+    assert "fitted where $N>10\\,d$" in caption
+
+
+def test_a_table_of_trainings_says_by_which_budget(tmp_path: Path):
+    data = data_of("modes", tmp_path)
+    budgets = compare.budgets(data)
+    assert budgets
+    caption = latex.table("modes", data).partition(r"\label")[0]
+    assert f"Training: {markup.latex('; '.join(budgets))}. " in caption
 
 
 def test_without_exponents_and_optima_there_is_an_error(tmp_path: Path):

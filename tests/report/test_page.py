@@ -176,7 +176,24 @@ def test_many_rows_are_thinned_by_whole_seeds():
     kept, notes = cells.thinned(table, 2 * one + theory + 1)
     assert sorted({*kept["seed"].to_pylist()} - {None}) == [0, 1]
     assert len(kept) == 2 * one + theory
-    assert notes == ("the 2 smallest of 4 values of seed",)
+    assert notes == ("of each point the 2 smallest of up to 4 seeds",)
+
+
+def test_experiments_with_seeds_of_their_own_are_all_there():
+    """Seeds are ranked at each point: else the experiments with the largest would be gone."""
+    low = synthetic.rows(n=[4, 8], seed=list(range(10)))
+    high = synthetic.rows(n=[4, 8], seed=[500, 501, 502], ridge=0.1)
+    same = synthetic.rows(n=[4, 8], seed=[900, 901])
+    made = [
+        row | {"experiments": [name]}
+        for name, rows in (("low", low), ("high", high), ("same", same))
+        for row in rows
+    ]
+    kept, notes = cells.thinned(synthetic.table(made), 12)
+    found = {(row["experiments"][0], row["n"], row["seed"]) for row in kept.to_pylist()}
+    seeds = {"low": [0, 1], "high": [500, 501], "same": [900, 901]}
+    assert found == {(name, n, seed) for name, own in seeds.items() for n in (4, 8) for seed in own}
+    assert notes == ("of each point the 2 smallest of up to 10 seeds",)
 
 
 def test_one_seed_that_is_too_much_is_thinned_by_every_second_value():
@@ -185,7 +202,7 @@ def test_one_seed_that_is_too_much_is_thinned_by_every_second_value():
     values = sorted(kept["n"].to_pylist())
     assert len(kept) <= 30
     assert (values[0], values[-1]) == (4, 103)
-    assert notes[0] == "the 1 smallest of 3 values of seed"
+    assert notes[0] == "of each point the 1 smallest of up to 3 seeds"
     assert notes[1] == "51 of 100 values of n"
     few, notes = cells.thinned(synthetic.table(synthetic.rows(n=[4, 8])), 1)
     assert (len(few), notes) == (2, ())
@@ -195,7 +212,7 @@ def test_a_thinned_page_says_so(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(cells.read_cells, "__defaults__", (100,))
     text = pages.make(tmp_path / "thin", pages.sweep()).read_text(encoding="utf-8")
     total = len(pages.sweep())
-    assert f"of {total:,} cells, so that it is quick: the" in text
+    assert f"of {total:,} cells, so that it is quick: of each point the" in text
 
 
 # Words -----------------------------------------------------------------------------------------

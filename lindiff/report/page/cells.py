@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from lindiff.columns import METRICS, SETTINGS
+from lindiff.columns import METRICS, SETTING, SETTINGS
 from lindiff.columns.arrays import Rows, combinations, plain
 from lindiff.columns.groups import GAUSSIAN, SPECTRUM
 from lindiff.drawing.tables import with_ratio
@@ -23,6 +24,7 @@ from lindiff.science.datasets import title
 LIMIT = 100_000  # rows that a browser opens in seconds
 # Cells that differ in this alone repeat each other, with other training sets.
 REPEATED = "seed"
+EXPERIMENTS = "experiments"
 RATIO = "n_over_d"
 _ROW = "row of the table"
 # What the page says in a word of its own, or not at all.
@@ -60,12 +62,12 @@ def read_cells(folder: Path, limit: int = LIMIT) -> Cells:
     if not path.is_file():
         raise InputError(f"{path} is missing: run the collect step first")
     with pq.ParquetFile(local(path)) as file:
-        settings = file.read(["status", *(column.name for column in SETTINGS)])
+        settings = file.read(["status", EXPERIMENTS, *(column.name for column in SETTINGS)])
         total = len(settings)
         settings = settings.append_column(_ROW, pa.array(range(total), pa.int64()))
         ok = settings.filter(pc.equal(settings["status"], "ok"))
         kept, notes = thinned(ok, limit)
-        found = kept.drop_columns(["status", _ROW])
+        found = kept.drop_columns(["status", EXPERIMENTS, _ROW])
         rest = _rest(file, np.asarray(kept[_ROW]))
     for name in rest.column_names:
         found = found.append_column(rest.schema.field(name), rest[name])
@@ -74,7 +76,7 @@ def read_cells(folder: Path, limit: int = LIMIT) -> Cells:
 
 def _rest(file: pq.ParquetFile, rows: Rows) -> pa.Table:
     """What is no setting of some rows, ascending: group by group, for most may be left out."""
-    names = ["cell_id", "experiments", *(c.name for c in METRICS if not c.nested)]
+    names = ["cell_id", EXPERIMENTS, *(c.name for c in METRICS if not c.nested)]
     pieces, start = [file.schema_arrow.empty_table().select(names)], 0
     for group in range(file.num_row_groups):
         end = start + file.metadata.row_group(group).num_rows
@@ -87,23 +89,19 @@ def _rest(file: pq.ParquetFile, rows: Rows) -> pa.Table:
 def thinned(table: pa.Table, limit: int) -> tuple[pa.Table, tuple[str, ...]]:
     """At most `limit` rows, by rules that look at settings only, and what is left out, in words.
 
-    First whole seeds go, the largest first: what is left of a curve are fewer training sets at
-    every point. Where one seed is still too many, every second value of the setting with the most
-    goes, its ends kept, as often as it takes.
+    First whole training sets go, the largest seeds of each point first: experiments have seeds of
+    their own, and every curve keeps all its points. Where one seed is still too many, every second
+    value of the setting with the most goes, its ends kept, as often as it takes.
     """
     notes = []
     if len(table) > limit:
-        seeds = table[REPEATED]
-        every = sorted(pc.unique(seeds).drop_null().to_pylist())
-        counts = {item["values"]: item["counts"] for item in pc.value_counts(seeds).to_pylist()}
-        room = limit - counts.get(None, 0)
-        within = np.cumsum([counts[seed] for seed in every]) <= room
-        kept = every[: max(1, int(within.sum()))]
-        if kept and len(kept) < len(every):
-            table = table.filter(
-                pc.or_kleene(pc.is_null(seeds), pc.less_equal(seeds, kept[-1])).fill_null(True)
-            )
-            notes.append(f"the {len(kept)} smallest of {len(every)} values of {REPEATED}")
+        rank = _rank(table)
+        sizes = np.bincount(rank[rank >= 0])
+        room = limit - int(np.count_nonzero(rank < 0))
+        count = max(1, int((np.cumsum(sizes) <= room).sum()))
+        if count < len(sizes):
+            table = table.filter(pa.array(rank < count))
+            notes.append(f"of each point the {count} smallest of up to {len(sizes)} seeds")
     while len(table) > limit:
         name, values = _most_varied(table)
         if len(values) < 3:
@@ -115,6 +113,19 @@ def thinned(table: pa.Table, limit: int) -> tuple[pa.Table, tuple[str, ...]]:
         )
         notes.append(f"{len(kept)} of {len(values)} values of {name}")
     return table, tuple(notes)
+
+
+def _rank(table: pa.Table) -> NDArray[np.int64]:
+    """Which of the seeds of its point a row has, from 0 for the smallest; −1 without a seed."""
+    # An experiment is shown alone, too: another one's seeds of the same settings are not its own.
+    own = table.append_column("own", pc.binary_join(table[EXPERIMENTS], ","))
+    codes, _ = combinations(own, ["own", *(name for name in SETTING if name != REPEATED)])
+    seeds = np.asarray(table[REPEATED].cast(pa.float64()))
+    order = np.lexsort((seeds, codes))
+    first = np.searchsorted(codes[order], codes[order])
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - first
+    return np.where(np.isnan(seeds), -1, rank)
 
 
 def _most_varied(table: pa.Table) -> tuple[str, list[float]]:
