@@ -230,12 +230,13 @@ def _coverage(trials: int, d: int, first: int, names: list[str]) -> None:
         "spectrum            M/d   test loss at 10 d, mean error   half-width   "
         "coverage: losses, needed N, best ridge"
     )
-    for name, s in spectra(d).items():
+    for which, (name, s) in enumerate(spectra(d).items()):
         for ratio in (0.5, 1.1, 3, 20) if not names or name in names else ():
             own = defaultdict(list)
             losses = Losses(s, round(ratio * d))
             for trial in range(first, first + trials):
-                rng = np.random.default_rng((trial, round(10 * ratio)))
+                # Rows that spectra share would make six cases one observation.
+                rng = np.random.default_rng((trial, round(10 * ratio), which))
                 rows = rng.standard_normal((round(ratio * d), d)) * np.sqrt(s)
                 advice = make_advice(InMemory(rows), name, seed=trial)
                 unit = advice.sample.unit**2

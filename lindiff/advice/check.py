@@ -59,17 +59,19 @@ class Check:
         return found
 
     def correction(
-        self, curve: str, ns: Sequence[int], inflation: float = 1.0
+        self, curve: str, ns: Sequence[int], value: Predicted, inflation: float = 1.0
     ) -> tuple[Float64[Array, " n"], Float64[Array, " n"]]:
         """What a prediction is multiplied by at each N, and half a width for that.
 
         What is off by no more than its standard error is not corrected, what is off by more only by
         what is beyond chance (as James and Stein shrink a mean). Beyond the largest N that was
-        checked it falls as 1/N, as what finite N adds to a loss does.
+        checked it falls as the share of the loss that finite N adds: the rest, the loss of the
+        optimal linear denoiser, hangs on the covariance alone and is not off.
 
         Args:
             curve: The name of a curve; what is not measured is not corrected.
-            ns: N.
+            ns: N of the prediction, those of the check among them.
+            value: The prediction.
             inflation: How much more the rows scatter than Gaussian ones: of such rows a loss at
                 small N is no surer than it was measured.
         """
@@ -79,7 +81,9 @@ class Check:
         off, error = self.off(curve)
         share = np.maximum(1 - (error / np.maximum(np.abs(off), 1e-12)) ** 2, 0)
         x, at = np.log(ns), np.log(self.n)
-        fade = np.minimum(self.n[-1] / np.asarray(ns, dtype=float), 1)
+        last = list(ns).index(self.n[-1])
+        excess = 1 - value.optimal_loss / value.curves[curve]
+        fade = np.where(np.arange(len(ns)) > last, np.minimum(excess / excess[last], 1), 1)
         shift = np.interp(x, at, off * share) * fade
         unsure = np.maximum(share, 1 - 1 / inflation**2)
         width = np.interp(x, at, 2 * error * unsure) * fade

@@ -166,7 +166,7 @@ def _curves(
 ) -> dict[str, Float64[Array, "3 n"]]:
     found = {}
     for name, curve in value.curves.items():
-        ratio, more = checked.correction(name, n, spread.inflation)
+        ratio, more = checked.correction(name, n, value, spread.inflation)
         possible = [other.curves[name] * ratio for other in others]
         found[name] = spread.of(curve * ratio, possible, more)
     return found
@@ -215,7 +215,7 @@ def _needs(
     asked: _Asked, n: list[int], value: Predicted, others: list[Predicted], checked: Check,
     spread: Spread,
 ) -> Needed:  # fmt: skip
-    ratio, more = checked.correction(asked.curve, n, spread.inflation)
+    ratio, more = checked.correction(asked.curve, n, value, spread.inflation)
 
     def crossing_of(one: Predicted, shift: float = 0.0) -> float:
         return _crossing(n, asked.of(one, ratio * np.exp(shift * more)), asked.target)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import lindiff
 from lindiff.advice import check as checks
 from lindiff.advice import words
+from lindiff.advice.model import Predicted
 from lindiff.advice.result import Interval
 from lindiff.advice.sample import InMemory, make_sample, scatter
 from lindiff.advice.spread import Spread
@@ -234,15 +235,47 @@ def test_a_prediction_is_corrected_by_what_is_beyond_chance():
         errors={"test_loss": np.exp(off) * error},
         predicted={"test_loss": np.ones(4)},
     )
-    ratio, width = made.correction("test_loss", [5, 10, 20, 40, 80, 800])
-    expected = [0, 0, 0, 0.2 * 0.75, 0.5 * 0.99, 0.05 * 0.99]
+    # A third of the loss at N = 80 is there for want of samples, at 800 a twelfth: a quarter of it.
+    curve, ns = np.array([9, 9, 9, 9, 3, 24 / 11]), [5, 10, 20, 40, 80, 800]
+    value = Predicted({"test_loss": curve}, curve, {}, optimal_loss=2.0)
+    ratio, width = made.correction("test_loss", ns, value)
+    expected = [0, 0, 0, 0.2 * 0.75, 0.5 * 0.99, 0.125 * 0.99]
     np.testing.assert_allclose(np.log(ratio), expected, atol=1e-12)
-    half = np.hypot([0, 0, 0, 0.2 * 0.75, 0.1 * 0.99, 0.01 * 0.99], np.array(expected) / 2)
+    half = np.hypot([0, 0, 0, 0.2 * 0.75, 0.1 * 0.99, 0.025 * 0.99], np.array(expected) / 2)
     np.testing.assert_allclose(width, half, atol=1e-12)
     assert made.notable() == {"test_loss": [80]}
     # Of rows that scatter more than Gaussian ones a loss is no surer than it was measured.
-    assert np.all(made.correction("test_loss", [10, 20], inflation=4.0)[1] > 0.15)
-    assert made.correction("train_loss", [10, 20])[0].tolist() == [1, 1]
+    assert np.all(made.correction("test_loss", ns, value, inflation=4.0)[1][1:3] > 0.15)
+    assert made.correction("train_loss", ns, value)[0].tolist() == [1] * 6
+
+
+def test_what_heavy_tails_add_falls_as_what_finite_n_adds():
+    """Losses of 400 training sets of N = 3 d and 10 d: by 1/N the first would say too much."""
+    s, ns, rng = np.arange(1, D + 1) ** -1.0, [3 * D, 10 * D], np.random.default_rng(0)
+    bank = Bank(lindiff.make_schedule(), [Training()])
+
+    def measured(n):
+        radius = np.sqrt(rng.choice([0.1, 1.9], (400, n, 1)))
+        sets = rng.standard_normal((400, n, D)) * radius * np.sqrt(s)
+        mean = sets.mean(axis=1, keepdims=True)
+        _, singular, Vt = np.linalg.svd(sets - mean, full_matrices=False)
+        response = bank.response(singular.ravel() ** 2 / n, None)
+        weights = ((Vt**2) @ s + (Vt @ mean.mT)[..., 0] ** 2).ravel()
+        return (response.residual[:, 0] + weights * response.gain[:, 0]).sum() / (400 * D)
+
+    curve = np.array([lindiff.linear_theory(s, n)["test_loss"][0] for n in ns])
+    optimum = lindiff.linear_theory(s, 10**9)["test_loss"][0]
+    off, far = np.log([measured(n) for n in ns]) - np.log(curve)
+    made = checks.Check(
+        n=ns[:1],
+        measured={"test_loss": curve[:1] * np.exp(off)},
+        errors={"test_loss": curve[:1] * 1e-3},
+        predicted={"test_loss": curve[:1]},
+    )
+    value = Predicted({"test_loss": curve}, np.zeros(2), {}, optimum)
+    ratio, width = (x[1] for x in made.correction("test_loss", ns, value))
+    assert abs(np.log(ratio) - far) < width
+    assert abs(np.log(ratio) - far) < 0.7 * abs(off * ns[0] / ns[1] - far)
 
 
 def test_as_many_degrees_of_freedom_as_dimensions_are_an_n_like_others():
