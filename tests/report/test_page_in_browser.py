@@ -190,6 +190,19 @@ def test_axes_colours_panels_and_filters(opened: Any, small: Path):
     assert page.locator(".panel").count() == 1
 
 
+def test_a_setting_that_goes_along_with_the_model_hides_none(opened: Any, tmp_path: Path):
+    """A learning rate of 0 is that of linear models alone."""
+    sizes = {"n": [4, 8, 16], "seed": [0, 1]}
+    made = pages.rows(**sizes, model="linear_exact", learning_rate=0.0)
+    made += pages.rows(**sizes, model="mlp", learning_rate=0.01)
+    made += pages.rows(**sizes, model="empirical", learning_rate=None)
+    for number, row in enumerate(made):
+        row |= {"cell_id": f"{number:032x}", "test_loss": 1.0 / row["n"]}
+    page = opened(pages.make(tmp_path / "models", made))
+    assert page.locator('[data-part="colour"]').input_value() == "model"
+    assert {row["model"] for row in drawn(page)} == {"linear_exact", "mlp", "empirical"}
+
+
 def test_theory_is_a_line_and_can_go(opened: Any, small: Path):
     page = opened(small)
     choose(page, colour="ridge")

@@ -24,16 +24,19 @@ function startingView(table, experiment, metric) {
     experiment, metric: metric ?? startingMetric(table, rows), x: x?.name ?? "d",
     colour: colour?.name ?? "", facet: "", statistic: "auto", theory: true, filters: {},
   };
-  view.filters = startingFilters(table, free.filter((column) => column !== colour), rows);
+  view.filters = startingFilters(table, free.filter((column) => column !== colour), colour, rows);
   return { ...view, ...startingScales(table, view) };
 }
 
-/** One value of each setting, such that some rows have all of them. */
-function startingFilters(table, columns, rows) {
+/**
+ * One value of each setting, such that some rows have all of them; none of a setting that goes
+ * along with the colour, as the learning rate with the model: it would leave one colour.
+ */
+function startingFilters(table, columns, colour, rows) {
   const filters = {};
   let left = rows;
   for (const column of columns) {
-    if (!variedAmong(table, left).includes(column)) continue;
+    if (!variesWithin(column, colour, left)) continue;
     const code = startingValue(column, left);
     filters[column.name] = code;
     const lacking = column.values.indexOf(null);
@@ -46,6 +49,18 @@ function startingFilters(table, columns, rows) {
 function variedAmong(table, rows) {
   return varied(table).filter((column) => valuesOf(column, rows).filter(
     (code) => column.values[code] !== null).length > 1);
+}
+
+/** Whether a setting has more than one value, none aside, among rows of one colour. */
+function variesWithin(column, colour, rows) {
+  const seen = new Map();
+  for (const row of rows) {
+    const [own, code] = [colour ? colour.codes[row] : 0, column.codes[row]];
+    if (column.values[code] === null) continue;
+    if (!seen.has(own)) seen.set(own, code);
+    if (seen.get(own) !== code) return true;
+  }
+  return false;
 }
 
 /** The metric that comes first of those that the rows have. */
