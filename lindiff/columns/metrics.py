@@ -63,8 +63,9 @@ METRICS: tuple[Column, ...] = (
         "excess_loss",
         "float",
         "excess loss",
-        "Test loss minus `bayes_loss`, measured as the mean square of the difference of ε̂ and "
-        "the posterior mean at fresh noisy points, per dimension; null for data sets.",
+        "Test loss minus `bayes_loss`: of `linear_exact` as it says, with the error of the latter, "
+        "of measured models as the mean square of the difference of ε̂ and the posterior mean at "
+        "fresh noisy points, per dimension; null for data sets.",
         default=False,
     ),
     _standard_error("excess_loss", "the excess loss"),

@@ -173,12 +173,13 @@ def test_a_gap_opens_continuously():
 def test_at_as_many_degrees_of_freedom_as_dimensions_it_is_infinite_at_zero(
     name: str, params: dict
 ):
-    """x² → −λ/⟨1/s⟩ for small λ, so that the density is √(⟨1/s⟩/λ)/π."""
+    """x² → −λ/⟨1/t⟩ for small λ, so that the density is √(⟨1/t⟩/λ)/π with t = s n/N."""
     d = 100
     s = make_spectrum(name, d, **params)
     small = 1e-9 * s.min()
-    expected = np.sqrt(np.mean(1 / s) / small) / np.pi
-    assert density(s, d, np.array(small), True) == pytest.approx(expected, rel=1e-5)
+    for known, n in ((True, d), (False, d + 1)):
+        expected = np.sqrt(np.mean(n / d / s) / small) / np.pi
+        assert density(s, n, np.array(small), known) == pytest.approx(expected, rel=1e-5)
     assert density(s, d + 1, np.zeros(1)) == np.inf
     assert bands(s, d + 1)[0, 0] == 0
 

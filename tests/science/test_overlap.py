@@ -164,3 +164,14 @@ def test_generated_variance_grows_with_that_of_the_training_set(name):
     trainings = tuple(Training(**own) for own in given)
     nodes = np.geomspace(1e-3, 1e3, 60)
     assert np.all(np.diff(Bank(schedule, trainings).response(nodes, sampler).log_v, axis=0) > 0)
+
+
+@pytest.mark.parametrize("name", ["euler", "heun"])
+def test_few_levels_of_the_probability_flow_lose_the_order_far_below_their_noise(name):
+    """The last, long step takes P through 0 at a λ a hundred times below q of the lowest level."""
+    schedule = make_schedule(timesteps=50)
+    sampler, bank = make_sampler(name, schedule), Bank(schedule, [Training()])
+    low = bank.response(np.geomspace(1e-3, 1e-2, 60) * schedule.q[0], sampler)
+    assert low.P[0, 0] < 0 < low.P[-1, 0]
+    assert low.log_v.argmin() not in (0, 59)
+    assert np.all(np.diff(bank.response(np.geomspace(1e-3, 1e3, 60), sampler).log_v, axis=0) > 0)
