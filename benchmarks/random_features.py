@@ -3,7 +3,8 @@
 `levels`: both losses at d = 200. `sizes`: the train loss of N = d pairs and 2 d features at
 d = 100, 200 and 400, and that of features of the activation's equivalent, whose noise is white and
 independent of all else: what of the limit's error is left with it comes of finite matrices, and
-the rest of the activation.
+the rest of the activation. Last the same with noise whose variance is that of σ at s²ρκ, s²ρ the
+mean square of the sample's y, s²κ that of the feature's u: how much of the rest comes of that.
 Run: .venv/bin/python -m benchmarks.random_features levels|sizes [draws of m = 1, 100 by default]
 """
 
@@ -67,14 +68,17 @@ def draw(
     return solved.train_losses(bank, 0), solved.losses(bank, 0, fresh)
 
 
-def white(
-    activation: Activation, W: np.ndarray, y: np.ndarray, signal: float, rng: np.random.Generator
+def imitated(
+    activation: Activation, W: np.ndarray, y: np.ndarray, variance: np.ndarray, white: np.ndarray
 ) -> np.ndarray:
-    """Features of one copy a sample as the limit takes them: constant, linear, and white noise."""
-    own, (p, d) = equivalent(activation, signal, 1 - signal), W.shape
+    """Features of one copy a sample: constant, linear, and white noise of σ at these variances."""
+    own, (p, d) = equivalent(activation, 0.5, 0.5), W.shape
+    grid = np.geomspace(variance.min() / 1.1, 1.1 * variance.max(), 60)
+    # What copies have in common or not is all noise here.
+    of_grid = [equivalent(activation, v / 2, v / 2) for v in grid]
+    size = np.interp(np.log(variance), np.log(grid), [np.sqrt(e.shared + e.own) for e in of_grid])
     linear = np.sqrt(own.slope / d) * (y @ W.T)
-    noise = np.sqrt(own.shared + own.own) * rng.standard_normal(linear.shape)
-    return (np.sqrt(own.constant) + linear + noise) / np.sqrt(p)
+    return (np.sqrt(own.constant) + linear + size * white) / np.sqrt(p)
 
 
 def off(limit: float, values: np.ndarray) -> str:
@@ -104,25 +108,31 @@ def levels(draws: int) -> None:
 
 def sizes(draws: int) -> None:
     """Print by how much the limit's train loss is off at three sizes, at γ = 0.02/d."""
-    print("| σ | spectrum | ᾱ | d | train | of white noise |\n" + "| --- " * 6 + "|")
+    print("| σ | spectrum | ᾱ | d | train | of white noise | by size |\n" + "| --- " * 7 + "|")
     for kind in SPECTRA:
         for name in ("erf", "relu"):
             for alpha_bar in (0.9, 0.3):
                 for d in (100, 200, 400):
                     s, own, q = spectrum(kind, d), ACTIVATIONS[name], 1 - alpha_bar
                     limit, _ = level_losses(own, s, d, 2 * d, 1.0, alpha_bar, q, 0.02 / d)
-                    both = [_both(name, s, alpha_bar, i) for i in range(draws * 100 // d)]
-                    cells = " | ".join(off(limit, column) for column in np.array(both).T)
+                    found = [_each(name, s, alpha_bar, i) for i in range(draws * 100 // d)]
+                    cells = " | ".join(off(limit, column) for column in np.array(found).T)
                     print(f"| {name} | {kind} | {alpha_bar} | {d} | {cells} |")
 
 
-def _both(name: str, s: np.ndarray, alpha_bar: float, seed: int) -> list[float]:
-    """Train loss of one training set of N = d, p = 2 d, and with white noise in its features."""
+def _each(name: str, s: np.ndarray, alpha_bar: float, seed: int) -> list[float]:
+    """Train loss of one training set of N = d, p = 2 d, and with both noises in its features."""
     rng, activation, d = np.random.default_rng(seed), ACTIVATIONS[name], len(s)
     W, x = rng.standard_normal((2 * d, d)), rng.standard_normal((d, d)) * np.sqrt(s)
     noise = rng.standard_normal((d, d))
     y = np.sqrt(alpha_bar) * (x - x.mean(axis=0)) + np.sqrt(1 - alpha_bar) * noise
-    features = evaluate(activation, W, y), white(activation, W, y, alpha_bar, rng)
+    rho, kappa = (y**2).mean(axis=1), (W**2 * (alpha_bar * s + 1 - alpha_bar)).mean(axis=1)
+    white = rng.standard_normal((d, 2 * d))
+    features = (
+        evaluate(activation, W, y),
+        imitated(activation, W, y, np.ones(white.shape), white),
+        imitated(activation, W, y, np.outer(rho, kappa), white),
+    )
     bank = bank_of((0.02 / d,))
     return [float(solve_pairs(phi, noise).train_losses(bank, 0)[0]) for phi in features]
 

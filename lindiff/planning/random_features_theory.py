@@ -23,7 +23,7 @@ _CONTOUR = 0.11
 _CONTOUR_MODE = 7e-4
 # Nodes of a contour, and arrays of pairs of nodes that are alive together.
 _NODES, _PAIRS = 230, 40
-# Below this penalty times d the train loss of more features than pairs was off by more than 3 % at
+# Below this penalty times d the train loss of more features than pairs was low by more than 3 % at
 # d = 200 (`benchmarks/random_features.py`).
 _LITTLE = 0.2
 
@@ -87,7 +87,7 @@ def warn(cells: pa.Table) -> list[Finding]:
     message = (
         f"more than the {n[row] * m[row]:.0f} pairs of sample and noise, and {little} is below "
         f"{_LITTLE:g}/d (cells like it: {fitted.sum():,}): the train_loss of {FEATURES_THEORY} was "
-        "off by up to 10 % in such cells at d = 200 and weight_decay = 1e-4, by up to 18 % at 1e-5 "
+        "low by up to 6 % in such cells at d = 200 and weight_decay = 1e-4, by up to 14 % at 1e-5 "
         '(docs/benchmarks.md, "Random features")'
     )
     return [(row, "features", message)]

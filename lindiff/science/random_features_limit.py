@@ -2,10 +2,11 @@
 
 Where N, p and d are large, σ(u) of features of deviation s acts as c_0 + c_1 u/s and a noise of its
 own (the Gaussian equivalence of George, Veiga & Macris 2025), of which a part is in common to the m
-copies of a sample. A training set is then two groups of Gaussian rows: n_1 = N − 1 sums over the
-copies of a sample (N where the mean is known) and n_2 = N m − n_1 differences between copies, with
-the covariances K_k = W k_k Wᵀ c_1²/(s² d p) + h_k. The traces of the resolvent over rows and over W
-are three numbers w_1, w_2 and t, and both losses are slopes of one least sum of squares.
+copies of a sample. A training set is then groups of Gaussian rows: N − 1 sums over the copies of a
+sample (N where the mean is known), the mean over all, of which the estimated centre leaves no
+signal but all of the features' noise, and N (m − 1) differences between copies, with the
+covariances K_k = W k_k Wᵀ c_1²/(s² d p) + h_k. The traces of the resolvent over rows and over W are
+numbers w_k, one a group, and t, and both losses are slopes of one least sum of squares.
 """
 
 from __future__ import annotations
@@ -123,9 +124,9 @@ class Level:
     """One level of a training set's limit, of v modes: those of the data and products of two.
 
     Attributes:
-        n: Rows of both groups, shape (2,).
-        k: Their covariances along the modes, shape (2, v).
-        h: Their noise, shape (2,).
+        n: Rows of the groups, shape (g,): sums of copies, their mean, differences.
+        k: Their covariances along the modes, shape (g, v).
+        h: Their noise, shape (g,).
         fresh: Those of fresh y, shape (v,), and their noise.
         targets: E ε² of fresh y, where what the constant adds to the prediction is counted as ε.
         counts: How often each mode occurs, shape (v,).
@@ -136,9 +137,9 @@ class Level:
         d: Dimension.
     """
 
-    n: Float64[Array, " 2"]
-    k: Float64[Array, "2 v"]
-    h: Float64[Array, " 2"]
+    n: Float64[Array, " g"]
+    k: Float64[Array, "g v"]
+    h: Float64[Array, " g"]
     fresh: tuple[Float64[Array, " v"], float]
     targets: float
     counts: Float64[Array, " v"]
@@ -149,19 +150,19 @@ class Level:
     d: int
 
     def parts(self, x: Numbers, z: Any, step: Any = 0.0) -> tuple[Any, ...]:
-        """w, t, D, τ and g at x = ln (w_1, w_2, t)."""
-        w, t = np.exp(x[:2]), np.exp(x[2])
+        """w, t, D, τ and g at x = ln (w_1, …, t)."""
+        w, t = np.exp(x[:-1]), np.exp(x[-1])
         D = self.slope * (w @ self.k + step * self.fresh[0])
         tau = z + w @ self.h + step * self.fresh[1]
         return w, t, D, tau, self.a * t / (1 + self.a * t * D)
 
     def start(self, z: Any) -> Numbers:
-        """ln (w_1, w_2, t) of z far from the eigenvalues, where Newton's method begins."""
+        """ln (w_1, …, t) of z far from the eigenvalues, where Newton's method begins."""
         found: Numbers = np.log(np.append(self.n, self.p / (z + self.n @ self.h)))
         return found
 
     def root(self, z: Any, step: Any, x: Numbers) -> Numbers:
-        """ln (w_1, w_2, t), by Newton's method in these logarithms from x.
+        """ln (w_1, …, t), by Newton's method in these logarithms from x.
 
         w_k (1 + tr K_k Q) = n_k with tr K_k Q = c² Σ_j k_kj g_j + h_k t, and
         t (τ + Σ_j a_j D_j/(1 + a_j t D_j)) = p.
@@ -178,11 +179,11 @@ class Level:
             of_t = self.slope * (self.k @ thin) + self.h
             left = np.concatenate([np.log(w * (1 + trace) / self.n), [np.log(t * total / self.p)]])
             among = -(self.slope**2) * (self.k * (g**2 * self.counts)) @ self.k.T
-            slope = np.eye(3, dtype=x.dtype)
-            slope[:2, :2] += among * w / (1 + trace)[:, None]
-            slope[:2, 2] += of_t * t / (1 + trace)
-            slope[2, :2] += of_t * w / total
-            slope[2, 2] -= (D**2 * thin * self.a).sum() * t / total
+            slope = np.eye(len(x), dtype=x.dtype)
+            slope[:-1, :-1] += among * w / (1 + trace)[:, None]
+            slope[:-1, -1] += of_t * t / (1 + trace)
+            slope[-1, :-1] += of_t * w / total
+            slope[-1, -1] -= (D**2 * thin * self.a).sum() * t / total
             change = np.linalg.solve(slope, left)
             size = np.abs(change).max()
             x = x - change / max(size, 1.0)
@@ -265,25 +266,26 @@ def make_level(
     of_copies = own.quadratic * (alpha_bar * (s @ counts) / ((alpha_bar * s + q) @ counts)) ** 2
     shared = max(own.shared - of_copies, 0.0)
     alone = max(own.own - own.quadratic + of_copies, 0.0)
-    rows = np.array([freedom, n * m - freedom])
+    # Sums of copies, their mean, from which the centre takes the signal alone, and differences.
+    rows = np.array([freedom, n - freedom, n * (m - 1)], float)
+    signals, copies = np.array([m, 0.0, 0.0]), np.array([m, m, 0.0])
     k = _joined(
-        np.stack([m * alpha_bar * s + q, np.full(len(s), q)]),
-        np.stack([m * common + single, single]) / own.slope,
+        np.outer(signals, alpha_bar * s) + q, (np.outer(copies, common) + single) / own.slope
     )
-    h = np.array([m * shared + alone, alone]) / p
+    h = (copies * shared + alone) / p
     fitted = own.constant / (own.constant + penalty) if own.constant else 0.0
-    # The mean over all pairs is a row of the first group, with no signal where that was taken off.
+    # The mean over all pairs is a row of the first group, or where the centre is estimated its own.
     mean = 0 if known_centre else 1
     rows[mean] -= 1 - (1 - fitted) ** 2
     error = fitted**2 / (n * m)
     fresh = alpha_bar * s * (1 if known_centre else 1 + 1 / n) + q
     fresh = _joined(fresh, of_products[1] / own.slope)
+    some = rows > 0
     return Level(
-        # A group without rows has a weight that changes no digit.
-        n=np.maximum(rows, 1e-30),
-        k=k,
-        h=h,
-        fresh=(fresh + error * k[mean], (shared + alone) / p + error * float(h[0])),
+        n=rows[some],
+        k=k[some],
+        h=h[some],
+        fresh=(fresh + error * k[mean], (shared + alone) / p + error * float(h[mean])),
         targets=1 + error,
         counts=_joined(counts, number),
         slope=own.slope,
@@ -338,7 +340,7 @@ def eigenvalue_density(
     for i in np.argsort(-at):
         z = -float(at[i]) * n * m
         x = _near_axis(level, z, x)
-        found[i] = z * np.exp(x[2]).imag / np.pi
+        found[i] = z * np.exp(x[-1]).imag / np.pi
     return found
 
 
@@ -352,7 +354,7 @@ def _near_axis(level: Level, z: float, x: Numbers | None) -> Numbers:
         except ArithmeticError:
             x = None
     # Above the axis w grows and t falls: of another root one of them does not.
-    if x is None or (np.sin(x.imag) * (1, 1, -1) < -_HEIGHT).any():
+    if x is None or (np.sin(np.append(x.imag[:-1], -x.imag[-1])) < -_HEIGHT).any():
         x = level.start(-z).astype(complex)
         for height in np.geomspace(1e2, _HEIGHT, 24):
             x = level.root(z * (1 - 1j * height), 0.0, x)

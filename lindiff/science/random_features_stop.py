@@ -44,7 +44,7 @@ class _Around:
         level: The training set.
         nodes: λ, shape (K,).
         dy: The step in ln λ at each, shape (K,).
-        w: w_1 and w_2, shape (K, 2).
+        w: w of each group, shape (K, g).
         t: tr Q, shape (K,).
         D: Along each mode, shape (K, v).
     """
@@ -52,7 +52,7 @@ class _Around:
     level: Level
     nodes: PerNode
     dy: PerNode
-    w: Complex128[Complex, "K 2"]
+    w: Complex128[Complex, "K g"]
     t: PerNode
     D: Complex128[Complex, "K v"]
 
@@ -83,7 +83,7 @@ def _around(level: Level, pairs: float, low: float, high: float) -> _Around:
         x = level.root(-node * pairs, 0.0, x)
         found.append(x)
     roots = np.exp(np.array(found))
-    w, t = roots[:, :2], roots[:, 2]
+    w, t = roots[:, :-1], roots[:, -1]
     return _Around(level, nodes, dy, w, t, level.slope * (w @ level.k))
 
 
@@ -91,7 +91,7 @@ def _between(one: _Around, conjugate: bool) -> Pairs:
     """d E[(ε − A φ)·(ε − A′ φ)] of fresh pairs, A and A′ of the penalties of two nodes, (K, K).
 
     With everything a matrix of 2 × 2, the fresh pair is added to its upper right corner: w_k and t
-    get corners there, of three linear equations.
+    get corners there, of as many linear equations.
 
     Args:
         one: The contour.
@@ -101,47 +101,55 @@ def _between(one: _Around, conjugate: bool) -> Pairs:
     level, u, g = one.level, one.u, one.g
     counts, slope, a = level.counts, level.slope, level.a
     fresh, noise = level.fresh
-    along = np.stack([*level.k, fresh, level.q])
 
     def over(weights: PerMode, left: OnModes, right: OnModes) -> Pairs:
         found: Complex = (left * (weights * counts)) @ half(right).T
         return found
 
-    w, t = one.w.T, one.t
-    of_t = [slope * over(k * a, u, u) for k in along]
-    # Products of the covariances of the groups with all: those with ε, and of fresh with ε, too.
-    of_w = {
-        (i, j): slope**2 * over(along[i] * along[j], g, g)
-        for i, j in ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-    }
+    def of_w(first: PerMode, second: PerMode) -> Pairs:
+        return slope**2 * over(first * second, g, g)
+
+    w, t, groups = one.w.T, one.t, len(level.n)
     both = w[:, :, None] * half(w)[:, None, :] / level.n[:, None, None]
-    h = level.h
-    inner = level.p / (t[:, None] * half(t)) - over(a**2, one.D * u, one.D * u)
-    rows = [
-        [1 - both[0] * of_w[0, 0], -both[0] * of_w[0, 1], both[0] * (of_t[0] + h[0])],
-        [-both[1] * of_w[0, 1], 1 - both[1] * of_w[1, 1], both[1] * (of_t[1] + h[1])],
-        [of_t[0] + h[0], of_t[1] + h[1], inner],
-    ]
-    right = [both[0] * of_w[0, 2], both[1] * of_w[1, 2], -(of_t[2] + noise)]
-    w_1, w_2, corner = _solved(rows, right)
-    omega, total = w_1 + w_2 + level.targets, w.sum(axis=0)
-    of_g = of_t[3] * corner - w_1 * of_w[0, 3] - w_2 * of_w[1, 3] - of_w[2, 3]
+    # Unknown by unknown, the pairs of nodes last.
+    rows = np.zeros((groups + 1, groups + 1, len(t), len(t)), complex)
+    right = np.empty((groups + 1, len(t), len(t)), complex)
+    for i, k in enumerate(level.k):
+        of_t = slope * over(k * a, u, u) + level.h[i]
+        for j in range(i + 1):
+            among = of_w(k, level.k[j])
+            rows[i, j] = -both[i] * among
+            rows[j, i] = -both[j] * among
+        rows[i, i] += 1
+        rows[i, -1], rows[-1, i] = both[i] * of_t, of_t
+        right[i] = both[i] * of_w(k, fresh)
+    rows[-1, -1] = level.p / (t[:, None] * half(t)) - over(a**2, one.D * u, one.D * u)
+    right[-1] = -(slope * over(fresh * a, u, u) + noise)
+    *corners, corner = _solved(rows, right)
+    omega, total = sum(corners) + level.targets, w.sum(axis=0)
+    of_g = slope * over(level.q * a, u, u) * corner - of_w(fresh, level.q)
+    for k, own in zip(level.k, corners, strict=True):
+        of_g -= own * of_w(k, level.q)
     explained = one.explained
     lost = (total * explained)[:, None] + half(total * explained)
     found: Complex = omega * level.d - lost * omega - total[:, None] * of_g * half(total)
     return found
 
 
-def _solved(rows: list[list[Pairs]], right: list[Pairs]) -> list[Pairs]:
-    """Three linear equations, elementwise, by elimination from the last unknown on."""
-    (a, b, c), (d, e, f), (g, h, i) = rows
-    x, y, z = right
-    c, f = c / i, f / i
-    a, b, x = a - c * g, b - c * h, x - c * z
-    d, e, y = d - f * g, e - f * h, y - f * z
-    det = a * e - b * d
-    first, second = (x * e - b * y) / det, (a * y - x * d) / det
-    return [first, second, (z - g * first - h * second) / i]
+def _solved(
+    rows: Complex128[Complex, "x x K K"], right: Complex128[Complex, "x K K"]
+) -> Complex128[Complex, "x K K"]:
+    """Linear equations of each pair of nodes, by elimination from the last unknown on."""
+    for i in range(len(right) - 1, 0, -1):
+        for j in range(i):
+            factor = rows[j, i] / rows[i, i]
+            rows[j, :i] -= factor * rows[i, :i]
+            right[j] -= factor * right[i]
+    for i in range(len(right)):
+        for j in range(i):
+            right[i] -= rows[i, j] * right[j]
+        right[i] /= rows[i, i]
+    return right
 
 
 def level_losses_at_stops(

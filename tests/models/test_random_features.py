@@ -17,7 +17,7 @@ from lindiff.science.schedule import make_schedule
 from lindiff.science.weighting import make_weights
 from lindiff.sweep.validate import validate, warnings
 from tests.configs import Maker, message
-from tests.science.helpers import make_cells
+from tests.science.helpers import make_cells, sweep_cells
 
 LOSSES = ("train_loss", "test_loss", "optimal_loss", "residual_loss")
 POWER = {"spectrum": "power_law", "spectrum_params": '{"exponent": 1.0}'}
@@ -107,6 +107,26 @@ def test_frozen_noises_by_brute_force(name):
         square = ((noise - phi @ read_outs[index].T) ** 2).mean(axis=1)
         error = 4 * square.std() / np.sqrt(len(square))
         assert level["test_loss"] == pytest.approx(square.mean(), abs=error)
+
+
+@pytest.mark.parametrize(
+    ("model", "cell", "family"),
+    [
+        ("random_features", "711d6292c35225f9ef626929cf29f1d2", "b9f150eb93f23d9de78ce94cc465f0fb"),
+        (
+            "random_features_theory", "eeb317720eafd17c161685aee922068b",
+            "6080846287fb0d617ac9358b09d581f4",
+        ),
+    ],
+)  # fmt: skip
+def test_ids_are_those_from_before_weightings(model, cell, family):
+    given = GIVEN | POWER | {"model": model, "weight_decay": 0.01, "stop": 3.0}
+    given |= {"draw": None} if model == "random_features_theory" else {}
+    plain, weighted = (sweep_cells(**given, weighting=name) for name in ("uniform", "v"))
+    assert (plain["cell_id"].to_pylist(), plain["family_id"].to_pylist()) == ([cell], [family])
+    # One training gives all of them.
+    assert weighted["family_id"].to_pylist() == [family]
+    assert weighted["cell_id"].to_pylist() != [cell]
 
 
 @pytest.mark.parametrize("stop", [np.inf, 20.0])
