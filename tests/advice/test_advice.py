@@ -206,6 +206,17 @@ def test_gaussian_rows_have_the_fourth_moments_of_gaussian_rows(count):
     assert max(abs(off)) < 4 * found[0].chance
 
 
+def test_no_row_is_left_out_of_fourth_moments():
+    """A tail is in few rows; of 100, row 24 is in none of 8 batches of 12."""
+    values = rows(100, d=2)
+    values[24] = 40
+    source = InMemory(values)
+    whitened = np.linalg.inv(np.cov(values.T, bias=True))
+    squares = np.einsum("ij,jk,ik->i", *[v := values - values.mean(axis=0), whitened, v])
+    found = scatter(source, make_sample(source), np.ones(2), np.random.default_rng(0))
+    assert found.fourth == pytest.approx(np.mean(squares**2) * 101 / 99)
+
+
 def test_too_few_rows_to_whiten_say_nothing_of_fourth_moments():
     few = InMemory(rows(9))
     assert scatter(few, make_sample(few), np.ones(D), np.random.default_rng(0)).divergence == 1
