@@ -1,5 +1,6 @@
 import json
 import math
+import re
 import shlex
 from dataclasses import replace
 from functools import cache
@@ -367,6 +368,20 @@ def test_a_config_drops_and_standardizes_what_the_advice_did(tmp_path):
     done = command(tmp_path / "t.csv", "--drop", "label", "--write", tmp_path / "of_csv.yaml")
     assert done.exit_code == 0, done.output
     validate(load(tmp_path / "of_csv.yaml"))
+
+
+def test_a_config_of_a_small_pool_has_the_n_that_answers_are_of(tmp_path):
+    """N = d while the pool has as many, and N of a tenth of the pool, like independent rows."""
+    config = tmp_path / "small.yaml"
+    np.save(tmp_path / "small.npy", rows(60, d=40))
+    done = command(tmp_path / "small.npy", "--write", config)
+    assert done.exit_code == 0, done.output
+    validate(load(config))
+    linear, early, few = re.findall(r" n: \[(.*)\]", config.read_text())
+    assert linear == early
+    ns = [int(n) for n in linear.split(", ")]
+    assert (ns[0], ns[1], ns[-1]) == (4, 10, 40)
+    assert int(few.split(", ")[-1]) <= 24, "agreement needs two disjoint halves"
 
 
 def test_a_config_of_too_few_rows_is_not_left_behind(tmp_path):
