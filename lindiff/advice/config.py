@@ -96,7 +96,7 @@ def write_config(advice: Advice, data: Data, how: Mapping[str, Any], path: Path)
         name=_comment(advice.name), file=_comment(str(path)), defaults=f"{{data: {reference}}}",
         beside=" and Gaussian data of the same covariance",
         both=f"\n    data: [{reference}, gaussian]",
-        n=_between(advice.d, 0.6 * most, 8), few=_between(advice.d, 0.5 * most, 5),
+        n=_of_pool(advice.d, most), few=_between(advice.d, 0.5 * most, 5),
         sampler="ideal", figures="[real_data]", samples="",
     )  # fmt: skip
     _write(text, path)
@@ -123,6 +123,13 @@ def _write(text: str, path: Path) -> None:
     except InputError:
         path.unlink()
         raise
+
+
+def _of_pool(d: int, most: float) -> list[int]:
+    """N of a pool, of which an answer is said at d, and compared up to a tenth of the pool."""
+    tenth = math.floor(most / 10)
+    more = {tenth} if 4 <= tenth < d / 4 else set()
+    return sorted({*_between(d, 0.6 * most, 8), *more, *({d} if 0.6 * most < d <= most else ())})
 
 
 def _between(d: int, most: float, count: int) -> list[int]:

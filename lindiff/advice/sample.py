@@ -253,11 +253,16 @@ def scatter(
     # Of few batches a variance is not known well: what chance does once in a thousand, is none.
     if order < chdtri(len(own) - 1, _CHANCE) / (len(own) - 1):
         order = 1.0
+    repeats = 1 - (int(repeated(turned).max()) + 1) / len(rows)
+    # Tails are in few rows: all, where they are no more than what is looked at of many.
+    if source.rows <= _BATCHES * _BATCH:
+        rows = np.arange(source.rows)
+        turned = sample.turned(source.take(rows))
     d, fourth = sample.d, _fourth(turned, sample)
     return Scatter(
         inflation=float(np.sqrt(max(1.0, max(order, 1.0) * _upper(values) / _upper(white)))),
         order=float(np.sqrt(order)),
-        repeats=1 - (int(repeated(turned).max()) + 1) / len(rows),
+        repeats=repeats,
         fourth=fourth,
         divergence=(fourth + d) / (d * (d + 3)),
         chance=math.sqrt(8 * (d + 2) / (d * len(rows))) / (d + 3),

@@ -56,6 +56,8 @@ def as_numbers(given: Any, what: str) -> Array:
     Raises:
         InputError: They are none.
     """
+    if np.ma.is_masked(given):
+        raise InputError(f"{what}: values are masked; leave them out")
     try:
         array = np.asarray(given)
     except ValueError as error:

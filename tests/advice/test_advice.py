@@ -1,5 +1,6 @@
 import json
 import math
+import re
 import shlex
 from dataclasses import replace
 from functools import cache
@@ -207,6 +208,17 @@ def test_gaussian_rows_have_the_fourth_moments_of_gaussian_rows(count):
     assert max(abs(off)) < 4 * found[0].chance
 
 
+def test_no_row_is_left_out_of_fourth_moments():
+    """A tail is in few rows; of 100, row 24 is in none of 8 batches of 12."""
+    values = rows(100, d=2)
+    values[24] = 40
+    source = InMemory(values)
+    whitened = np.linalg.inv(np.cov(values.T, bias=True))
+    squares = np.einsum("ij,jk,ik->i", *[v := values - values.mean(axis=0), whitened, v])
+    found = scatter(source, make_sample(source), np.ones(2), np.random.default_rng(0))
+    assert found.fourth == pytest.approx(np.mean(squares**2) * 101 / 99)
+
+
 def test_too_few_rows_to_whiten_say_nothing_of_fourth_moments():
     few = InMemory(rows(9))
     assert scatter(few, make_sample(few), np.ones(D), np.random.default_rng(0)).divergence == 1
@@ -389,6 +401,20 @@ def test_a_config_drops_and_standardizes_what_the_advice_did(tmp_path):
     done = command(tmp_path / "t.csv", "--drop", "label", "--write", tmp_path / "of_csv.yaml")
     assert done.exit_code == 0, done.output
     validate(load(tmp_path / "of_csv.yaml"))
+
+
+def test_a_config_of_a_small_pool_has_the_n_that_answers_are_of(tmp_path):
+    """N = d while the pool has as many, and N of a tenth of the pool, like independent rows."""
+    config = tmp_path / "small.yaml"
+    np.save(tmp_path / "small.npy", rows(60, d=40))
+    done = command(tmp_path / "small.npy", "--write", config)
+    assert done.exit_code == 0, done.output
+    validate(load(config))
+    linear, early, few = re.findall(r" n: \[(.*)\]", config.read_text())
+    assert linear == early
+    ns = [int(n) for n in linear.split(", ")]
+    assert (ns[0], ns[1], ns[-1]) == (4, 10, 40)
+    assert int(few.split(", ")[-1]) <= 24, "agreement needs two disjoint halves"
 
 
 def test_a_config_of_too_few_rows_is_not_left_behind(tmp_path):

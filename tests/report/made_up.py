@@ -69,7 +69,8 @@ SWEEPS = {
                  "metrics: [levels, agreement]"),
          "b": of("tuned, regularization", f"data: {{file: m.npy}}, n: [2, 3], ridge: {RIDGES}")},
         ("add values of n or n_over_d", "add n of 12 or more", "add n: 6 (n_over_d: 1)",
-         "add n: [6, 48] (n_over_d: [1, 8])", "add theory: {} to 3 values of ridge or more"),
+         "add n: [6, 48] (n_over_d: [1, 8]), as far as the pool has rows.",
+         "add theory: {} to 3 values of ridge or more"),
         ("training sets:",),
     ),
     "stops": MadeUp(

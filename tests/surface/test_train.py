@@ -305,6 +305,7 @@ BAD = [
     ((values(),), {"device": "gpu"}, "device = 'gpu': not a known value; allowed: auto, cpu, cuda"),
     ((values()[:5],), {}, "data: has 5 rows; a pool and held-out rows need 10"),
     ((values() * np.nan,), {}, "data: a value is NaN or infinite"),
+    ((np.ma.masked_greater(values(), 1),), {}, "data: values are masked; leave them out"),
     ((values()[:, 0],), {}, "data of shape (40,): one sample a row"),
     ((values().astype(str),), {}, "data: real numbers are needed, not <U"),
     ((values(), "unet"), {}, "data of samples of shape (4,): pictures are needed"),

@@ -68,8 +68,9 @@ def _best(rows: Rows, regularizers: Sequence[str]) -> Iterator[Said]:
             yield finding(f"{what} is {' and '.join(said)}.", holds, *behind)
         elif least is None and not rows.near(f"{metric}_minimum", 1, **own):
             (d,) = tables.distinct(rows.table, "d")[:1]
-            text = f"no N near d or 8 d for {what}; add n: [{d}, {8 * d}] (n_over_d: [1, 8])."
-            yield Missing(text, rows.holds(d=d))
+            text = f"no N near d or 8 d for {what}; add n: [{d}, {8 * d}] (n_over_d: [1, 8])"
+            text += ", as far as the pool has rows" if rows.real else ""
+            yield Missing(f"{text}.", rows.holds(d=d))
 
 
 def regularization(rows: Rows) -> Iterator[Said]:
