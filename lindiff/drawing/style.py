@@ -337,12 +337,15 @@ def draw_legend(figure: Figure, columns: int) -> None:
 
 def _common(figure: Figure, intervals: Mapping[str, Sequence[Axes] | None]) -> list[Any]:
     """The entries that no figure names itself."""
-    found = []
+    shown: dict[str, list[Any]] = {}
     for words, axes in intervals.items():
         panels = [ax for ax in figure.axes if axes is None or ax in axes]
-        shown = [c for ax in panels for c in ax.collections if c.get_gid() == drawn.INTERVAL]
-        if shown and words:
-            found.append(_interval_entry(shown, words))
+        own = [c for ax in panels for c in ax.collections if c.get_gid() == drawn.INTERVAL]
+        shown |= {words: own} if own and words else {}
+    found = [
+        _interval_entry(own, f"{_letters(figure, own)}{words}" if len(shown) > 1 else words)
+        for words, own in shown.items()
+    ]
     if drawn.has_dimension(figure):
         found.append(handle(GREY, "$N=d$", dash=DASHES[2]))
         found[-1].set_linewidth(scaled(0.6))
@@ -352,17 +355,33 @@ def _common(figure: Figure, intervals: Mapping[str, Sequence[Axes] | None]) -> l
     ]
 
 
+def _letters(figure: Figure, shown: Sequence[Any]) -> str:
+    """Which panels have these intervals: ``(c), (d) ``."""
+    places = {one.axes for one in shown}
+    panels = record.of(figure).panels.items()
+    found = [f"({letter})" for letter, panel in panels if places & set(panel.axes)]
+    return ", ".join(found) + " " * bool(found)
+
+
 def _interval_entry(shown: Sequence[Any], words: str) -> Any:
+    """A bar, a band, or a bar on a band; in their colour where all have one."""
     from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_hex, to_rgba
     from matplotlib.lines import Line2D
 
-    bars = all(isinstance(one, LineCollection) for one in shown)
-    look = (
-        {"marker": "|", "linestyle": "none"}
-        if bars
-        else {"linewidth": scaled(5), "solid_capstyle": "butt"}
-    )
-    return Line2D([], [], color=GREY, alpha=1 if bars else 0.35, label=words, **look)
+    bars = [isinstance(one, LineCollection) for one in shown]
+    colours = {
+        to_hex(rgba)
+        for one, bar in zip(shown, bars, strict=True)
+        for rgba in (one.get_edgecolor() if bar else one.get_facecolor())
+    }
+    colour = colours.pop() if len(colours) == 1 else GREY
+    look: dict[str, Any] = {"linestyle": "none"}
+    if not all(bars):
+        look = {"linewidth": scaled(5), "solid_capstyle": "butt"}
+    if any(bars):
+        look |= {"marker": "|", "markeredgecolor": colour}
+    return Line2D([], [], color=to_rgba(colour, 0.35), label=words, **look)
 
 
 def heading(figure: Figure, data: pa.Table, *, without: Sequence[str] = (), note: str = "") -> None:

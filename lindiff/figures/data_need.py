@@ -1,11 +1,12 @@
 """N needed for a residual loss or a KL against what might rule it, for several spectra and d.
 
-N is where a curve last falls below the level at its row (one that starts below is left out), with
-df_k = Σ_j (s_j/(s_j+κ))^k at κ = (1−ᾱ_t)/ᾱ_t, for the KL at the middle t. At large N, for Gaussian
-data without regularization and without a sampler's floor, a target is a/N: dash-dotted in the first
-column. Points are geometric means over training sets with 95 % t-intervals, coloured lines theory;
-titles give the exponent of the black fit, to four or more abscissae with N > 10 d (full markers),
-with its 95 % interval over seeds and lack of fit, and the factor that those points scatter by.
+N is where a curve last falls below the level written at its row (one that starts below is left
+out), with df_k = Σ_j (s_j/(s_j+κ))^k at κ = (1−ᾱ_t)/ᾱ_t, for the KL at the middle t. At large N,
+for Gaussian data without regularization and without a sampler's floor, a target is a/N: dash-dotted
+in the first column. Points are geometric means over training sets with 95 % t-intervals, coloured
+lines theory; titles give the exponent of the black fit, to four or more abscissae with N > 10 d
+(full markers), with its 95 % interval over seeds and lack of fit, and the factor that those points
+scatter by.
 """
 
 from __future__ import annotations
@@ -225,7 +226,7 @@ def _entries(data: pa.Table) -> list[Any]:
     for (t, alpha_bar), dash in _times(data, TARGETS[0]):
         text = rf"theory, $t={t}$, $\kappa={(1 - alpha_bar) / alpha_bar:.2g}$"
         entries.append(style.handle(style.GREY, text, dash=dash))
-    fit = style.handle(style.BLACK, "power law", dash="-")
+    fit = style.handle(style.BLACK, "fitted power law", dash="-")
     terms = r"(\mathrm{df}_1+1)(\mathrm{df}_1-\mathrm{df}_2)+\mathrm{df}_2-\mathrm{df}_3"
     text = rf"$a/N$; loss: $a=[{terms}]/d$, KL: $a=(d+3)/4$"
     return [*entries, fit, style.handle(style.GREY, text, dash=style.DASHES[3])]

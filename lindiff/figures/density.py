@@ -1,8 +1,8 @@
 """Eigenvalues of the training covariance against the limiting density, per unit of ln λ.
 
 Points are the share of eigenvalues in bins of ln λ, mean over training sets with their 95 %
-t-interval as band; lines are the large-system limit, bars its mean over each bin, ticks below the
-population eigenvalues; the null space of Σ0, the share written in a panel, is left out.
+t-interval as band; lines are the large-system limit, bars its mean over each bin, ticks at the foot
+the eigenvalues of the population; the null space of Σ0, the share written in a panel, is left out.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@
 the points. (b) mean of the draws over the limit (theory at the largest d) minus 1, with its 95 %
 t-interval, lines the theory at the same d. (c) draws over the theory at the same d over N/d, at the
 d with the most N: medians with the middle 80 % of the draws as bar, crosses means (those of one N
-are moved apart). (d) draws of the least regularization about N = d, in nats, with theory as line;
-where their tail is heavy a few draws move the mean away from the median.
+are moved apart). (d) draws of the least regularization about N = d, in nats, with theory as line,
+infinite medians and means left out; where their tail is heavy a few draws move the mean away from
+the median.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 Points are medians over training sets with the 95 % interval of the median (order statistics) as
 band, infinite ones left out; lines are in colour the large-system theory of Gaussian data with the
 population's covariance and, dash-dotted, the same model at N = ∞: its floor. Black are the laws of
-Gaussian data without regularization and sampler, the exact mean and its tail (d+3)/(4N); crosses
-are the KL less its floor, where that is above 1 % of it.
+Gaussian data without regularization and sampler, the exact mean and its tail (d+3)/(4N).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lindiff.columns import SETTING
 from lindiff.drawing import labels, slices, style, tables
 from lindiff.drawing.intervals import median_interval
 from lindiff.drawing.needs import Needs, finite_kl
@@ -110,8 +110,12 @@ def draw(data: pa.Table) -> Figure:
     facts = tables.facts(data)
     infinite = ", ".join(labels.number(value) for value in facts["infinite"])
     up_to = labels.number(facts["infinite_up_to"])
-    notes = [f"infinite and left out: {labels.label(name)} = {infinite}, $N/d$ up to {up_to}"]
+    notes = [f"infinite and left out: {SETTING[name].label} = {infinite}, $N/d$ up to {up_to}"]
     notes = notes * bool(infinite) + _floors(data, series[0][0], least)
+    crosses = any(len(_less_floor(data, direction)["value"]) for direction in DIRECTIONS)
+    notes += [
+        f"crosses are the KL less its floor, where that is above {100 * SEEN:g} % of it"
+    ] * crosses
     style.heading(figure, data, note="; ".join(notes))
     entries = [entry for *_, entry in series]
     of = " of Gaussian data" if labels.is_real(facts) else ""
@@ -120,7 +124,7 @@ def draw(data: pa.Table) -> Figure:
     for colour, dash, text, _ in (LAWS[law] for law in DRAWN):
         entries.append(style.handle(colour, text.replace("mean", f"mean{of}"), dash=dash))
     entries.append(style.handle(style.GREY, r"same model at $N=\infty$", dash=style.DASHES[3]))
-    if any(len(_less_floor(data, direction)["value"]) for direction in DIRECTIONS):
+    if crosses:
         entries.append(style.handle(style.GREY, "KL less that", marker="x"))
     style.legend(figure, entries)
     return figure

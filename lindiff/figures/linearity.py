@@ -5,9 +5,9 @@ noisy rows that the model was not trained on (0: affine). Right, of networks whe
 the distance from the linear model: the mean square of the difference between ε̂ and that of the
 linear model of the same training set along a mode of Σ0, averaged over the leading or the trailing
 quarter of the modes with λ > 0, of 4 modes or more. Both at one noise level t in the middle of
-those measured; the data of the figure have the others. Points are means over training sets, with a
-95 % t-interval as band from 8 on and else with a bar of one standard error of their measurement (of
-distances an upper bound).
+those measured; the data of the figure have the others. Points are means over training sets, joined
+by lines, with a 95 % t-interval as band from 8 on and else with a bar of one standard error of
+their measurement (of distances an upper bound).
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ second-nearest, the ratio that stands below each picture; agreement is the corre
 population mean of the samples of two models trained on disjoint sets of N and given the same noise.
 Points are means over training sets, bands their 95 % t-intervals, drawn where at least 8 sets stand
 behind a point, the line the large-system theory of the linear model; pictures are the first samples
-of one training set, in the levels of the training points, above their nearest training points.
+of one training set above their nearest training points, on a scale from the least to the largest
+pixel of these.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """Variance that trained denoisers generate along the modes of Σ0 over training, and its emergence.
 
-Points are geometric means over runs (with their 95 % interval as band from 8 on), dotted lines the
-targets λ. A mode emerges at the step from which its variance v stays within a factor of 2 of that
-at the end of the run; carets are modes that do so after its first quarter, when their end is not
-known: they count as later than that. Exponents are means over runs of a fit to the steps and bounds
-of all modes of each (95 % t-interval from 3 on), WP those of the first step at the harmonic mean of
-the first v and λ, of the modes that get there (Wang and Pehlevan, arXiv 2503.03206); both take 4
-modes with a step in every run. `linear` is the closed form at τ = η · step with η of the linear
-training. Black lines are fitted to nothing but moved to the mean of the first series: what gradient
-flow of the linear denoiser does, mode by mode whatever d, with its exponent over the modes of that
-series (of 4 or more), and 1/λ, its limit for β₁ ≪ λ ≪ 1. Of more modes than 40 those are marked
-that are evenly spaced in ln λ.
+Points are geometric means over runs (with their 95 % interval as band from 8 on), over the steps
+joined by lines, dotted lines the targets λ. A mode emerges at the step from which its variance v
+stays within a factor of 2 of that at the end of the run; carets are modes that do so after its
+first quarter, when their end is not known: they count as later than that. Exponents are means over
+runs of a fit (the coloured line) to the steps and bounds of all modes of each (95 % t-interval from
+3 on), WP those of the first step at the harmonic mean of the first v and λ, of the modes that get
+there (Wang and Pehlevan, arXiv 2503.03206); both take 4 modes with a step in every run. Black lines
+are fitted to nothing but moved to the mean of the first series: what gradient flow of the linear
+denoiser does, mode by mode whatever d, with its exponent over the modes of that series (of 4 or
+more), and 1/λ, its limit for β₁ ≪ λ ≪ 1. Of more modes than 40 those are marked that are evenly
+spaced in ln λ.
 """
 
 from __future__ import annotations
@@ -209,11 +209,16 @@ def draw(data: pa.Table) -> Figure:
     style.titles(axes, ["emergence", *(_name(*key) for key in shown)])
     sets, trainings = max(data["seeds"].drop_null().to_pylist()), tables.facts(data)["trainings"]
     notes = [f"{trainings} trainings"] * (trainings > sets)
+    if any(model == EXACT for model, _ in series):
+        words = MODELS[EXACT].look.label
+        at = r"$\tau=\eta\cdot$ step, η of the linear training"
+        notes.append(f"{words} is the closed form at {at}")
     notes += [compare.population_words(population) for population in compare.populations(data)]
     compare.heading(figure, data, note=", ".join(notes))
     entries = [entry for *_, entry in shades.values()]
     entries.append(style.handle(style.GREY, r"target $\lambda$", dash=style.DASHES[2]))
     entries += [_entry(data, *key, filled=filled) for key, filled in series.items()]
+    entries.append(style.handle(style.GREY, "emerges later than this", marker=_LATER))
     text = "shape: linear denoiser"
     for slope in tables.arrays(data, quantity="linear_exponent")["value"]:
         text += rf", $\lambda^{{{slope:.2f}}}$"
@@ -279,7 +284,7 @@ def _emergence_panel(ax: Axes, data: pa.Table, series: dict[tuple[str, Any], boo
         later = tables.arrays(own, quantity="emergence_later")
         some = _marked(later["mode_eigenvalue"])
         ax.scatter(later["mode_eigenvalue"][some], later["value"][some], s=14, marker=_LATER,
-                   c=MODELS[model].look.colour, linewidths=0.7)  # fmt: skip
+                   gid=_LATER, c=MODELS[model].look.colour, linewidths=0.7)  # fmt: skip
         x = np.sort(np.append(x, later["mode_eigenvalue"]))
         law = tables.arrays(own, quantity="exponent")["value"]
         if len(law):

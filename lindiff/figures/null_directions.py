@@ -1,9 +1,10 @@
 """Gap between test and train loss over N/d, by Monte Carlo and exact, and the null space's share.
 
-Points in (a) are the gap on noisy training and fresh samples, mean over training sets with
-±1.96 standard errors of the Monte Carlo noise as band, dashed lines the talk's formula
-Tr W²(Σ − Σ0) for the same training sets, solid lines the large-system theory; (b) has medians with
-their 95 % interval, above 1 where the learned directions, of too large λ, lower the gap.
+Points in (a) are the gap on noisy training and fresh samples, mean over training sets with ±1.96
+standard errors of the Monte Carlo noise as band, dashed lines the exact gap of the same training
+sets, (ᾱ/d) tr W²(Σ − Σ0) in the mean over noise levels with what the error of the mean adds, solid
+lines the large-system theory; (b) has medians with their 95 % interval, above 1 where the learned
+directions, of too large λ, lower the gap.
 """
 
 from __future__ import annotations

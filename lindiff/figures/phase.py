@@ -144,6 +144,9 @@ def _panel(ax: Axes, data: pa.Table, name: str, norm: Any, own: dict[str, Any]) 
         gid="o",
     )  # fmt: skip
     style.axis(ax, "n_over_d", "ridge")
+    # On the map, which would hide it, and where it is dark.
+    (dimension,) = (line for line in ax.lines if line.get_gid() == drawn.DIMENSION)
+    dimension.set(color="white", zorder=1.5)
     # Cells where the theory has no finite value lie on white.
     wide = [np.append(_edges(own), cells[name]) for name, own in (("n_over_d", x), ("ridge", y))]
     xlim, ylim = ((float(ends.min()), float(ends.max())) for ends in wide)

@@ -4,7 +4,8 @@ Points are geometric means (losses, and eigenvalues of Σ0 at ranks that no trai
 95 % t-intervals on logarithms and medians (KL) with 95 % intervals of the median as bands, lines
 the eigenvalues of the whole pool and the large-system theory for them; training sets are drawn from
 the pool, the test loss is on rows held out, and sets of more than a tenth of the pool are grey:
-drawn without replacement, the KL of Gaussian rows falls below theory by about N/M, N rows of M.
+drawn without replacement, the KL of Gaussian rows falls below theory by a share of about N/M, N
+rows of M.
 """
 
 from __future__ import annotations

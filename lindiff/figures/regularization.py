@@ -2,7 +2,7 @@
 
 Points are means over training sets with their 95 % t-interval as band, lines the large-system
 theory; larger filled markers are the minima of the mean curves with a 95 % jackknife interval, and
-the dashed line is the ridge that is best for the ideal sampler at large N.
+the dotted line is the ridge that is best for the ideal sampler at large N.
 """
 
 from __future__ import annotations

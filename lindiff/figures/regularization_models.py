@@ -1,13 +1,13 @@
 """Losses of a network and of the linear model of the same data over weight decay, and the best one.
 
-Above, filled markers are test losses, open ones train losses, means over training sets with a 95 %
-t-interval as band from 8 on; short lines at the left are without weight decay, dashed curves the
-theory of the test loss, crosses the least of the mean curves. Below is where that is, and
-the least mean of the relative test loss, that over the one of the same training set without weight
-decay (at most 1: none is among them), over the training sets that have every weight decay, with
-95 % jackknife intervals from 3 on. The linear γ penalizes γ‖W‖² beside a
-loss summed over the d dimensions, that of a network is γ times a weight in the gradient of the loss
-per dimension: equal γ are not equally strong, and only how the best one moves with N compares.
+Above, filled markers are test losses, open ones train losses, means over training sets, joined by
+lines, with a 95 % t-interval as band from 8 on; short lines at the left are without weight decay,
+dashed curves the theory of the test loss, crosses the least of the mean curves. Below is where that
+is, and the least mean of the relative test loss, that over the one of the same training set without
+weight decay (at most 1: none is among them), over the training sets that have every weight decay,
+with 95 % jackknife intervals from 3 on. The linear γ penalizes γ‖W‖² beside a loss summed over the
+d dimensions, that of a network is γ times a weight in the gradient of the loss per dimension: equal
+γ are not equally strong, and only how the best one moves with N compares.
 """
 
 from __future__ import annotations

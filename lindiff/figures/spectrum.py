@@ -1,10 +1,10 @@
 """What the spectrum of the data does to the gap and to both KL divergences, and why.
 
 Points are means (gap) with 95 % t-intervals and medians (KL) with 95 % intervals of the median as
-bands, lines the large-system theory, those of
-one N moved apart, infinite KL left out; below, exactly, the spectra, what a mode
-adds to the gap at large N without ridge (little once its variance is below the noise's, where KL
-counts all modes alike) and what a ridge c costs it in KL at N = ∞ without sampling error.
+bands, those of one N moved apart, infinite KL left out; lines are the large-system theory. Below
+are, exactly, the spectra, what a mode adds to the gap at large N without ridge (little once its
+variance is below the noise's, where KL counts all modes alike) and what a ridge c costs it in KL at
+N = ∞ without sampling error; thin grey lines are where the variance of a mode is c.
 """
 
 from __future__ import annotations

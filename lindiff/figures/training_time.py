@@ -102,7 +102,7 @@ def draw(data: pa.Table) -> Figure:
     entries += [
         style.handle(style.BLACK, labels.label(time), marker=MARKS[time]) for time in times.TIMES
     ]
-    entries.append(style.handle(style.BLACK, "power law", dash="-"))
+    entries.append(style.handle(style.BLACK, "fitted power law", dash="-"))
     for column, level in ((1, "level of the fixed quality"), (2, "level of the onset")):
         entry = style.handle(style.GREY, level, dash=style.DASHES[2])
         entries += style.within(axes[::2, column], [entry])

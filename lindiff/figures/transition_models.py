@@ -1,10 +1,10 @@
-"""Test and train loss over N: linear models, random features, networks and the empirical score.
+"""Test and train loss over N of the models that the legend names.
 
 Points are means over training sets, bands their 95 % t-intervals, drawn where at least 8 sets stand
-behind a point; coloured lines the large-system theory of its model, thin black ones the loss of the
-linear optimum for the population, or on held-out rows that for the pool. The networks are
-trained by the budget given below, on which their losses at small N depend; losses are means over
-all noise levels, per dimension, of data sets the test loss on held-out rows.
+behind a point; coloured lines the large-system theory of the model, thin black ones the loss of the
+linear optimum: of a population its own, of a data set that of its pool on held-out rows. Networks
+are trained by the budget given below, on which their losses at small N depend; losses are means
+over all noise levels, per dimension, of data sets the test loss on held-out rows.
 """
 
 from __future__ import annotations

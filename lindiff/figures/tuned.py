@@ -180,12 +180,12 @@ def draw(data: pa.Table) -> Figure:
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     titles = []
-    for unit, own in rows:
+    for _, own in rows:
         (key,) = tables.distinct_keys(own, slices.SPECTRUM)
-        floors = [_title(own, m) if unit == "absolute" else "" for m in optima.METRICS]
-        titles += [labels.population(tables.facts(data), *key), *floors[1:]]
+        titles += [labels.population(tables.facts(data), *key), *[""] * len(KL)]
     style.titles(axes, titles)
-    style.heading(figure, data, without=(*slices.REGULARIZERS, *slices.SPECTRUM))
+    hidden = (*slices.REGULARIZERS, *slices.SPECTRUM)
+    style.heading(figure, data, without=hidden, note=_floors(rows[-1][1]))
     entries = []
     theory = data.filter(pc.ends_with(data["quantity"], "_minimum_theory"))
     exact = tables.distinct(theory, "regularizer")
@@ -235,8 +235,8 @@ def _panel(ax: Axes, data: pa.Table, unit: str, metric: str, names: list[str]) -
     shown = values[np.isfinite(values) & (values > 0)]
     log = unit == "absolute" or shown.max(initial=1) > _LINEAR * shown.min(initial=1)
     style.axis(ax, "n_over_d", metric if unit == "absolute" else None, log="xy" if log else "x")
-    if unit != "absolute" and metric == optima.METRICS[0]:
-        ax.set_ylabel("over best ridge")
+    if unit != "absolute":
+        ax.set_ylabel(labels.label(metric).partition(" [")[0] + "\nover best ridge")
     style.fit(ax, values, log=log)
 
 
@@ -248,8 +248,8 @@ def _floor(data: pa.Table, metric: str, *, near: bool = False) -> NDArray[np.flo
     return np.asarray(found[found > reach])
 
 
-def _title(data: pa.Table, metric: str) -> str:
-    floor = _floor(data, metric)
-    if not len(floor):
-        return ""
-    return rf"not regularized, $N=\infty$: {labels.number(float(f'{floor[0]:.2g}'))}"
+def _floors(data: pa.Table) -> str:
+    """The floors of both KL in words: they may lie far below the panels."""
+    found = [floor[0] for metric in KL if len(floor := _floor(data, metric))]
+    numbers = " and ".join(labels.number(float(f"{value:.2g}")) for value in found)
+    return numbers and rf"in the last row, not regularized, at $N=\infty$ the KL are {numbers}"

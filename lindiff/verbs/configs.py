@@ -26,7 +26,10 @@ from lindiff.verbs.parameters import (
 @max_cells_option
 @json_option
 def validate(config: Path, settings: tuple[str, ...], max_cells: int | None, as_json: bool) -> None:
-    """Check CONFIG and count its cells."""
+    """Check CONFIG and count its cells.
+
+    KEY=VALUE replaces a value of the config, as for lindiff sweep.
+    """
     from lindiff.sweep.grid import most_cells
     from lindiff.sweep.validate import validate as check
     from lindiff.sweep.validate import warnings as warn
@@ -72,7 +75,10 @@ def plan(
     write: Path | None,
     digest: str | None,
 ) -> None:
-    """Show what CONFIG would run, how long and how big."""
+    """Show what CONFIG would run, how long and how big.
+
+    KEY=VALUE replaces a value of the config, as for lindiff sweep.
+    """
     from lindiff.sweep.owner import check_owner
     from lindiff.sweep.plan import make_plan, write_plan_at
 
@@ -104,7 +110,10 @@ def plan(
 def status(
     config: Path, settings: tuple[str, ...], results: Path, as_json: bool, watch: bool
 ) -> None:
-    """Show how far CONFIG is."""
+    """Show how far CONFIG is.
+
+    KEY=VALUE replaces a value of the config, as for lindiff sweep.
+    """
     from lindiff.report.status import Watcher
     from lindiff.sweep.owner import check_owner
 

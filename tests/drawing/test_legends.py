@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import cache
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from matplotlib.colors import to_hex
 
 from lindiff import figures
 from lindiff.columns.arrays import plain
@@ -118,10 +120,33 @@ def test_intervals_that_differ_by_panel_are_named_where_they_are():
         style.titles(axes, ["", "", ""])
         words = {"of the mean": axes[0, 0], "of the draws": axes[0, 1], "of none": axes[0, 2]}
         style.legend(figure, [], interval=words)
-        assert entries(figure) == ["of the mean", "of the draws"]
+        # Two kinds of bars are told apart by their panels; one alone needs no letter.
+        assert entries(figure) == ["(a) of the mean", "(b) of the draws"]
         figure.set_layout_engine("none")
         layout.arrange(figure, "made up", layout.WIDTHS["column"], "b")
         assert entries(figure) == ["of the draws"]
+
+
+def test_an_interval_looks_in_the_legend_as_in_the_panels():
+    """A bar, a band or both, in their colour where all have one: grey is also a fill's colour."""
+    x, one = np.array([1.0, 2.0]), np.ones(2)
+    part = {"value": one, "low": one / 2, "high": 2 * one}
+    for draw, colours, look in (
+        ([style.points], COLOURS[:1], ("None", "-", COLOURS[0])),
+        ([style.points], COLOURS[:2], ("None", "-", GREY)),
+        ([style.bars], COLOURS[:2], ("|", "None", GREY)),
+        ([style.points, style.bars], COLOURS[:1], ("|", "-", COLOURS[0])),
+    ):
+        with style.applied():
+            figure, axes = style.panels(1, 1)
+            for one_of, colour in itertools.product(draw, colours):
+                one_of(axes[0, 0], x, part, colour, "o")
+            style.legend(figure, [])
+            (entry,) = figure.legends[0].get_lines()
+        assert to_hex(entry.get_color()).upper() == look[2]
+        marker = str(entry.get_marker()).replace("none", "None")
+        assert (marker, entry.get_linestyle()) == look[:2]
+        assert look[0] == "None" or to_hex(entry.get_markeredgecolor()).upper() == look[2]
 
 
 def test_what_has_one_value_has_no_dot_of_its_own():

@@ -154,6 +154,6 @@ def test_intervals_of_the_mean_and_bands_of_the_draws_have_entries_of_their_own(
     with style.applied():
         figure = fluctuations.draw(data)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "95 % interval of the mean" in texts
-    assert "middle 80 % of the draws" in texts
+    assert "(b) 95 % interval of the mean" in texts
+    assert "(c), (d) middle 80 % of the draws" in texts
     assert "95 % interval" not in texts

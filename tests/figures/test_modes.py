@@ -100,6 +100,10 @@ def test_modes_that_emerge_late_in_the_run_count_as_later():
     later = of(found, "emergence_later", key)
     assert later["mode"].tolist() == list(range(5, 17))
     assert later["value"] == pytest.approx(400)
+    with style.applied():
+        figure = modes.draw(found)
+    (legend,) = figure.legends
+    assert "emerges later than this" in [text.get_text() for text in legend.get_texts()]
     assert of(found, "exponent", key)["value"] == pytest.approx([-1], abs=0.03)
     # Nothing emerges in ten steps, but the variances are drawn.
     made = cells("linear_trained", "sgd", steps=10, stop_step=[0, 1, 3, 5])

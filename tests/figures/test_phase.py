@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from matplotlib.collections import QuadMesh
 
-from lindiff.drawing import tables
+from lindiff.drawing import drawn, style, tables
 from lindiff.figures import phase
 from tests.figures.feeds import phase as feed
 
@@ -27,6 +28,17 @@ def test_the_best_value_is_the_bottom_of_the_map(data: pa.Table):
     best = tables.arrays(data, quantity="relative_loss_best")
     # The residual loss at the optimum over the optimal loss.
     assert best["value"] == pytest.approx(0.05 / 0.5)
+
+
+def test_the_line_at_n_equal_to_d_is_not_under_the_map(data: pa.Table):
+    with style.applied():
+        figure = phase.draw(data)
+    maps = [ax for ax in figure.axes if any(line.get_gid() == drawn.DIMENSION for line in ax.lines)]
+    assert maps
+    for ax in maps:
+        (mesh, *_) = (one for one in ax.collections if isinstance(one, QuadMesh))
+        (line,) = (one for one in ax.lines if one.get_gid() == drawn.DIMENSION)
+        assert line.get_zorder() > mesh.get_zorder()
 
 
 def test_a_best_ridge_at_the_end_of_the_map_is_not_drawn():

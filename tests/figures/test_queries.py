@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import style, tables
+from lindiff.drawing import caption, style, tables
 from lindiff.figures import kl, learned_covariance, null_directions, transition
 from lindiff.science import laws
 from tests.figures import synthetic
@@ -105,6 +105,23 @@ def test_kl():
     assert mean == float(laws.kl_data_model_mean(80, 8))
     assert min(r["n"] for r in data.to_pylist() if r["quantity"] == "kl_data_model_mean") == 11
     assert one(data, quantity="kl_data_model_floor", unit="nats", n=4)["value"] == 0.02
+
+
+@pytest.mark.parametrize(("floor", "seen"), [(0.1, True), (1e-9, False)])
+def test_a_caption_speaks_of_crosses_where_there_are_some(floor: float, seen: bool):
+    finite = [1.0, 2.0, 3.0]
+    data = kl.query(
+        with_values(
+            synthetic.rows(n=[80], d=8, seed=[0, 1, 2]),
+            kl_model_data=finite,
+            kl_data_model=finite,
+            kl_model_data_floor=[floor] * 3,
+            kl_data_model_floor=[floor] * 3,
+        )
+    )
+    with style.applied():
+        words = caption.words(kl.draw(data), data)
+    assert ("crosses are the KL less its floor, where that is above 1 % of it" in words) == seen
 
 
 def test_learned_covariance():

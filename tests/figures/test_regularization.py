@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import optima, tables
+from lindiff import figures
+from lindiff.drawing import drawn, optima, style, tables
 from lindiff.figures import regularization
 from lindiff.science.ridge import best_ridge
 from tests.figures import synthetic
@@ -46,6 +47,20 @@ def test_the_planted_optimum_is_found_with_its_interval(metric: str, n: int):
     exact = one(data, quantity=f"{metric}_argmin_theory", n=n)
     assert (exact["value"], exact["low"]) == (pytest.approx(4 / n, rel=1e-5), None)
     assert one(data, quantity=f"{metric}_minimum_theory", n=n)["value"] == pytest.approx(1 / n)
+
+
+def test_the_law_of_large_n_is_dotted_as_the_caption_says():
+    data = query(planted.rows("ridge", 0.0))
+    with style.applied():
+        figure = regularization.draw(data)
+    tail = tables.arrays(data, quantity="kl_model_data_argmin_tail")
+    (line,) = (
+        one for one in figure.axes[-2].lines
+        if np.array_equal(one.get_ydata(), tail["value"])
+    )  # fmt: skip
+    assert line.get_gid() == drawn.dash_id(style.DASHES[2])
+    assert style.DASHES[2][1][0] < style.DASHES[1][1][0], "a dot is shorter than a dash"
+    assert "the dotted line is the ridge that is best" in figures.caption("regularization")
 
 
 def test_the_law_of_large_n_is_that_of_the_spectrum():

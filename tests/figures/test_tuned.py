@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lindiff.drawing import optima, tables
+from lindiff.drawing import caption, labels, markup, optima, style, tables
 from lindiff.figures import tuned
 from tests.figures import synthetic
 from tests.figures.feeds import planted
@@ -68,14 +68,22 @@ def test_what_bounds_them(data: pa.Table):
 def test_a_floor_is_drawn_where_it_is_near_and_named_anyway(data: pa.Table):
     # The lowest minimum is 0.75/128 = 0.006: a floor of 1e-4 is within 1/100 of it.
     assert len(tuned._floor(data, "kl_model_data", near=True)) == len(planted.NS)
-    assert "10^{-4}" in tuned._title(data, "kl_model_data")
+    assert "the KL are $10^{-4}$ and" in tuned._floors(data)
     far = planted.rows("ridge", 0.0)
     for row in far:
         row["kl_model_data_floor"] = 2e-6
     found = tuned.query(tables.plain(synthetic.table(far)))
     assert len(tuned._floor(found, "kl_model_data", near=True)) == 0
-    assert r"2\times10^{-6}" in tuned._title(found, "kl_model_data")
-    assert tuned._title(found, "residual_loss") == ""
+    assert r"the KL are $2\times10^{-6}$ and" in tuned._floors(found)
+    with style.applied():
+        figure = tuned.draw(found)
+        words = markup.plain(caption.words(figure, found))
+    assert "not regularized, at N=∞ the KL are 2×10^-6 and" in words
+    # Which quantity a panel of ratios is of stands at it.
+    above = [ax.get_ylabel() for ax in figure.axes if "over best ridge" in ax.get_ylabel()]
+    assert [words.partition("\n")[0] for words in above] == [
+        labels.label(metric).partition(" [")[0] for metric in optima.METRICS
+    ]
 
 
 def test_without_theory_there_are_minima_but_no_ratios():

@@ -149,15 +149,17 @@ def data_need(rows: Rows) -> Iterator[Said]:
     spectra = "; ".join(spectrum(*key) for key in rows.keys(*SPECTRUM))
     sizes = ", ".join(str(d) for d in tables.distinct(rows.table, "d"))
     holds = rows.holds(spectrum=None, spectrum_params=f"Gaussian data, spectra {spectra}", d=sizes)
-    for target, words in TARGETS.items():
+    for target in TARGETS:
         level = facts["level"][target]
+        what = f"{KL[target]} is" if target in KL else "the test loss is above the optimum by"
+        what += f" {number(level)}"
         own = {"target": target, "against": "coefficient"}
         points = [row for row in rows.of("needed", **own) if row["value"] > _FAR * row["d"]]
         found = rows.of("exponent", **own)
         at = "" if target in KL else f" at t = {listed(points, 't')}"
         if not found:
             yield Missing(
-                f"the N for a {words} of {number(level)} is above {_FAR:g} d at fewer than "
+                f"the N at which {what} is above {_FAR:g} d at fewer than "
                 f"{FEWEST_POINTS} coefficients; add d or larger n_over_d.",
                 holds,
             )
@@ -166,7 +168,7 @@ def data_need(rows: Rows) -> Iterator[Said]:
         ratio = [row["value"] * level / row["x"] for row in points]
         (scatter,) = rows.of("scatter", **own)
         text = (
-            f"the N for a {words} of {number(level)}{at} goes as a to the power "
+            f"the N at which {what}{at} goes as a to the power "
             f"{between(found[0])}, a = {law} the coefficient of the law a/N of large N and no "
             f"floor (95 % interval over training sets and lack of fit; {len(points)} points with "
             f"N > {_FAR:g} d, d = {listed(points, 'd')}, which scatter by a factor "
