@@ -63,7 +63,8 @@ def test_an_orbit_is_that_of_each_of_its_points(kind, size):
 def test_a_smaller_training_set_has_a_prefix_of_the_orbit():
     own = pool()
     few, many = (orbit_of_pictures(own, own.subset(n, 1), "shift", 6) for n in (3, 7))
-    assert np.array_equal(few, many[: len(few)])
+    # A product of matrices rounds by their shapes, on some processors.
+    np.testing.assert_allclose(few, many[: len(few)], atol=1e-13)
 
 
 def test_what_leaves_the_directions_of_the_pool_is_told():
