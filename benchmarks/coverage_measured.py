@@ -20,6 +20,7 @@ from scipy.special import logit, ndtr, stdtrit
 from benchmarks.coverage import Case, report
 from lindiff.columns import delivered
 from lindiff.drawing import intervals, stopped
+from lindiff.figures import overlap
 from lindiff.models import linear
 from lindiff.report.searches import _last
 from lindiff.science import coverage, optima, samples, vectors
@@ -174,10 +175,11 @@ def report_own_times(rng: np.random.Generator, repeats: int) -> None:
 
 def of_centre(name: str, values: Array) -> Case:
     """The mean of a number a training set, as figures take it."""
-    share = "overlap" in name or "auc" in name
+    own = {"overlap": overlap.interval, "auc": intervals.share_interval}
+    of = next((own[part] for part in own if part in name), intervals.mean_interval)
 
     def ends(rows: Array) -> tuple[tuple[float, float]]:
-        found = (intervals.share_interval if share else intervals.mean_interval)(rows)
+        found = of(rows)
         return ((found.low, found.high),)
 
     return Case((name,), values, (float(values.mean()),), ends)

@@ -10,7 +10,7 @@ from lindiff.claims import page, table
 from lindiff.claims.source import Source, read
 from lindiff.claims.verdict import Verdict, decide
 from lindiff.errors import InputError
-from lindiff.report.launch import packed, sweep
+from lindiff.report.launch import only_looks, packed, sweep
 from lindiff.sweep.owner import check_owner
 from lindiff.sweep.validate import validate
 
@@ -63,7 +63,8 @@ def run(found: Sequence[Source], how: Run) -> tuple[int, list[Verdict]]:
     """Run the sweeps of some sources, then write their verdicts.
 
     Returns:
-        The exit code of the first sweep that did not finish, else 0, and the verdicts.
+        The exit code of the first sweep that did not finish, else 0, and the verdicts; none where
+        Snakemake was asked for something else than the sweeps.
 
     Raises:
         InputError: A results folder is of another config.
@@ -75,6 +76,8 @@ def run(found: Sequence[Source], how: Run) -> tuple[int, list[Verdict]]:
         code = sweep(source.sweep, source.settings, how.results, how.cores, how.options)
         if code:
             return code, []
+    if only_looks(how.options):
+        return 0, []
     verdicts = [verdict for source in found for verdict in decide(source, how.results)]
     folder = how.results / FOLDER
     folder.mkdir(parents=True, exist_ok=True)

@@ -205,8 +205,9 @@ SETTINGS: tuple[Column, ...] = (
         "str",
         "sampler",
         "How samples are made: DDPM with σ_t² = β_t or β̃_t, DDIM, Euler's or Heun's method for the "
-        "probability-flow ODE (Heun's evaluates the denoiser twice in each step but the last), or "
-        "`ideal`: N(μ0, Σ0 + ridge I) without any sampling error.",
+        "probability-flow ODE (Heun's evaluates the denoiser twice in each step, once in a last "
+        "one without noise at its end), or `ideal`: N(μ0, Σ0 + ridge I) without any sampling "
+        "error.",
         neutral="ddpm_beta",
         choices=("ideal", *SAMPLERS_WITH_NETWORK),
         code="lindiff.science.samplers",

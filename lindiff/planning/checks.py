@@ -115,7 +115,8 @@ def _bad_weighting(values: dict[str, Any]) -> str | None:
 
 def _bad_truncation(values: dict[str, Any]) -> str | None:
     if (values["truncation"] or 0) >= values["timesteps"]:
-        return f"no noise level above it: timesteps = {values['timesteps']}"
+        most = values["timesteps"] - 1
+        return f"no noise level above it: with timesteps = {most + 1} it is at most {most}"
     return None
 
 

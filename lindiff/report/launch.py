@@ -98,7 +98,7 @@ def sweep(
         )
     workflow = packed("workflow")
     # On a terminal one live line says more than a line a job.
-    looks = _only_looks(options)
+    looks = only_looks(options)
     live = sys.stdout.isatty() and sys.stderr.isatty() and not looks
     # -P: the working directory is the user's, and its random.py is no module of Python's.
     command = [
@@ -137,7 +137,7 @@ def _named(path: Path) -> str:
     return str(path) if path.is_absolute() else f"./{path}"
 
 
-def _only_looks(options: Sequence[str]) -> bool:
+def only_looks(options: Sequence[str]) -> bool:
     """Whether Snakemake was asked for something else than the whole sweep."""
     names = {word.split("=")[0] for word in options}
     return bool(names & set(NO_RUN)) or any(word.startswith("-n") for word in names)

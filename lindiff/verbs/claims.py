@@ -32,6 +32,6 @@ def claims(
     for verdict in verdicts:
         why = f": {verdict.reason}" if verdict.reason else ""
         click.echo(printable(f"{verdict.verdict:>9}  {verdict.source.name}.{verdict.name}{why}"))
-    if not code:
+    if verdicts:
         click.echo(printable(f"claims:   {results / FOLDER / PAGE}"))
     ctx.exit(code)

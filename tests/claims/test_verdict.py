@@ -129,6 +129,16 @@ def test_claims_are_decided_by_their_sweep(decided):
     assert len(tail["fingerprints"]) == 1
 
 
+def test_where_nothing_is_swept_nothing_is_decided(tmp_path: Path, monkeypatch):
+    """`lindiff claims -- -n` ended with an error: there was no table to read."""
+    (tmp_path / "tiny.yaml").write_text(SWEEP)
+    (tmp_path / "some.yaml").write_text(FILE)
+    monkeypatch.setattr("lindiff.claims.run.sweep", lambda *_: 0)
+    found = sources([tmp_path / "some.yaml"])
+    assert run(found, Run(tmp_path / "results", options=["-n"])) == (0, [])
+    assert not (tmp_path / "results").exists()
+
+
 class _Texts(HTMLParser):
     """The text of a page, and its tags."""
 

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import logit
 
 from lindiff.drawing import style, tables
@@ -13,7 +14,7 @@ from lindiff.figures import overlap
 from lindiff.science import laws
 from tests.figures.feeds import overlap as feed
 
-T_1 = 12.706204736432095  # 97.5 % quantile of Student's t with one degree of freedom
+T = stats.t.ppf(0.975, 2 / 3)  # two sets have one degree of freedom, of which two thirds count
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_overlaps_are_means_at_the_largest_d(data, spike):
     # Of the logit of the mean m, whose error is larger by 1/(m (1 − m)); of zeros it is 0.
     seen = found["value"] > 0
     half = logit(found["high"][seen].astype(float)) - logit(found["value"][seen].astype(float))
-    assert half == pytest.approx(np.full(seen.sum(), 0.08 * T_1), rel=1e-6)
+    assert half == pytest.approx(np.full(seen.sum(), 0.08 * T), rel=1e-6)
     assert found["high"][~seen].tolist() == [0.0] * np.sum(~seen)
     theory = tables.arrays(data, spectrum_params=params, quantity="overlap_1_theory")
     assert theory["n"].tolist() == [8, 16, 64, 512]
