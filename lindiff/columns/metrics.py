@@ -133,7 +133,7 @@ METRICS: tuple[Column, ...] = (
     Column(
         "agreement",
         "float",
-        "agreement of two halves",
+        "agreement of two models",
         "Correlation of the samples of two models that are trained on disjoint sets of N samples "
         "each and given the same noise, about the population mean; needs a sampler that draws no "
         "noise of its own (`ddim`, `euler`, `heun`, `ideal`).",
@@ -143,7 +143,7 @@ METRICS: tuple[Column, ...] = (
     Column(
         "uncentred_cosine",
         "float",
-        "uncentred cosine of two halves",
+        "uncentred cosine of two models",
         "Mean cosine between the samples of the same two models as vectors from the origin of the "
         "data as they come (Kadkhodaie et al. 2024), for data sets: high even for different "
         "pictures, whose mean is far from 0.",
@@ -295,7 +295,7 @@ METRICS: tuple[Column, ...] = (
     Column(
         "differences",
         "differences",
-        "differences of two halves",
+        "differences of two models",
         "At the same levels, the mean square of the difference of ε̂ of two models that are trained "
         "on disjoint sets of N samples each, at the same noisy points of the population (of a data "
         "set its held-out rows), along each eigenvector of Σ, from the largest eigenvalue on; of "
