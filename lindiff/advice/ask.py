@@ -22,6 +22,7 @@ from lindiff.advice.result import Advice
 from lindiff.advice.sample import MOST_COLUMNS, TOLERANCE, InMemory, Source
 from lindiff.columns import SETTING
 from lindiff.config.eigenvaluefile import read_eigenvalues, read_list
+from lindiff.config.numbers import real_array
 from lindiff.config.sources import open_source
 from lindiff.errors import InputError
 from lindiff.science import datasets
@@ -138,16 +139,9 @@ def _numbers(given: object, what: str = "rows") -> NDArray[np.float64]:
         raise ValueError(
             f"{what} are numbers, not {str(given)!r}; of a file: lindiff advise on the command line"
         )
-    if np.ma.is_masked(given):
-        raise ValueError(f"{what}: values are masked; leave them out")
-    try:
-        values = np.asarray(given)
-        if values.dtype.kind == "O" and values.ndim:
-            values = values.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what}: no array of numbers: {error}") from None
-    if values.dtype.kind not in "biuf" or not values.ndim:
-        raise ValueError(f"{what}: real numbers are needed, not {values.dtype} of {values.shape}")
+    values = real_array(given, what, objects=True)
+    if not values.ndim:
+        raise ValueError(f"{what}: real numbers are needed, an array of them, not {given!r}")
     return values.astype(np.float64)
 
 

@@ -1,5 +1,7 @@
 """What numbers of any file must be: columns that are there, finite, and the same as float64.
 
+`real_array` is of arrays that a user gives in Python.
+
 Every check raises a ValueError whose text is the end of a message.
 """
 
@@ -74,6 +76,30 @@ def check_finite_rows(
             f"{path}: row {_number(row, rows)}, column {shown(names[j])} is {values[row, j]}; all "
             f"values must be finite; `{spelling.drop([names[j]])}` leaves the column out"
         )
+
+
+def real_array(given: Any, what: str, *, objects: bool = False) -> NDArray[Any]:
+    """An array of real numbers, of any shape and any dtype of them.
+
+    Args:
+        given: Anything that NumPy takes.
+        what: What it is called in messages.
+        objects: Take numbers that are Python objects too, as float64.
+
+    Raises:
+        ValueError: It is none, or a mask hides some.
+    """
+    if np.ma.is_masked(given):
+        raise ValueError(f"{what}: values are masked; leave them out")
+    try:
+        array = np.asarray(given)
+        if objects and array.dtype.kind == "O":
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: no array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{what}: real numbers are needed, not {array.dtype}")
+    return array
 
 
 def as_numbers(names: Sequence[Name]) -> list[Name]:

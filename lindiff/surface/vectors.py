@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from lindiff.config.numbers import real_array
 from lindiff.errors import InputError
 
 Array = NDArray[np.float64]
@@ -56,14 +57,10 @@ def as_numbers(given: Any, what: str) -> Array:
     Raises:
         InputError: They are none.
     """
-    if np.ma.is_masked(given):
-        raise InputError(f"{what}: values are masked; leave them out")
     try:
-        array = np.asarray(given)
+        array = real_array(given, what)
     except ValueError as error:
-        raise InputError(f"{what}: no array: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{what}: real numbers are needed, not {array.dtype}")
+        raise InputError(str(error)) from None
     if array.ndim < 2:
         raise InputError(f"{what} of shape {array.shape}: one sample a row, (rows, columns)")
     array = np.ascontiguousarray(array, dtype=np.float64)
