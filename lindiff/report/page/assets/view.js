@@ -47,18 +47,18 @@ function startingFilters(table, columns, colour, rows) {
 
 /** Settings with more than one value among some rows, none aside. */
 function variedAmong(table, rows) {
-  return varied(table).filter((column) => valuesOf(column, rows).filter(
-    (code) => column.values[code] !== null).length > 1);
+  return varied(table).filter((column) => variesWithin(column, undefined, rows));
 }
 
-/** Whether a setting has more than one value, none aside, among rows of one colour. */
+/** Whether a setting has more than one value, none aside, among rows, or among those of a colour. */
 function variesWithin(column, colour, rows) {
-  const seen = new Map();
+  const seen = new Int32Array(colour ? colour.values.length : 1).fill(-1);
   for (const row of rows) {
-    const [own, code] = [colour ? colour.codes[row] : 0, column.codes[row]];
+    const code = column.codes[row];
     if (column.values[code] === null) continue;
-    if (!seen.has(own)) seen.set(own, code);
-    if (seen.get(own) !== code) return true;
+    const own = colour ? colour.codes[row] : 0;
+    if (seen[own] < 0) seen[own] = code;
+    if (seen[own] !== code) return true;
   }
   return false;
 }
