@@ -341,7 +341,8 @@ def _common(figure: Figure, intervals: Mapping[str, Sequence[Axes] | None]) -> l
     for words, axes in intervals.items():
         panels = [ax for ax in figure.axes if axes is None or ax in axes]
         own = [c for ax in panels for c in ax.collections if c.get_gid() == drawn.INTERVAL]
-        shown |= {words: own} if own and words else {}
+        if own and words:
+            shown[words] = own
     found = [
         _interval_entry(own, f"{_letters(figure, own)}{words}" if len(shown) > 1 else words)
         for words, own in shown.items()
