@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 import lindiff
 from lindiff.advice import check as checks
 from lindiff.advice import words
-from lindiff.advice.model import Predicted
+from lindiff.advice.model import FEWEST_N, Predicted
 from lindiff.advice.result import Interval
 from lindiff.advice.sample import InMemory, make_sample, scatter
 from lindiff.advice.spread import Spread
 from lindiff.cli import main
+from lindiff.columns import SETTING
 from lindiff.config.resolve import load
 from lindiff.drawing.intervals import FEWEST_SETS
 from lindiff.science.filters import Bank, Training
 from lindiff.sweep.validate import validate
+from lindiff.verbs.advice import advise
 
 D = 12
 
@@ -423,6 +425,11 @@ def test_a_config_of_too_few_rows_is_not_left_behind(tmp_path):
     assert done.exit_code == 2, done.output
     assert "a pool and held-out rows need" in done.output
     assert not (tmp_path / "few.yaml").exists()
+
+
+def test_the_command_line_takes_the_n_that_a_config_takes():
+    (option,) = (one for one in advise.params if one.name == "ns")
+    assert (option.type.min, option.type.max) == (FEWEST_N, SETTING["n"].high)
 
 
 @pytest.mark.parametrize(

@@ -285,22 +285,30 @@ def assert_seed_means(limit, given):
             assert row[name] == expected, (given["n"], given["features"], cell, name)
 
 
+def limits_at_200(activation, spectrum, noises, **more):
+    """Cells of many and of few features and their limits, which are seed means."""
+    given = {
+        "d": 200, "noises": noises, "timesteps": 4, "activation": activation, "spectrum": spectrum,
+        "spectrum_params": POWER["spectrum_params"] if spectrum == "power_law" else "{}",
+        "weight_decay": [1e-3, 0.01], "stop": [300.0, np.inf], **more,
+    }  # fmt: skip
+    found = []
+    for n, p in ((200, 400), (600, 200)):
+        own = given | {"n": n, "features": p}
+        table = cells(**own, model="random_features_theory", draw=None)
+        limit = random_features_theory.run(table, LOSSES[:2]).to_pylist()
+        assert_seed_means(limit, own)
+        found.append((table, limit))
+    return found
+
+
 @pytest.mark.slow  # half a minute of draws
 @pytest.mark.parametrize("activation", ["erf", "relu"])
 @pytest.mark.parametrize("spectrum", ["isotropic", "power_law"])
 @pytest.mark.parametrize("noises", [1.0, 3.0, np.inf])
 def test_the_limit_meets_seed_means_at_d_200(activation, spectrum, noises):
     """To 1 %, and what means over six training sets leave open."""
-    given = {
-        "d": 200, "noises": noises, "timesteps": 4, "activation": activation, "spectrum": spectrum,
-        "spectrum_params": POWER["spectrum_params"] if spectrum == "power_law" else "{}",
-        "weight_decay": [1e-3, 0.01], "stop": [300.0, np.inf],
-    }  # fmt: skip
-    for n, p in ((200, 400), (600, 200)):
-        own = given | {"n": n, "features": p}
-        table = cells(**own, model="random_features_theory", draw=None)
-        limit = random_features_theory.run(table, LOSSES[:2]).to_pylist()
-        assert_seed_means(limit, own)
+    assert len(limits_at_200(activation, spectrum, noises)) == 2
 
 
 @pytest.mark.slow  # half a minute of draws
@@ -309,16 +317,8 @@ def test_the_limit_meets_seed_means_at_d_200(activation, spectrum, noises):
 @pytest.mark.parametrize("noises", [1.0, np.inf])
 def test_the_weighted_limit_meets_seed_means_at_d_200(activation, spectrum, noises):
     """To 1 %, and what means over six training sets leave open, where a weighting does more."""
-    given = {
-        "d": 200, "noises": noises, "timesteps": 4, "activation": activation, "spectrum": spectrum,
-        "spectrum_params": POWER["spectrum_params"] if spectrum == "power_law" else "{}",
-        "weight_decay": [1e-3, 0.01], "stop": [300.0, np.inf], "weighting": ["v", "edm", "uniform"],
-    }  # fmt: skip
-    for n, p in ((200, 400), (600, 200)):
-        own = given | {"n": n, "features": p}
-        table = cells(**own, model="random_features_theory", draw=None)
-        limit = random_features_theory.run(table, LOSSES[:2]).to_pylist()
-        assert_seed_means(limit, own)
+    weightings = {"weighting": ["v", "edm", "uniform"]}
+    for table, limit in limits_at_200(activation, spectrum, noises, **weightings):
         losses = {}
         for cell, row in zip(table.to_pylist(), limit, strict=True):
             if cell["weight_decay"] == 1e-3:
