@@ -1,10 +1,10 @@
 """The limit of random features against means over draws, level by level.
 
 `levels`: both losses at d = 200. `sizes`: the train loss of N = d pairs and 2 d features at
-d = 100, 200 and 400, and that of features of the activation's equivalent, whose noise is white and
-independent of all else: what of the limit's error is left with it comes of finite matrices, and
-the rest of the activation. Last the same with noise whose variance is that of σ at s²ρκ, s²ρ the
-mean square of the sample's y, s²κ that of the feature's u: how much of the rest comes of that.
+d = 100, 200 and 400, with the limit of one size beside it, and that of features that are what the
+limit takes them for: constant, linear, and white noise whose variance is a product of what the size
+of the sample and the size of the feature make of it. What of the limit's error is left with these
+comes of finite matrices, and the rest of the activation.
 Run: .venv/bin/python -m benchmarks.random_features levels|sizes [draws of m = 1, 100 by default]
 """
 
@@ -22,7 +22,8 @@ from lindiff.science.random_features import (
     solve_average,
     solve_pairs,
 )
-from lindiff.science.random_features_limit import equivalent, level_losses
+from lindiff.science.random_features_equivalent import equivalent, equivalents, make_level
+from lindiff.science.random_features_limit import level_losses
 from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
 
@@ -68,15 +69,25 @@ def draw(
     return solved.train_losses(bank, 0), solved.losses(bank, 0, fresh)
 
 
+def noise(activation: Activation, variances: np.ndarray, slope: float) -> np.ndarray:
+    """Variance of σ beyond its constant and a linear part, where u has these variances."""
+    found = equivalents(activation, np.stack([variances / 2, variances / 2], axis=1))
+    off = [(np.sqrt(e.slope) - np.sqrt(slope)) ** 2 for e in found]
+    return np.array([e.shared + e.own for e in found]) + np.array(off) * variances
+
+
 def imitated(
-    activation: Activation, W: np.ndarray, y: np.ndarray, variance: np.ndarray, white: np.ndarray
+    activation: Activation,
+    W: np.ndarray,
+    y: np.ndarray,
+    sizes: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Features of one copy a sample: constant, linear, and white noise of σ at these variances."""
+    """Features of one copy a sample: constant, linear, and white noise by sizes."""
     own, (p, d) = equivalent(activation, 0.5, 0.5), W.shape
-    grid = np.geomspace(variance.min() / 1.1, 1.1 * variance.max(), 60)
-    # What copies have in common or not is all noise here.
-    of_grid = [equivalent(activation, v / 2, v / 2) for v in grid]
-    size = np.interp(np.log(variance), np.log(grid), [np.sqrt(e.shared + e.own) for e in of_grid])
+    of_rows, of_columns = (noise(activation, of, own.slope) for of in sizes)
+    white = rng.standard_normal((len(y), p))
+    size = np.sqrt(np.outer(of_rows, of_columns) / np.sqrt(of_rows.mean() * of_columns.mean()))
     linear = np.sqrt(own.slope / d) * (y @ W.T)
     return (np.sqrt(own.constant) + linear + size * white) / np.sqrt(p)
 
@@ -108,32 +119,36 @@ def levels(draws: int) -> None:
 
 def sizes(draws: int) -> None:
     """Print by how much the limit's train loss is off at three sizes, at γ = 0.02/d."""
-    print("| σ | spectrum | ᾱ | d | train | of white noise | by size |\n" + "| --- " * 7 + "|")
+    print("| σ | spectrum | ᾱ | d | train | of one size | of white noise |\n" + "| --- " * 7 + "|")
     for kind in SPECTRA:
         for name in ("erf", "relu"):
             for alpha_bar in (0.9, 0.3):
                 for d in (100, 200, 400):
-                    s, own, q = spectrum(kind, d), ACTIVATIONS[name], 1 - alpha_bar
-                    limit, _ = level_losses(own, s, d, 2 * d, 1.0, alpha_bar, q, 0.02 / d)
-                    found = [_each(name, s, alpha_bar, i) for i in range(draws * 100 // d)]
-                    cells = " | ".join(off(limit, column) for column in np.array(found).T)
-                    print(f"| {name} | {kind} | {alpha_bar} | {d} | {cells} |")
+                    s, own = spectrum(kind, d), ACTIVATIONS[name]
+                    level = (own, s, d, 2 * d, 1.0)
+                    limit, _ = level_losses(*level, alpha_bar, 1 - alpha_bar, 0.02 / d)
+                    one, _ = make_level(
+                        *level, (alpha_bar, 1 - alpha_bar), 0.02 / d, known_centre=False, sizes=1
+                    ).losses(0.02)
+                    found = np.array(
+                        [_each(name, s, alpha_bar, seed) for seed in range(draws * 100 // d)]
+                    )
+                    cells = (
+                        off(limit, found[:, 0]), off(one / d**2, found[:, 0]),
+                        off(limit, found[:, 1]),
+                    )  # fmt: skip
+                    print(f"| {name} | {kind} | {alpha_bar} | {d} | {' | '.join(cells)} |")
 
 
 def _each(name: str, s: np.ndarray, alpha_bar: float, seed: int) -> list[float]:
-    """Train loss of one training set of N = d, p = 2 d, and with both noises in its features."""
+    """Train loss of one training set of N = d, p = 2 d, and with white noise in its features."""
     rng, activation, d = np.random.default_rng(seed), ACTIVATIONS[name], len(s)
     W, x = rng.standard_normal((2 * d, d)), rng.standard_normal((d, d)) * np.sqrt(s)
     noise = rng.standard_normal((d, d))
     y = np.sqrt(alpha_bar) * (x - x.mean(axis=0)) + np.sqrt(1 - alpha_bar) * noise
     rho, kappa = (y**2).mean(axis=1), (W**2 * (alpha_bar * s + 1 - alpha_bar)).mean(axis=1)
-    white = rng.standard_normal((d, 2 * d))
-    features = (
-        evaluate(activation, W, y),
-        imitated(activation, W, y, np.ones(white.shape), white),
-        imitated(activation, W, y, np.outer(rho, kappa), white),
-    )
     bank = bank_of((0.02 / d,))
+    features = evaluate(activation, W, y), imitated(activation, W, y, (rho, kappa), rng)
     return [float(solve_pairs(phi, noise).train_losses(bank, 0)[0]) for phi in features]
 
 

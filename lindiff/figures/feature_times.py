@@ -110,8 +110,9 @@ def _counted(rows: pa.Table, n: int) -> pa.Table:
 
 def _limit(cell: dict[str, Any], seen: Array) -> list[dict[str, Any]]:
     """Rows of the limit of one cell's features: its density, its atom, its bulks' medians."""
-    from lindiff.science import random_features_limit as science
     from lindiff.science.activations import ACTIVATIONS
+    from lindiff.science.random_features_equivalent import equivalent
+    from lindiff.science.random_features_limit import eigenvalue_density
 
     kind, params, d = cell["spectrum"], cell["spectrum_params"], cell["d"]
     s = slices.eigenvalues(kind, params, d, scale=cell["scale"])
@@ -120,10 +121,8 @@ def _limit(cell: dict[str, Any], seen: Array) -> list[dict[str, Any]]:
     alpha_bar = cell["alpha_bar"]
     activation, known = ACTIVATIONS[cell["activation"]], cell["centre"] == "known"
     at = np.geomspace(seen.min() / 2, 2 * seen.max(), _POINTS)
-    density = science.eigenvalue_density(
-        activation, s, n, p, m, alpha_bar, 1 - alpha_bar, at, known
-    )
-    own = science.equivalent(activation, alpha_bar * float(s.mean()), 1 - alpha_bar)
+    density = eigenvalue_density(activation, s, n, p, m, alpha_bar, 1 - alpha_bar, at, known)
+    own = equivalent(activation, alpha_bar * float(s.mean()), 1 - alpha_bar)
     # What is less than the least is no line, on an axis of logarithms.
     shown = np.where(density > _LEAST, density, 0.0)
     found = list[tuple[str, Array, Array]]()

@@ -10,7 +10,9 @@ its own penalty, adds at first order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Complex128, Float64
@@ -20,7 +22,9 @@ from lindiff.science.activations import Activation
 from lindiff.science.filters import Bank, Training
 from lindiff.science.limit import contour
 from lindiff.science.random_features import learned
-from lindiff.science.random_features_limit import AVERAGE, Level, equivalent, make_level
+from lindiff.science.random_features_equivalent import equivalent, make_level
+from lindiff.science.random_features_level import Level
+from lindiff.science.random_features_limit import AVERAGE
 from lindiff.science.weighting import make_weights
 
 Array = NDArray[np.float64]
@@ -33,7 +37,7 @@ OnModes = Complex128[Complex, "K v"]
 # The contour's low end, where λ τ is this small and nothing is learned, and its high end over E σ².
 # It is lower by so many decades for so many more of τ.
 _LOW, _HIGH, _DEEPER = 1e-8, 50.0, 4.0
-_DIGITS = 9
+_DIGITS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,34 +48,50 @@ class _Around:
         level: The training set.
         nodes: λ, shape (K,).
         dy: The step in ln λ at each, shape (K,).
-        w: w of each group, shape (K, g).
-        t: tr Q, shape (K,).
-        D: Along each mode, shape (K, v).
+        w: w of each group of rows, shape (g, K).
+        t: t of each group of columns, shape (c, K).
+        u: 1/(1 + A D) along each mode, shape (K, v).
+        g: A/(1 + A D).
+        f: D/(1 + A D).
+        cross: Σ_k w_k E ε y.
     """
 
     level: Level
     nodes: PerNode
     dy: PerNode
-    w: Complex128[Complex, "K g"]
-    t: PerNode
-    D: Complex128[Complex, "K v"]
+    w: Complex128[Complex, "g K"]
+    t: Complex128[Complex, "c K"]
+    u: OnModes
+    g: OnModes
+    f: OnModes
+    cross: OnModes
 
-    @property
-    def u(self) -> Complex128[Complex, "K v"]:
-        """1/(1 + a t D)."""
-        found: Complex = 1 / (1 + self.level.a * self.t[:, None] * self.D)
+    def pairs(self, conjugate: bool) -> _Pairs:
+        """With another node, of the lower half if `conjugate`."""
+        return _Pairs(self.level.counts, np.conj if conjugate else np.asarray)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Numbers of pairs of nodes, (K, K)."""
+
+    counts: PerMode
+    half: Callable[[Any], Any]
+
+    def over(self, weights: PerMode, left: OnModes, right: OnModes) -> Pairs:
+        """Σ_ν of weights, a number of the one node and a number of the other."""
+        found: Complex = (left * (weights * self.counts)) @ self.half(right).T
         return found
 
-    @property
-    def g(self) -> Complex128[Complex, "K v"]:
-        """Along each mode, shape (K, v)."""
-        found: Complex = self.level.a * self.t[:, None] * self.u
+    def outer(self, values: Complex128[Complex, "x K"]) -> Complex128[Complex, "x K K"]:
+        """Products of a number of the one and the same of the other."""
+        found: Complex = values[:, :, None] * self.half(values)[:, None, :]
         return found
 
-    @property
-    def explained(self) -> PerNode:
-        """What a unit of ω² explains: (c_1²/s²) Σ q g."""
-        found: Complex = self.level.slope * (self.g @ (self.level.q * self.level.counts))
+    def either(self, values: OnModes, weights: PerMode) -> Pairs:
+        """Σ_ν of weights and a number of the one, plus that of the other."""
+        each = values @ (weights * self.counts)
+        found: Complex = each[:, None] + self.half(each)
         return found
 
 
@@ -82,57 +102,69 @@ def _around(level: Level, pairs: float, low: float, high: float) -> _Around:
     for node in nodes:
         x = level.root(-node * pairs, 0.0, x)
         found.append(x)
-    roots = np.exp(np.array(found))
-    w, t = roots[:, :-1], roots[:, -1]
-    return _Around(level, nodes, dy, w, t, level.slope * (w @ level.k))
+    w, t = level.split(np.array(found).T)
+    A: OnModes = t.T @ level.a.astype(complex)
+    D: OnModes = w.T @ level.rows.k.astype(complex)
+    cross: OnModes = w.T @ level.rows.cross.astype(complex)
+    u = 1 / (1 + A * D)
+    return _Around(level, nodes, dy, w, t, u, A * u, D * u, cross)
 
 
 def _between(one: _Around, conjugate: bool) -> Pairs:
     """d E[(ε − A φ)·(ε − A′ φ)] of fresh pairs, A and A′ of the penalties of two nodes, (K, K).
 
-    With everything a matrix of 2 × 2, the fresh pair is added to its upper right corner: w_k and t
-    get corners there, of as many linear equations.
+    With everything a matrix of 2 × 2, the fresh pair is added to its upper right corner: w_k and
+    t_c get corners there, of as many linear equations.
 
     Args:
         one: The contour.
         conjugate: Whether A′ is of the lower half.
     """
-    half = np.conj if conjugate else np.asarray
-    level, u, g = one.level, one.u, one.g
-    counts, slope, a = level.counts, level.slope, level.a
-    fresh, noise = level.fresh
-
-    def over(weights: PerMode, left: OnModes, right: OnModes) -> Pairs:
-        found: Complex = (left * (weights * counts)) @ half(right).T
-        return found
-
-    def of_w(first: PerMode, second: PerMode) -> Pairs:
-        return slope**2 * over(first * second, g, g)
-
-    w, t, groups = one.w.T, one.t, len(level.n)
-    both = w[:, :, None] * half(w)[:, None, :] / level.n[:, None, None]
+    pairs, level, g, u = one.pairs(conjugate), one.level, one.g, one.u
+    over, rows, fresh = pairs.over, level.rows, level.fresh
+    groups, number = len(level.n), len(level.n) + len(level.p)
+    both = pairs.outer(one.w) / level.n[:, None, None]
     # Unknown by unknown, the pairs of nodes last.
-    rows = np.zeros((groups + 1, groups + 1, len(t), len(t)), complex)
-    right = np.empty((groups + 1, len(t), len(t)), complex)
-    for i, k in enumerate(level.k):
-        of_t = slope * over(k * a, u, u) + level.h[i]
+    left = np.zeros((number, number, *both.shape[1:]), complex)
+    right = np.empty((number, *both.shape[1:]), complex)
+    for i, k in enumerate(rows.k):
         for j in range(i + 1):
-            among = of_w(k, level.k[j])
-            rows[i, j] = -both[i] * among
-            rows[j, i] = -both[j] * among
-        rows[i, i] += 1
-        rows[i, -1], rows[-1, i] = both[i] * of_t, of_t
-        right[i] = both[i] * of_w(k, fresh)
-    rows[-1, -1] = level.p / (t[:, None] * half(t)) - over(a**2, one.D * u, one.D * u)
-    right[-1] = -(slope * over(fresh * a, u, u) + noise)
-    *corners, corner = _solved(rows, right)
-    omega, total = sum(corners) + level.targets, w.sum(axis=0)
-    of_g = slope * over(level.q * a, u, u) * corner - of_w(fresh, level.q)
-    for k, own in zip(level.k, corners, strict=True):
-        of_g -= own * of_w(k, level.q)
-    explained = one.explained
-    lost = (total * explained)[:, None] + half(total * explained)
-    found: Complex = omega * level.d - lost * omega - total[:, None] * of_g * half(total)
+            among = over(k * rows.k[j], g, g)
+            left[i, j] = -both[i] * among
+            left[j, i] = -both[j] * among
+        left[i, i] += 1
+        for j, a in enumerate(level.a, groups):
+            of_t = over(k * a, u, u) + rows.h[i, j - groups]
+            left[i, j], left[j, i] = both[i] * of_t, of_t
+        right[i] = both[i] * over(k * fresh.k, g, g)
+    for i, a in enumerate(level.a, groups):
+        for j, other in enumerate(level.a[: i - groups + 1], groups):
+            left[i, j] = left[j, i] = -over(a * other, one.f, one.f)
+        right[i] = -(over(fresh.k * a, u, u) + fresh.h[i - groups])
+    of_columns = np.arange(groups, number)
+    left[of_columns, of_columns] += level.p[:, None, None] / pairs.outer(one.t)
+    corners = _solved(left, right)
+    return _corner(one, pairs, corners[:groups], corners[groups:])
+
+
+def _corner(
+    one: _Around,
+    pairs: _Pairs,
+    w: Complex128[Complex, "g K K"],
+    t: Complex128[Complex, "c K K"],
+) -> Pairs:
+    """The upper right corner of the least sum of squares, of those of w and t."""
+    level, explained = one.level, one.cross * one.g
+    rows, fresh, along = level.rows, level.fresh, one.cross * one.u
+
+    def lost(cross: PerMode, k: PerMode) -> Pairs:
+        return pairs.either(explained, cross) - pairs.over(k, explained, explained)
+
+    found: Complex = fresh.targets - lost(fresh.cross, fresh.k)
+    for own, target, cross, k in zip(w, rows.targets, rows.cross, rows.k, strict=True):
+        found += own * (target - lost(cross, k))
+    for own, a in zip(t, level.a, strict=True):
+        found -= own * pairs.over(a, along, along)
     return found
 
 
@@ -181,9 +213,8 @@ def level_losses_at_stops(
     """
     alpha_bar, q = float(bank.schedule.alpha_bar[index]), float(bank.schedule.q[index])
     pairs = n * min(noises, AVERAGE)
-    own = equivalent(activation, alpha_bar * float(spectrum.mean()), q)
-    level = make_level(own, spectrum, n, p, pairs / n, (alpha_bar, q), 0.0, known_centre)
-    square = own.slope * (alpha_bar * float(spectrum.mean()) + q) + own.shared + own.own
+    level = make_level(activation, spectrum, n, p, pairs / n, (alpha_bar, q), 0.0, known_centre)
+    square = level.variance
     train, test = np.empty(len(bank.trainings)), np.empty(len(bank.trainings))
     # How far down a contour goes hangs on the stop, and not on those of other trainings.
     lengths = np.array([_time(each, bank, index) for each in bank.trainings]) * square / p
@@ -193,9 +224,10 @@ def level_losses_at_stops(
         part = Bank(bank.schedule, [t for t, one in zip(bank.trainings, same, strict=True) if one])
         around = _around(level, pairs, _LOW * 10.0**-depth * square / p, _HIGH * square)
         train[same], test[same] = _integrals(around, part, index, pairs)
-    if own.constant:
+    constant = equivalent(activation, alpha_bar * float(spectrum.mean()), q).constant
+    if constant:
         # `level` has the mean over all pairs as fitted; this share of it is.
-        share = learned(np.array([own.constant]), bank, index)[0] * own.constant
+        share = learned(np.array([constant]), bank, index)[0] * constant
         train, test = train + (1 - share) ** 2 / pairs, test - (1 - share**2) / pairs
     return train, test
 
@@ -208,16 +240,17 @@ def _integrals(
     f = learned(nodes, bank, index)
     # dλ/(2πi), so that the integral over both halves is twice the real part.
     step = (nodes * around.dy / (2j * np.pi))[:, None]
-    rows, omega, explained = level.n.sum(), around.w.sum(axis=1), around.explained
+    square, fresh = level.n @ level.rows.targets, level.fresh
+    explained = around.cross * around.g * level.counts
     # tr C (F − λ)⁻¹ Cᵀ, and tr C (F − λ)⁻¹ C′ᵀ of fresh pairs.
-    own = ((rows - omega) * level.d + omega**2 * explained) / pairs
-    cross = level.targets * omega * explained
+    own = (square - level.rows.targets @ around.w + (around.cross * explained).sum(axis=1)) / pairs
+    cross = explained @ fresh.cross
     weighted, weights = step * (2 * f - nodes[:, None] * f**2), step * f
-    train = rows * level.d / pairs + 2 * (weighted.T @ own).real
-    test = level.d * level.targets + 4 * (weights.T @ cross).real
+    train = square / pairs + 2 * (weighted.T @ own).real
+    test = fresh.targets + 4 * (weights.T @ cross).real
     for conjugate in (False, True):
         half = np.conj if conjugate else np.asarray
-        among = _between(around, conjugate) - level.d * level.targets
+        among = _between(around, conjugate) - fresh.targets
         among += cross[:, None] + half(cross)
         test += 2 * ((weights.T @ among) * half(weights).T).sum(axis=1).real
     return train / level.d, test / level.d

@@ -10,7 +10,8 @@ import pytest
 from lindiff.drawing import style, tables
 from lindiff.figures import feature_times
 from lindiff.science.activations import ACTIVATIONS
-from lindiff.science.random_features_limit import eigenvalue_density, equivalent
+from lindiff.science.random_features_equivalent import equivalent
+from lindiff.science.random_features_limit import eigenvalue_density
 from tests.figures.feeds import feature_times as feed
 
 

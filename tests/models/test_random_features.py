@@ -264,7 +264,7 @@ def test_the_limit_is_beside_every_cell_and_says_why_not():
             levels = [level["test_loss"] for level in row["levels"]]
             assert row["test_loss"] == pytest.approx(np.mean(levels), rel=1e-12)
     # After a stop there is one there too, and every cell has the one that it has alone.
-    stopped = cells(**given, noises=2.0, stop=[3.0, 300.0], draw=None, timesteps=3)
+    stopped = cells(**given, noises=2.0, stop=[3.0, 300.0], draw=None, timesteps=1)
     found = random_features_theory.run(stopped, wanted).to_pylist()
     for i, row in enumerate(found):
         (alone,) = random_features_theory.run(stopped.slice(i, 1), wanted).to_pylist()
