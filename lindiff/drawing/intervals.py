@@ -105,7 +105,8 @@ def share_interval(values: ArrayLike, level: float = LEVEL, *, below: float = 1.
     Where a few shares are far below the others, as overlaps of power laws are, most choices of
     values have too few of those: their mean is too high and their error too small at once, and all
     intervals that miss lie above the mean. A nominal 0.95 covers 0.86 to 0.96 there (a plain
-    t-interval 0.81 to 0.95), and 0.92 to 0.98 with `below` = 1.4 (`benchmarks/coverage.py`).
+    t-interval 0.81 to 0.95), and 0.93 to 0.98 with `below` = 1.4, but 0.90 of the power law 3 and
+    5 or 7 points (`benchmarks/coverage.py`).
 
     Args:
         values: Shape (n,), from 0 to 1 but for rounding. One value gives no interval (nan).
