@@ -94,7 +94,7 @@ def losses(size: int) -> Iterator[Case]:
     for n in (10, 20, 80):
         given = POWER | {"d": 20, "n": n, "noises": 1.0, "sampler": "ddim", "timesteps": 50}
         found = np.array(of_sets(size, linear.run, "test_loss", **given), float)[:, 0]
-        at = " at N m = d: take a median" if n == 20 else ""
+        at = " at N m = d" if n == 20 else ""
         yield of_centre(f"loss of frozen noises{at}", "geometric mean", found)
     for n in (8, 32, 128):
         stops = {"n": n, "stop": [10.0, 1000.0, np.inf], "weight_decay": 1e-3}
