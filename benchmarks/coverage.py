@@ -4,7 +4,7 @@ Seeds are taken at random from large populations: log-normal numbers, and losses
 draws at d = 50 with the spectra and N around d of a sweep. What the interval should cover is the
 value of the whole population. A row pools its cases; beside the coverage stand its Monte Carlo
 error and the lowest and highest case.
-Run: .venv/bin/python -m benchmarks.coverage [--part draws|measured]
+Run: .venv/bin/python -m benchmarks.coverage [--part draws|measured|figures]
 """
 
 from __future__ import annotations
@@ -236,12 +236,16 @@ def draws(rng: np.random.Generator) -> None:
 
 
 def main() -> None:
-    # Which takes classes and functions of this module.
-    from benchmarks import coverage_measured
+    # Which take classes and functions of this module.
+    from benchmarks import coverage_figures, coverage_measured
 
-    parts = {"draws": draws, "measured": coverage_measured.measured}
+    parts = {
+        "draws": draws,
+        "measured": coverage_measured.measured,
+        "figures": coverage_figures.figures,
+    }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
-    parser.add_argument("--part", choices=list(parts), help="one of both")
+    parser.add_argument("--part", choices=list(parts), help="one of them")
     part = parser.parse_args().part
     header(f"coverage: nominal 0.95, {', '.join(map(str, SEEDS))} seeds")
     rng = np.random.default_rng(0)

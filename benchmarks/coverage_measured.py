@@ -1,9 +1,9 @@
 """Simulated coverage of what is measured of samples and training sets, at nominal 95 %.
 
 First errors of one cell, as value ± 1.96 standard errors (± 2.13 of those of a jackknife of 16
-blocks, Student's t; of the excess kurtosis also on a logarithm, as its error says): of the samples,
-noises or training points that an estimate is made of, drawn anew each time. Then intervals over
-seeds, as in `benchmarks.coverage`: bands of agreement, overlap, proximity bias and the AUC of
+blocks, Student's t; of the excess kurtosis also `lindiff.science.kurtosis.interval`): of the
+samples, noises or training points that an estimate is made of, drawn anew each time. Then intervals
+over seeds, as in `benchmarks.coverage`: bands of agreement, overlap, proximity bias and the AUC of
 copied points, the places of stops and those of crossings that searches find.
 Run: .venv/bin/python -m benchmarks.coverage --part measured
 """
@@ -23,7 +23,7 @@ from lindiff.drawing import intervals, stopped
 from lindiff.figures import overlap
 from lindiff.models import linear
 from lindiff.report.searches import _last
-from lindiff.science import coverage, optima, samples, vectors
+from lindiff.science import coverage, kurtosis, optima, samples, vectors
 from lindiff.science.collapse import collapse_time
 from lindiff.science.draws import make_draw
 from lindiff.science.mixture import make_mixture
@@ -35,7 +35,7 @@ from tests.science.helpers import make_cells
 Array = np.ndarray
 Estimator = Callable[[np.random.Generator], Any]
 SAMPLES = 1024  # of a cell
-KURTOSES = 5  # times as many estimates of a kurtosis, whose tails decide
+KURTOSES = 10  # times as many estimates of a kurtosis, whose tails decide
 D = 8
 SPECTRUM = make_spectrum("power_law", D, exponent=1.0)
 OVERLAPS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
@@ -73,17 +73,25 @@ def cosine(share: float, rng: np.random.Generator) -> Any:
     return samples.cosine(white[0] + 1, share * white[0] + np.sqrt(1 - share**2) * white[1] + 1)
 
 
-def kurtosis(between: float, rng: np.random.Generator) -> Any:
-    """Excess kurtosis of two equal classes with a share of the variance between them."""
-    sign = rng.choice([-1.0, 1.0], SAMPLES)
-    x = np.sqrt(between) * sign + np.sqrt(1 - between) * rng.standard_normal(SAMPLES)
-    return samples.excess_kurtosis(x)
+def classes(between: float, weight: float, rng: np.random.Generator) -> Array:
+    """Samples of two normal classes, one of a weight, with a share of the variance between them."""
+    mean = np.array([np.sqrt((1 - weight) / weight), -np.sqrt(weight / (1 - weight))])
+    of = np.where(rng.random(SAMPLES) < weight, *mean)
+    x: Array = np.sqrt(between) * of + np.sqrt(1 - between) * rng.standard_normal(SAMPLES)
+    return x
 
 
-def heavy_kurtosis(excess: float, rng: np.random.Generator) -> Any:
-    """Of a normal number with a gamma one as its variance: excess 3/k at the shape k."""
-    variance = rng.gamma(3 / excess, 1, SAMPLES)
-    return samples.excess_kurtosis(rng.standard_normal(SAMPLES) * np.sqrt(variance))
+def gamma(excess: float, rng: np.random.Generator) -> Array:
+    """Normal numbers with a gamma one as their variance: excess 3/k at the shape k."""
+    x: Array = rng.standard_normal(SAMPLES) * np.sqrt(rng.gamma(3 / excess, 1, SAMPLES))
+    return x
+
+
+def two_variances(share: float, ratio: float, rng: np.random.Generator) -> Array:
+    """Normal numbers, a share of them of `ratio` times the variance of the others."""
+    variance = np.where(rng.random(SAMPLES) < share, ratio, 1.0)
+    x: Array = rng.standard_normal(SAMPLES) * np.sqrt(variance)
+    return x
 
 
 def areas(hits: int, misses: int, apart: float, rng: np.random.Generator) -> Any:
@@ -99,19 +107,22 @@ def _logit(found: tuple[float, float]) -> tuple[float, float]:
     return logit(area), error / (area * (1 - area)) if 0 < area < 1 else np.nan
 
 
-def _log_kurtosis(found: tuple[float, float]) -> tuple[float, float]:
-    """ln(κ + 2) of an excess kurtosis with its error."""
-    value, error = found
-    return np.log(value + 2), error / (value + 2)
-
-
-def kurtoses() -> Iterator[tuple[str, Estimator, float]]:
-    """Samples of both kinds of tails, with their excess kurtosis."""
-    for share in (0.9, 0.5):
-        yield f"excess kurtosis of {-2 * share**2:.2f}", partial(kurtosis, share), -2 * share**2
-    yield "excess kurtosis of 0", partial(kurtosis, 0.0), 0.0
-    for excess in (0.5, 1.0, 3.0):
-        yield f"excess kurtosis of {excess:g}", partial(heavy_kurtosis, excess), excess
+def kurtoses() -> Iterator[tuple[str, Callable[[np.random.Generator], Array], float]]:
+    """Laws of samples, with their excess kurtosis: first those whose kurtosis has at most the
+    `sampling_variance` of its value, then others.
+    """
+    for share, weight in ((0.9, 0.5), (0.5, 0.5), (0.0, 0.5), (0.9, 0.1), (0.9, 0.05), (0.5, 0.05)):
+        name = f"classes {weight:g}:{1 - weight:g}, {share:g} between"
+        yield name, partial(classes, share, weight), share**2 * (1 / (weight * (1 - weight)) - 6)
+    for excess in (0.5, 1.0, 3.0, 6.0):
+        yield "gamma variance", partial(gamma, excess), excess
+    for share, ratio in ((0.5, 4.0), (0.1, 9.0), (0.1, 4.0), (0.02, 9.0)):
+        name = f"{share:g} with {ratio:g} times the variance"
+        mean, square = (1 - share + share * ratio**k for k in (1, 2))
+        yield name, partial(two_variances, share, ratio), 3 * square / mean**2 - 3
+    for freedom in (12, 6):
+        name = f"Student's t, {freedom} degrees of freedom"
+        yield name, lambda rng, of=freedom: rng.standard_t(of, SAMPLES), 6 / (freedom - 4)
 
 
 def single_cells(
@@ -126,9 +137,6 @@ def single_cells(
     for share in (0.3, 0.95):
         yield f"agreement of {share}", partial(agreeing, share), share, blocks
         yield f"uncentred cosine at {share}", partial(cosine, share), None, np.inf
-    for name, estimate, known in kurtoses():
-        yield name, estimate, known, blocks
-        yield f"ln(κ + 2), {name}", _then(_log_kurtosis, estimate), np.log(known + 2), blocks // 2
     for weights in ([1, 1], [4, 1]):
         mixture = make_mixture(np.append(10.0, np.ones(7)), weights, between=0.9)
         name = f"speciation time, weights {weights}"
@@ -141,22 +149,32 @@ def single_cells(
         yield name, partial(areas, hits, misses, apart), logit(known), np.inf
 
 
-def _then(change: Callable[[tuple[float, float]], Any], estimate: Estimator) -> Estimator:
-    """An estimate on another scale."""
-    return lambda rng: change(estimate(rng))
-
-
-def report_single(rng: np.random.Generator, repeats: int) -> None:
-    """Share of the intervals that cover; without an error there is none."""
-    for name, estimate, truth, freedom in single_cells(rng):
-        times = repeats * (KURTOSES if "kurtosis" in name else 1)
-        found = np.array([estimate(rng) for _ in range(times)])
+def report_errors(
+    cases: Iterator[tuple[str, Estimator, float | None, float]],
+    rng: np.random.Generator,
+    repeats: int,
+) -> None:
+    """Share of the intervals of `single_cells` that cover; without an error there is none."""
+    for name, estimate, truth, freedom in cases:
+        found = np.array([estimate(rng) for _ in range(repeats)])
         value, error = found[np.isfinite(found[:, 1])].T
         centre = value.mean() if truth is None else truth
         factor = float(stdtrit(freedom, 0.975)) if np.isfinite(freedom) else 1.96
         share = np.mean(np.abs(value - centre) <= factor * error)
-        lost = f", {times - len(value)} of {times} without an error" * (len(value) < times)
-        print(f"  {name:<45} {share:.3f} ±{np.sqrt(0.05 * 0.95 / times):.3f}{lost}", flush=True)
+        lost = f", {repeats - len(value)} of {repeats} without an error" * (len(value) < repeats)
+        print(f"  {name:<45} {share:.3f} ±{np.sqrt(0.05 * 0.95 / repeats):.3f}{lost}", flush=True)
+
+
+def report_kurtoses(rng: np.random.Generator, repeats: int) -> None:
+    """Share of the plain intervals of an excess kurtosis that cover, and of those of its module."""
+    factor = float(stdtrit(samples.BLOCKS - 1, 0.975))
+    for name, draw, truth in kurtoses():
+        value, error = np.array([samples.excess_kurtosis(draw(rng)) for _ in range(repeats)]).T
+        low, high = kurtosis.interval(value, error)
+        plain = np.mean(np.abs(value - truth) <= factor * error)
+        own = np.mean((low <= truth) & (truth <= high))
+        words = f"excess kurtosis {truth:.2f}, {name}"
+        print(f"  {words:<60} {plain:.3f} {own:.3f} ({np.mean(truth < low):.3f} above)", flush=True)
 
 
 def report_own_times(rng: np.random.Generator, repeats: int) -> None:
@@ -273,8 +291,10 @@ def crossings(size: int, rng: np.random.Generator) -> Iterator[Case]:
     yield Case(("crossing of a test loss",), loss, (truth,), of_loss)
 
 
-def copied(size: int, rng: np.random.Generator) -> Iterator[Case]:
-    """AUC of training sets whose points are copied the more, the later their own time is.
+def copied_sets(
+    size: int, rng: np.random.Generator
+) -> Iterator[tuple[str, list[tuple[Array, Array]]]]:
+    """Own times and copies of the points of `size` training sets, few or many copied.
 
     The chance that a sample is a copy of a point grows with its own time: of Gaussian points, of
     which few are copied, and of rows of the digits, of which many are.
@@ -289,8 +309,14 @@ def copied(size: int, rng: np.random.Generator) -> Iterator[Case]:
                 points = pool.rows[rng.choice(len(pool.rows), n, replace=False)]
             time = coverage.places(points, np.arange(n), rng).own_time
             chance = rate / n * np.exp(2 * (time - time.mean()) / time.std())
-            hits = rng.poisson(SAMPLES * chance)
-            found.append(coverage.copied_auc(time, hits, np.arange(n)))
+            found.append((time, rng.poisson(SAMPLES * chance)))
+        yield name, found
+
+
+def copied(size: int, rng: np.random.Generator) -> Iterator[Case]:
+    """AUC of training sets whose points are copied the more, the later their own time is."""
+    for name, sets in copied_sets(size, rng):
+        found = [coverage.copied_auc(time, hits, np.arange(len(hits))) for time, hits in sets]
         areas = np.array(found)[:, 0]
         value, errors = np.array([_logit(one) for one in found]).T
         known = np.isfinite(errors)
@@ -309,7 +335,8 @@ def measured(rng: np.random.Generator, size: int = 400, repeats: int = 400) -> N
         size: Training sets of a population; more where they cost little or few do not tell.
         repeats: Estimates of one cell, and choices of seeds.
     """
-    report_single(rng, repeats)
+    report_errors(single_cells(rng), rng, repeats)
+    report_kurtoses(rng, KURTOSES * repeats)
     report_own_times(rng, min(repeats, 200))
     for cases in (agreements(size), crossings(size, rng), copied(size, rng)):
         report(cases, repeats, rng)

@@ -208,9 +208,10 @@ METRICS: tuple[Column, ...] = (
         "excess_kurtosis_se",
         "float",
         "standard error of the excess kurtosis",
-        "Standard error of `excess_kurtosis` over the samples, of a jackknife of 16 blocks. An "
-        "interval is ln(κ + 2) ± t se/(κ + 2), t that of Student at 7 degrees of freedom; it is "
-        "too short of tails much heavier than normal (κ = 3).",
+        "Standard error of `excess_kurtosis` over the samples, of a jackknife of 16 blocks. "
+        "`lindiff.science.kurtosis.interval` makes an interval of both, for heavy tails take the "
+        "error down with the value; it is too short where a few in a hundred samples make the "
+        "kurtosis.",
         default=False,
     ),
     Column(

@@ -5,7 +5,7 @@ covariance alone. Right is the excess kurtosis of the samples along the line fro
 of the first class of a mixture, whitened; the line is the population's, and 0 a Gaussian's. A model
 that copies its training points has their kurtosis, whatever it has learned.
 Of mixtures of two classes of one covariance. Points are means over training sets; bands are their
-95 % t-intervals where at least 3 sets stand behind a point.
+95 % t-intervals where at least 3 sets stand behind a point, too short for copies of few points.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Points are the mean square of what two models' ε̂ differ by along an eigenvector of Σ (the mean over
 those of one variance), at noisy points of the population, of a data set at its held-out rows: means
-over pairs of training sets of N samples each, with their 95 % t-interval as band from 8 pairs on.
+over pairs of training sets of N samples each, with their 95 % t-interval as band from 8 pairs on,
+which is somewhat short along the leading mode where N is below d.
 Solid lines are the large-system limit of linear models. To leading order those without
 regularization are apart the most at s = κ (dotted), κ = σ² + κ tr[Σ(Σ+κ)⁻¹]/n the renormalized
 noise of n degrees of freedom: modes of more variance are known, those of less are left to the

@@ -135,10 +135,8 @@ def excess_kurtosis(values: Float64[Array, " S"]) -> Estimate:
     """Fourth cumulant over the squared variance, 0 of a Gaussian, with its jackknife error.
 
     m_4/m_2² − 3 of central moments; its bias of order 1/S is taken out by the same jackknife,
-    which leaves out one of 16 blocks. Where the value κ is large, so is its error, and both are too
-    small in most samples of heavy tails: κ ± 2.13 errors is too short there. An interval is of
-    ln(κ + 2), of the variance of the squares, ± 2.36 error/(κ + 2) of Student's t of half as many
-    degrees of freedom (`benchmarks/coverage.py`).
+    which leaves out one of 16 blocks. Both are too small in most sets of samples with heavy tails:
+    an interval is `lindiff.science.kurtosis.interval`.
 
     Args:
         values: Numbers, shape (S,), S ≥ 2.

@@ -54,6 +54,14 @@ def test_areas_are_those_of_three_training_sets_or_more(data: pa.Table):
     assert tables.arrays(few, quantity="copied")["value"].size > 0
 
 
+def test_where_no_set_has_a_copy_there_is_no_band(data: pa.Table):
+    found = tables.arrays(data, place="own_time", quantity="copied")
+    none = found["value"] == 0
+    assert np.isnan(found["high"][none].astype(float)).all()
+    assert np.isfinite(found["high"][~none].astype(float)).all()
+    assert 0 < none.sum() < none.size
+
+
 def test_points_without_an_own_time_are_left_out():
     made = feed.rows(n=8)
     nested = feed.nested(made)

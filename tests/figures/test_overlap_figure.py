@@ -14,7 +14,7 @@ from lindiff.figures import overlap
 from lindiff.science import laws
 from tests.figures.feeds import overlap as feed
 
-T = stats.t.ppf(0.975, 2 / 3)  # two sets have one degree of freedom, of which two thirds count
+T = stats.t.ppf(0.975, 1)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,9 @@ def test_overlaps_are_means_at_the_largest_d(data, spike):
     assert found["value"] == pytest.approx(laws.spike_overlap(found["n_over_d"], spike))
     # Of the logit of the mean m, whose error is larger by 1/(m (1 − m)); of zeros it is 0.
     seen = found["value"] > 0
-    half = logit(found["high"][seen].astype(float)) - logit(found["value"][seen].astype(float))
-    assert half == pytest.approx(np.full(seen.sum(), 0.08 * T), rel=1e-6)
+    low, centre, high = (logit(found[k][seen].astype(float)) for k in ("low", "value", "high"))
+    assert high - centre == pytest.approx(np.full(seen.sum(), 0.08 * T), rel=1e-6)
+    assert centre - low == pytest.approx(1.4 * (high - centre), rel=1e-6)
     assert found["high"][~seen].tolist() == [0.0] * np.sum(~seen)
     theory = tables.arrays(data, spectrum_params=params, quantity="overlap_1_theory")
     assert theory["n"].tolist() == [8, 16, 64, 512]
