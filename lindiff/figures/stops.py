@@ -5,8 +5,8 @@ A best stop is where the mean curve over training sets is least, if that is insi
 curve ends 1 % above it or more. The first bias is the first stop at which samples are nearer to
 the training set of their own model than to one of as many other points by 0.01 √tr Σ more than at
 the first stop that there is: an untrained model may know the mean of its training set already.
-Bars are 95 % jackknife intervals over training sets (3 or more), lines the large-system theory,
-which has no bias.
+Bars are 95 % jackknife intervals over training sets (3 or more), lines the large-system theory of
+the best stops; it draws no samples, of which the bias is.
 """
 
 from __future__ import annotations

@@ -85,10 +85,11 @@ def test_every_model_has_a_panel_and_every_stop_an_entry(data: pa.Table):
 def test_the_answer_says_all_stops_at_one_n_and_their_order(data: pa.Table, rows: list[dict]):
     said = [str(one) for one in best.stops(Rows(data))]
     assert len(said) == 2 * (1 + len(stopped.BEST))
+    # Planted is a bias of 0.3 at the first stop, and 0.31 here: "nearer by 0.01" would be false.
     assert (
-        "at N = 64 samples are nearer to their own training set, by 0.01 √tr Σ, from τ = 10"
-        in said[0]
-    )
+        "at N = 64 the first bias, samples nearer to their own training set by 0.01 √tr Σ more "
+        "than at the first stop of the sweep, is at τ = 10"
+    ) in said[0]
     assert "the least test loss at τ = 128" in said[0]
     assert "the least KL(population‖generated) at τ = 64" in said[0]
     # Intervals of the first bias reach from 8 to 13; the best stops are at 8, 32 and 128.
@@ -118,5 +119,6 @@ def test_one_n_and_many_n_are_said_in_words(rows: list[dict]):
         "stop with the least test loss at N = 4, with intervals that do not meet; undecided at "
         "N = 8."
     )
+    assert best._sizes([4, 8, 1600]) == "N = 4, 8 and 1,600"
     many = best._order("the least test loss", [4, 8, 16, 32, 1024], [], [4, 8, 16, 32, 1024])
-    assert "before the stop with the least test loss at 5 N from 4 to 1,024, with" in many
+    assert "before the stop with the least test loss at 5 values of N from 4 to 1,024, with" in many
