@@ -81,9 +81,11 @@ def side_by_side(
 
     Returns:
         The rows; their facts have ``fixed`` and ``choice``, as `slices.pick`, of the task, and
-        ``training``: the settings of each model and population, as a list of mappings.
+        ``training``: the settings of each model and population, as a list of mappings; of
+        `slices.with_few`, how many populations are left out.
     """
-    table = _of_populations(_with_classes(tables.keep(metrics, "model", list(models))), count)
+    every = _with_classes(tables.keep(metrics, "model", list(models)))
+    table = _of_populations(every, count)
     fixed: dict[str, Any] = {}
     choice: dict[str, list[Any]] = {}
     for column in SETTINGS:
@@ -101,7 +103,9 @@ def side_by_side(
         part, held = _own(tables.where(table, **own), shown, choices)
         parts.append(part)
         training.append(own | held)
-    return tables.with_facts(pa.concat_tables(parts), fixed=fixed, choice=choice, training=training)
+    made = tables.with_facts(pa.concat_tables(parts), fixed=fixed, choice=choice, training=training)
+    kinds = {tuple(own[name] for name in POPULATION) for own in training if own["data"] is not None}
+    return slices.with_few(made, "data", len(kinds), len(populations(every)))
 
 
 def _with_classes(table: pa.Table) -> pa.Table:

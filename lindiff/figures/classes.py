@@ -48,7 +48,9 @@ _NAMES = {"memorized_fraction": SHARES[1], "weight": _WEIGHT}
 def query(metrics: pa.Table, classes: pa.Table) -> pa.Table:
     """Both numbers of each class over `step`, and its weight, at up to two N of one mixture."""
     cells = times.stopped(_of_classes(metrics), _STOPS, 1)
-    cells = tables.keep(cells, "n", slices.spread(tables.distinct(cells, "n"), _SIZES))
+    every = tables.distinct(cells, "n")
+    cells = tables.keep(cells, "n", slices.spread(every, _SIZES))
+    cells = slices.counted(cells, "n", every)
     named = classes.rename_columns([_NAMES.get(name, name) for name in classes.column_names])
     named = tables.with_columns(named, class_ratio=pc.divide(named["fraction"], named[_WEIGHT]))
     rows = tables.with_facts(tables.join(named, cells), **tables.facts(cells))

@@ -54,6 +54,13 @@ def test_areas_are_those_of_three_training_sets_or_more(data: pa.Table):
     assert tables.arrays(few, quantity="copied")["value"].size > 0
 
 
+def test_runs_on_other_data_have_their_own_end():
+    made = feed.rows() + feed.rows(d=16, steps=2 * feed.STEPS)
+    found = tables.keep(query(made), "quantity", ["copied"])
+    ends = tables.distinct_keys(found, ("d", "step"))
+    assert ends == [(8, feed.STEPS), (16, 2 * feed.STEPS)]
+
+
 def test_points_without_an_own_time_are_left_out():
     made = feed.rows(n=8)
     nested = feed.nested(made)
