@@ -237,12 +237,16 @@ def optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]
 
 def population_words(population: Mapping[str, Any]) -> str:
     """A population in words: ``digits, d = 61``; of a Gaussian the spectrum instead of the name."""
-    name = labels.data_set(str(population["data"]))
+    name = _named(str(population["data"]))
     if population["data"] == GAUSSIAN:
         one = population["mixture"] == ONE_CLASS
-        name = "Gaussian" if one else labels.mixture(population["mixture"])
+        name = name if one else labels.mixture(population["mixture"])
         name += f", {labels.spectrum(population['spectrum'], population['spectrum_params'])}"
     return f"{name}, {labels.setting('d', population['d'])}"
+
+
+def _named(data: str) -> str:
+    return "Gaussian" if data == GAUSSIAN else labels.data_set(data)
 
 
 def points(
@@ -292,7 +296,7 @@ def budgets(data: pa.Table) -> list[str]:
                 if {k: held[k] for k in POPULATION} == population}  # fmt: skip
         several = len({held["data"] for held in said.values()}) > 1
         for text, held in said.items():
-            at = f", {labels.data_set(str(held['data']))}" if several else ""
+            at = f", {_named(str(held['data']))}" if several else ""
             if text:
                 lines.append(f"{MODELS[model].look.label}{at}: {text}")
     return lines

@@ -3,7 +3,7 @@
 Left is the share of each class in generated samples, the mean probability of the class given the
 sample and the exact mixture, over its weight in the population: 1 once it is learned. Right is the
 share of the samples of a class, each counted by that probability, that is memorized: nearer to one
-training point than to a third of the distance to the next. At the least and the largest N of one
+training point than a third of the distance to the next. At the least and the largest N of one
 mixture and the first network that is stopped at three steps or more.
 Points are means over training sets; bands are their 95 % t-intervals where at least 3 sets stand
 behind a point.
@@ -72,8 +72,8 @@ def draw(data: pa.Table) -> Figure:
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     style.titles(axes, [text for n in sizes for text in (labels.setting("n", n), "")])
-    words = [compare.population_words(population) for population in compare.populations(data)]
-    compare.heading(figure, data, note="; ".join(words))
+    compare.heading(figure, data)
+    compare.title(figure, data)
     entries = [
         style.handle(_colour(k), f"class {k}, weight {_weight(data, k):.3g}", marker=_marker(k))
         for k in found

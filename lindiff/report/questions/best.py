@@ -122,6 +122,8 @@ def _side_by_side(
             before = [n for n, of in both.items() if _apart(of[first], of[name])]
             after = [n for n, of in both.items() if _apart(of[name], of[first])]
             text = _order(_STOPS[name], before, after, [*both])
+            if alone := [n for n in sorted(found) if n not in both]:
+                text = f"{text[:-1]} (at {_sizes(alone)} the sweep has not both stops)."
             yield finding(text, holds, *(row for of in both.values() for row in of.values()))
 
 
