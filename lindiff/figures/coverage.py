@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.drawing import compare, labels, slices, style, tables, times
+from lindiff.drawing import compare, drawn, labels, slices, style, tables, times
 from lindiff.drawing.intervals import FEWEST_SETS, Interval, mean_interval, share_interval
 from lindiff.drawing.needs import Needs, stops
 
@@ -133,9 +133,13 @@ def _copies(ax: Axes, own: pa.Table, place: str, series: list[tuple[int, str, st
 
 
 def _areas(ax: Axes, own: pa.Table, series: list[tuple[int, str, str]]) -> None:
-    ax.axhline(0.5, color=style.GREY, linestyle=style.DASHES[2], linewidth=0.8)
+    some = bool(tables.where(own, quantity=AUC).num_rows)
+    if some:
+        ax.axhline(0.5, color=style.GREY, linestyle=style.DASHES[2], linewidth=0.8)
     for n, colour, marker in series:
         part = tables.arrays(own, quantity=AUC, n=n)
         style.points(ax, part["step"], part, colour, marker)
     style.axis(ax, "stop_step", AUC, log="x")
     ax.set_ylim(-0.03, 1.03)  # whatever a band is
+    if not some:
+        drawn.nothing(ax, f"{FEWEST_SETS} training sets with copied points and with others")

@@ -79,3 +79,13 @@ def test_each_n_is_named_and_chance_is_marked(data: pa.Table):
     assert "chance" in words
     assert sum("8$" in word or "32$" in word for word in words) == 2
     assert [ax.get_yscale() for ax in figure.axes] == ["log", "log", "linear"]
+
+
+def test_where_no_area_is_drawn_the_panel_says_what_it_takes():
+    with style.applied():
+        figure = coverage.draw(query(feed.rows(seed=[0, 1])))
+    *_, areas = figure.axes
+    (said,) = areas.texts
+    assert "it takes 3 training sets" in " ".join(said.get_text().split())
+    words = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert "chance" not in words
