@@ -20,7 +20,7 @@ def words(figure: Figure, data: pa.Table) -> str:
     facts = tables.facts(data)
     sentences = [facts.get("caption", ""), *record.of(figure).words]
     if drawn.has_dimension(figure):
-        sentences.append("The dotted vertical line is at $N=d$.")
+        sentences.append(f"The dotted vertical line{_panels(figure)} is at $N=d$.")
     if data.num_rows == 0:
         sentences.append(f"Nothing to draw: {' '.join(facts['reasons'])}")
     if count := facts.get("left_out", 0):
@@ -29,3 +29,13 @@ def words(figure: Figure, data: pa.Table) -> str:
     if lacking := facts.get("lacking"):
         sentences.append(f"Panels without data take {'; '.join(lacking)}.")
     return " ".join(one for one in sentences if one)
+
+
+def _panels(figure: Figure) -> str:
+    """In which panels N = d is marked, where others are there that may have dotted lines too."""
+    known = record.of(figure).panels
+    marked = [letter for letter, own in known.items() if any(map(drawn.marks_dimension, own.axes))]
+    if len(marked) in (0, len(known)):
+        return ""
+    *first, last = (f"({letter})" for letter in marked)
+    return f" in {', '.join(first)} and {last}" if first else f" in {last}"

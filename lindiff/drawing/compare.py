@@ -81,9 +81,11 @@ def side_by_side(
 
     Returns:
         The rows; their facts have ``fixed`` and ``choice``, as `slices.pick`, of the task, and
-        ``training``: the settings of each model and population, as a list of mappings.
+        ``training``: the settings of each model and population, as a list of mappings; of
+        `slices.with_few`, how many populations are left out.
     """
-    table = _of_populations(_with_classes(tables.keep(metrics, "model", list(models))), count)
+    every = _with_classes(tables.keep(metrics, "model", list(models)))
+    table = _of_populations(every, count)
     fixed: dict[str, Any] = {}
     choice: dict[str, list[Any]] = {}
     for column in SETTINGS:
@@ -101,7 +103,9 @@ def side_by_side(
         part, held = _own(tables.where(table, **own), shown, choices)
         parts.append(part)
         training.append(own | held)
-    return tables.with_facts(pa.concat_tables(parts), fixed=fixed, choice=choice, training=training)
+    made = tables.with_facts(pa.concat_tables(parts), fixed=fixed, choice=choice, training=training)
+    kinds = {tuple(own[name] for name in POPULATION) for own in training if own["data"] is not None}
+    return slices.with_few(made, "data", len(kinds), len(populations(every)))
 
 
 def _with_classes(table: pa.Table) -> pa.Table:
@@ -233,12 +237,16 @@ def optimum(cells: pa.Table, population: dict[str, Any]) -> list[dict[str, Any]]
 
 def population_words(population: Mapping[str, Any]) -> str:
     """A population in words: ``digits, d = 61``; of a Gaussian the spectrum instead of the name."""
-    name = labels.data_set(str(population["data"]))
+    name = _named(str(population["data"]))
     if population["data"] == GAUSSIAN:
         one = population["mixture"] == ONE_CLASS
-        name = "Gaussian" if one else labels.mixture(population["mixture"])
+        name = name if one else labels.mixture(population["mixture"])
         name += f", {labels.spectrum(population['spectrum'], population['spectrum_params'])}"
     return f"{name}, {labels.setting('d', population['d'])}"
+
+
+def _named(data: str) -> str:
+    return "Gaussian" if data == GAUSSIAN else labels.data_set(data)
 
 
 def points(
@@ -288,7 +296,7 @@ def budgets(data: pa.Table) -> list[str]:
                 if {k: held[k] for k in POPULATION} == population}  # fmt: skip
         several = len({held["data"] for held in said.values()}) > 1
         for text, held in said.items():
-            at = f", {labels.data_set(str(held['data']))}" if several else ""
+            at = f", {_named(str(held['data']))}" if several else ""
             if text:
                 lines.append(f"{MODELS[model].look.label}{at}: {text}")
     return lines

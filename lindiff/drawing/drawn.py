@@ -96,7 +96,12 @@ def mark_edges(figure: Figure) -> None:
 
 def has_dimension(figure: Figure) -> bool:
     """Whether the line at N = d is in a panel."""
-    return any(line.get_gid() == DIMENSION for ax in figure.axes for line in ax.lines)
+    return any(map(marks_dimension, figure.axes))
+
+
+def marks_dimension(ax: Axes) -> bool:
+    """Whether the line at N = d is in this panel."""
+    return any(line.get_gid() == DIMENSION for line in ax.lines)
 
 
 def edges(figure: Figure) -> list[str]:

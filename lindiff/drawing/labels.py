@@ -96,6 +96,14 @@ def setting(name: str, value: Any) -> str:
     return equal(SETTING[name].label, number(value))
 
 
+def few(name: str, counts: Sequence[int]) -> str:
+    """A sentence that of the values of a setting, or the kinds of data, not all are taken."""
+    kept, of = counts
+    words = {"data": "kinds of data", "spectrum": "spectra"}
+    what = words.get(name) or f"values of {symbol(name)}"
+    return f"Of {of} {what} {kept} {'is' if kept == 1 else 'are'} taken."
+
+
 def equal(left: str, right: str) -> str:
     """``left = right``, in one piece of mathematics where a symbol is followed by a number."""
     if left.endswith("$") and right.startswith("$"):

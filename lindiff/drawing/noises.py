@@ -1,17 +1,38 @@
-"""Curves of several m, the frozen noises a training sample: their looks and their legend."""
+"""Curves of several m, the frozen noises a training sample: their looks, legend and peaks."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lindiff.drawing import labels, style, tables
+
+Array = NDArray[np.float64]
 
 
 def series(data: pa.Table) -> list[tuple[float, str, str]]:
     """Each m with its colour and marker."""
     return list(zip(tables.distinct(data, "noises"), style.COLOURS, style.MARKERS, strict=False))
+
+
+def broken(n: Array, values: Array, peak: float) -> tuple[Array, Array]:
+    """A curve over N that is not drawn across the N of a peak, where it has no value.
+
+    Args:
+        n: Shape (K,), ascending.
+        values: Shape (K,).
+        peak: The N at which the theory is infinite: d/m without a penalty.
+
+    Returns:
+        Both, with a nan at the peak unless it is outside of them or the curve has a value there.
+    """
+    at = int(np.searchsorted(n, peak))
+    if at in (0, len(n)) or n[at] == peak:
+        return n, values
+    return np.insert(n.astype(float), at, peak), np.insert(values, at, np.nan)
 
 
 def entries(data: pa.Table, dash: str | None = None) -> list[Any]:

@@ -126,6 +126,24 @@ def spread(values: Sequence[float], count: int) -> list[float]:
     return [v for v in values if v in kept]
 
 
+def counted(table: pa.Table, name: str, values: Collection[Any]) -> pa.Table:
+    """The table whose facts say, under ``few``, how many of a setting's values it still has.
+
+    Args:
+        table: Rows of some of the values.
+        name: The setting.
+        values: All its values that were measured.
+    """
+    kept = len({*values}.intersection(distinct(table, name)))
+    return with_few(table, name, kept, len(values))
+
+
+def with_few(table: pa.Table, what: str, kept: int, of: int) -> pa.Table:
+    """The table whose facts say how many of what it has, where that is not all."""
+    few = {**facts(table).get("few", {})} | ({what: [kept, of]} if kept < of else {})
+    return with_facts(table, few=few) if few else table
+
+
 def regularizations(
     metrics: pa.Table,
     shown: Collection[str],
@@ -197,9 +215,10 @@ def strengths(table: pa.Table) -> tuple[str, list[float]]:
 
 
 def spectra(table: pa.Table, count: int) -> pa.Table:
-    """Rows of at most `count` spectra, those of `first_spectra`."""
+    """Rows of at most `count` spectra, those of `first_spectra`; their facts count them."""
     chosen = [_is_spectrum(table, *key) for key in first_spectra(table, count)]
-    return only(table, reduce(pc.or_, chosen)) if chosen else table.slice(0, 0)
+    found = only(table, reduce(pc.or_, chosen)) if chosen else table.slice(0, 0)
+    return with_few(found, "spectrum", len(chosen), len(distinct_keys(table, SPECTRUM)))
 
 
 def first_spectra(table: pa.Table, count: int) -> list[tuple[str, str]]:

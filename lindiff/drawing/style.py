@@ -146,6 +146,8 @@ def points(
 ) -> None:
     """Centres as markers over the band of their intervals; an infinite end leaves the panel.
 
+    An interval that has no neighbour is a bar.
+
     Args:
         ax: The panel.
         x: Abscissae, shape (m,), ascending.
@@ -155,7 +157,11 @@ def points(
         filled: Full markers; open ones show what lies below them.
     """
     value, low, high = _interval(data)
-    ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0, gid=_seen(low, high))
+    alone = _alone(low, high)
+    seen = _seen(low[~alone], high[~alone])
+    ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0, gid=seen)
+    if alone.any():
+        _bars(ax, x[alone], low[alone], high[alone], colour)
     _markers(ax, x, value, colour, marker, filled)
 
 
@@ -165,8 +171,18 @@ def bars(
 ) -> None:  # fmt: skip
     """As `points`, with a bar for each interval where neighbours do not make a band."""
     value, low, high = _interval(data)
-    ax.vlines(x, low, high, colors=colour, linewidth=scaled(0.9), gid=_seen(low, high))
+    _bars(ax, x, low, high, colour)
     _markers(ax, x, value, colour, marker, filled)
+
+
+def _bars(ax: Axes, x: NDArray[Any], low: NDArray[Any], high: NDArray[Any], colour: str) -> None:
+    ax.vlines(x, low, high, colors=colour, linewidth=scaled(0.9), gid=_seen(low, high))
+
+
+def _alone(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which intervals have none beside them: a band over one abscissa has no width."""
+    there = np.concatenate([[False], np.isfinite(low + high), [False]])
+    return np.asarray(there[1:-1] & ~there[:-2] & ~there[2:], np.bool_)
 
 
 def _seen(low: NDArray[Any], high: NDArray[Any]) -> str | None:
@@ -409,6 +425,7 @@ def heading(figure: Figure, data: pa.Table, *, without: Sequence[str] = (), note
             f"From $N={first}$ on training sets are more than 1/{1 / INDEPENDENT:g} of the pool, "
             "not like independent samples."
         )
+    words += [labels.few(*one) for one in facts.get("few", {}).items()]
     if note:
         words.append(f"{note[:1].upper()}{note[1:]}.")
     record.of(figure).words = words

@@ -58,6 +58,7 @@ def query(metrics: pa.Table) -> pa.Table:
     cells, theory, network = (
         tables.keep(table, "group_size", few) for table in (cells, theory, network)
     )
+    cells = slices.with_few(cells, "group_size", len(few), len(sizes))
     found = tables.summarise(cells, _KEYS, LOSSES, geometric_mean_interval)
     found = tables.with_theory(found, theory, _KEYS, LOSSES[:1])
     curves = _curves([cells, theory], LOSSES[0])
@@ -172,9 +173,10 @@ def _note(data: pa.Table) -> str:
     population = compare.population_words(compare.populations(data)[0])
     note = f"Last panel: {population}, {'; '.join([held, *compare.budgets(data)])}"
     for law in tables.keep(data, "quantity", ["exponent"]).to_pylist():
-        note += f"; $N\\propto|G|^{{{law['value']:.2f}}}$"
+        # Of one training set a law has no interval, and is not said.
         if law["low"] is not None:
-            note += f", exponent from {law['low']:.2f} to {law['high']:.2f}"
+            note += f"; $N\\propto|G|^{{{law['value']:.2f}}}$, 95 % interval of the exponent "
+            note += f"{law['low']:.2f} to {law['high']:.2f}"
     return note
 
 

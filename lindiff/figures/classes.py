@@ -3,7 +3,7 @@
 Left is the share of each class in generated samples, the mean probability of the class given the
 sample and the exact mixture, over its weight in the population: 1 once it is learned. Right is the
 share of the samples of a class, each counted by that probability, that is memorized: nearer to one
-training point than to a third of the distance to the next. At the least and the largest N of one
+training point than a third of the distance to the next. At the least and the largest N of one
 mixture and the first network that is stopped at three steps or more.
 Points are means over training sets; bands are their 95 % t-intervals where at least 3 sets stand
 behind a point.
@@ -48,7 +48,9 @@ _NAMES = {"memorized_fraction": SHARES[1], "weight": _WEIGHT}
 def query(metrics: pa.Table, classes: pa.Table) -> pa.Table:
     """Both numbers of each class over `step`, and its weight, at up to two N of one mixture."""
     cells = times.stopped(_of_classes(metrics), _STOPS, 1)
-    cells = tables.keep(cells, "n", slices.spread(tables.distinct(cells, "n"), _SIZES))
+    every = tables.distinct(cells, "n")
+    cells = tables.keep(cells, "n", slices.spread(every, _SIZES))
+    cells = slices.counted(cells, "n", every)
     named = classes.rename_columns([_NAMES.get(name, name) for name in classes.column_names])
     named = tables.with_columns(named, class_ratio=pc.divide(named["fraction"], named[_WEIGHT]))
     rows = tables.with_facts(tables.join(named, cells), **tables.facts(cells))
@@ -70,8 +72,8 @@ def draw(data: pa.Table) -> Figure:
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     style.titles(axes, [text for n in sizes for text in (labels.setting("n", n), "")])
-    words = [compare.population_words(population) for population in compare.populations(data)]
-    compare.heading(figure, data, note="; ".join(words))
+    compare.heading(figure, data)
+    compare.title(figure, data)
     entries = [
         style.handle(_colour(k), f"class {k}, weight {_weight(data, k):.3g}", marker=_marker(k))
         for k in found

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lindiff.drawing import compare, labels, slices, style, tables, times
+from lindiff.drawing import compare, drawn, labels, slices, style, tables, times
 from lindiff.drawing.intervals import FEWEST_SETS, Interval, mean_interval, share_interval
 from lindiff.drawing.needs import Needs, stops
 
@@ -47,27 +47,33 @@ def query(metrics: pa.Table, coverage: pa.Table) -> pa.Table:
     and ``copied``.
     """
     cells = times.stopped(metrics, _STOPS, _POPULATIONS)
-    parts = [cells.slice(0, 0)]
+    parts, rows = [cells.slice(0, 0)], list[dict[str, Any]]()
     for population in compare.populations(cells):
         own = tables.where(cells, **population)
-        parts.append(tables.keep(own, "n", slices.spread(tables.distinct(own, "n"), _SIZES)))
-    cells = pa.concat_tables(parts)
-    steps = tables.distinct(cells, "step")
-    last = tables.join(coverage, tables.keep(cells, "step", steps[-1:]))
-    rows: list[dict[str, Any]] = []
-    for place in PLACES:
-        fifths = tables.with_facts(_fifths(last, place), **tables.facts(cells))
-        keys = (*_KEYS, "fifth")
-        found = compare.summary(fifths, keys, (place, "copied"), _interval)
-        rows += [row | {"place": place} for row in found.to_pylist()]
+        few = tables.keep(own, "n", slices.spread(tables.distinct(own, "n"), _SIZES))
+        parts.append(few)
+        # Runs on other data may be longer.
+        rows += _at_the_end(coverage, few, tables.distinct(few, "step")[-1])
+    cells = slices.counted(pa.concat_tables(parts), "n", tables.distinct(cells, "n"))
     areas = compare.summary(
         cells, (*_KEYS, "step"), (AUC,), lambda values: share_interval(values).of_enough()
     )
     areas = areas.filter(pc.greater_equal(areas["seeds"], FEWEST_SETS))
     return tables.curve(
         tables.with_nulls(areas, place=pa.string(), fifth=pa.int64()),
-        [row | {"step": steps[-1]} for row in rows],
+        rows,
     )
+
+
+def _at_the_end(coverage: pa.Table, cells: pa.Table, step: int) -> list[dict[str, Any]]:
+    """The rows of the fifths of the training sets of `cells`, at the last step of their runs."""
+    last = tables.join(coverage, tables.keep(cells, "step", [step]))
+    rows = list[dict[str, Any]]()
+    for place in PLACES:
+        fifths = tables.with_facts(_fifths(last, place), **tables.facts(cells))
+        found = compare.summary(fifths, (*_KEYS, "fifth"), (place, "copied"), _interval)
+        rows += [row | {"place": place, "step": step} for row in found.to_pylist()]
+    return rows
 
 
 def _interval(values: Any) -> Interval:
@@ -130,9 +136,13 @@ def _copies(ax: Axes, own: pa.Table, place: str, series: list[tuple[int, str, st
 
 
 def _areas(ax: Axes, own: pa.Table, series: list[tuple[int, str, str]]) -> None:
-    ax.axhline(0.5, color=style.GREY, linestyle=style.DASHES[2], linewidth=0.8)
+    some = bool(tables.where(own, quantity=AUC).num_rows)
+    if some:
+        ax.axhline(0.5, color=style.GREY, linestyle=style.DASHES[2], linewidth=0.8)
     for n, colour, marker in series:
         part = tables.arrays(own, quantity=AUC, n=n)
         style.points(ax, part["step"], part, colour, marker)
     style.axis(ax, "stop_step", AUC, log="x")
     ax.set_ylim(-0.03, 1.03)  # whatever a band is
+    if not some:
+        drawn.nothing(ax, f"{FEWEST_SETS} training sets with copied points and with others")

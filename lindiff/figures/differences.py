@@ -2,8 +2,8 @@
 
 Points are the mean square of what two models' ε̂ differ by along an eigenvector of Σ (the mean over
 those of one variance), at noisy points of the population, of a data set at its held-out rows: means
-over pairs of training sets of N samples each, with their 95 % t-interval as band from 8 pairs on,
-which is somewhat short along the leading mode where N is below d.
+over pairs of training sets of N samples each, counted below as one, with their 95 % t-interval as
+band from 8 pairs on, which is somewhat short along the leading mode where N is below d.
 Solid lines are the large-system limit of linear models. To leading order those without
 regularization are apart the most at s = κ (dotted), κ = σ² + κ tr[Σ(Σ+κ)⁻¹]/n the renormalized
 noise of n degrees of freedom: modes of more variance are known, those of less are left to the
@@ -54,7 +54,9 @@ def query(metrics: pa.Table, differences: pa.Table) -> pa.Table:
     """The difference over s at one level and a few N, of each model at one kind of data."""
     cells = compare.side_by_side(metrics, compare.giving("differences"), count=1)
     measured = cells.filter(pc.invert(compare.limits(cells)))
-    cells = tables.keep(cells, "n", slices.spread(tables.distinct(measured, "n"), _FEW))
+    every = tables.distinct(measured, "n")
+    cells = tables.keep(cells, "n", slices.spread(every, _FEW))
+    cells = slices.counted(cells, "n", every)
     rows = _at_one_level(tables.join(differences, cells))
     few = slices.spread(tables.distinct(rows, "population_variance"), _VARIANCES)
     means = _of_variances(tables.keep(rows, "population_variance", few))

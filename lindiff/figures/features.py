@@ -1,12 +1,12 @@
 """Test loss of random features over their number p, for m frozen noises a sample and noise level.
 
 Points are geometric means over training sets with their 95 % t-interval (on logarithms) as band,
-lines the large-system theory, the black one the population optimum; m = ∞ is the average over
-noise. Left, at the least weight decay, vertical lines in the colour of m are at p = N m, where
-there are as many features as pairs of sample and noise, and of m = ∞ at p = N. Right, at every p,
-the weight decay of the sweep with the least mean, for points and theory each its own. Losses above
-30 times the optimum, such as at a peak, are not shown; at p = N m the theory without penalty is
-infinite.
+lines the large-system theory, the black one the population optimum (of a data set that of its
+whole pool); m = ∞ is the average over noise. Left, at the least weight decay, vertical lines in the
+colour of m are at p = N m, where there are as many features as pairs of sample and noise, and of
+m = ∞ at p = N. Right, at every p, the weight decay of the sweep with the least mean, for points and
+theory each its own. Losses above 30 times the optimum, such as at a peak, are not shown; at p = N m
+the theory without penalty is infinite.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ _MARK = style.DASHES[2]
 def query(metrics: pa.Table) -> pa.Table:
     """Losses over p of some m, at the least weight decay and at that with the least mean loss."""
     cells = slices.pick(slices.measured(metrics, FEATURES), _SHOWN, {})
-    few = slices.spread(tables.distinct(cells, "noises"), _FEW)
-    cells = tables.keep(cells, "noises", few)
+    every = tables.distinct(cells, "noises")
+    cells = tables.keep(cells, "noises", slices.spread(every, _FEW))
+    cells = slices.counted(cells, "noises", every)
     theory = slices.theory(metrics, cells, ("features",), FEATURES_THEORY)
     found = tables.summarise(cells, _KEYS, LOSSES, geometric_mean_interval)
     found = tables.with_theory(found, theory, _KEYS, LOSSES[:1])

@@ -1,9 +1,10 @@
 """Test loss of linear denoisers trained on m frozen noises a sample and noise level, over N.
 
 Points are geometric means over training sets with their 95 % t-interval (on logarithms) as band,
-coloured lines the large-system theory, the black one the population optimum; m = ∞ is the average
-over noise. Above over N/d, below over the number of pairs of sample and noise, N m, over d: at
-N m = d, where the pairs are as many as dimensions, the theory without a penalty is infinite.
+coloured lines the large-system theory, the black one the population optimum (of a data set that of
+its whole pool); m = ∞ is the average over noise. Above over N/d, below over the number of pairs of
+sample and noise, N m, over d: at N m = d, where the pairs are as many as dimensions, the theory
+without a penalty is infinite, and its line has a gap.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from lindiff.columns import SETTING
 from lindiff.drawing import labels, noises, slices, style, tables
 from lindiff.drawing.intervals import geometric_mean_interval
 from lindiff.drawing.needs import Needs
@@ -36,8 +38,9 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = slices.regularizations(
         slices.measured(metrics), ("n", "noises"), lambda found: slices.spread(found, 2), _CHOICES
     )
-    few = slices.spread(tables.distinct(cells, "noises"), _FEW)
-    cells = tables.with_ratio(tables.keep(cells, "noises", few))
+    every = tables.distinct(cells, "noises")
+    cells = tables.keep(cells, "noises", slices.spread(every, _FEW))
+    cells = tables.with_ratio(slices.counted(cells, "noises", every))
     theory = slices.theory(metrics, cells)
     found = tables.summarise(cells, _KEYS, LOSSES, geometric_mean_interval)
     return tables.with_theory(found, theory, _KEYS, LOSSES[:1])
@@ -76,7 +79,10 @@ def _curve(
     part = tables.arrays(data, **own, quantity="test_loss")
     style.points(ax, part["n_over_d"] * factor, part, colour, marker)
     theory = tables.arrays(data, **own, quantity="test_loss_theory")
-    style.line(ax, theory["n_over_d"] * factor, theory["value"], colour, linewidth=0.8)
+    x, y = theory["n_over_d"], theory["value"]
+    if own["strength"] == SETTING[slices.strengths(data)[0]].neutral:
+        x, y = noises.broken(x, y, 1 / own["noises"])
+    style.line(ax, x * factor, y, colour, linewidth=0.8)
 
 
 def _optimum(ax: Axes, data: pa.Table, strength: float, x: str) -> None:

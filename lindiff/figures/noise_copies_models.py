@@ -3,9 +3,10 @@
 Points are means over training sets with their 95 % t-interval as band where at least 8 sets stand
 behind a point, of the test loss both on logarithms; coloured lines the large-system theory of the
 linear model, thin black ones the loss of the linear optimum for the population, or on held-out rows
-that for the pool. m = ∞ is the average over noise. The train loss is over the noises that a model
-was trained on, the test loss over fresh ones. The networks are trained by the budget given below,
-on which their losses at small N depend.
+that for the pool. m = ∞ is the average over noise. At N m = d, where pairs of sample and noise are
+as many as dimensions, the theory of the test loss without a penalty is infinite, and its lines have
+a gap. The train loss is over the noises that a model was trained on, the test loss over fresh ones.
+The networks are trained by the budget given below, on which their losses at small N depend.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lindiff.columns import SETTING
 from lindiff.drawing import compare, noises, slices, style, tables
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS, THEORY
@@ -38,8 +40,9 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = metrics.filter(pc.and_(some, pc.is_valid(metrics["noises"])))
     cells = compare.side_by_side(cells, _MODELS, ("n", "noises"), count=1)
     measured = cells.filter(pc.not_equal(cells["model"], THEORY))
-    few = slices.spread(tables.distinct(measured, "noises"), _FEW)
-    cells = tables.keep(cells, "noises", few)
+    every = tables.distinct(measured, "noises")
+    cells = tables.keep(cells, "noises", slices.spread(every, _FEW))
+    cells = slices.counted(cells, "noises", every)
     # A train loss of 0 to rounding has a mean, on logarithms it has none worth drawing.
     estimators = zip(LOSSES, (compare.geometric_means, compare.means), strict=True)
     found = pa.concat_tables(
@@ -78,10 +81,19 @@ def _panel(ax: Axes, data: pa.Table, model: str, loss: str) -> None:
             own = {"noises": m, **population}
             if model == EXACT:
                 theory = tables.arrays(data, quantity=f"{loss}_theory", model=THEORY, **own)
-                style.line(ax, theory["n"], theory["value"], colour, linewidth=0.8)
+                n, value = theory["n"], theory["value"]
+                if _is_free(data):
+                    n, value = noises.broken(n, value, population["d"] / m)
+                style.line(ax, n, value, colour, linewidth=0.8)
             part = tables.arrays(data, quantity=loss, model=model, **own)
             style.points(ax, part["n"], part, colour, marker)
         compare.mark_dimension(ax, population)
+
+
+def _is_free(data: pa.Table) -> bool:
+    """Whether the linear models have neither penalty nor stop, so that their theory has a peak."""
+    (held,) = (one for one in tables.facts(data)["training"] if one["model"] == EXACT)
+    return all(held.get(name) == SETTING[name].neutral for name in slices.REGULARIZERS)
 
 
 def _entries(data: pa.Table) -> list[Any]:

@@ -48,9 +48,8 @@ def query(metrics: pa.Table) -> pa.Table:
         found = times.times(times.curves(few, "test_loss"), times.best_stop)
         made = [row for row in times.rows("best_stop", found) if "n" in row]
         rows += [{"model": few["model"][0].as_py()} | population | row for row in made]
-    curves = compare.summary(
-        pa.concat_tables(parts), _KEYS, CURVES, lambda values: mean_interval(values).of_enough()
-    )
+    taken = slices.counted(pa.concat_tables(parts), "n", tables.distinct(cells, "n"))
+    curves = compare.summary(taken, _KEYS, CURVES, lambda values: mean_interval(values).of_enough())
     return tables.curve(tables.with_nulls(curves, time=pa.string()), rows)
 
 

@@ -5,8 +5,9 @@ A best stop is where the mean curve over training sets is least, if that is insi
 curve ends 1 % above it or more. The first bias is the first stop at which samples are nearer to
 the training set of their own model than to one of as many other points by 0.01 √tr Σ more than at
 the first stop that there is: an untrained model may know the mean of its training set already.
-Bars are 95 % jackknife intervals over training sets (3 or more), lines the large-system theory,
-which has no bias.
+Those of a trained model stand side by side about their N, so that none hides another. Bars are 95 %
+jackknife intervals over training sets (3 or more), lines the large-system theory of the best stops;
+it draws no samples, of which the bias is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lindiff.drawing import compare, drawn, labels, stopped, style, tables
 from lindiff.drawing.needs import FEWEST_STRENGTHS, Condition, Needs
@@ -44,6 +46,7 @@ LOOK: dict[str, tuple[str, str, Any]] = {  # colour, marker and dash of each sto
     "first_bias": (style.COLOURS[1], "D", None),
 }
 _POPULATIONS = 2  # most kinds of data
+_ASIDE, _APART = 0.012, 0.2  # between stops of one N: of the axis, most of the way to the next N
 _KEYS = ("model", *compare.POPULATION, "n")
 
 
@@ -80,14 +83,25 @@ def draw(data: pa.Table) -> Figure:
 
 
 def _panel(ax: Axes, data: pa.Table, model: str, population: dict[str, Any]) -> None:
-    for name, (colour, marker, dash) in LOOK.items():
+    sizes = tables.distinct(tables.keep(data, "model", [model]), "n")
+    beside = _beside(sizes) if MODELS[model].trained else np.ones(len(LOOK))
+    for (name, (colour, marker, dash)), factor in zip(LOOK.items(), beside, strict=True):
         if dash is not None:
             theory = tables.arrays(data, model=model, quantity=f"{name}_theory")
             style.line(ax, theory["n"], theory["value"], colour, dash, linewidth=0.8)
         part = tables.arrays(data, model=model, quantity=name)
-        style.bars(ax, part["n"], part, colour, marker)
+        style.bars(ax, part["n"] * factor, part, colour, marker)
     style.axis(ax, "n", stopped.axis(model))
     if drawn.empty(ax):
         drawn.nothing(ax, "an n at which a curve over stops has its least value inside the axis")
     else:
         compare.mark_dimension(ax, population)
+
+
+def _beside(sizes: list[int]) -> NDArray[np.float64]:
+    """Factors on N by which the stops of one N stand side by side."""
+    logs = np.log(sizes)
+    step = 0.0
+    if len(sizes) > 1:
+        step = min(_ASIDE * float(np.ptp(logs)), _APART * float(np.diff(logs).min()))
+    return np.asarray(np.exp(step * (np.arange(len(LOOK)) - (len(LOOK) - 1) / 2)), np.float64)

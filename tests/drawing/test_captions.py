@@ -12,9 +12,11 @@ from docutils.core import publish_string
 
 from lindiff import figures
 from lindiff.columns import LABELS
-from lindiff.drawing import caption, labels, markup, style
+from lindiff.drawing import caption, labels, markup, style, tables
+from lindiff.figures import coverage
 from lindiff.report.workflow import figure_caption
 from tests.figures import synthetic
+from tests.figures.feeds import coverage as coverage_feed
 
 ODD = r"50%_of~{my}#file^2 & more\x <a|b>.npy $5"
 
@@ -69,6 +71,23 @@ def test_a_caption_says_what_the_figure_holds_and_leaves_out(tmp_path: Path):
         "The dotted vertical line is at N=d.", "1 cell that is not ok is left out.",
     ):  # fmt: skip
         assert words in text
+
+
+def test_a_caption_says_how_many_of_the_kinds_of_data_and_of_n_are_taken():
+    made = [row for d in (8, 16, 32) for row in coverage_feed.rows(d=d, n=[8, 9, 10, 11, 12, 64])]
+    with style.applied():
+        data = coverage.query(tables.plain(synthetic.table(made)), coverage_feed.nested(made))
+        text = markup.plain(caption.words(coverage.draw(data), data))
+    kinds = {row["d"] for row in data.to_pylist()}
+    assert kinds == {8, 16}
+    drawn = len(tables.distinct(data, "n"))
+    assert drawn < 6
+    assert f"Of 3 kinds of data 2 are taken. Of 6 values of N {drawn} are taken." in text
+
+
+def test_where_other_panels_have_lines_too_that_at_n_equal_d_is_said_by_panel(tmp_path: Path):
+    text = markup.plain(words_of("augmentation", tmp_path))
+    assert "The dotted vertical line in (a) is at N=d." in text
 
 
 def test_the_report_shows_the_written_caption_as_it_is(tmp_path: Path):

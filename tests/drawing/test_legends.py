@@ -24,6 +24,22 @@ def entries(figure: Any) -> list[str]:
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
+def test_an_interval_without_a_neighbour_is_a_bar():
+    """A band over one abscissa has no width: the legend would name what nobody sees."""
+    value = np.array([1.0, 2.0, 3.0, 4.0])
+    low = np.array([0.9, math.nan, 2.9, 3.9])
+    with style.applied():
+        figure, axes = style.panels(1, 2)
+        for ax, kept in zip(axes[0], (slice(None), slice(1)), strict=True):
+            data = {"value": value[kept], "low": low[kept], "high": low[kept] + 0.2}
+            style.points(ax, value[kept], data, COLOURS[0], "o")
+        style.legend(figure, [])
+    bars = [ax.collections[-1].get_segments() for ax in axes[0]]
+    assert [[bar.tolist() for bar in own] for own in bars] == [[[[1.0, 0.9], [1.0, 1.1]]]] * 2
+    assert [ax.collections[0].get_gid() for ax in axes[0]] == ["interval", None]
+    assert entries(figure) == ["95 % interval"]
+
+
 @cache
 def data_of(name: str) -> pa.Table:
     metrics, nested = synthetic.feed(name)

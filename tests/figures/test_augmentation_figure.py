@@ -119,7 +119,10 @@ def test_networks_have_a_panel_of_their_own_which_says_what_they_are():
     assert figure.get_suptitle() == ""
     text = caption.words(figure, data())
     assert "MLP: width $64$, $800$ steps, batch $64$, learning rate $6\\times10^{-3}$" in text
-    assert "$N\\propto|G|^{-1.00}$" in text
+    assert "$N\\propto|G|^{-1.00}$, 95 % interval of the exponent -1.00 to -1.00" in text
+    one = metrics().filter(pc.equal(pc.fill_null(metrics()["seed"], 0), 0))
+    found = augmentation.query(one)
+    assert "propto|G|" not in caption.words(augmentation.draw(found), found), "a law of one set"
     linear = augmentation.draw(of_linear_models())
     assert len(linear.axes) == 3
     assert linear.get_suptitle() == "isotropic, $d=16$"

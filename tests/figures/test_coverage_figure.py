@@ -62,6 +62,13 @@ def test_where_no_set_has_a_copy_there_is_no_band(data: pa.Table):
     assert 0 < none.sum() < none.size
 
 
+def test_runs_on_other_data_have_their_own_end():
+    made = feed.rows() + feed.rows(d=16, steps=2 * feed.STEPS)
+    found = tables.keep(query(made), "quantity", ["copied"])
+    ends = tables.distinct_keys(found, ("d", "step"))
+    assert ends == [(8, feed.STEPS), (16, 2 * feed.STEPS)]
+
+
 def test_points_without_an_own_time_are_left_out():
     made = feed.rows(n=8)
     nested = feed.nested(made)
@@ -80,3 +87,13 @@ def test_each_n_is_named_and_chance_is_marked(data: pa.Table):
     assert "chance" in words
     assert sum("8$" in word or "32$" in word for word in words) == 2
     assert [ax.get_yscale() for ax in figure.axes] == ["log", "log", "linear"]
+
+
+def test_where_no_area_is_drawn_the_panel_says_what_it_takes():
+    with style.applied():
+        figure = coverage.draw(query(feed.rows(seed=[0, 1])))
+    *_, areas = figure.axes
+    (said,) = areas.texts
+    assert "it takes 3 training sets" in " ".join(said.get_text().split())
+    words = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert "chance" not in words

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lindiff.drawing import drawn, style, tables
@@ -29,6 +30,28 @@ def test_losses_of_each_m(m: float):
     assert theory["value"] == pytest.approx(1 + feed.D / (theory["n"] * m))
     regular = tables.arrays(data(), noises=m, strength=0.1, quantity="test_loss_theory")
     assert regular["value"] == pytest.approx([1.0] * 5)
+
+
+def test_the_line_of_the_theory_does_not_cross_its_peak():
+    """Where N m = d it has no value: a line from one side to the other would be a finite one."""
+    kept = [
+        row for row in data().to_pylist()
+        if row["quantity"] != "test_loss_theory" or row["n"] * row["noises"] != feed.D
+    ]  # fmt: skip
+    table = pa.Table.from_pylist(kept, schema=data().schema)
+    figure = noise_copies.draw(table)
+    free, ridge, pairs, _ = figure.axes
+
+    def theory(ax: Any, m: int) -> list[list[float]]:
+        own = (line for line in ax.lines if line.get_linestyle() == "-")
+        (found,) = (one for one in own if one.get_color() == style.COLOURS[m])
+        x, y = found.get_data()
+        return x[~np.isfinite(np.asarray(y, float))].tolist()
+
+    # In the order of m = 1, 4, ∞; of m = 4 the peak is at the left of all N.
+    assert [theory(free, m) for m in range(3)] == [[1.0], [], []]
+    assert theory(pairs, 0) == [1.0]
+    assert theory(ridge, 0) == [], "with a penalty there is no peak"
 
 
 def test_below_the_curves_of_all_m_are_over_the_number_of_pairs():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from lindiff.drawing import caption, compare, style, tables
@@ -44,6 +45,14 @@ def test_a_column_is_a_model_and_the_theory_is_the_linear_one_s():
 
     assert [lines(linear)[colour] for colour in style.COLOURS[:3]] == [5, 5, 5]
     assert set(lines(network)) == {style.BLACK}
+    # Without a value of the theory at N m = d its line has a gap there.
+    gone = [
+        row for row in data().to_pylist()
+        if row["model"] != "linear_theory" or row["n"] * row["noises"] != feed.D
+    ]  # fmt: skip
+    apart = noise_copies_models.draw(pa.Table.from_pylist(gone, schema=data().schema))
+    (one,) = (x for x in apart.axes[0].lines if x.get_gid() and x.get_color() == style.COLOURS[0])
+    assert [math.isnan(y) for y in one.get_ydata()] == [n == feed.D for n in one.get_xdata()]
     words = caption.words(figure, data())
     assert "MLP: width $32$, $600$ steps" in words
     names = [text.get_text() for text in figure.legends[0].get_texts()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -80,15 +82,25 @@ def test_every_model_has_a_panel_and_every_stop_an_entry(data: pa.Table):
         # Of the exact model each stop has a line of the theory, empty of the bias.
         drawn = [line for line in ax.lines if line.get_marker() not in ("None", "", None)]
         assert len(drawn) == 4
+    # Beside lines of the theory the points are at their N, else side by side about it.
+    at = [
+        [float(x.get_xdata()[0]) for x in ax.lines if x.get_marker() in ("o", "s", "^", "D")]
+        for ax in figure.axes
+    ]
+    assert set(at[0]) == {4}
+    assert len(set(at[1])) == 4
+    assert math.prod(at[1]) == pytest.approx(4**4)
+    assert max(at[1]) < 4 * 1.2
 
 
 def test_the_answer_says_all_stops_at_one_n_and_their_order(data: pa.Table, rows: list[dict]):
     said = [str(one) for one in best.stops(Rows(data))]
     assert len(said) == 2 * (1 + len(stopped.BEST))
+    # Planted is a bias of 0.3 at the first stop, and 0.31 here: "nearer by 0.01" would be false.
     assert (
-        "at N = 64 samples are nearer to their own training set, by 0.01 √tr Σ, from τ = 10"
-        in said[0]
-    )
+        "at N = 64 the first bias, samples nearer to their own training set by 0.01 √tr Σ more "
+        "than at the first stop of the sweep, is at τ = 10"
+    ) in said[0]
     assert "the least test loss at τ = 128" in said[0]
     assert "the least KL(population‖generated) at τ = 64" in said[0]
     # Intervals of the first bias reach from 8 to 13; the best stops are at 8, 32 and 128.
@@ -97,6 +109,12 @@ def test_the_answer_says_all_stops_at_one_n_and_their_order(data: pa.Table, rows
         "intervals that do not meet; undecided at N = 4."
     )
     assert "step 128" in said[4]
+    # Without a bias at N = 16 the order there is not known, and that is said.
+    fewer = [row | ({"proximity_bias": None} if row["n"] == 16 else {}) for row in rows]
+    assert str([*best.stops(Rows(query(fewer)))][1]).endswith(
+        "at N = 64, with intervals that do not meet; undecided at N = 4 (at N = 16 the sweep has "
+        "not both stops)."
+    )
     (none,) = best.stops(
         Rows(query([row | {"proximity_bias": None} for row in rows if row["model"] == "mlp"]))
     )
@@ -118,5 +136,6 @@ def test_one_n_and_many_n_are_said_in_words(rows: list[dict]):
         "stop with the least test loss at N = 4, with intervals that do not meet; undecided at "
         "N = 8."
     )
+    assert best._sizes([4, 8, 1600]) == "N = 4, 8 and 1,600"
     many = best._order("the least test loss", [4, 8, 16, 32, 1024], [], [4, 8, 16, 32, 1024])
-    assert "before the stop with the least test loss at 5 N from 4 to 1,024, with" in many
+    assert "before the stop with the least test loss at 5 values of N from 4 to 1,024, with" in many

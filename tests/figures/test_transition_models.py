@@ -144,7 +144,7 @@ def test_training_is_held_for_each_model_and_place_and_said():
     assert max(at(data, model="mlp", quantity="test_loss", data="digits")["value"]) < 9
     budgets = compare.budgets(data)
     assert budgets[0] == "linear, trained: $1000$ steps, batch $64$, learning rate $0.01$"
-    assert budgets[1].startswith("MLP, gaussian: width $256$, $2000$ steps, batch $64$")
+    assert budgets[1].startswith("MLP, Gaussian: width $256$, $2000$ steps, batch $64$")
     assert budgets[2].startswith("MLP, digits: width $256$, $4000$ steps, batch $64$")
     assert budgets[3].endswith(r"learning rate $3\times10^{-3}$ (cosine)")
     held = [own for own in tables.facts(data)["training"] if own["model"] == "mlp"]

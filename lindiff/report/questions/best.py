@@ -111,9 +111,10 @@ def _side_by_side(
         n = max(whole)
         said = [f"{words} at {unit} {between(found[n][name])}" for name, words in _STOPS.items()]
         text = (
-            f"at N = {n:,} samples are nearer to their own training set, by {stopped.BIAS} √tr Σ,"
+            f"at N = {n:,} the first bias, samples nearer to their own training set by "
+            f"{stopped.BIAS} √tr Σ more than at the first stop of the sweep, is at "
+            f"{unit} {between(found[n][first])}; {', '.join(said)}"
         )
-        text += f" from {unit} {between(found[n][first])} on; {', '.join(said)}"
         yield finding(f"{text}.", holds, *found[n].values())
     for name in (loss, *kl):
         both = {n: of for n, of in sorted(found.items()) if first in of and name in of}
@@ -121,6 +122,8 @@ def _side_by_side(
             before = [n for n, of in both.items() if _apart(of[first], of[name])]
             after = [n for n, of in both.items() if _apart(of[name], of[first])]
             text = _order(_STOPS[name], before, after, [*both])
+            if alone := [n for n in sorted(found) if n not in both]:
+                text = f"{text[:-1]} (at {_sizes(alone)} the sweep has not both stops)."
             yield finding(text, holds, *(row for of in both.values() for row in of.values()))
 
 
@@ -141,8 +144,9 @@ def _order(least: str, before: list[int], after: list[int], every: list[int]) ->
 def _sizes(ns: list[int]) -> str:
     """Some N, each by itself if they are few; ascending."""
     if len(ns) > _FEW:
-        return f"{len(ns)} N from {ns[0]:,} to {ns[-1]:,}"
-    return f"N = {' and '.join(f'{n:,}' for n in ns)}" if ns else ""
+        return f"{len(ns)} values of N from {ns[0]:,} to {ns[-1]:,}"
+    *first, last = (f"{n:,}" for n in ns) if ns else ("",)
+    return (f"N = {', '.join(first)} and {last}" if first else f"N = {last}") if ns else ""
 
 
 def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
