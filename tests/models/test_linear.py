@@ -279,6 +279,8 @@ def test_the_bound_on_the_largest_eigenvalue_holds():
     stable = float(check(cells)[0][2].rsplit(" ", 1)[1])
     largest = max(make_draw("wishart", s, 20, seed, {}).eigenvalues[-1] for seed in range(1000))
     assert 2 / stable > largest
+    # Davidson and Szarek: P(‖G‖ > √N + √d + t) ≤ exp(−t²/2), here at t = 5.
+    assert np.exp(-(5**2) / 2) < 4e-6
 
 
 def test_a_schedule_that_keeps_signal_is_warned_of():
