@@ -49,7 +49,13 @@ def number(value: float) -> str:
     """Three digits."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "nothing"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    digits = f"{abs(value):,.0f}" if abs(value) >= 1000 else f"{abs(value):.3g}"
+    return _signed(value, digits)
+
+
+def _signed(value: float, digits: str) -> str:
+    """The digits of a size, with a minus sign where the value is negative: no hyphen."""
+    return f"−{digits}" if value < 0 else digits
 
 
 def between(interval: Interval) -> str:
@@ -72,7 +78,9 @@ def _whole(interval: Interval, least: int, most: int) -> str:
 def _share(interval: Interval) -> str:
     """A share in percent with its interval."""
     values = [100 * x for x in (interval.value, interval.low, interval.high)]
-    value, low, high = (f"{x:.2g}" if abs(x) < 10 else f"{x:,.0f}" for x in values)
+    value, low, high = (
+        _signed(x, f"{abs(x):.2g}" if abs(x) < 10 else f"{abs(x):,.0f}") for x in values
+    )
     return f"{value} %" if interval.certain else f"{value} % [{low} to {high} %]"
 
 

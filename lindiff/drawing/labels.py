@@ -149,11 +149,11 @@ def plain(text: str) -> str:
     return shown.replace("$", r"\$")
 
 
-def data_set(name: str) -> str:
-    """A data set in a title or legend: of ``FILENAME@HASH`` the file, a long one cut."""
+def data_set(name: str, longest: int = _LONGEST) -> str:
+    """A data set in a title or legend: of ``FILENAME@HASH`` the file, one over `longest` cut."""
     word = datasets.title(name)
-    half = _LONGEST // 2
-    return plain(word if len(word) <= _LONGEST else f"{word[:half]}…{word[-half:]}")
+    half = longest // 2
+    return plain(word if len(word) <= longest else f"{word[:half]}…{word[-half:]}")
 
 
 def is_real(facts: Mapping[str, Any]) -> bool:

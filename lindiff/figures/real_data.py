@@ -55,6 +55,8 @@ _KEYS = (
     "spectrum_params", "d", "regularizer", "strength", "n", "n_over_d", "source", "comparable",
 )  # fmt: skip
 _MODES = 16
+# Characters of a name that a panel's title has room for, with d beside it and below it.
+_SHORT, _LONG = 12, 20
 
 
 def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
@@ -145,8 +147,7 @@ def draw(data: pa.Table) -> Figure:
         for ax, direction in zip(row[2:], DIRECTIONS, strict=True):
             _curves(ax, part, direction, filled=False)
             style.axis(ax, "n_over_d", direction)
-    names = [labels.data_set(json.loads(params)["name"]) for params, _ in sets]
-    first = [f"{word}, {labels.setting('d', d)}" for word, (_, d) in zip(names, sets, strict=True)]
+    first = [_title(json.loads(params)["name"], d) for params, d in sets]
     others = ("losses (full, solid: test)", "generated from data", "data from generated")
     style.titles(axes, [text for start in first for text in (start, *others)])
     style.heading(
@@ -162,6 +163,13 @@ def draw(data: pa.Table) -> Figure:
     ]
     style.legend(figure, [*entries, style.handle(style.BLACK, "pool, theory", dash="-")])
     return figure
+
+
+def _title(name: str, d: int) -> str:
+    """Data set and d, below each other where a panel has no room for both in a line."""
+    word = labels.data_set(name, _LONG)
+    gap = "\n" if len(word) > _SHORT else " "
+    return f"{word},{gap}{labels.setting('d', d)}"
 
 
 def _curves(ax: Axes, data: pa.Table, quantity: str, *, filled: bool, dash: Any = "-") -> None:

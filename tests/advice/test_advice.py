@@ -583,3 +583,10 @@ def test_the_best_regularizer_does_no_harm():
     wild = rows(60) * np.exp(2 * np.random.default_rng(1).standard_normal((60, 1)))
     ratios = [one.ratio for one in lindiff.advise(wild, "heavy tails").best]
     assert all(ratio.value <= ratio.high <= 1 for ratio in ratios)
+
+
+def test_negative_numbers_have_a_minus_sign():
+    assert [words.number(x) for x in (-7.31, -7310.2, 2e-5, -2e-5)] == [
+        "−7.31", "−7,310", "2e-05", "−2e-05",
+    ]  # fmt: skip
+    assert words._share(Interval(-0.02, -0.31, 0.05)) == "−2 % [−31 to 5 %]"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from matplotlib.text import Text
 
-from lindiff.drawing import tables
+from lindiff.drawing import style, tables
 from lindiff.figures import real_data
 from lindiff.science.pools import make_pool
 from tests.figures import synthetic
@@ -72,3 +74,20 @@ def test_a_surrogate_with_another_mean_or_spectrum_is_none():
     found = real_data.query(table, modes=modes)
     assert at(found, quantity="test_loss", source="surrogate")["n"].size == 0
     assert at(found, quantity="test_loss", source="data")["n"].tolist() == feed.NS
+
+
+@pytest.mark.parametrize("name", ["digits", f"a_long_name_of_a_file_of_mine.npy@{'0' * 32}"])
+def test_the_name_of_the_data_is_not_written_over_the_next_panel(data: pa.Table, name: str):
+    at = data.column_names.index("spectrum_params")
+    params = pa.array([json.dumps({"name": name})] * data.num_rows, data.schema.field(at).type)
+    with style.applied():
+        figure = real_data.draw(data.set_column(at, data.schema.field(at), params))
+        figure.draw_without_rendering()
+    titles = [
+        one.get_window_extent()
+        for ax in figure.axes[:2]
+        for one in ax.findobj(Text)
+        if one.get_text() and one.get_text() == ax.get_title(loc="left")
+    ]
+    assert len(titles) == 2
+    assert titles[0].x1 < titles[1].x0
