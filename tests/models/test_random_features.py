@@ -1,9 +1,11 @@
 """Random features end to end: brute force, beside the linear model and the limit, bad input."""
 
 import json
+from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 import pytest
+from scipy.special import erf, ndtr
 
 from lindiff import columns
 from lindiff.config.resolve import load
@@ -55,6 +57,73 @@ def brute_force(table, training_noise):
         losses.append(((flat - phi @ A.T) ** 2).mean())
         found.append(A)
     return np.array(losses), found
+
+
+def expectation(value, mean, deviation):
+    """E f(u) of a normal number by Gauss–Legendre on both sides of the kink of ReLU at 0."""
+    low, high = mean - 12 * deviation, mean + 12 * deviation
+    ends = (low, np.clip(0.0, low, high), high)
+    x, weight = np.polynomial.legendre.leggauss(80)
+    total = 0.0
+    for start, end in pairwise(ends):
+        for a, b in pairwise(np.linspace(start, end, 4)):
+            u = (a + b) / 2 + (b - a) / 2 * x
+            density = np.exp(-(((u - mean) / deviation) ** 2) / 2) / deviation / np.sqrt(2 * np.pi)
+            total += (b - a) / 2 * np.sum(weight * density * value(u))
+    return total
+
+
+# E σ and E σ′ of a normal number of mean m and deviation s, in closed form.
+SMOOTHED = {
+    "erf": lambda m, s: erf(m / np.sqrt(1 + 2 * s**2)),
+    "relu": lambda m, s: m * ndtr(m / s) + s * np.exp(-((m / s) ** 2) / 2) / np.sqrt(2 * np.pi),
+}
+SLOPE = {
+    "erf": lambda m, s: np.exp(-(m**2) / (1 + 2 * s**2)) * 2 / np.sqrt(np.pi * (1 + 2 * s**2)),
+    "relu": lambda m, s: ndtr(m / s),
+}
+
+
+def moments(name, W, centre, variance, q):
+    """E φφᵀ and E εφᵀ at y ~ N(centre, variance + q), of which √q ε: one integral a pair."""
+    p, d = W.shape
+    covariance, m = (W * (variance + q)) @ W.T / d, W @ centre / np.sqrt(d)
+    s, value = np.sqrt(covariance.diagonal()), ACTIVATIONS[name].value
+    features = np.empty((p, p))
+    for i, j in combinations_with_replacement(range(p), 2):
+        slope = covariance[i, j] / s[i] ** 2
+        left = np.sqrt(covariance[j, j] - slope * covariance[i, j]) if i != j else None
+
+        def pair(u, i=i, j=j, slope=slope, left=left):
+            if left is None:
+                return value(u) ** 2
+            return value(u) * SMOOTHED[name](m[j] + slope * (u - m[i]), left)
+
+        features[i, j] = features[j, i] = expectation(pair, m[i], s[i])
+    cross = np.sqrt(q / d) * W.T * SLOPE[name](m, s)
+    return features / p, cross / np.sqrt(p)
+
+
+@pytest.mark.parametrize("name", ["erf", "relu"])
+def test_the_average_over_noise_by_brute_force(name):
+    """Both losses of every level to 1e-9, each pair of features integrated for each sample."""
+    given = {"d": 3, "n": 3, "features": 4, "activation": name, "timesteps": 2}
+    table = cells(**given, weight_decay=[0.0, 0.01], stop=[20.0, np.inf])
+    family, schedule = make_family(table), make_schedule("cosine", 2)
+    W, x, s = weights(family.row), family.draw.centred, family.draw.spectrum
+    found = run(table, ("train_loss", "test_loss", "levels")).to_pylist()
+    for t, (alpha_bar, q) in enumerate(zip(schedule.alpha_bar, schedule.q, strict=True), 1):
+        own = [moments(name, W, np.sqrt(alpha_bar) * row, np.zeros(3), q) for row in x]
+        features, cross = (np.mean(part, axis=0) for part in zip(*own, strict=True))
+        fresh = moments(name, W, -np.sqrt(alpha_bar) * family.draw.offset, alpha_bar * s, q)
+        eigenvalues, vectors = np.linalg.eigh(features)
+        for row, cell in zip(found, table.to_pylist(), strict=True):
+            rate = eigenvalues + cell["weight_decay"]
+            A = cross @ (vectors * (-np.expm1(-cell["stop"] * rate) / rate)) @ vectors.T
+            (level,) = (one for one in row["levels"] if one["t"] == t)
+            for loss, (phi, eps) in (("train_loss", (features, cross)), ("test_loss", fresh)):
+                expected = 1 + (np.sum(A @ phi * A) - 2 * np.sum(A * eps)) / 3
+                assert level[loss] == pytest.approx(expected, rel=1e-9), (t, loss, cell["stop"])
 
 
 def least_weighted(phi, noise, weight, decay):

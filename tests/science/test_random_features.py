@@ -69,7 +69,7 @@ def test_a_read_out_is_ridge_regression(K, decay):
     A = np.linalg.lstsq(phi, noise, rcond=None)[0].T
     if decay:
         A = np.linalg.solve(phi.T @ phi / K + decay * np.eye(p), phi.T @ noise / K).T
-    assert found.read_out(bank, 0, 0) == pytest.approx(A, rel=1e-8, abs=1e-8)
+    assert found.read_out(bank, 0, 0) == pytest.approx(A, rel=1e-9, abs=1e-9)
     loss = ((noise - phi @ A.T) ** 2).mean()
     assert found.train_losses(bank, 0)[0] == pytest.approx(loss, abs=1e-12)
 
