@@ -426,7 +426,8 @@ SETTINGS: tuple[Column, ...] = (
         "activation",
         "str",
         "activation",
-        "σ of the random features: `erf`, `relu`, or `identity`, with which they are linear.",
+        "σ of the random features: `erf` (in the place of tanh, whose Gaussian means have no "
+        "closed form), `relu`, or `identity`, with which they are linear.",
         neutral="erf",
         choices=("erf", "relu", "identity"),
     ),
