@@ -341,6 +341,9 @@ class _Reader:
             str(value)
         except (ValueError, LookupError):
             return self._refuse(node, path, f"{shown(node.value)} is not a readable {kind}")
+        if kind == "float" and math.isinf(value) and "inf" not in node.value.lower():
+            what = f"{shown(node.value)} is too large for a floating-point number"
+            return self._refuse(node, path, what)
         return value
 
     def _refuse(self, node: Node, path: Key, message: str) -> None:

@@ -487,6 +487,12 @@ def test_ideal_sampling_with_a_setting_that_it_cannot_carry(make, key, value):
     assert len(text.splitlines()) == 1
 
 
+@pytest.mark.parametrize("key", ["noises", "stop", "ridge"])
+def test_a_number_beyond_floating_point_is_not_taken_for_infinity(make, key):
+    text = message(make(f"{key}: [1, 1.0e+400]"))
+    assert f"{key}[1]: '1.0e+400' is too large for a floating-point number" in text
+
+
 def test_ideal_sampling_with_training_names_every_setting(make):
     text = message(make("sampler: ideal\nstop: [1, 2, .inf]\nlearning_rate: 0.1\ninit_scale: 1"))
     assert [line.split(": ")[1] for line in text.splitlines()] == [
