@@ -49,6 +49,20 @@ def test_every_test_that_a_page_names_exists(page, least):
     assert {name for name in named if f"def {name}(" not in TESTS} == set()
 
 
+def test_every_section_that_code_names_is_on_the_page():
+    """A section, or one of the parts of a section, whose heads are slanted."""
+    page = (ROOT / "docs/theory.md").read_text(encoding="utf-8")
+    heads = set(re.findall(r"^## (.+)$|^\*([^*]+)\.\*", page, re.MULTILINE))
+    known = {head for pair in heads for head in pair if head}
+    named = {}
+    for path in (ROOT / "lindiff").rglob("*.py"):
+        text = " ".join(path.read_text(encoding="utf-8").split())
+        for found in re.findall(r'docs/theory\.md((?:,? (?:and )?"[A-Z][^"]*")+)', text):
+            named |= dict.fromkeys(re.findall(r'"([^"]+)"', found), path.name)
+    assert len(named) > 20
+    assert {head: name for head, name in named.items() if head not in known} == {}
+
+
 def test_every_section_of_theory_names_a_test():
     text = (ROOT / "docs/theory.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
