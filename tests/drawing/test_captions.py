@@ -13,7 +13,7 @@ from docutils.core import publish_string
 from lindiff import figures
 from lindiff.columns import LABELS
 from lindiff.drawing import caption, labels, markup, style
-from lindiff.report.workflow import figure_caption
+from lindiff.report.sources import figure_caption
 from tests.figures import synthetic
 
 ODD = r"50%_of~{my}#file^2 & more\x <a|b>.npy $5"
