@@ -111,7 +111,7 @@ class Limit:
     ) -> Float64[Array, " F"]:
         """Limit of Σ_ij left_i right_j (F(Σ0)_ij)² over modes i ≠ j, shape (F,).
 
-        docs/theory.md, "The mean": E R_ij(λ) R_ij(λ′) of the resolvent, at leading order in 1/n.
+        docs/theory.md, "Limit", "The mean": E R_ij(λ) R_ij(λ′) of the resolvent, to leading order.
 
         Args:
             left: A weight of each distinct population mode, shape (u,).
