@@ -2,20 +2,20 @@
 
 Seeds are taken at random from large populations: log-normal numbers, and losses and KL of real
 draws at d = 50 with the spectra and N around d of a sweep. What the interval should cover is the
-value of the whole population. A row pools its cases; beside the coverage stand its Monte Carlo
-error and the lowest and highest case.
+value of the whole population.
 Run: .venv/bin/python -m benchmarks.coverage [--part draws|measured|figures]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks import coverage_figures, coverage_measured
+from benchmarks.covering import SEEDS, Array, Case, of_centre, report
 from benchmarks.timing import header
 from lindiff.drawing import intervals
 from lindiff.science import measure, metrics
@@ -29,9 +29,7 @@ from lindiff.science.schedule import make_schedule
 from lindiff.science.spectrum import make_spectrum
 from lindiff.science.tables import FilterTable, node_range
 
-Array = np.ndarray
 D = 50
-SEEDS = (5, 8, 10, 20)
 SPECTRA = (("isotropic", {}), ("power_law", {"exponent": 1.0}))
 SCHEDULE = make_schedule("linear", 100)
 GRIDS = {
@@ -44,31 +42,6 @@ OPTIMA = (
     ("weight_decay", "test_loss"), ("weight_decay", "kl_model_data"), ("stop", "test_loss"),
     ("stop", "kl_data_model"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A population with a row per seed, and its value of each of some quantities."""
-
-    names: tuple[str, ...]
-    population: Array
-    truth: tuple[float, ...]
-    ends: Callable[[Array], tuple[tuple[float, float], ...]]
-
-
-def coverage(case: Case, seeds: int, repeats: int, rng: np.random.Generator) -> Array:
-    """Share of the intervals of `repeats` random choices of `seeds` rows that cover, per quantity.
-
-    A choice without an interval, of which nothing is drawn, does not count.
-    """
-    size = len(case.population)
-    found = np.array(
-        [case.ends(case.population[rng.choice(size, seeds, replace=False)]) for _ in range(repeats)]
-    )
-    low, high = found[..., 0], found[..., 1]
-    covered = (low <= case.truth) & (case.truth <= high)
-    shares: Array = covered.sum(axis=0) / np.maximum(1, (~np.isnan(low + high)).sum(axis=0))
-    return shares
 
 
 def population(
@@ -91,21 +64,6 @@ def population(
         for name in ("test_loss", "kl_model_data", "kl_data_model"):
             rows.setdefault(name, []).append(found[name])
     return {name: np.array(values) for name, values in rows.items()}
-
-
-def of_centre(data: str, name: str, values: Array) -> Case:
-    """The mean, the geometric mean or the median of single numbers, shape (size,)."""
-    estimator, centre = {
-        "mean": (intervals.mean_interval, np.mean),
-        "geometric mean": (intervals.geometric_mean_interval, lambda x: np.exp(np.log(x).mean())),
-        "median": (intervals.median_interval, np.median),
-    }[name]
-
-    def ends(rows: Array) -> tuple[tuple[float, float]]:
-        interval = estimator(rows)
-        return ((interval.low, interval.high),)
-
-    return Case((f"{name} of {data}",), values, (float(centre(values)),), ends)
 
 
 def of_optimum(data: str, x: Array, curves: Array) -> Case:
@@ -185,20 +143,6 @@ def power_cases(size: int) -> Iterator[Case]:
     yield of_power("the needed N over d", np.array(dimensions, float), needed)
 
 
-def report(cases: Iterator[Case], repeats: int, rng: np.random.Generator) -> None:
-    found: dict[str, list[Array]] = {}
-    for case in cases:
-        shares = np.array([coverage(case, seeds, repeats, rng) for seeds in SEEDS])
-        for name, of_seeds in zip(case.names, shares.T, strict=True):
-            found.setdefault(name, []).append(of_seeds)
-    for name, cases_of_seeds in found.items():
-        values = np.array(cases_of_seeds)
-        low, mean, high = values.min(axis=0), values.mean(axis=0), values.max(axis=0)
-        cells = [f"{m:.3f} ({a:.3f} to {b:.3f})" for m, a, b in zip(mean, low, high, strict=True)]
-        error = np.sqrt(0.95 * 0.05 / (repeats * len(values)))
-        print(f"  {name:<45} {len(values):>2}  {'  '.join(cells)}  ±{error:.4f}", flush=True)
-
-
 def report_bands(rng: np.random.Generator, repeats: int = 4000) -> None:
     """What share of fresh draws the 80 % band of few draws holds: no 95 % interval."""
     shares = []
@@ -236,9 +180,6 @@ def draws(rng: np.random.Generator) -> None:
 
 
 def main() -> None:
-    # Which take classes and functions of this module.
-    from benchmarks import coverage_figures, coverage_measured
-
     parts = {
         "draws": draws,
         "measured": coverage_measured.measured,

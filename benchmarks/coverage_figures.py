@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.coverage import Case, of_centre, report
 from benchmarks.coverage_measured import SAMPLES, SPECTRUM, classes, copied_sets, report_errors
+from benchmarks.covering import Case, of_centre, report
 from lindiff.claims.reading import points
 from lindiff.figures import coverage
 from lindiff.models import linear, random_features

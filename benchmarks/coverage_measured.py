@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logit, ndtr, stdtrit
 
-from benchmarks.coverage import Case, report
+from benchmarks.covering import Array, Case, report
 from lindiff.columns import delivered
 from lindiff.drawing import intervals, stopped
 from lindiff.figures import overlap
@@ -32,7 +32,6 @@ from lindiff.science.speciation import speciation_time
 from lindiff.science.spectrum import make_spectrum
 from tests.science.helpers import make_cells
 
-Array = np.ndarray
 Estimator = Callable[[np.random.Generator], Any]
 SAMPLES = 1024  # of a cell
 KURTOSES = 10  # times as many estimates of a kurtosis, whose tails decide

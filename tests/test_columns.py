@@ -110,9 +110,23 @@ def test_conditions_name_settings_that_come_before(column):
         assert set(values) < set(SETTING[setting].choices)
 
 
+@pytest.mark.parametrize("column", [c for c in SETTINGS if c.choices], ids=lambda c: c.name)
+def test_help_says_what_every_choice_is(column):
+    # As a word, or as a spectrum that takes parameters.
+    absent = [
+        choice for choice in column.choices
+        if f"`{choice}`" not in column.help and f"`{{{choice}: " not in column.help
+    ]  # fmt: skip
+    assert absent == []
+
+
 def test_the_registries_agree_with_the_choices():
     assert set(SETTING["model"].choices) == set(MODELS)
     assert set(SETTING["spectrum"].choices) == set(SPECTRA)
+
+
+def test_every_metric_is_given_by_a_model():
+    assert {name for model in MODELS.values() for name in model.metrics} == set(REQUESTABLE)
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda m: m.name)

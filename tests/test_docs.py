@@ -49,6 +49,26 @@ def test_every_test_that_a_page_names_exists(page, least):
     assert {name for name in named if f"def {name}(" not in TESTS} == set()
 
 
+def test_every_section_that_code_names_is_on_the_page():
+    """And a part of one, whose head is slanted, behind the name of its section."""
+    page = (ROOT / "docs/theory.md").read_text(encoding="utf-8")
+    parts = {
+        section.splitlines()[0]: re.findall(r"^\*([^*]+)\.\*", section, re.MULTILINE)
+        for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    }
+    named, wrong = 0, []
+    for path in (ROOT / "lindiff").rglob("*.py"):
+        text = " ".join(path.read_text(encoding="utf-8").split())
+        for found in re.findall(r'docs/theory\.md((?:,? (?:and )?"[A-Z][^"]*")+)', text):
+            within: list[str] = []
+            for name in re.findall(r'"([^"]+)"', found):
+                named += 1
+                wrong += [] if name in parts or name in within else [(path.name, name)]
+                within = parts.get(name, [])
+    assert named > 50
+    assert wrong == []
+
+
 def test_every_section_of_theory_names_a_test():
     text = (ROOT / "docs/theory.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]

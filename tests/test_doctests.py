@@ -30,6 +30,8 @@ def test_every_exported_name_has_an_example_that_runs(name, beside, monkeypatch)
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(getattr(lindiff, name), name, module=False, globs={})
     assert example.examples, f"lindiff.{name} has no example"
+    if not isinstance(getattr(lindiff, name), type):
+        assert {"Args:", "Returns:"} <= set(example.docstring.split())
     said: list[str] = []
     doctest.DocTestRunner().run(example, out=said.append)
     assert not said, "".join(said)

@@ -55,6 +55,9 @@ def advise(
         n: N beside M for which the best regularization is wanted: one or several, of 4 at least.
         seed: Of the spectra behind the intervals and of the splits of the check.
 
+    Returns:
+        The advice, float64; its `str` is the text of ``lindiff advise``.
+
     Raises:
         ValueError: There are fewer than 8 rows or more than 6,000 columns, none varies, the rows
             are no finite real numbers, or a target or an N is none.
@@ -88,7 +91,7 @@ def advise_spectrum(
 ) -> Advice:
     """As `advise`, of a Gaussian population whose covariance is known.
 
-    docs/theory.md, "Theory". Nothing is estimated, so that no number has an interval.
+    docs/theory.md, "Limit". Nothing is estimated, so that no number has an interval.
 
     Args:
         eigenvalues: s of the covariance, shape (d,), in any order and unit: they are divided by
@@ -99,6 +102,9 @@ def advise_spectrum(
         kl: As in `advise`.
         n: N for which the best regularization is wanted, one or several, of 4 at least; d and 8 d
             by default.
+
+    Returns:
+        The advice, float64; its `str` is the text of ``lindiff advise``.
 
     Raises:
         ValueError: There is no positive eigenvalue, one is negative or not finite, there are more

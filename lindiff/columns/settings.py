@@ -44,9 +44,9 @@ SETTINGS: tuple[Column, ...] = (
         "str",
         "data",
         "Where the samples come from: `gaussian`, drawn with the covariance of `spectrum`; a data "
-        "set of that name (see below); `{file: PATH}`, the rows of a matrix of your own (the "
-        "path relative to the config's folder), with the keys `array`, `drop` and `standardize` "
-        "where needed. A data set is split once into a pool, which training sets "
+        "set, `digits`, `mnist` or `patches` (see below); `{file: PATH}`, the rows of a matrix of "
+        "your own (the path relative to the config's folder), with the keys `array`, `drop` and "
+        "`standardize` where needed. A data set is split once into a pool, which training sets "
         "are drawn from, and held-out rows, which test losses are taken over; it fixes d and "
         "`spectrum`.",
         neutral=GAUSSIAN,
@@ -121,7 +121,8 @@ SETTINGS: tuple[Column, ...] = (
         "centre",
         "str",
         "centre",
-        "Whether the data are centred by the mean of the training set or by the true mean.",
+        "What the data are centred by: `estimated`, the mean of the training set, or `known`, the "
+        "true one.",
         neutral="estimated",
         choices=("estimated", "known"),
     ),
@@ -140,9 +141,9 @@ SETTINGS: tuple[Column, ...] = (
         "str",
         "augmentation",
         "Group of which every element is applied to every training point, so that the training set "
-        "is its orbit. Of pictures: `flip`, left and right exchanged; `shift`, cyclic shifts of "
-        "rows and columns; `flip_shift`, both. Of Gaussian data of mean 0 (`draw: samples`): "
-        "`signs`, sign changes of the principal axes that no Σ notices.",
+        "is its orbit; `none`, of no group. Of pictures: `flip`, left and right exchanged; "
+        "`shift`, cyclic shifts of rows and columns; `flip_shift`, both. Of Gaussian data of mean "
+        "0 (`draw: samples`): `signs`, sign changes of the principal axes that no Σ notices.",
         neutral=NOT_AUGMENTED,
         choices=(NOT_AUGMENTED, "flip", "shift", "flip_shift", "signs"),
     ),
@@ -161,8 +162,9 @@ SETTINGS: tuple[Column, ...] = (
         "schedule",
         "str",
         "schedule",
-        "How β_t grows with the noise level t; `linear_sde` has the ᾱ of a β(t) that is linear in "
-        "continuous time.",
+        "How β_t grows with the noise level t: `linear`, evenly; `cosine`, so that ᾱ_t falls as a "
+        "squared cosine (β_t at most 0.999); `constant`, not at all; `linear_sde` has the ᾱ of a "
+        "β(t) that is linear in continuous time.",
         neutral="linear",
         choices=("linear", "cosine", "constant", "linear_sde"),
         code="lindiff.science.schedules",
@@ -204,10 +206,10 @@ SETTINGS: tuple[Column, ...] = (
         "sampler",
         "str",
         "sampler",
-        "How samples are made: DDPM with σ_t² = β_t or β̃_t, DDIM, Euler's or Heun's method for the "
-        "probability-flow ODE (Heun's evaluates the denoiser twice in each step, once in a last "
-        "one without noise at its end), or `ideal`: N(μ0, Σ0 + ridge I) without any sampling "
-        "error.",
+        "How samples are made: DDPM with σ_t² = β_t (`ddpm_beta`) or β̃_t (`ddpm_beta_tilde`), DDIM "
+        "(`ddim`), Euler's or Heun's method for the probability-flow ODE (`euler`, `heun`; Heun's "
+        "evaluates the denoiser twice in each step, once in a last one without noise at its end), "
+        "or `ideal`: N(μ0, Σ0 + ridge I) without any sampling error.",
         neutral="ddpm_beta",
         choices=("ideal", *SAMPLERS_WITH_NETWORK),
         code="lindiff.science.samplers",
@@ -435,7 +437,7 @@ SETTINGS: tuple[Column, ...] = (
         "precision",
         "str",
         "precision",
-        "Floating-point numbers of the training.",
+        "Floating-point numbers of the training: `float32` or `float64`.",
         neutral="float32",
         choices=("float32", "float64"),
     ),

@@ -120,6 +120,7 @@ A setting that is not given has its neutral value, the default below. `model`, `
 `n_over_d`) and `seed` have none and must be given.
 """
 
+_OF_THE_EXTRA = [f"`{name}`" for name, source in BUNDLED.items() if "[data]" in source.install]
 _DATA_SETS = f"""\
 ### Data sets
 
@@ -162,7 +163,8 @@ data, of the same split. The model `unet` takes them where both sides are even a
 to {SIDES[-1]}, and the metric `pictures` shows them; other models see rows of numbers. Pixels that
 are constant in the pool stay pixels.
 
-`mnist` and `patches` need `pip install 'lindiff[data]'`; nothing is downloaded when they are used.
+{" and ".join(_OF_THE_EXTRA)} need `pip install 'lindiff[data]'`; nothing is \
+downloaded when they are used.
 """
 
 _IDENTITY = """\

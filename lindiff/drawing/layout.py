@@ -59,7 +59,7 @@ def listing(figure: Figure) -> str:
     found = {letter: _title(figure, panel) for letter, panel in panels(figure).items()}
     words = {
         letter: title if title and list(found.values()).count(title) == 1
-        else ", ".join(filter(None, [title, _axes_words(figure, panels(figure)[letter])]))
+        else ", ".join(filter(None, [title, _axes_words(panels(figure)[letter])]))
         for letter, title in found.items()
     }  # fmt: skip
     return ", ".join(f"{letter} ({markup.plain(text)})" for letter, text in words.items())
@@ -222,6 +222,6 @@ def _label(ax: Axes, name: str) -> str:
     return next(filter(None, reversed(labels) if name == "x" else labels), "")
 
 
-def _axes_words(figure: Figure, panel: record.Panel) -> str:
+def _axes_words(panel: record.Panel) -> str:
     x, y = (_label(panel.axes[0], name) for name in "xy")
     return f"{y} over {x}".replace("\n", ", ")

@@ -24,7 +24,7 @@ from lindiff.report.ending import memory
 from lindiff.report.listing import as_words, listing
 from lindiff.report.recompute import Compared, Recomputed
 from lindiff.report.status import Status, Watcher
-from lindiff.report.workflow import summary
+from lindiff.report.summary import summary
 from lindiff.sweep.garbage import Garbage
 from lindiff.sweep.plan import Plan
 from lindiff.sweep.rounds import Rounds

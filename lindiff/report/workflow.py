@@ -6,40 +6,30 @@ Snakefile too, but finds the plan file and does not plan.
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from lindiff import __file__ as package
 from lindiff import figures
-from lindiff.columns import NESTED
 from lindiff.config import resolve
 from lindiff.config.overrides import for_snakemake
 from lindiff.config.words import few, message, printable, suggestion
 from lindiff.config.yamlfile import shown
 from lindiff.errors import InputError, is_of_machine, machine_text
 from lindiff.files import lock_run
-from lindiff.fingerprint import closure
-from lindiff.models import MODELS
-from lindiff.planning.rows import lengths
-from lindiff.progress import duration
 from lindiff.report.ending import accounting, earlier, killed, no_space
-from lindiff.report.page.write import sources as page_assets
 from lindiff.report.plans import Plans
 from lindiff.report.polling import remember_jobs
 from lindiff.report.searches import told
 from lindiff.report.stopping import stop_jobs_with_the_run
+from lindiff.report.summary import summary
 from lindiff.sweep import derived
-from lindiff.sweep.grid import most
 from lindiff.sweep.leftovers import leftovers, remove
 from lindiff.sweep.owner import check_owner, record_owner
 from lindiff.sweep.plan import Plan, find_plan, make_plan
@@ -48,14 +38,6 @@ from lindiff.sweep.store import Shard, Store, read_header
 
 DEFAULT = "config/default.yaml"
 KEYS = ("sweep", "results", "set")
-# Minutes of a job beside its estimate, and how wrong the estimate may be.
-_START_MINUTES = 5
-_MARGIN = 3
-# A process that holds the table, in MB: itself, matplotlib, Snakemake's own beside it.
-_TABLE_MB = 650
-# A row of the table while it is merged or drawn, and of one of a nested metric with its cell's id.
-_ROW_BYTES = 900
-_NESTED_BYTES = 2 * 80
 
 
 @contextmanager
@@ -286,115 +268,6 @@ class Sweep:
         return " ".join([" --config", place, *settings])
 
 
-def minutes(shard: Shard, attempt: int) -> int:
-    """Time limit of a shard's job in minutes; grows with the attempt."""
-    return (_START_MINUTES + math.ceil(_MARGIN * shard.seconds / 60)) * attempt
-
-
-def gpus(shard: Shard, settings: resolve.Config) -> int:
-    """GPUs of a shard's job: one where the config says that its model is trained on one."""
-    return int(settings.device == "cuda" and MODELS[shard.model].trained)
-
-
-def table_memory(plan: Plan, attempt: int) -> int:
-    """Memory of a job that holds the tables, in MB; grows with the attempt."""
-    rows = plan.wanted + (plan.rounds.more if plan.rounds else 0)
-    size = rows * _ROW_BYTES + sum(map(_nested, plan.config.experiments.values()))
-    return (_TABLE_MB + math.ceil(size / 1e6)) * attempt
-
-
-def _nested(experiment: resolve.Experiment) -> float:
-    """Bytes of the rows of an experiment's nested metrics, at the most."""
-    d, n = (max(experiment.axes.get(name, [math.inf])) for name in ("d", "n"))
-    of_cell = lengths(np.array(float(d)), np.array(float(n)))
-    rows = sum(float(of_cell[name]) for name in NESTED if name in experiment.metrics)
-    return most(experiment) * rows * _NESTED_BYTES
-
-
-def figure_sources(name: str) -> list[str]:
-    """The files whose editing draws a figure anew."""
-    return _from_here(figures.sources(name))
-
-
-def _from_here(paths: Iterable[Path]) -> list[str]:
-    here = Path.cwd()
-    return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in paths]
-
-
-_ANSWERS = (
-    "lindiff.report.answers", "lindiff.report.findings", "lindiff.report.questions",
-    "lindiff.report.sections",
-)  # fmt: skip
-_BELOW = ("lindiff.drawing", "lindiff.science")
-
-
-def answers_sources() -> list[str]:
-    """The files whose editing writes the answers anew."""
-    return _from_here(sorted(closure(_ANSWERS[0], (*_ANSWERS, *_BELOW)).values()))
-
-
-def page_sources() -> list[str]:
-    """The files whose editing writes the page anew."""
-    rooms = ("lindiff.report.page", *_ANSWERS, *_BELOW)
-    found = closure("lindiff.report.page.write", rooms).values()
-    return _from_here([*sorted(found), *page_assets()])
-
-
-def figure_caption(name: str, written: str | Path) -> str:
-    """The caption of a figure in the report: the one `written` beside it, where it is drawn.
-
-    Its characters that reStructuredText would read as mark-up are escaped.
-    """
-    path = Path(written)
-    text = path.read_text(encoding="utf-8").strip() if path.is_file() else figures.caption(name)
-    return re.sub(r"([\\*`_|])", r"\\\1", text)
-
-
-def figure_category(name: str) -> str:
-    """The heading of a figure in the report."""
-    return figures.category(name)
-
-
 def tell(plan: Plan) -> None:
     """Say a plan on the console."""
     print(printable("\n".join(summary(plan))), file=sys.stderr)
-
-
-def summary(plan: Plan) -> list[str]:
-    """A plan in a few lines for the console."""
-    lines = [f"{plan.config.name}: {plan.wanted:,} cells wanted, {plan.done:,} finished"]
-    if plan.pending:
-        shards = "shard" if len(plan.pending) == 1 else "shards"
-        lines[0] += (
-            f", {plan.wanted - plan.done:,} to run in {len(plan.pending):,} {shards} "
-            f"(about {duration(plan.seconds)} on one core)"
-        )
-    if plan.rounds is not None:
-        more = (
-            "no more after it"
-            if not plan.rounds.more
-            else (f"at most {plan.rounds.more:,} more cells after it")
-        )
-        if plan.rounds.open:
-            lines.append(f"{plan.config.name}: refined axes: {plan.rounds.text}, {more}")
-    for stale in plan.stale:
-        doing = {"rerun": "they run again", "keep": "they are kept"}[stale.policy]
-        lines.append(
-            f"{plan.config.name}: {stale.cells:,} finished cells of {stale.model} are of older "
-            f"code; {doing} (stale: {stale.policy})"
-        )
-    name = plan.config.name
-    for part, reason in plan.damaged.items():
-        lines.append(f"{name}: part {part} is damaged ({reason}); its cells run again")
-    for path, reason in plan.damaged_derived.items():
-        lines.append(
-            f"{name}: {path} is damaged ({reason}); tables, figures, answers and page "
-            "are made again"
-        )
-    folder = plan.file.parent
-    if not plan.written and (outdated := derived.outdated(folder, plan.tables, plan.figures)):
-        files = ", ".join(str(path.relative_to(folder)) for path in outdated)
-        lines.append(
-            f"{name}: the config does not ask for these any more; the run removes them: {files}"
-        )
-    return lines

@@ -1,8 +1,8 @@
 """Where the bulk of Σ0 reaches 0: as many degrees of freedom as dimensions that have variance.
 
-docs/theory.md, "The edge at 0". There κ goes to 0 like √λ, so that differences of 1 and of what is
-nearly 1 are written out here, and the correction of order 1/n leaves a quarter of an eigenvalue at
-0, which no contour around the bulk sees.
+docs/theory.md, "Limit", "The edge at 0". There κ goes to 0 like √λ, so that differences of 1 and
+of what is nearly 1 are written out here, and the correction of order 1/n leaves a quarter of an
+eigenvalue at 0, which no contour around the bulk sees.
 """
 
 from __future__ import annotations

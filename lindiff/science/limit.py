@@ -111,7 +111,7 @@ class Limit:
     ) -> Float64[Array, " F"]:
         """Limit of Σ_ij left_i right_j (F(Σ0)_ij)² over modes i ≠ j, shape (F,).
 
-        docs/theory.md, "The mean": E R_ij(λ) R_ij(λ′) of the resolvent, at leading order in 1/n.
+        docs/theory.md, "Limit", "The mean": E R_ij(λ) R_ij(λ′) of the resolvent, to leading order.
 
         Args:
             left: A weight of each distinct population mode, shape (u,).
@@ -280,9 +280,12 @@ def limiting(
     Args:
         spectrum: s ≥ 0, shape (d,), float64; a direction without variance is in the null space
             of Σ0.
-        n: N ≥ 3, the number of samples.
+        n: N ≥ 2, the number of samples.
         known_centre: Whether the mean is known: N degrees of freedom instead of N − 1.
         tight: As in `limit_range`.
+
+    Returns:
+        The measure, from whose nodes traces of any filter come.
 
     Raises:
         ValueError: An eigenvalue is negative or not finite, or N < 2.

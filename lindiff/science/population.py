@@ -31,6 +31,8 @@ _LEVEL = 0.3
 class SpectrumEstimate:
     """The population's spectrum as one sample shows it; from `estimate_spectrum`.
 
+    docs/theory.md, "Population".
+
     Attributes:
         spectrum: s, shape (d,), descending, float64, in the unit of the sample's eigenvalues.
         roughness: Of the prior, chosen by the evidence: the standard deviation of ln s from the
@@ -89,9 +91,13 @@ def estimate_spectrum(
     roughness has the largest evidence.
 
     Args:
-        eigenvalues: λ of Σ0, shape (d,), in any order, with the zeros that few samples leave.
+        eigenvalues: λ of Σ0, shape (d,), float64, in any order, with the zeros that few samples
+            leave.
         n: N ≥ 3, the number of samples.
         known_centre: Whether the mean is known: N degrees of freedom instead of N − 1.
+
+    Returns:
+        The estimate, in the unit of `eigenvalues`.
 
     Raises:
         ValueError: An eigenvalue is negative or not finite, all are zero, or N < 3.

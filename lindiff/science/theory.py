@@ -258,7 +258,7 @@ def linear_theory(
 
     Args:
         spectrum: Population eigenvalues s, shape (d,), float64, not negative.
-        n: N ≥ 3, the number of samples; or several, whose filters are then tabulated once.
+        n: N ≥ 2, the number of samples; or several, whose filters are then tabulated once.
         trainings: F trainings.
         schedule: Noise schedule; None is linear with T = 1000.
         sampler: From `make_sampler` on the same schedule; None is the ideal sampler.

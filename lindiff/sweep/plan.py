@@ -122,7 +122,7 @@ def make_plan(config: Config, results: Path) -> Plan:
     existing = {path: _read(path) for path in plan_files(folder)}
     stored = all(store.has_matrix(name) for name in config.matrices)
     for path, data in existing.items():
-        if stored and data.get("key") == key and (plan := _finished(config, path, data, store)):
+        if stored and data.get("key") == key and (plan := _finished(config, path, store)):
             return _with_derived(replace(plan, rounds=rounds), alone=len(existing) == 1)
     grid = validate(config)
     found = cover(grid, store, config)
@@ -307,7 +307,7 @@ def _unused(folder: Path, digest: str) -> Path:
     return free_name(folder / f"plan-{digest}.json")
 
 
-def _finished(config: Config, path: Path, data: dict[str, Any], store: Store) -> Plan | None:
+def _finished(config: Config, path: Path, store: Store) -> Plan | None:
     """The plan of a plan file if all its parts are finished: the short way, without a grid."""
     plan = read_plan(path)
     found, _ = store.find_parts(plan.parts)

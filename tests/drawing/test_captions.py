@@ -14,7 +14,7 @@ from lindiff import figures
 from lindiff.columns import LABELS
 from lindiff.drawing import caption, labels, markup, style, tables
 from lindiff.figures import coverage
-from lindiff.report.workflow import figure_caption
+from lindiff.report.sources import figure_caption
 from tests.figures import synthetic
 from tests.figures.feeds import coverage as coverage_feed
 

@@ -22,7 +22,6 @@ from lindiff.session import Session, current, session  # noqa: E402
 from lindiff.sweep.run import run_spec  # noqa: E402
 from lindiff.sweep.store import read_table  # noqa: E402
 from lindiff.training import checkpoint, watch  # noqa: E402
-from lindiff.training.forms import Form  # noqa: E402
 from lindiff.training.task import Run  # noqa: E402
 from tests.planning.test_planning import OF_POPULATIONS  # noqa: E402
 from tests.science.helpers import sweep_cells  # noqa: E402
@@ -238,13 +237,6 @@ def test_models_of_a_family_train_on_its_rows_and_know_its_centre():
     first, second = trained._task(table, pair=True, dtype=torch.float32).runs
     assert first.key != second.key
     assert not np.allclose(first.rows.numpy(), second.rows.numpy())
-
-
-def test_registries_name_the_same_networks():
-    assert {
-        name for name, model in MODELS.items() if model.module == "lindiff.models.trained"
-    } == set(NETWORKS)
-    assert Form(3, 4).preconditioning == "edm"
 
 
 ONE = "{d: 4, n: [6, 12], weight_decay: [0, 0.1], stop_step: [7, 0]}"

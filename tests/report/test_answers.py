@@ -12,11 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from lindiff import figures
+from lindiff.columns.groups import REGULARIZATION
 from lindiff.config.resolve import load
-from lindiff.drawing import tables
+from lindiff.drawing import slices, tables
 from lindiff.errors import InputError
 from lindiff.files import write_table
+from lindiff.models import SHRINKAGE
 from lindiff.report import answers, findings
+from lindiff.report.questions import best
 from tests.once import once
 from tests.report.made_up import SWEEPS
 from tests.sweeps import Sweep
@@ -70,6 +73,11 @@ def said(results: Path) -> dict[str, list[findings.Said]]:
     """What is said of each figure that was drawn."""
     drawn = [path.stem for path in (results / "figures").glob("*.parquet")]
     return {answer.figure: found for answer, found in answers.answers(results, drawn)}
+
+
+def test_every_regularization_that_figures_compare_has_its_words():
+    assert set(slices.REGULARIZERS) <= set(REGULARIZATION)
+    assert set(best._REGULARIZERS) == {*slices.REGULARIZERS, SHRINKAGE}
 
 
 @pytest.mark.parametrize("kind", SWEEPS)

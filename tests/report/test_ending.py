@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lindiff.progress import memory_limit
-from lindiff.report import ending, workflow
+from lindiff.report import ending, resources
 from lindiff.sweep.store import Shard
 from tests.sweeps import Sweep
 
@@ -122,7 +122,7 @@ def test_tables_with_lists_reserve_their_memory(tmp_path) -> None:
         text = "{d: 256, n: 512, spectrum: isotropic, ridge: {log: [1.0e-4, 1, 1000]}}"
         defaults = f"{{model: linear_exact, seed: {{range: [0, 5]}}, metrics: {{only: {metrics}}}}}"
         plan = sweep.plan(sweep.config(text, defaults=defaults))
-        sizes.append(workflow.table_memory(plan, 1))
-        assert workflow.table_memory(plan, 2) == 2 * sizes[-1]
+        sizes.append(resources.table_memory(plan, 1))
+        assert resources.table_memory(plan, 2) == 2 * sizes[-1]
     assert sizes[1] - sizes[0] == pytest.approx(5000 * 25 * 160 / 1e6, abs=1.1)
     assert sizes[2] - sizes[0] == pytest.approx(5000 * 257 * 160 / 1e6, abs=1.1)

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from lindiff.columns import SETTING
+from lindiff.columns.groups import NOT_AUGMENTED
 from lindiff.science import augmentation
 from lindiff.science.augmentation import left_out, orbit_of_pictures, orbit_of_signs, size_of, sizes
 from lindiff.science.datasets import Rows
@@ -103,6 +105,14 @@ def test_an_orbit_of_signs_has_a_covariance_of_blocks():
     )
 
 
+def test_the_settings_name_every_group():
+    kinds = (*augmentation.OF_PICTURES, augmentation.SIGNS)
+    assert SETTING["augmentation"].choices == (NOT_AUGMENTED, *kinds)
+    assert SETTING["group_size"].void_unless == ("augmentation", augmentation.OF_SIZES)
+    several = {kind for kind in kinds if len(sizes(kind, (4, 4), 16)) > 1}
+    assert several == set(augmentation.OF_SIZES)
+
+
 def test_sizes_of_groups():
     assert sizes("none", (8, 8), 61) == (1,)
     assert sizes("flip", (8, 8), 61) == (2,)
@@ -118,7 +128,6 @@ def test_sizes_of_groups():
     for kind, size, picture in (("shift", 5, (8, 8)), ("signs", 32, None), ("flip", 0, None)):
         with pytest.raises(ValueError, match=f"no group {kind}"):
             size_of(kind, size, picture, 16)
-    assert augmentation.OF_PICTURES == ("flip", "shift", "flip_shift")
 
 
 def test_data_without_pictures_are_not_moved():

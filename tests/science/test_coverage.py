@@ -24,23 +24,30 @@ def places(x, number, seed=1, count=coverage.NOISES):
     return coverage.places(x, number, np.random.default_rng(seed), count)
 
 
-def own_weight(x, number, i, sigma, noise):
-    """The mean posterior weight of point i and its copies, a softmax at a time."""
+def own_weights(x, number, i, sigma, noise):
+    """The posterior weight of point i and its copies for each noise, a softmax at a time."""
     found = []
     for e in noise:
         logs = -((x[i] + sigma * e - x) ** 2).sum(axis=1) / (2 * sigma**2)
         found.append(np.exp(logs - logsumexp(logs))[number == number[i]].sum())
-    return np.mean(found)
+    return np.array(found)
 
 
 def test_at_its_own_time_the_mean_weight_of_each_point_is_a_half():
+    """And the error of that time is that of the mean weight over its slope in time."""
     x, number = points_of()
     noise = np.random.default_rng(1).standard_normal((coverage.NOISES, 3))
     found = places(x, number)
     for i, time in enumerate(found.own_time):
-        sigma = np.sqrt(np.expm1(2 * time))
-        assert own_weight(x, number, i, sigma, noise) == pytest.approx(0.5, abs=1e-4)
-        assert own_weight(x, number, i, sigma / 2, noise) > 0.5
+        before, weights, after = (
+            own_weights(x, number, i, np.sqrt(np.expm1(2 * moved)), noise)
+            for moved in (time - 1e-3, time, time + 1e-3)
+        )
+        assert weights.mean() == pytest.approx(0.5, abs=1e-4)
+        slope = (before - after).mean() / 2e-3
+        error = weights.std(ddof=1) / np.sqrt(len(noise)) / slope
+        assert slope > 0
+        assert found.own_time_se[i] == pytest.approx(error, rel=1e-2)
     assert found.own_time[0] == found.own_time[-1]
 
 

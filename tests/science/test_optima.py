@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.coverage import SCHEDULE, coverage, of_optimum, population
+from benchmarks.coverage import SCHEDULE, of_optimum, population
+from benchmarks.covering import coverage
 from lindiff.science.filters import Training
 from lindiff.science.optima import Minimum, measured, measured_rise, minimum
 from lindiff.science.ridge import METRICS, best_ridge

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from lindiff import columns
 from lindiff.science.filters import Bank, Training
 from lindiff.science.named import names
 from lindiff.science.sampler import make_sampler
@@ -39,11 +38,6 @@ def test_cosine_is_the_squared_cosine():
 def test_a_schedule_outside_the_unit_interval_is_refused():
     with pytest.raises(ValueError, match=r"is not inside \(0, 1\)"):
         make_schedule("linear", 5)
-
-
-def test_registries_and_columns_name_the_same_things():
-    assert sorted(columns.SETTING["schedule"].choices) == sorted(SCHEDULES)
-    assert sorted(columns.SETTING["sampler"].choices) == sorted(("ideal", *SAMPLERS))
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lindiff import columns
 from lindiff.science.datasets import remember
 from lindiff.science.named import names
 from lindiff.science.pools import make_pool
@@ -61,10 +60,6 @@ def test_shapes_of_the_named_spectra():
 def test_bad_spectra_are_refused(name, params, message):
     with pytest.raises(ValueError, match=message):
         make_spectrum(name, 2, **params)
-
-
-def test_registry_and_columns_agree():
-    assert sorted(columns.SETTING["spectrum"].choices) == sorted(SPECTRA)
 
 
 def test_a_data_set_has_the_spectrum_of_its_pool():

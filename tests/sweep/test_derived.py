@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lindiff import checksums, figures
-from lindiff.report.workflow import summary
+from lindiff.report.summary import summary
 from lindiff.sweep import derived
 from tests.sweeps import Sweep
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from lindiff.columns import SETTING  # noqa: E402
 from lindiff.science.named import names  # noqa: E402
 from lindiff.science.pictures import Picture  # noqa: E402
 from lindiff.science.schedule import make_schedule  # noqa: E402
@@ -37,10 +36,6 @@ def inputs(models, batch, d, dtype=torch.float64):
     x = torch.randn((models, batch, d), generator=generator, dtype=dtype)
     sigma = torch.rand((models, batch), generator=generator, dtype=dtype) * 3 + 0.01
     return x, sigma, torch.linspace(0.8, 1.2, models, dtype=dtype)
-
-
-def test_each_is_a_model_of_the_table():
-    assert set(NETWORKS) <= set(SETTING["model"].choices)
 
 
 @settings(max_examples=40, deadline=None)

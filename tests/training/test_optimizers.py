@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from lindiff.columns import EXACT_DESCENT, SETTING  # noqa: E402
 from lindiff.training.optimizers import (  # noqa: E402
     LEARNING_RATE_DECAYS,
     OPTIMIZERS,
@@ -24,6 +25,12 @@ REFERENCES = {
     ),
     "sgd": lambda p, rate, decay: torch.optim.SGD(p, lr=rate, weight_decay=decay),
 }
+
+
+def test_the_settings_name_them_all():
+    assert set(SETTING["optimizer"].choices) == {*OPTIMIZERS, EXACT_DESCENT}
+    assert set(SETTING["learning_rate_decay"].choices) == set(LEARNING_RATE_DECAYS)
+    assert set(REFERENCES) == set(OPTIMIZERS)
 
 
 def objective(parameters):

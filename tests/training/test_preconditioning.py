@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from lindiff.columns import SETTING  # noqa: E402
+from lindiff.training.forms import Form  # noqa: E402
 from lindiff.training.preconditioning import PRECONDITIONINGS, edm, none, v, x0  # noqa: E402
 
 D = 5
@@ -27,6 +28,7 @@ def body(parameters, x, sigma):
 
 def test_the_setting_names_them_all():
     assert tuple(PRECONDITIONINGS) == SETTING["preconditioning"].choices
+    assert Form(3, 4).preconditioning == SETTING["preconditioning"].neutral
 
 
 def test_edm_is_that_of_karras_et_al():

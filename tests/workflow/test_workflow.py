@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 
 from lindiff.files import lock_run
 from lindiff.report.ending import memory
-from lindiff.report.workflow import Sweep, minutes
+from lindiff.report.resources import minutes
+from lindiff.report.workflow import Sweep
 from lindiff.sweep.store import FORMAT, Shard
 from tests.once import once
 from tests.tables import differences

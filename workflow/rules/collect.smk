@@ -1,4 +1,4 @@
-from lindiff.report.workflow import table_memory
+from lindiff.report.resources import table_memory
 
 
 # Finished parts are inputs `before_update`: plain files, without a job that could be run for them.

@@ -1,10 +1,10 @@
-from lindiff.report.workflow import (
+from lindiff.report.resources import table_memory
+from lindiff.report.sources import (
     answers_sources,
     figure_caption,
     figure_category,
     figure_sources,
     page_sources,
-    table_memory,
 )
 
 

@@ -1,5 +1,5 @@
 from lindiff.report.ending import memory
-from lindiff.report.workflow import gpus, minutes
+from lindiff.report.resources import gpus, minutes
 
 
 # The plan file is named by what it says: it exists exactly when there is nothing new to plan.
