@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 import yaml
+from scipy.optimize import brentq
+from scipy.special import digamma
 
 import lindiff
 from lindiff.report.curve import make_curve
@@ -58,6 +60,21 @@ def pictures(exponent):
 def remarks(file):
     text = (CLAIMS / file).read_text(encoding="utf-8")
     return {name: one.get("remark", "") for name, one in yaml.safe_load(text)["claims"].items()}
+
+
+def test_a_fixed_sum_over_dimensions_is_no_matter_of_n_over_d():
+    """Σ0 of N samples about the known mean: d · KL is −½ E ln det(Σ⁻¹Σ0), of a Wishart matrix."""
+    d = np.array([4, 5, 6, 8])
+
+    def needed(size):
+        def excess(n):
+            return -np.sum(digamma((n - np.arange(size)) / 2) - np.log(n / 2)) / 2 - 0.1
+
+        return brentq(excess, size, 1e4)
+
+    slope = np.polyfit(np.log(d), np.log([needed(size) for size in d]), 1)[0]
+    remark = remarks("bardone.yaml")["the_covariance_takes_no_more_than_linearly_many_rows"]
+    assert f"d^{slope:.1f} " in remark
 
 
 def test_heun_s_error_and_that_of_its_start_have_opposite_signs():
