@@ -15,7 +15,7 @@ from lindiff.claims.reading import Point
 from lindiff.claims.source import Source
 from lindiff.claims.statement import Statement
 from lindiff.claims.table import formula
-from lindiff.claims.verdict import VERDICTS, Verdict, verdict_at
+from lindiff.claims.verdict import UNDECIDED, VERDICTS, Verdict, verdict_at
 from lindiff.columns.groups import SPECTRUM
 from lindiff.drawing.intervals import LEVEL
 from lindiff.files import write_text
@@ -74,7 +74,8 @@ def _source(source: Source, verdicts: Sequence[Verdict]) -> str:
     _, fields = WORKS[source.sheet.source]
     where = f"arXiv {fields['eprint']}" if "eprint" in fields else fields.get("journal", "")
     sweep = source.config.name
-    size = f", with {', '.join(source.settings)}" if source.settings else ""
+    instead = ", in place of the sizes that the sentences below name"
+    size = f", with {', '.join(source.settings)}{instead}" if source.settings else ""
     work = f"{fields['title']} ({where}). " if "title" in fields else ""
     head = (
         f"<h2>{html.escape(cited(source))}</h2>\n<p>{html.escape(work)}"
@@ -97,6 +98,9 @@ def _article(verdict: Verdict) -> str:
         texts.append(f"Remark: {statement.remark}")
     if verdict.reason:
         texts.append(f"Nothing could be read: {verdict.reason}.")
+    if verdict.verdict == UNDECIDED and not verdict.source.settings:
+        size = ", ".join(f"`{setting}`" for setting in verdict.source.sheet.cluster)
+        texts.append(f"With `--cluster` it is asked at {size}.")
     body = "".join(f"<p>{marked(text)}</p>\n" for text in texts)
     return (
         f'<article id="{_anchor(verdict)}"><h3>{html.escape(statement.says)} '

@@ -8,12 +8,17 @@ import math
 import numpy as np
 import pytest
 import yaml
+from scipy.optimize import brentq
+from scipy.special import digamma
 
 import lindiff
+from lindiff.config.resolve import load
+from lindiff.drawing.intervals import mean_interval
 from lindiff.report.curve import make_curve
 from lindiff.science import optima
 from tests.claims.test_verdict import CLAIMS
 from tests.models.test_bures_floor import by_recursion
+from tests.sweeps import Sweep
 
 RATIOS = {  # N/d: best stop of the loss over that of KL(ρ_N‖ρ) and of KL(ρ‖ρ_N), theory at d = 128
     ("isotropic", 1): (0.994, 1.204),
@@ -58,6 +63,48 @@ def pictures(exponent):
 def remarks(file):
     text = (CLAIMS / file).read_text(encoding="utf-8")
     return {name: one.get("remark", "") for name, one in yaml.safe_load(text)["claims"].items()}
+
+
+def test_a_fixed_sum_over_dimensions_is_no_matter_of_n_over_d():
+    """Σ0 of N samples about the known mean: d · KL is −½ E ln det(Σ⁻¹Σ0), of a Wishart matrix."""
+    d = np.array([4, 5, 6, 8])
+
+    def needed(size):
+        def excess(n):
+            return -np.sum(digamma((n - np.arange(size)) / 2) - np.log(n / 2)) / 2 - 0.1
+
+        return brentq(excess, size, 1e4)
+
+    slope = np.polyfit(np.log(d), np.log([needed(size) for size in d]), 1)[0]
+    remark = remarks("bardone.yaml")["the_covariance_takes_no_more_than_linearly_many_rows"]
+    assert f"d^{slope:.1f} " in remark
+
+
+@pytest.mark.slow
+def test_at_the_step_of_the_least_loss_the_bias_is_near_the_level(tmp_path):
+    """16 other training sets: at step 29 the loss is below that at 14 and 59, the bias is 0.046."""
+    pytest.importorskip("torch")
+    text = (CLAIMS / "sweeps/biased_generalization.yaml").read_text(encoding="utf-8")
+    sweep = yaml.safe_load(text)
+    stops = sweep["experiments"]["stops"] | {"steps": 60, "stop_step": [14, 29, 59]}
+    sweep["experiments"] = {"stops": stops}
+    sweep["defaults"]["seed"] = {"range": [700, 716]}
+    path = tmp_path / "others.yaml"
+    path.write_text(yaml.safe_dump(sweep), encoding="utf-8")
+    made = Sweep(tmp_path)
+    made.finish(load(path))
+    rows = sorted(made.rows("others").values(), key=lambda row: row["seed"])
+
+    def at(name, stop):
+        return np.array([row[name] for row in rows if row["stop_step"] == stop])
+
+    for stop in (14, 59):
+        assert mean_interval(at("test_loss", stop) - at("test_loss", 29), 0.95).low > 0
+    bias = mean_interval(at("proximity_bias", 29), 0.95)
+    found = (bias.value, bias.low, bias.high)
+    assert found == pytest.approx((0.046, 0.040, 0.052), abs=1.5e-3)
+    remark = remarks("garnier_brun.yaml")["bias_comes_before_the_best_stop"]
+    assert "0.046 (0.040 to 0.052)" in remark
 
 
 def test_heun_s_error_and_that_of_its_start_have_opposite_signs():

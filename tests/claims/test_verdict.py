@@ -165,6 +165,8 @@ def test_the_page_says_what_was_found_with_its_evidence(decided):
         "Here: Ours.", "Remark: It does not.", "no cell of the sweep meets the conditions",
     ):  # fmt: skip
         assert text in found.text, text
+    size = "With --cluster it is asked at one.n=[64, 128, 256, 512, 1024]."
+    assert found.text.count(size) == 1
     assert "script" not in found.tags
     assert len(verdicts) == found.text.count("Read: ")
 
@@ -184,6 +186,16 @@ def test_one_claim_is_not_claims(decided):
     verdicts, folder = decided
     page.write([verdicts["nobody"]], folder / "one.html")
     assert "1 claim: 0 confirmed" in (folder / "one.html").read_text()
+
+
+def test_at_the_size_for_a_cluster_the_page_says_that_sentences_name_another(decided):
+    verdicts, folder = decided
+    nobody = verdicts["nobody"]
+    source = dataclasses.replace(nobody.source, settings=("one.n=[64, 1024]",))
+    page.write([dataclasses.replace(nobody, source=source)], folder / "large.html")
+    text = (folder / "large.html").read_text()
+    assert "with one.n=[64, 1024], in place of the sizes that the sentences below name" in text
+    assert "--cluster" not in text
 
 
 def test_many_points_are_told_in_a_line_and_shown_on_demand(decided):
