@@ -68,6 +68,11 @@ def test_start_is_light() -> None:
     assert run.stdout == "[]\n"
 
 
+def test_it_runs_as_a_module() -> None:
+    run = subprocess.run([sys.executable, "-m", "lindiff", "--version"], capture_output=True)
+    assert run.stdout.startswith(b"lindiff, version ")
+
+
 def test_every_verb_has_help() -> None:
     verbs = ("validate", "plan", "run", "collect", "figures", "status", "cells", "theory")
     for verb in (*verbs, "recompute", "sweep", "init"):

@@ -14,7 +14,7 @@ ROOT = Path(lindiff.__file__).parent
 ROOMS = (
     "errors", "progress", "session", "columns", "science", "files", "checksums", "training",
     "models", "fingerprint", "planning", "config", "drawing", "figures", "sweep", "report",
-    "claims", "advice", "surface", "verbs", "cli",
+    "claims", "advice", "surface", "verbs", "cli", "__main__",
 )  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 
