@@ -1,12 +1,19 @@
-"""Curves of several m, the frozen noises a training sample: their looks and their legend."""
+"""Curves of several m, the frozen noises a training sample: intervals, looks and the legend."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from lindiff.drawing import labels, style, tables
+from lindiff.drawing.intervals import LONGER, Interval, geometric_mean_interval
+
+
+def interval(values: ArrayLike) -> Interval:
+    """Of the geometric mean of test losses; near N m = d a few are far above the others."""
+    return geometric_mean_interval(values, above=LONGER)
 
 
 def series(data: pa.Table) -> list[tuple[float, str, str]]:
