@@ -17,7 +17,9 @@ import pyarrow as pa
 from benchmarks.coverage_measured import SAMPLES, SPECTRUM, classes, copied_sets, report_errors
 from benchmarks.covering import Case, of_centre, report
 from lindiff.claims.reading import points
-from lindiff.figures import coverage
+from lindiff.drawing import noises
+from lindiff.drawing.intervals import positive_mean_interval
+from lindiff.figures import coverage, cumulants, weighting
 from lindiff.models import linear, random_features
 from lindiff.science import denoisers, samples, scaling
 from lindiff.science.filters import Bank, Training
@@ -95,7 +97,7 @@ def losses(size: int) -> Iterator[Case]:
         given = POWER | {"d": 20, "n": n, "noises": 1.0, "sampler": "ddim", "timesteps": 50}
         found = np.array(of_sets(size, linear.run, "test_loss", **given), float)[:, 0]
         at = " at N m = d" if n == 20 else ""
-        yield of_centre(f"loss of frozen noises{at}", "geometric mean", found)
+        yield of_centre(f"loss of frozen noises{at}", "geometric mean", found, noises.interval)
     for n in (8, 32, 128):
         stops = {"n": n, "stop": [10.0, 1000.0, np.inf], "weight_decay": 1e-3}
         found = np.array(
@@ -121,7 +123,10 @@ def eigenvalues(size: int) -> Iterator[Case]:
         for values in counts.T:
             many = "1 and more" if values.mean() >= 1 else "0.2 to 1"
             if values.mean() > 0.2:
-                yield of_centre(f"eigenvalues of features in a bin, {many} of them", "mean", values)
+                yield of_centre(
+                    f"eigenvalues of features in a bin, {many} of them", "mean", values,
+                    positive_mean_interval,
+                )  # fmt: skip
 
 
 def modes(size: int) -> Iterator[Case]:
@@ -133,7 +138,9 @@ def modes(size: int) -> Iterator[Case]:
         levels = sorted({t for t, _ in tables[0]})
         for mode in (1, 20):
             values = np.array([table[levels[len(levels) // 2], mode] for table in tables])
-            yield of_centre("difference of two models along a mode", "mean", values)
+            yield of_centre(
+                "difference of two models along a mode", "mean", values, positive_mean_interval
+            )
 
 
 def ratios(size: int) -> Iterator[Case]:
@@ -146,8 +153,9 @@ def ratios(size: int) -> Iterator[Case]:
         values = [a[0][level]["test_loss"] / b[0][level]["test_loss"]
                   for a, b in zip(weighted, uniform, strict=True)]  # fmt: skip
         yield of_centre(
-            "loss of a weighting over that of uniform", "geometric mean", np.array(values)
-        )
+            "loss of a weighting over that of uniform", "geometric mean", np.array(values),
+            weighting.interval,
+        )  # fmt: skip
 
 
 def needed(size: int) -> Iterator[Case]:
@@ -171,7 +179,9 @@ def mixtures(size: int, rng: np.random.Generator) -> Iterator[Case]:
     for n in (16, 128):
         rows = (classes(0.9, 0.5, rng)[:n] for _ in range(size))
         found = [samples.excess_kurtosis(rng.choice(x, SAMPLES))[0] for x in rows]
-        yield of_centre("kurtosis of copies", "mean", np.array(found))
+        yield of_centre(
+            f"kurtosis of copies of {n} points", "mean", np.array(found), cumulants.interval
+        )
         shares = (MIXTURE.posterior(MIXTURE.sample(n, rng, rng)[0])[:, 1] for _ in range(size))
         values = np.array([share.mean() for share in shares])
         yield of_centre("share of a class among training points", "mean", values)
@@ -185,12 +195,7 @@ def fifths(size: int, rng: np.random.Generator) -> Iterator[Case]:
         for at, which in ((0, "first"), (-1, "last")):
             values = np.array([part[at].mean() for part in parts])
             words = f"copies in the {which} fifth, {name} copied"
-            yield Case((words,), values, (float(values.mean()),), _band_of_copies)
-
-
-def _band_of_copies(rows: Array) -> tuple[tuple[float, float]]:
-    found = coverage._interval(rows)
-    return ((found.low, found.high),)
+            yield of_centre(words, "mean", values, coverage.interval)
 
 
 # Claims ------------------------------------------------------------------------------------------

@@ -42,16 +42,21 @@ def coverage(case: Case, seeds: int, repeats: int, rng: np.random.Generator) -> 
     return shares
 
 
-def of_centre(data: str, name: str, values: Array) -> Case:
-    """The mean, the geometric mean or the median of single numbers, shape (size,)."""
-    estimator, centre = {
+def of_centre(
+    data: str, name: str, values: Array, estimator: intervals.Estimator | None = None
+) -> Case:
+    """The mean, the geometric mean or the median of single numbers, shape (size,).
+
+    With its interval of `lindiff.drawing.intervals`, or that of a figure.
+    """
+    own, centre = {
         "mean": (intervals.mean_interval, np.mean),
         "geometric mean": (intervals.geometric_mean_interval, lambda x: np.exp(np.log(x).mean())),
         "median": (intervals.median_interval, np.median),
     }[name]
 
     def ends(rows: Array) -> tuple[tuple[float, float]]:
-        interval = estimator(rows)
+        interval = (estimator or own)(rows)
         return ((interval.low, interval.high),)
 
     return Case((f"{name} of {data}",), values, (float(centre(values)),), ends)

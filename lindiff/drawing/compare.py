@@ -190,6 +190,11 @@ def geometric_means(values: ArrayLike) -> Interval:
     return geometric_mean_interval(values).of_enough(FEWEST)
 
 
+def of_enough(estimator: Estimator, fewest: int = FEWEST) -> Estimator:
+    """An estimator without an interval for fewer than `fewest` values."""
+    return lambda values: estimator(values).of_enough(fewest)
+
+
 def summary(
     cells: pa.Table,
     keys: Sequence[str],

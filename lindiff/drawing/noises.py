@@ -1,4 +1,4 @@
-"""Curves of several m, the frozen noises a training sample: their looks, legend and peaks."""
+"""Curves of several m, the frozen noises a sample: intervals, looks, legend and peaks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lindiff.drawing import labels, style, tables
+from lindiff.drawing.intervals import LONGER, Interval, geometric_mean_interval
 
 Array = NDArray[np.float64]
+
+
+def interval(values: ArrayLike) -> Interval:
+    """Of the geometric mean of test losses; near N m = d a few are far above the others."""
+    return geometric_mean_interval(values, above=LONGER)
 
 
 def series(data: pa.Table) -> list[tuple[float, str, str]]:

@@ -1,12 +1,13 @@
 """Test and train loss over N of several models trained on m frozen noises a sample and noise level.
 
 Points are means over training sets with their 95 % t-interval as band where at least 8 sets stand
-behind a point, of the test loss both on logarithms; coloured lines the large-system theory of the
-linear model, thin black ones the loss of the linear optimum for the population, or on held-out rows
-that for the pool. m = ∞ is the average over noise. At N m = d, where pairs of sample and noise are
-as many as dimensions, the theory of the test loss without a penalty is infinite, and its lines have
-a gap. The train loss is over the noises that a model was trained on, the test loss over fresh ones.
-The networks are trained by the budget given below, on which their losses at small N depend.
+behind a point, of the test loss both on logarithms and the band 1.4 times as long above; coloured
+lines the large-system theory of the linear model, thin black ones the loss of the linear optimum
+for the population, or on held-out rows that for the pool. m = ∞ is the average over noise. At
+N m = d, where pairs of sample and noise are as many as dimensions, the theory of the test loss
+without a penalty is infinite, and its lines have a gap. The train loss is over the noises that a
+model was trained on, the test loss over fresh ones. The networks are trained by the budget given
+below, on which their losses at small N depend.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = tables.keep(cells, "noises", slices.spread(every, _FEW))
     cells = slices.counted(cells, "noises", every)
     # A train loss of 0 to rounding has a mean, on logarithms it has none worth drawing.
-    estimators = zip(LOSSES, (compare.geometric_means, compare.means), strict=True)
+    estimators = zip(LOSSES, (compare.of_enough(noises.interval), compare.means), strict=True)
     found = pa.concat_tables(
         [compare.summary(cells, _KEYS, (loss,), estimator) for loss, estimator in estimators]
     )

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike
 
 from lindiff.drawing import drawn, labels, slices, style, tables
-from lindiff.drawing.intervals import Interval, share_interval
+from lindiff.drawing.intervals import LONGER, Interval, share_interval
 from lindiff.drawing.needs import Condition, Needs
 from lindiff.science import laws
 
@@ -38,12 +38,11 @@ CATEGORY = "Transition"
 _KEYS = (*slices.SPECTRUM, "d", "n", "n_over_d")
 _SPECTRA = 5
 _POINTS = 400  # of the limit's line
-_BELOW = 1.4  # chosen on other training sets than it was judged by (docs/benchmarks.md)
 
 
 def interval(values: ArrayLike) -> Interval:
     """Of the mean of overlaps; a few may be far below the others (docs/theory.md, "Overlap")."""
-    return share_interval(values, below=_BELOW)
+    return share_interval(values, below=LONGER)
 
 
 def query(metrics: pa.Table) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -13,11 +14,13 @@ from scipy import stats
 
 from lindiff.drawing.intervals import (
     FEWEST_SETS,
+    LONGER,
     Interval,
     PowerFit,
     geometric_mean_interval,
     mean_interval,
     median_interval,
+    positive_mean_interval,
     power_fit,
     quantile_band,
     share_interval,
@@ -50,6 +53,22 @@ def test_geometric_mean_by_hand():
     assert got == Interval(
         pytest.approx(2), pytest.approx(2 / factor), pytest.approx(2 * factor), 2
     )
+
+
+def test_positive_mean_by_hand():
+    half = 4.302652729911275 / math.sqrt(3) / 2
+    for floor in (0.0, -2.0):
+        got = positive_mean_interval(np.array([1.0, 2.0, 3.0]) + floor, floor=floor)
+        low, high = (floor + 2 * math.exp(x) for x in (-half, LONGER * half))
+        assert got == Interval(2 + floor, pytest.approx(low), pytest.approx(high), 3)
+
+
+@pytest.mark.parametrize("values", [[0.0, 0, 0], [0.1] * 3, [-1.0, 0.5], [1.0, INF], [2.0]])
+def test_a_positive_mean_without_scatter_or_below_its_floor_has_no_interval(values: list[float]):
+    got = positive_mean_interval(values)
+    assert got.value == pytest.approx(np.mean(values))
+    assert math.isnan(got.low)
+    assert math.isnan(got.high)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +183,11 @@ def skewed(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.beta(4, 1, n)
 
 
+def gamma(deviation: float) -> Callable[[np.random.Generator, int], np.ndarray]:
+    """Positive values with the mean 1 and a standard deviation."""
+    return lambda rng, n: rng.gamma(deviation**-2, deviation**2, n)
+
+
 def heavy(rng: np.random.Generator, n: int) -> np.ndarray:
     """Without a mean, and infinite in one draw of five."""
     return np.where(rng.random(n) < 0.2, INF, rng.pareto(0.75, n) + 1)
@@ -187,6 +211,16 @@ HEAVY_MEDIAN = (1 - 0.5 / 0.8) ** (-1 / 0.75)
 )
 def test_coverage(estimator, draw, truth: float, seeds: int):
     assert 0.92 <= coverage(estimator, draw, truth, seeds) <= 0.98
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("deviation", [0.3, 1.6])
+def test_intervals_of_positive_means_cover(deviation: float, seeds: int):
+    assert 0.935 <= coverage(positive_mean_interval, gamma(deviation), 1, seeds) <= 0.985
+
+
+def test_a_plain_interval_of_a_skewed_mean_falls_short():
+    assert coverage(mean_interval, gamma(1.6), 1, 10) < 0.9
 
 
 @pytest.mark.parametrize(

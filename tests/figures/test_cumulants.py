@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from lindiff.drawing import style, tables
+from lindiff.drawing.intervals import LONGER
 from lindiff.figures import cumulants
 from tests.figures import synthetic
 from tests.figures.feeds import cumulants as feed
@@ -28,6 +29,8 @@ def test_points_are_means_over_training_sets(data: pa.Table, mixture: str):
         found = tables.arrays(data, quantity="excess_kurtosis", **own)
         planted = [[feed.kurtosis(mixture, n, seed) for seed in range(4)] for n in feed.NS]
         np.testing.assert_allclose(found["value"], np.mean(planted, axis=1))
+        least, low, high = (found[name].astype(float) + 2 for name in ("value", "low", "high"))
+        np.testing.assert_allclose(np.log(high / least), LONGER * np.log(least / low))
         found = tables.arrays(data, quantity="kl_model_data", **own)
         np.testing.assert_allclose(found["value"], [feed.D / (2 * n) for n in feed.NS])
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from lindiff.drawing import style, tables
+from lindiff.drawing.intervals import LONGER
 from lindiff.figures import differences
 from lindiff.models import MODELS
 from tests.figures.feeds import differences as feed
@@ -48,7 +49,9 @@ def test_two_modes_of_one_variance_are_one_value_of_a_pair(data: pa.Table):
 def test_a_band_from_eight_pairs_on():
     for pairs, banded in ((7, False), (8, True)):
         found = tables.arrays(query(pairs), model="mlp", n=16, quantity="difference")
-        assert np.isfinite(found["low"].astype(float)).all() == banded
+        value, low, high = (found[name].astype(float) for name in ("value", "low", "high"))
+        assert np.isfinite(low).all() == banded
+    assert np.log(high / value) == pytest.approx(LONGER * np.log(value / low))
 
 
 def test_every_panel_has_its_points_the_limit_and_the_noise(data: pa.Table):

@@ -27,6 +27,9 @@ def test_eigenvalues_are_counted_once_a_training_set_and_unit_of_ln(data, n, low
     at = dict(zip(np.round(np.log10(found["stop"]), 6), found["value"], strict=True))
     # Two training sets, N and N + 2; between the bulks there is nothing.
     width = math.log(10) / 10
+    # Both have all of the first bulk: that tells no scatter.
+    for end in ("low", "high"):
+        assert np.isnan(found[end].astype(float)).tolist() == [abs(x - 1.25) < 0.1 for x in at]
     assert at == pytest.approx({1.25: feed.D / width, -low: (n + 1) / width})
     assert set(found["seeds"]) == {2}
     assert set(found["t"]) == {2}

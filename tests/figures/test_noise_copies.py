@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from lindiff.drawing import drawn, style, tables
+from lindiff.drawing.intervals import LONGER
 from lindiff.figures import noise_copies
 from tests.figures.feeds import noise_copies as feed
 
@@ -25,6 +26,8 @@ def test_losses_of_each_m(m: float):
     assert found["n"].tolist() == [4, 8, 64]
     # Two training sets at e^±1: their geometric mean.
     assert found["value"] == pytest.approx(1 + feed.D / (np.array([4, 8, 64]) * m))
+    above, below = (np.log(found[end] / found["value"]) for end in ("high", "low"))
+    assert above == pytest.approx(-LONGER * below)
     theory = tables.arrays(data(), noises=m, strength=0.0, quantity="test_loss_theory")
     assert theory["n"].tolist() == [4, 8, 16, 32, 64]
     assert theory["value"] == pytest.approx(1 + feed.D / (theory["n"] * m))

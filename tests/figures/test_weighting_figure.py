@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from lindiff.drawing import caption, compare, labels, layout, style, tables
+from lindiff.drawing.intervals import LONGER
 from lindiff.figures import weighting
 from lindiff.science.schedule import make_schedule
 from lindiff.science.weighting import make_weights
@@ -52,7 +53,9 @@ def test_weights_are_those_of_training_at_every_level(data: pa.Table):
 def test_a_band_from_eight_training_sets_on():
     for seeds, banded in ((7, False), (8, True)):
         found = tables.arrays(query(seeds), quantity="level_ratio", weighting="x0", n=4)
-        assert np.isfinite(found["low"].astype(float)).all() == banded
+        value, low, high = (found[name].astype(float) for name in ("value", "low", "high"))
+        assert np.isfinite(low).all() == banded
+    assert np.log(value / low) == pytest.approx(LONGER * np.log(high / value))
 
 
 def test_without_a_loss_of_uniform_there_is_nothing_to_draw():
