@@ -72,8 +72,7 @@ def draw(
 def noise(activation: Activation, variances: np.ndarray, slope: float) -> np.ndarray:
     """Variance of σ beyond its constant and a linear part, where u has these variances."""
     found = equivalents(activation, np.stack([variances / 2, variances / 2], axis=1))
-    off = [(np.sqrt(e.slope) - np.sqrt(slope)) ** 2 for e in found]
-    return np.array([e.shared + e.own for e in found]) + np.array(off) * variances
+    return np.array([own.white(slope).sum() + own.quadratic for own in found])
 
 
 def imitated(

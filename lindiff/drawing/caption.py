@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lindiff.drawing import drawn, record, tables
+from lindiff.drawing import drawn, labels, record, tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,5 +37,4 @@ def _panels(figure: Figure) -> str:
     marked = [letter for letter, own in known.items() if any(map(drawn.marks_dimension, own.axes))]
     if len(marked) in (0, len(known)):
         return ""
-    *first, last = (f"({letter})" for letter in marked)
-    return f" in {', '.join(first)} and {last}" if first else f" in {last}"
+    return f" in {labels.listed([f'({letter})' for letter in marked])}"

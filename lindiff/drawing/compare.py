@@ -190,20 +190,23 @@ def geometric_means(values: ArrayLike) -> Interval:
     return geometric_mean_interval(values).of_enough(FEWEST)
 
 
-def of_enough(estimator: Estimator, fewest: int = FEWEST) -> Estimator:
-    """An estimator without an interval for fewer than `fewest` values."""
-    return lambda values: estimator(values).of_enough(fewest)
-
-
 def summary(
     cells: pa.Table,
     keys: Sequence[str],
     quantities: Sequence[str],
-    estimator: Estimator = means,
+    estimator: Estimator = mean_interval,
+    fewest: int = FEWEST,
 ) -> pa.Table:
-    """`tables.summarise` of all models but the limits, then these as ``NAME_theory``."""
+    """`tables.summarise` of all models but the limits, then these as ``NAME_theory``.
+
+    Without an interval for fewer than `fewest` values.
+    """
     theory = limits(cells)
-    found = tables.summarise(cells.filter(pc.invert(theory)), keys, quantities, estimator)
+
+    def of_enough(values: ArrayLike) -> Interval:
+        return estimator(values).of_enough(fewest)
+
+    found = tables.summarise(cells.filter(pc.invert(theory)), keys, quantities, of_enough)
     return tables.with_theory(found, cells.filter(theory), keys, quantities)
 
 

@@ -104,6 +104,16 @@ def few(name: str, counts: Sequence[int]) -> str:
     return f"Of {of} {what} {kept} {'is' if kept == 1 else 'are'} taken."
 
 
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def equal(left: str, right: str) -> str:
     """``left = right``, in one piece of mathematics where a symbol is followed by a number."""
     if left.endswith("$") and right.startswith("$"):

@@ -126,6 +126,19 @@ def spread(values: Sequence[float], count: int) -> list[float]:
     return [v for v in values if v in kept]
 
 
+def taken(table: pa.Table, name: str, count: int, among: pa.Table | None = None) -> pa.Table:
+    """Rows of at most `count` values of a setting, spread over their range; the facts count them.
+
+    Args:
+        table: Rows.
+        name: The setting.
+        count: Most values.
+        among: The rows whose values they are of; by default all.
+    """
+    values = distinct(table if among is None else among, name)
+    return counted(keep(table, name, spread(values, count)), name, values)
+
+
 def counted(table: pa.Table, name: str, values: Collection[Any]) -> pa.Table:
     """The table whose facts say, under ``few``, how many of a setting's values it still has.
 

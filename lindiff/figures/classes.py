@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from lindiff.columns.groups import ONE_CLASS
 from lindiff.drawing import compare, labels, slices, style, tables, times
-from lindiff.drawing.intervals import mean_interval
+from lindiff.drawing.intervals import FEWEST_SETS
 from lindiff.drawing.needs import Condition, Needs, stops
 
 if TYPE_CHECKING:
@@ -48,15 +48,11 @@ _NAMES = {"memorized_fraction": SHARES[1], "weight": _WEIGHT}
 def query(metrics: pa.Table, classes: pa.Table) -> pa.Table:
     """Both numbers of each class over `step`, and its weight, at up to two N of one mixture."""
     cells = times.stopped(_of_classes(metrics), _STOPS, 1)
-    every = tables.distinct(cells, "n")
-    cells = tables.keep(cells, "n", slices.spread(every, _SIZES))
-    cells = slices.counted(cells, "n", every)
+    cells = slices.taken(cells, "n", _SIZES)
     named = classes.rename_columns([_NAMES.get(name, name) for name in classes.column_names])
     named = tables.with_columns(named, class_ratio=pc.divide(named["fraction"], named[_WEIGHT]))
     rows = tables.with_facts(tables.join(named, cells), **tables.facts(cells))
-    return compare.summary(
-        rows, _KEYS, (*SHARES, _WEIGHT), lambda values: mean_interval(values).of_enough()
-    )
+    return compare.summary(rows, _KEYS, (*SHARES, _WEIGHT), fewest=FEWEST_SETS)
 
 
 def draw(data: pa.Table) -> Figure:

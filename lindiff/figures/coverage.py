@@ -66,14 +66,9 @@ def query(metrics: pa.Table, coverage: pa.Table) -> pa.Table:
         # Runs on other data may be longer.
         rows += _at_the_end(coverage, few, tables.distinct(few, "step")[-1])
     cells = slices.counted(pa.concat_tables(parts), "n", tables.distinct(cells, "n"))
-    areas = compare.summary(
-        cells, (*_KEYS, "step"), (AUC,), compare.of_enough(share_interval, FEWEST_SETS)
-    )
+    areas = compare.summary(cells, (*_KEYS, "step"), (AUC,), share_interval, FEWEST_SETS)
     areas = areas.filter(pc.greater_equal(areas["seeds"], FEWEST_SETS))
-    return tables.curve(
-        tables.with_nulls(areas, place=pa.string(), fifth=pa.int64()),
-        rows,
-    )
+    return tables.curve(tables.with_nulls(areas, place=pa.string(), fifth=pa.int64()), rows)
 
 
 def _at_the_end(coverage: pa.Table, cells: pa.Table, step: int) -> list[dict[str, Any]]:
@@ -83,8 +78,7 @@ def _at_the_end(coverage: pa.Table, cells: pa.Table, step: int) -> list[dict[str
     for place in PLACES:
         fifths = tables.with_facts(_fifths(last, place), **tables.facts(cells))
         for quantity, own in ((place, mean_interval), ("copied", interval)):
-            keys, of = (*_KEYS, "fifth"), compare.of_enough(own, FEWEST_SETS)
-            found = compare.summary(fifths, keys, (quantity,), of)
+            found = compare.summary(fifths, (*_KEYS, "fifth"), (quantity,), own, FEWEST_SETS)
             rows += [row | {"place": place, "step": step} for row in found.to_pylist()]
     return rows
 

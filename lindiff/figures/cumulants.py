@@ -59,10 +59,7 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = compare.side_by_side(_of_two(metrics), models, count=_POPULATIONS)
     parts = zip(QUANTITIES, (mean_interval, interval), strict=True)
     return pa.concat_tables(
-        [
-            compare.summary(cells, _KEYS, (name,), compare.of_enough(own, FEWEST_SETS))
-            for name, own in parts
-        ]
+        [compare.summary(cells, _KEYS, (name,), own, FEWEST_SETS) for name, own in parts]
     )
 
 

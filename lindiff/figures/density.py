@@ -40,7 +40,7 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
     cells = slices.measured(metrics)
     cells = slices.pick(cells, ("n", *slices.SPECTRUM), {"d": max})
     cells = tables.with_ratio(slices.spectra(cells, 2))
-    cells = tables.keep(cells, "n", slices.spread(tables.distinct(cells, "n"), 3))
+    cells = slices.taken(cells, "n", 3)
     rows = tables.join(modes, cells)
     known = tables.facts(cells)["fixed"].get("centre") == "known"
     rows = rows.filter(pc.is_finite(rows["eigenvalue"]))

@@ -56,16 +56,12 @@ def query(metrics: pa.Table, differences: pa.Table) -> pa.Table:
     """The difference over s at one level and a few N, of each model at one kind of data."""
     cells = compare.side_by_side(metrics, compare.giving("differences"), count=1)
     measured = cells.filter(pc.invert(compare.limits(cells)))
-    every = tables.distinct(measured, "n")
-    cells = tables.keep(cells, "n", slices.spread(every, _FEW))
-    cells = slices.counted(cells, "n", every)
+    cells = slices.taken(cells, "n", _FEW, measured)
     rows = _at_one_level(tables.join(differences, cells))
     few = slices.spread(tables.distinct(rows, "population_variance"), _VARIANCES)
     means = _of_variances(tables.keep(rows, "population_variance", few))
     means = tables.with_facts(means, **tables.facts(cells))
-    found = compare.summary(
-        means, _KEYS, ("difference",), compare.of_enough(positive_mean_interval)
-    )
+    found = compare.summary(means, _KEYS, ("difference",), positive_mean_interval)
     return tables.curve(found, _renormalized_noises(tables.where(rows, model=THEORY)))
 
 

@@ -43,9 +43,7 @@ _MARK = style.DASHES[2]
 def query(metrics: pa.Table) -> pa.Table:
     """Losses over p of some m, at the least weight decay and at that with the least mean loss."""
     cells = slices.pick(slices.measured(metrics, FEATURES), _SHOWN, {})
-    every = tables.distinct(cells, "noises")
-    cells = tables.keep(cells, "noises", slices.spread(every, _FEW))
-    cells = slices.counted(cells, "noises", every)
+    cells = slices.taken(cells, "noises", _FEW)
     theory = slices.theory(metrics, cells, ("features",), FEATURES_THEORY)
     found = tables.summarise(cells, _KEYS, LOSSES, geometric_mean_interval)
     found = tables.with_theory(found, theory, _KEYS, LOSSES[:1])

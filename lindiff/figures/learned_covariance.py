@@ -40,7 +40,7 @@ def query(metrics: pa.Table, modes: pa.Table) -> pa.Table:
         choices,
         of=("ridge",),
     )
-    cells = tables.keep(cells, "n", slices.spread(tables.distinct(cells, "n"), 3))
+    cells = slices.taken(cells, "n", 3)
     rows = tables.join(modes, tables.with_ratio(cells))
     ranks = slices.spread(tables.distinct(rows, "mode"), _MODES)
     few = pc.is_in(rows["mode"], value_set=pa.array(ranks, rows["mode"].type))

@@ -38,8 +38,7 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
         slices.two,
         {"d": max},
     )
-    cells = slices.spectra(cells, 2)
-    cells = tables.keep(cells, "n", slices.spread(tables.distinct(cells, "n"), 5))
+    cells = slices.taken(slices.spectra(cells, 2), "n", 5)
     theory = slices.theory(metrics, cells, finer=())
     rows = _with_share(tables.with_ratio(cells), levels)
     found = tables.summarise(rows, _KEYS, QUANTITIES, mean_interval)

@@ -38,9 +38,7 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = slices.regularizations(
         slices.measured(metrics), ("n", "noises"), lambda found: slices.spread(found, 2), _CHOICES
     )
-    every = tables.distinct(cells, "noises")
-    cells = tables.keep(cells, "noises", slices.spread(every, _FEW))
-    cells = tables.with_ratio(slices.counted(cells, "noises", every))
+    cells = tables.with_ratio(slices.taken(cells, "noises", _FEW))
     theory = slices.theory(metrics, cells)
     found = tables.summarise(cells, _KEYS, LOSSES, noises.interval)
     return tables.with_theory(found, theory, _KEYS, LOSSES[:1])

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from lindiff.columns import SETTING
 from lindiff.drawing import compare, noises, slices, style, tables
+from lindiff.drawing.intervals import mean_interval
 from lindiff.drawing.needs import Needs
 from lindiff.models import EXACT, MODELS, THEORY
 
@@ -41,11 +42,9 @@ def query(metrics: pa.Table) -> pa.Table:
     cells = metrics.filter(pc.and_(some, pc.is_valid(metrics["noises"])))
     cells = compare.side_by_side(cells, _MODELS, ("n", "noises"), count=1)
     measured = cells.filter(pc.not_equal(cells["model"], THEORY))
-    every = tables.distinct(measured, "noises")
-    cells = tables.keep(cells, "noises", slices.spread(every, _FEW))
-    cells = slices.counted(cells, "noises", every)
+    cells = slices.taken(cells, "noises", _FEW, measured)
     # A train loss of 0 to rounding has a mean, on logarithms it has none worth drawing.
-    estimators = zip(LOSSES, (compare.of_enough(noises.interval), compare.means), strict=True)
+    estimators = zip(LOSSES, (noises.interval, mean_interval), strict=True)
     found = pa.concat_tables(
         [compare.summary(cells, _KEYS, (loss,), estimator) for loss, estimator in estimators]
     )

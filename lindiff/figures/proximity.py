@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from lindiff.drawing import compare, labels, slices, style, tables, times
-from lindiff.drawing.intervals import mean_interval
+from lindiff.drawing.intervals import FEWEST_SETS
 from lindiff.drawing.needs import Needs, stops
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def query(metrics: pa.Table) -> pa.Table:
         made = [row for row in times.rows("best_stop", found) if "n" in row]
         rows += [{"model": few["model"][0].as_py()} | population | row for row in made]
     taken = slices.counted(pa.concat_tables(parts), "n", tables.distinct(cells, "n"))
-    curves = compare.summary(taken, _KEYS, CURVES, lambda values: mean_interval(values).of_enough())
+    curves = compare.summary(taken, _KEYS, CURVES, fewest=FEWEST_SETS)
     return tables.curve(tables.with_nulls(curves, time=pa.string()), rows)
 
 

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lindiff.drawing import compare, drawn, labels, slices, style, tables, times
-from lindiff.drawing.intervals import mean_interval
+from lindiff.drawing.intervals import FEWEST_SETS
 from lindiff.drawing.needs import Needs, stops
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def query(metrics: pa.Table) -> pa.Table:
     few = pa.concat_tables([cells.slice(0, 0), *parts])
     found = pa.concat_tables(
         [
-            compare.summary(
-                few, _KEYS, CURVES[:2], lambda values: mean_interval(values).of_enough()
-            ),
+            compare.summary(few, _KEYS, CURVES[:2], fewest=FEWEST_SETS),
             compare.summary(few, _KEYS, CURVES[2:]),
         ]
     )

@@ -33,8 +33,7 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
     shown = ("d", "n", *slices.SPECTRUM)
     measured = slices.measured(metrics)
     cells = slices.regularizations(measured, shown, lambda strengths: strengths[:2])
-    cells = tables.keep(cells, "d", slices.spread(tables.distinct(cells, "d"), 2))
-    cells = tables.with_ratio(slices.spectra(cells, 2))
+    cells = tables.with_ratio(slices.spectra(slices.taken(cells, "d", 2), 2))
     mean, single = _with_levels(cells, levels)
     keys = tables.keys_of(single, ("alpha_bar", *slices.SPECTRUM, "d"))
     spectra = {key: slices.eigenvalues(*key[1:], scale=slices.scale(cells)) for key in set(keys)}

@@ -47,12 +47,10 @@ def query(metrics: pa.Table, levels: pa.Table) -> pa.Table:
     """Losses of levels over those of `uniform` at the least and the largest N; the weights."""
     cells = compare.side_by_side(metrics, _MODELS, ("n", "weighting"), count=1)
     measured = cells.filter(pc.invert(compare.limits(cells)))
-    every = tables.distinct(measured, "n")
-    cells = tables.keep(cells, "n", slices.spread(every, _SIZES))
-    cells = slices.counted(cells, "n", every)
+    cells = slices.taken(cells, "n", _SIZES, measured)
     rows = _over_uniform(tables.join(levels, cells))
     rows = tables.with_facts(rows, **tables.facts(cells))
-    found = compare.summary(rows, _KEYS, ("level_ratio",), compare.of_enough(interval))
+    found = compare.summary(rows, _KEYS, ("level_ratio",), interval)
     return tables.curve(found, _weights(cells) if found.num_rows else [])
 
 

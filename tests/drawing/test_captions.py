@@ -13,6 +13,7 @@ from docutils.core import publish_string
 from lindiff import figures
 from lindiff.columns import LABELS
 from lindiff.drawing import caption, labels, markup, style, tables
+from lindiff.drawing.intervals import LONGER
 from lindiff.figures import coverage
 from lindiff.report.sources import figure_caption
 from tests.figures import synthetic
@@ -47,6 +48,16 @@ def test_every_label_has_a_plain_text():
 def test_words_as_text_and_as_latex(words: str, plain: str, latex: str):
     assert markup.plain(words) == plain
     assert markup.latex(words) == latex
+
+
+def test_how_much_longer_one_side_of_an_interval_is_is_said_by_every_figure_that_draws_it():
+    drawn = {"LONGER", "noises.interval", "positive_mean_interval"}
+    for name in figures.discover():
+        source = (Path(figures.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+        factors = re.findall(r"(\S+) (?:times )?as long", figures.caption(name))
+        expected = "twice" if "_ABOVE" in source else f"{LONGER:g}"
+        assert factors == [expected] * any(word in source for word in drawn), name
+    assert coverage._ABOVE == 2
 
 
 def words_of(name: str, folder: Path) -> str:

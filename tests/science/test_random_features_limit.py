@@ -57,7 +57,7 @@ def test_modes_products_and_noise_are_all_of_the_square(name, spectrum, sizes):
     mean = (0.6 * spectrum + 0.4).sum()
     along = own.quadratic / (2 + mean**2 / ((0.6 * spectrum + 0.4) ** 2).sum())
     every = own.slope * mean / len(spectrum) + own.shared + own.own
-    assert level.variance + along == pytest.approx(every, rel=1e-8)
+    assert level.variance + along == pytest.approx(every, rel=1e-9)
 
 
 @pytest.mark.parametrize("variance", [1e-4, 0.1, 2.0])

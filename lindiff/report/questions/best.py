@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lindiff.columns.groups import SPECTRUM
-from lindiff.drawing import compare, stopped, tables
+from lindiff.drawing import compare, labels, stopped, tables
 from lindiff.drawing.needs import FEWEST_STRENGTHS
 from lindiff.models import MODELS, SHRINKAGE
 from lindiff.report.findings import (
@@ -145,8 +145,7 @@ def _sizes(ns: list[int]) -> str:
     """Some N, each by itself if they are few; ascending."""
     if len(ns) > _FEW:
         return f"{len(ns)} values of N from {ns[0]:,} to {ns[-1]:,}"
-    *first, last = (f"{n:,}" for n in ns) if ns else ("",)
-    return (f"N = {', '.join(first)} and {last}" if first else f"N = {last}") if ns else ""
+    return f"N = {labels.listed([f'{n:,}' for n in ns])}" if ns else ""
 
 
 def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
