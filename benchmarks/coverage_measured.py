@@ -2,7 +2,8 @@
 
 First errors of one cell, as value ± 1.96 standard errors (± 2.13 of those of a jackknife of 16
 blocks, Student's t; of the excess kurtosis also `lindiff.science.kurtosis.interval`): of the
-samples, noises or training points that an estimate is made of, drawn anew each time. Then intervals
+samples, noises or training points that an estimate is made of, drawn anew each time; those of
+`linearity`, `directions` and `differences` level by level. Then intervals
 over seeds, as in `benchmarks.coverage`: bands of agreement, overlap, proximity bias and the AUC of
 copied points, the places of stops and those of crossings that searches find.
 Run: .venv/bin/python -m benchmarks.coverage --part measured
@@ -21,13 +22,15 @@ from benchmarks.covering import Array, Case, report
 from lindiff.columns import delivered
 from lindiff.drawing import intervals, stopped
 from lindiff.figures import overlap
-from lindiff.models import linear
+from lindiff.models import linear, linear_cells
 from lindiff.report.searches import _last
-from lindiff.science import coverage, kurtosis, optima, samples, vectors
+from lindiff.science import coverage, denoisers, kurtosis, optima, samples, vectors
 from lindiff.science.collapse import collapse_time
 from lindiff.science.draws import make_draw
+from lindiff.science.empirical import empirical
 from lindiff.science.mixture import make_mixture
 from lindiff.science.pools import make_pool
+from lindiff.science.schedule import log_levels, make_schedule
 from lindiff.science.speciation import speciation_time
 from lindiff.science.spectrum import make_spectrum
 from tests.science.helpers import make_cells
@@ -187,6 +190,35 @@ def report_own_times(rng: np.random.Generator, repeats: int) -> None:
     print(f"  {'own time of 24 points':<45} {shares.mean():.3f} ({ends})", flush=True)
 
 
+def report_levels(rng: np.random.Generator, repeats: int) -> None:
+    """Numbers of one level of the empirical denoiser: the mean over levels, least and largest."""
+    schedule = make_schedule(timesteps=100)
+    levels = log_levels(100, linear_cells.FEW_LEVELS)
+    points = denoisers.normal(np.zeros(D), SPECTRUM)
+    for n in (16, 128):
+        own, other = (
+            empirical(rng.standard_normal((n, D)) * np.sqrt(SPECTRUM), schedule) for _ in range(2)
+        )
+        along = partial(denoisers.direction_distances, own, other, np.eye(D), schedule)
+        found = {
+            "nonlinearity": lambda i, of=own: denoisers.nonlinearity(
+                of, schedule, i, (points, points), rng, SAMPLES
+            ),
+            "first mode's distance": lambda i, of=along: _column(of(i, points, rng, SAMPLES), 0),
+            "last mode's distance": lambda i, of=along: _column(of(i, points, rng, SAMPLES), -1),
+        }
+        for name, estimate in found.items():
+            value, error = np.array([[estimate(i) for i in levels] for _ in range(repeats)]).T
+            centre = value.mean(axis=1, keepdims=True)
+            shares = (np.abs(value - centre) <= 1.96 * error).mean(axis=1)
+            ends = f"{shares.min():.3f} to {shares.max():.3f}"
+            print(f"  {f'{name}, N = {n}':<45} {shares.mean():.3f} ({ends})", flush=True)
+
+
+def _column(found: tuple[Array, Array], mode: int) -> tuple[float, float]:
+    return found[0][mode], found[1][mode]
+
+
 # Intervals over seeds ----------------------------------------------------------------------------
 
 
@@ -337,6 +369,7 @@ def measured(rng: np.random.Generator, size: int = 400, repeats: int = 400) -> N
     report_errors(single_cells(rng), rng, repeats)
     report_kurtoses(rng, KURTOSES * repeats)
     report_own_times(rng, min(repeats, 200))
+    report_levels(rng, repeats)
     for cases in (agreements(size), crossings(size, rng), copied(size, rng)):
         report(cases, repeats, rng)
     report(overlaps(3 * size), 5 * repeats, rng)
