@@ -4,15 +4,18 @@ The curve is the mean over training sets, and what is taken of it (a crossing, a
 is taken of that mean, as theory predicts it. Intervals are Student's t on the jackknife's values,
 one a training set (Tukey 1958; Miller, Biometrika 61, 1, 1974), of all but plain means in
 logarithms; a power law is fitted to those, so that its interval has its lack of fit
-(`lindiff.drawing.intervals.power_fit`).
+(`lindiff.drawing.intervals.power_fit`). A number of the population alone is the same in all
+training sets; where it is measured its interval is that of its measurement.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -33,6 +36,7 @@ from lindiff.drawing.intervals import (
     power_fit,
 )
 from lindiff.drawing.need import FEWEST
+from lindiff.models import MODELS
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -62,11 +66,19 @@ class Point:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """One number of a point: the estimate, and its jackknife values by training set."""
+    """One number of a point.
+
+    Attributes:
+        value: The estimate.
+        by_seed: Its jackknife values by training set.
+        cells: Rows behind it.
+        error: Standard error of what all training sets have in common.
+    """
 
     value: float
     by_seed: dict[Any, float]
     cells: int
+    error: float = 0.0
 
 
 def points(
@@ -173,7 +185,31 @@ def _number(rows: Sequence[Row], formula: Expression, take: Take | None, scale: 
         raise Undecided("some training sets lack a point of the curve")
     grid = np.array(sorted(next(iter(values.values()))))
     curves = {seed: np.array([np.mean(curve[x]) for x in grid]) for seed, curve in values.items()}
-    return _jackknifed(grid, curves, reduction(take), scale, len(rows))
+    found = _jackknifed(grid, curves, reduction(take), scale, len(rows))
+    first, *others = curves.values()
+    if others and all(np.array_equal(first, curve) for curve in others):
+        found = replace(found, error=_error(rows, formula, scale))
+    return found
+
+
+def _error(rows: Sequence[Row], formula: Expression, scale: bool) -> float:
+    """Standard error of a formula whose value is the same in all training sets, from its metrics'.
+
+    Raises:
+        Undecided: A metric of it has one that the rows lack, or it is a ratio, a place or an
+            exponent, which errors are not carried through.
+    """
+    row, square = rows[0], 0.0
+    for name in formula.columns:
+        if (own := f"{name}_se") not in MODELS[row["model"]].metrics:
+            continue
+        if row.get(own) is None:
+            raise Undecided(f"{name} is the same in all training sets, and {own} was not asked for")
+        ends = (formula(row | {name: row[name] + sign * row[own]}) for sign in (1, -1))
+        square += (operator.sub(*ends) / 2) ** 2
+    if square and scale:
+        raise Undecided("the same in all training sets, with an error of its own")
+    return math.sqrt(square)
 
 
 def _setting(row: Row, name: str) -> float:
@@ -260,6 +296,9 @@ def _point(settings: dict[str, Any], numbers: _Numbers, scale: bool, level: floa
         return _none(settings, sets, numbers.cells, _few(sets))
     positive = scale and bool((values > 0).all())
     found = (geometric_mean_interval if positive else mean_interval)(values, level)
+    if numbers.error:
+        half = NormalDist().inv_cdf((1 + level) / 2) * numbers.error
+        found = replace(found, low=numbers.value - half, high=numbers.value + half)
     interval = Interval(numbers.value, found.low, found.high, sets)
     return Point(settings, interval, sets, numbers.cells)
 

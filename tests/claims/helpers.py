@@ -13,6 +13,10 @@ from lindiff.claims.statement import Statement
 from lindiff.columns import SETTING
 from lindiff.columns.column import REQUIRED
 
+METRICS_MADE = (
+    "test_loss", "train_loss", "memorized_fraction", "speciation_time", "speciation_time_se",
+)  # fmt: skip
+
 
 def statement(**keys: Any) -> Statement:
     """A statement of the mean test loss, with other keys."""
@@ -29,7 +33,7 @@ def table(rows: Iterable[dict[str, Any]]) -> pa.Table:
         own |= {"status": row.get("status", "ok"), "fingerprint": "f", "cell_id": str(i)}
         own["n_over_d"] = own["n"] / own["d"]
         made.append(neutral | own | {"experiments": ["one"]})
-    schema = table_schema(["test_loss", "train_loss", "memorized_fraction"])
+    schema = table_schema(METRICS_MADE)
     return pa.Table.from_pylist(made, schema=schema)
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from lindiff.claims.reading import points
@@ -217,6 +218,24 @@ def test_the_stop_at_the_end_is_its_step():
     assert point.interval.value == pytest.approx(60, rel=0.02)
     (point,) = read(cells, exponent="stop_step")
     assert point.interval.value == pytest.approx(1)
+
+
+def test_what_is_measured_of_the_population_has_the_interval_of_its_error():
+    def cells(**keys):
+        own = {"model": "empirical", "speciation_time": 3.0, "speciation_time_se": 0.01} | keys
+        return table({"seed": s} | own for s in range(4))
+
+    (point,) = read(cells(), quantity="speciation_time / (2 * d)")
+    half = 1.959964 * 0.01 / 20
+    ends = point.interval.value, point.interval.low, point.interval.high
+    assert ends == pytest.approx((0.15, 0.15 - half, 0.15 + half), rel=1e-6)
+    with pytest.raises(Undecided, match="speciation_time_se was not asked for"):
+        read(cells(speciation_time_se=None), quantity="speciation_time")
+    with pytest.raises(Undecided, match="error of its own"):
+        read(cells(), cells(), quantity="speciation_time", against={"where": ["n=20"]})
+    # Exact: the model has no such error.
+    (point,) = read(exact().filter(pc.equal(exact()["n"], 20)))
+    assert point.interval.low == pytest.approx(point.interval.high, rel=1e-12)
 
 
 def test_theory_has_no_interval_and_no_sets():
