@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
 ]
 # Attacks of each kind here, a second each.
-FEW = 5
+FEW = 3
 
 
 def test_a_plain_run_after_any_attack_ends_in_the_undisturbed_table() -> None:
