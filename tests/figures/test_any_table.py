@@ -49,7 +49,7 @@ def test_any_table_is_drawn(name: str, data: st.DataObject):
             figure.draw_without_rendering()
             check(figure)
             if found.num_rows:
-                check(one_panel(name, found, data))
+                check(arranged(name, found, data))
             outputs = figures.outputs(name, results)
             outputs.data.parent.mkdir(exist_ok=True)
             pq.write_table(found, outputs.data)
@@ -65,11 +65,13 @@ def test_any_table_is_drawn(name: str, data: st.DataObject):
     assert found.schema.equals(none.schema), "the columns depend on the rows"
 
 
-def one_panel(name: str, found: pa.Table, data: st.DataObject) -> Figure:
-    """One panel at one width, without finding where it lies."""
+def arranged(name: str, found: pa.Table, data: st.DataObject) -> Figure:
+    """One panel or, where there is room, all, at one width, without finding where it lies."""
     figure = figures.load(name).draw(found)
-    letter = data.draw(st.sampled_from(sorted(layout.panels(figure))))
+    letters = sorted(layout.panels(figure))
     width = layout.WIDTHS[data.draw(st.sampled_from(sorted(layout.WIDTHS)))]
+    whole = [None] if len(letters) <= width.most else []
+    letter = data.draw(st.sampled_from([*letters, *whole]))
     layout.arrange(figure, name, width, letter)
     drawn.finish(figure)
     figure.set_layout_engine("none")

@@ -195,7 +195,8 @@ def test_panels_of_every_figure_have_their_labels_and_their_room(name: str, tmp_
     data = figures.figure_data(name, tmp_path, ("one",))
     with style.applied():
         letters = list(layout.panels(figures.load(name).draw(data)))
-    for width, letter in (("column", letters[0]), ("slide", letters[-1]), ("column", None)):
+    parts = [("column", letters[0]), ("slide", letters[-1]), ("column", None), ("text", None)]
+    for width, letter in parts:
         with style.applied(layout.WIDTHS[width].scale):
             figure = arranged(name, data, width, letter)
             if figure is None:
