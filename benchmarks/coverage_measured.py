@@ -184,39 +184,50 @@ def report_own_times(rng: np.random.Generator, repeats: int) -> None:
     points = rng.standard_normal((24, D)) * np.sqrt(SPECTRUM)
     made = [coverage.places(points, np.arange(24), rng) for _ in range(repeats)]
     times, errors = (np.array([getattr(p, k) for p in made]) for k in ("own_time", "own_time_se"))
-    covered = np.abs(times - times.mean(axis=0)) <= 1.96 * errors
-    shares = covered.mean(axis=0)
-    ends = f"{shares.min():.3f} to {shares.max():.3f}"
-    print(f"  {'own time of 24 points':<45} {shares.mean():.3f} ({ends})", flush=True)
+    report_several("own time of 24 points", times, errors)
 
 
 def report_levels(rng: np.random.Generator, repeats: int) -> None:
-    """Numbers of one level of the empirical denoiser: the mean over levels, least and largest."""
+    """Numbers of single levels of the empirical score, as `linearity` and `differences` have."""
     schedule = make_schedule(timesteps=100)
-    levels = log_levels(100, linear_cells.FEW_LEVELS)
+    levels = log_levels(schedule.timesteps, linear_cells.FEW_LEVELS)
     points = denoisers.normal(np.zeros(D), SPECTRUM)
     for n in (16, 128):
-        own, other = (
-            empirical(rng.standard_normal((n, D)) * np.sqrt(SPECTRUM), schedule) for _ in range(2)
-        )
-        along = partial(denoisers.direction_distances, own, other, np.eye(D), schedule)
-        found = {
-            "nonlinearity": lambda i, of=own: denoisers.nonlinearity(
-                of, schedule, i, (points, points), rng, SAMPLES
-            ),
-            "first mode's distance": lambda i, of=along: _column(of(i, points, rng, SAMPLES), 0),
-            "last mode's distance": lambda i, of=along: _column(of(i, points, rng, SAMPLES), -1),
-        }
-        for name, estimate in found.items():
-            value, error = np.array([[estimate(i) for i in levels] for _ in range(repeats)]).T
-            centre = value.mean(axis=1, keepdims=True)
-            shares = (np.abs(value - centre) <= 1.96 * error).mean(axis=1)
-            ends = f"{shares.min():.3f} to {shares.max():.3f}"
-            print(f"  {f'{name}, N = {n}':<45} {shares.mean():.3f} ({ends})", flush=True)
+        sets = rng.standard_normal((2, n, D)) * np.sqrt(SPECTRUM)
+        own, other = (empirical(x, schedule) for x in sets)
+        affine = np.array([
+            [
+                denoisers.nonlinearity(own, schedule, i, (points, points), rng, SAMPLES)
+                for i in levels
+            ]
+            for _ in range(repeats)
+        ])  # fmt: skip
+        apart = np.array([
+            [
+                denoisers.direction_distances(
+                    own, other, np.eye(D), schedule, i, points, rng, SAMPLES
+                )
+                for i in levels
+            ]
+            for _ in range(repeats)
+        ])  # fmt: skip
+        report_several(f"nonlinearity, N = {n}", *np.moveaxis(affine, -1, 0))
+        for mode, name in ((0, "first"), (-1, "last")):
+            of_mode = np.moveaxis(apart[..., mode], -1, 0)
+            report_several(f"difference along the {name} mode, N = {n}", *of_mode)
 
 
-def _column(found: tuple[Array, Array], mode: int) -> tuple[float, float]:
-    return found[0][mode], found[1][mode]
+def report_several(name: str, values: Array, errors: Array) -> None:
+    """Share of value ± 1.96 errors that cover the mean of all, of several numbers.
+
+    Args:
+        name: What they are.
+        values: Estimates, shape (repeats, numbers).
+        errors: Their standard errors, same shape.
+    """
+    shares = (np.abs(values - values.mean(axis=0)) <= 1.96 * errors).mean(axis=0)
+    ends = f"{shares.min():.3f} to {shares.max():.3f}"
+    print(f"  {name:<45} {shares.mean():.3f} ({ends})", flush=True)
 
 
 # Intervals over seeds ----------------------------------------------------------------------------

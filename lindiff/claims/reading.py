@@ -208,7 +208,10 @@ def _error(rows: Sequence[Row], formula: Expression, scale: bool) -> float:
         ends = (formula(row | {name: row[name] + sign * row[own]}) for sign in (1, -1))
         square += (operator.sub(*ends) / 2) ** 2
     if square and scale:
-        raise Undecided("the same in all training sets, with an error of its own")
+        raise Undecided(
+            "the same in all training sets, with an error of its own that is not carried through a "
+            "ratio, a place on an axis or an exponent"
+        )
     return math.sqrt(square)
 
 

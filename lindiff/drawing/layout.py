@@ -101,7 +101,8 @@ def _place(
 ) -> None:
     """Put the panels into a grid of their own, and take all others away."""
     words = [(_title(figure, p), _label(p.axes[0], "x"), _label(p.axes[0], "y")) for p in chosen]
-    letters = {id(panel): letter for letter, panel in record.of(figure).panels.items()}
+    known = record.of(figure).panels if lettered else {}
+    letters = {id(panel): f"({letter}) " for letter, panel in known.items()}
     kept = [ax for panel in chosen for ax in panel.axes]
     for bar in record.of(figure).bars:
         bar.own.remove()
@@ -116,9 +117,7 @@ def _place(
             ax.tick_params(labelleft=True, labelbottom=True)
         first = panel.axes[0]
         first.set(xlabel=x, ylabel=y)
-        letter = letters.get(id(panel)) if lettered else None
-        text = f"({letter}) {title}" if letter else title
-        first.set_title(text, loc="left")
+        first.set_title(letters.get(id(panel), "") + title, loc="left")
     for bar in record.of(figure).bars:
         for ax in [one for one in bar.axes if one in kept]:
             bar.draw([ax])
